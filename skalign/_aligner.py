@@ -1,0 +1,147 @@
+"""What every aligner has in common: mixins, and nothing learnt."""
+
+import numpy as np
+from scipy.linalg import pinv
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skalign._validation import FLOATS, check_target
+
+
+class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """A map from a source space to a target space.
+
+    Expects `n_targets_` and `_n_features_out` after `fit`.
+    """
+
+    def transform_target(self, y):
+        """Carry target rows to where mapped source rows are compared with them.
+
+        Source rows are mapped into the target space, so target rows stay as they
+        are.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space.
+
+        Returns
+        -------
+        y : ndarray of shape (n_target_samples, n_targets)
+            The same rows.
+
+        Raises
+        ------
+        ValueError
+            If the width is not `n_targets_`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        return check_target(y, self.n_targets_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class AffineMixin(AlignerMixin):
+    """An aligner that is one matrix and two means.
+
+    Expects `coef_`, `x_mean_`, `y_mean_` and `n_targets_` after `fit`.
+    """
+
+    def transform(self, X):
+        """Carry source rows into the target space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_targets)
+            The same rows in the target space.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        return self._map(X)
+
+    def inverse_transform(self, y):
+        """Carry target rows back into the source space.
+
+        The pseudo-inverse of the map. Source rows come back as they were where the
+        map loses nothing (`coef_` of full row rank); target rows come back from a
+        round trip through the source space where it reaches all of the target space
+        (`coef_` of full column rank).
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_features)
+            The same rows in the source space.
+
+        Raises
+        ------
+        ValueError
+            If the width is not `n_targets_`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        y = check_target(y, self.n_targets_)
+        inverse = pinv(self.coef_.astype(np.float64))
+        return ((y - self.y_mean_) @ inverse + self.x_mean_).astype(y.dtype, copy=False)
+
+    def _map(self, X):
+        coef = self.coef_.astype(X.dtype, copy=False)
+        mapped = (X - self.x_mean_.astype(X.dtype, copy=False)) @ coef
+        mapped += self.y_mean_.astype(X.dtype, copy=False)
+        return mapped
+
+    @property
+    def _n_features_out(self):
+        return self.coef_.shape[1]
+
+
+class PairedMixin(RegressorMixin):
+    """An aligner whose target rows are the same items as its source rows.
+
+    Expects `_map(X)` for validated rows, and `_y_ndim` after `fit`.
+    """
+
+    def predict(self, X):
+        """Predict the target row of each source row; the same as `transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_targets) or (n_samples,)
+            The rows in the target space; one-dimensional if `fit` was given a
+            one-dimensional `y`.
+        """
+        check_is_fitted(self)
+        mapped = self._map(validate_data(self, X, dtype=FLOATS, reset=False))
+        return mapped.ravel() if self._y_ndim == 1 else mapped
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags

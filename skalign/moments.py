@@ -1,0 +1,236 @@
+"""Weighted sums of rows: what every closed-form map is made of.
+
+Sums can be taken from an array, from batches and from halves, in any order, and
+come out the same. They are kept about the mean, in float64; the mean is kept as a
+shift (a rounded mean of the first rows) plus a small offset, so that a mean many times
+the spread costs no digits. Products of rows run in the precision of the rows.
+
+Two sums are put together by Eq. 2.1 of [1]_.
+
+References
+----------
+.. [1] T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise
+   algorithm for computing sample variances", COMPSTAT 1982, pp. 30-41.
+"""
+
+import numpy as np
+from sklearn.utils import assert_all_finite
+
+_BLOCK_ROWS = 8192
+_PRODUCTS = ("xx", "xy", "x2", "y2")
+_SECOND = {"xx": "x", "xy": "y", "x2": "x", "y2": "y"}
+
+
+class Moments:
+    """Sums over rows of `X`, or over pairs of rows of `X` and `y`.
+
+    Made by `from_arrays` and `merge`; never changed afterwards.
+
+    Attributes
+    ----------
+    n_samples : int
+        Rows seen, those of weight zero left out.
+    weight : float
+        Sum of the weights; `n_samples` if there were none.
+    x_mean, y_mean : ndarray of shape (n_features,) and (n_targets,), or None
+        Weighted means.
+    xx : ndarray of shape (n_features, n_features), or None
+        Weighted sum of products of centred columns of `X`.
+    xy : ndarray of shape (n_features, n_targets), or None
+        Weighted sum of products of centred columns of `X` with those of `y`.
+    x2, y2 : ndarray of shape (n_features,) and (n_targets,), or None
+        Weighted sums of squares of the centred columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.moments import Moments
+    >>> X = np.array([[1.0], [2.0], [6.0]])
+    >>> first, rest = Moments.from_arrays(X[:1]), Moments.from_arrays(X[1:])
+    >>> both = first.merge(rest)
+    >>> both.x_mean, both.xx
+    (array([3.]), array([[14.]]))
+    """
+
+    @classmethod
+    def from_arrays(cls, X, y=None, *, sample_weight=None, products=("xx",)):
+        """Sum over the rows of arrays.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, float32 or float64; may be memory-mapped.
+        y : ndarray of shape (n_samples, n_targets), default=None
+            Rows that belong to those of `X`, one by one.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            Weights, not negative. A weight of k counts as k equal rows.
+        products : sequence of {"xx", "xy", "x2", "y2"}, default=("xx",)
+            The sums of products to form.
+
+        Returns
+        -------
+        moments : Moments
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, there is no row of positive weight, a value is not
+            finite, a product is unknown, or one needs a `y` that is not there.
+        """
+        products = frozenset(products)
+        if unknown := products.difference(_PRODUCTS):
+            raise ValueError(f"products={sorted(unknown)} must be among {_PRODUCTS}.")
+        if y is None and products & {"xy", "y2"}:
+            raise ValueError("The products 'xy' and 'y2' need y.")
+        for name, other in (("y", y), ("sample_weight", sample_weight)):
+            if other is not None and len(other) != len(X):
+                raise ValueError(f"X has {len(X)} rows, but {name} has {len(other)}.")
+        if sample_weight is not None and not np.all(sample_weight > 0):
+            kept = np.flatnonzero(sample_weight)
+            X, sample_weight = X[kept], sample_weight[kept]
+            y = None if y is None else y[kept]
+        if len(X) == 0:
+            raise ValueError("There is no row of positive weight to sum over.")
+        self = cls.__new__(cls)
+        self.n_samples = len(X)
+        self.weight = float(len(X) if sample_weight is None else sample_weight.sum())
+        with np.errstate(invalid="ignore", over="ignore"):
+            self._add_up(X, y, sample_weight, products)
+        return self
+
+    def _add_up(self, X, y, sample_weight, products):
+        sides = {"x": _Side(X)} if y is None else {"x": _Side(X), "y": _Side(y)}
+        totals = {}
+        for start in range(0, len(X), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            root = None if sample_weight is None else np.sqrt(sample_weight[rows])
+            blocks = {name: side.block(rows, root) for name, side in sides.items()}
+            for name in products:
+                first, second = blocks[name[0]], blocks[_SECOND[name]]
+                if name in ("xx", "xy"):
+                    _accumulate(totals, name, np.matmul, first.T, second)
+                else:
+                    _accumulate(totals, name, _column_sums_of_squares, first)
+        offsets = {name: side.total / self.weight for name, side in sides.items()}
+        for name, side in sides.items():
+            if not np.isfinite(offsets[name]).all():
+                assert_all_finite(side.rows, input_name=name.replace("x", "X"))
+                raise ValueError(f"The sums overflow {side.rows.dtype}: scale the rows.")
+        self._x_shift, self._x_offset = sides["x"].shift, offsets["x"]
+        self._y_shift = sides["y"].shift if y is not None else None
+        self._y_offset = offsets.get("y")
+        self.xx = self.xy = self.x2 = self.y2 = None
+        for name, (total, _) in totals.items():
+            a, b = offsets[name[0]], offsets[_SECOND[name]]
+            total -= self.weight * (np.outer(a, b) if total.ndim == 2 else a * b)
+            setattr(self, name, total)
+
+    @property
+    def x_mean(self):
+        return self._x_shift + self._x_offset
+
+    @property
+    def y_mean(self):
+        return None if self._y_shift is None else self._y_shift + self._y_offset
+
+    def merge(self, other):
+        """Sum over the rows of both.
+
+        Parameters
+        ----------
+        other : Moments
+            Sums of the same products over other rows.
+
+        Returns
+        -------
+        moments : Moments
+            A new object; neither of the two is changed.
+
+        Raises
+        ------
+        ValueError
+            If the widths or the products differ.
+        """
+        for name in ("_x_shift", "_y_shift", *_PRODUCTS):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if np.shape(mine) != np.shape(theirs) or (mine is None) != (theirs is None):
+                raise ValueError(
+                    "Only sums of the same products and widths can be merged; "
+                    f"{name.strip('_')} has the shapes {np.shape(mine)} and "
+                    f"{np.shape(theirs)}."
+                )
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        for name in _PRODUCTS:
+            if getattr(self, name) is not None:
+                setattr(copy, name, getattr(self, name).copy())
+        return copy._absorb(other)
+
+    def _absorb(self, other):
+        """Add the rows of `other` in place; `self` must own its products."""
+        weight = self.weight + other.weight
+        factor, share = self.weight * other.weight / weight, other.weight / weight
+        # Shifts are near one another: their difference is exact where it is small.
+        a = (other._x_shift - self._x_shift) + (other._x_offset - self._x_offset)
+        b = None
+        self._x_offset = self._x_offset + share * a
+        if self._y_shift is not None:
+            b = (other._y_shift - self._y_shift) + (other._y_offset - self._y_offset)
+            self._y_offset = self._y_offset + share * b
+        for name, first, second in (("xx", a, a), ("xy", a, b)):
+            if (total := getattr(self, name)) is not None:
+                total += getattr(other, name)
+                total += np.outer(factor * first, second)
+        for name, step in (("x2", a), ("y2", b)):
+            if (total := getattr(self, name)) is not None:
+                total += getattr(other, name)
+                total += factor * step * step
+        self.n_samples, self.weight = self.n_samples + other.n_samples, weight
+        return self
+
+
+class _Side:
+    """The rows of one space, taken block by block about a shift.
+
+    The shift is zero where the mean is no larger than the spread: there it would
+    save no digits. Without any, blocks are the rows themselves.
+    """
+
+    def __init__(self, rows):
+        sample = rows[:: max(1, len(rows) // 512)]
+        mean = sample.mean(axis=0)
+        small = mean**2 <= sample.var(axis=0)
+        mean[small] = 0
+        self.rows, self.shift = rows, mean.astype(np.float64)
+        self._rounded = None if small.all() else mean
+        self._buffer = None
+        self.total = np.zeros(rows.shape[1])
+
+    def block(self, rows, root):
+        """Return rows about the shift, multiplied by the `root` of their weights."""
+        block = self.rows[rows]
+        if self._rounded is not None or root is not None:
+            if self._buffer is None:
+                self._buffer = np.empty(block.shape, dtype=block.dtype)
+            buffer = self._buffer[: len(block)]
+            if self._rounded is not None:
+                block = np.subtract(block, self._rounded, out=buffer)
+            if root is not None:
+                block = np.multiply(block, root[:, None], out=buffer)
+        ones = np.ones(len(block), block.dtype) if root is None else root
+        self.total += ones.astype(block.dtype, copy=False) @ block
+        return block
+
+
+def _column_sums_of_squares(rows, out=None):
+    return np.einsum("ij,ij->j", rows, rows, out=out)
+
+
+def _accumulate(totals, name, product, *blocks):
+    """Add a product of blocks to the float64 sum of its name."""
+    if name not in totals:
+        block = product(*blocks)
+        totals[name] = block.astype(np.float64), block
+    else:
+        total, buffer = totals[name]
+        total += product(*blocks, out=buffer)
