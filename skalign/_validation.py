@@ -6,7 +6,9 @@ from functools import wraps
 import numpy as np
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _num_samples,
     check_array,
+    check_consistent_length,
     column_or_1d,
     validate_data,
 )
@@ -104,26 +106,31 @@ def check_sides(estimator, X, y, *, labels=None, target_labels=None, equal_width
     """
     X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
     labels = check_labels(labels, X, "labels")
-    name = type(estimator).__name__
     if y is None or np.ndim(y) == 1:
-        warnings.warn(
-            f"y holds no target rows, it is {'None' if y is None else '1-D'}: {name} "
-            "is the identity. Pass target rows of shape (n_target_samples, n_targets) "
-            "as y, or wrap the aligner in DomainAdapter, which takes X_target.",
-            UserWarning,
-            stacklevel=4,
-        )
+        warn_no_target_rows(estimator, y)
         estimator.n_targets_ = X.shape[1]
         return X, None, labels, None
     y = check_array(y, dtype=FLOATS, ensure_min_samples=2, input_name="y")
     if equal_width and y.shape[1] != X.shape[1]:
         raise ValueError(
-            f"{name} needs equal widths: X has {X.shape[1]} columns, y has "
-            f"{y.shape[1]}."
+            f"{type(estimator).__name__} needs equal widths: X has {X.shape[1]} "
+            f"columns, y has {y.shape[1]}."
         )
     estimator.n_targets_ = y.shape[1]
     target_labels = check_labels(target_labels, y, "target_labels")
     return X, y.astype(X.dtype, copy=False), labels, target_labels
+
+
+def warn_no_target_rows(estimator, y):
+    """Say that `y` is None or 1-D: an unpaired aligner has no target then."""
+    warnings.warn(
+        f"y holds no target rows, it is {'None' if y is None else '1-D'}: "
+        f"{type(estimator).__name__} is the identity. Pass target rows of shape "
+        "(n_target_samples, n_targets) as y, or wrap the aligner in DomainAdapter, "
+        "which takes X_target.",
+        UserWarning,
+        stacklevel=6,
+    )
 
 
 def check_labels(labels, rows, name):
@@ -134,3 +141,58 @@ def check_labels(labels, rows, name):
     if len(labels) != len(rows):
         raise ValueError(f"{name} has {len(labels)} entries for {len(rows)} rows.")
     return labels
+
+
+def check_domain(sample_domain, X=None):
+    """Validate the domain of each row of `X`: numbers or strings."""
+    domain = column_or_1d(sample_domain)
+    check_consistent_length(X, domain)
+    if domain.dtype.kind == "f" and np.isnan(domain).any():
+        raise ValueError("sample_domain holds NaN.")
+    return domain
+
+
+def check_source(sample_domain, X):
+    """Tell source rows, True, from target rows, those with `sample_domain` < 0."""
+    domain = check_domain(sample_domain, X)
+    if domain.dtype.kind not in "iuf":
+        raise ValueError(
+            "sample_domain must hold numbers, >= 0 for source rows and < 0 for target "
+            f"rows; got {domain.dtype} values such as {domain[0].item()!r}."
+        )
+    return domain >= 0
+
+
+def check_two_domains(X, X_target, sample_domain):
+    """Find source and target rows: `X_target` is given, or stacked into `X`.
+
+    Returns
+    -------
+    X_target : the target rows, taken out of a 1-tuple; None if they are in `X`
+    is_source : ndarray of shape (n_samples,), True for the source rows of `X`
+    """
+    X_target = unwrap(X_target)
+    if sample_domain is None:
+        is_source = np.ones(_num_samples(X), dtype=bool)
+    else:
+        is_source = check_source(sample_domain, X)
+    if X_target is not None and not is_source.all():
+        raise ValueError(
+            "The target rows are given twice: by X_target, and by sample_domain < 0 in "
+            f"{np.sum(~is_source)} rows of X."
+        )
+    if X_target is None and is_source.all():
+        raise ValueError(
+            "There is no target row: pass X_target, or stack target rows into X with "
+            "sample_domain < 0."
+        )
+    if not is_source.any():
+        raise ValueError("There is no source row: sample_domain is < 0 in all rows.")
+    return X_target, is_source
+
+
+def unwrap(metadata):
+    """Take metadata out of a 1-tuple, by which cross-validation leaves it whole."""
+    if isinstance(metadata, tuple) and len(metadata) == 1:
+        return metadata[0]
+    return metadata

@@ -1,0 +1,295 @@
+"""An unpaired aligner as a step of a labelled pipeline."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from skalign._validation import FLOATS, check_source, check_two_domains, unwrap
+from skalign.adaptation._fit_aligner import fit_aligner
+
+
+class DomainAdapter(
+    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+):
+    """Lift an unpaired aligner into a pipeline with class labels.
+
+    In a labelled pipeline `y` is the class of a row, so the target domain has to come
+    by another way: as its own array, `X_target`, or stacked into `X` and told apart
+    by `sample_domain`. What follows in the pipeline then learns from source rows that
+    look like target rows. Read more in the :ref:`User Guide <adaptation>`.
+
+    Parameters
+    ----------
+    aligner : unpaired aligner or "passthrough"
+        What brings the domains together. "passthrough" leaves all rows as they are:
+        the candidate of a search that does not adapt.
+    direction : {"source_to_target", "target_to_source"}, default="source_to_target"
+        Which rows are moved. With "target_to_source" the aligner is fitted the other
+        way round, target rows as its source: new rows are carried to where the rest
+        of the pipeline, a :class:`~sklearn.frozen.FrozenEstimator` for one, was
+        trained, and source rows stay where they are.
+
+    Attributes
+    ----------
+    aligner_ : unpaired aligner
+        The fitted clone; None where rows are left as they are.
+    n_features_in_ : int
+        Columns of the source rows.
+    n_features_target_ : int
+        Columns of the target rows.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns of `X`, if all are strings.
+
+    See Also
+    --------
+    DomainHarmonizer : Many domains to one.
+    LabeledOnly : The last step when target rows are stacked into `X`.
+
+    Notes
+    -----
+    `X_target`, `y_target` and `sample_domain` travel by metadata routing, which the
+    user switches on: ``sklearn.set_config(enable_metadata_routing=True)``. Two things
+    to know:
+
+    - The steps before this one transform `X`. They transform `X_target` too only if
+      the pipeline is told so, ``make_pipeline(..., transform_input=["X_target"])``.
+    - Cross-validation takes metadata with as many entries as `X` has rows to be one
+      for each row, and cuts it fold by fold. ``(X_target,)``, a tuple of one, is
+      never cut.
+
+    Class labels go on to the aligner, those of source rows as `labels`, `y_target` as
+    `target_labels` (the other way round with "target_to_source"), where its `fit`
+    takes them; ``aligner.set_fit_request(labels=False)`` declines them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn import config_context
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skalign import CORALAligner, DomainAdapter
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(200, 2)), np.repeat([0, 1], 100)
+    >>> X[:, 0] += 4 * y
+    >>> X_target = (X @ [[2, 1], [-1, 1]] + [0, 20])[rng.permutation(200)[:120]]
+    >>> with config_context(enable_metadata_routing=True):
+    ...     pipe = make_pipeline(
+    ...         StandardScaler(),
+    ...         DomainAdapter(CORALAligner()),
+    ...         LogisticRegression(),
+    ...         transform_input=["X_target"],
+    ...     ).fit(X, y, X_target=X_target)
+    >>> float(pipe.score(X @ [[2, 1], [-1, 1]] + [0, 20], y))
+    0.98
+    """
+
+    __metadata_request__fit = {
+        "X_target": True,
+        "y_target": True,
+        "sample_domain": True,
+    }
+    __metadata_request__transform = {"sample_domain": True}
+
+    _parameter_constraints = {
+        "aligner": [
+            StrOptions({"passthrough"}),
+            HasMethods(["fit", "transform", "transform_target"]),
+        ],
+        "direction": [StrOptions({"source_to_target", "target_to_source"})],
+    }
+
+    def __init__(self, aligner, *, direction="source_to_target"):
+        self.aligner = aligner
+        self.direction = direction
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, X_target=None, y_target=None, sample_domain=None):
+        """Fit the aligner on the source and the target rows.
+
+        With neither `X_target` nor `sample_domain` there is no target: a warning says
+        so, and rows are left as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Source rows; with `sample_domain`, rows of both domains in any order.
+        y : array-like of shape (n_samples,), default=None
+            What is to be predicted. Class labels of source rows go on to the aligner
+            where it takes them; those of target rows in `X` are never looked at.
+        X_target : array-like of shape (n_target_samples, n_features_target), or a \
+                tuple of one such, default=None
+            Target rows.
+        y_target : array-like of shape (n_target_samples,), or a tuple of one such, \
+                default=None
+            Class labels of the target rows, for aligners that use them.
+        sample_domain : array-like of shape (n_samples,), default=None
+            Domain of each row of `X`: a number >= 0 for a source, < 0 for a target.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the target is given twice or a domain has no row, lengths or widths
+            do not suit, `sample_domain` does not hold numbers, a value is not finite,
+            or the aligner needs pairs.
+        """
+        self._fit(X, y, X_target, y_target, sample_domain)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit_transform(
+        self, X, y=None, *, X_target=None, y_target=None, sample_domain=None
+    ):
+        """Fit, and carry the rows of `X` to where both domains are compared.
+
+        Rows of `X` are source rows here, or, with `sample_domain`, rows of their own
+        domain: what the next step of a pipeline is to learn from. This is where it
+        differs from ``fit(X, ...).transform(X)``, which takes `X` for new target rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            As in `fit`.
+        y : array-like of shape (n_samples,), default=None
+            As in `fit`.
+        X_target : array-like of shape (n_target_samples, n_features_target), or a \
+                tuple of one such, default=None
+            As in `fit`.
+        y_target : array-like of shape (n_target_samples,), or a tuple of one such, \
+                default=None
+            As in `fit`.
+        sample_domain : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        X_adapted : ndarray of shape (n_samples, n_features_out)
+            The same rows, in the same order.
+        """
+        return self._map(*self._fit(X, y, X_target, y_target, sample_domain))
+
+    def transform(self, X, sample_domain=None):
+        """Carry new rows to where both domains are compared.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows, of the target domain unless `sample_domain` says otherwise.
+        sample_domain : array-like of shape (n_samples,), default=None
+            Domain of each row: a number >= 0 for a source, < 0 for a target.
+
+        Returns
+        -------
+        X_adapted : ndarray of shape (n_samples, n_features_out)
+            The same rows, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, `sample_domain` does not hold one number
+            a row, or a value is not finite.
+        """
+        check_is_fitted(self, "aligner_")
+        is_source = None
+        if sample_domain is not None:
+            is_source = check_source(sample_domain, X)
+        target_only = is_source is None or not is_source.any()
+        if target_only and self.n_features_target_ != self.n_features_in_:
+            X = check_array(X, dtype=FLOATS)
+            if X.shape[1] != self.n_features_target_:
+                raise ValueError(
+                    f"X has {X.shape[1]} columns, but the target rows given to fit had "
+                    f"{self.n_features_target_}."
+                )
+        else:
+            X = validate_data(self, X, dtype=FLOATS, reset=False)
+        return self._map(X, np.zeros(len(X), bool) if target_only else is_source)
+
+    def _fit(self, X, y, X_target, y_target, sample_domain):
+        """Fit the aligner, and return the rows of `X` and which are source rows."""
+        X = validate_data(self, X, dtype=FLOATS)
+        if y is not None:
+            check_consistent_length(X, y)
+        self.n_features_target_ = X.shape[1]
+        if X_target is None and sample_domain is None:
+            if self.aligner != "passthrough":
+                warnings.warn(
+                    "There is neither X_target nor sample_domain: DomainAdapter leaves "
+                    "all rows as they are.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+            self.aligner_ = None
+            return X, np.ones(len(X), dtype=bool)
+        X_target, is_source = check_two_domains(X, X_target, sample_domain)
+        if X_target is None:
+            target = X[~is_source]
+        else:
+            target = check_array(X_target, dtype=FLOATS, input_name="X_target")
+            self.n_features_target_ = target.shape[1]
+            if target.shape[1] == X.shape[1]:  # then the names must agree too
+                validate_data(self, X_target, reset=False, skip_check_array=True)
+        labels = None if y is None else np.asarray(y)[is_source]
+        self.aligner_ = self._fit_aligner(
+            X[is_source], target, labels, unwrap(y_target)
+        )
+        return X, is_source
+
+    def _fit_aligner(self, source, target, labels, target_labels):
+        if self.aligner == "passthrough":
+            if source.shape[1] != target.shape[1]:
+                raise ValueError(
+                    "aligner='passthrough' needs equal widths: the source rows have "
+                    f"{source.shape[1]} columns, the target rows {target.shape[1]}."
+                )
+            return None
+        if self.direction == "target_to_source":
+            source, target = target, source
+            labels, target_labels = target_labels, labels
+        return fit_aligner(
+            self.aligner, source, target, labels=labels, target_labels=target_labels
+        )
+
+    def _map(self, X, is_source):
+        """Carry rows, each by its own domain, into a new array."""
+        if self.aligner_ is None:
+            return X.copy()
+        moved = is_source if self.direction == "source_to_target" else ~is_source
+        adapted = np.empty((len(X), self._n_features_out), dtype=X.dtype)
+        for rows, carry in (
+            (moved, self.aligner_.transform),
+            (~moved, self.aligner_.transform_target),
+        ):
+            if rows.any():
+                adapted[rows] = carry(X[rows])
+        return adapted
+
+    @property
+    def _n_features_out(self):
+        if self.aligner_ is None:
+            return self.n_features_in_
+        return self.aligner_._n_features_out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,28 @@
+"""Fit the aligner inside a lift, with the class labels that it takes."""
+
+import numpy as np
+from sklearn.base import clone, is_regressor
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import has_fit_parameter
+
+
+def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
+    """Fit a clone of an unpaired aligner.
+
+    Labels are passed on where the aligner's `fit` takes them, they are classes, and
+    the aligner has not declined them, ``aligner.set_fit_request(labels=False)``.
+    """
+    if is_regressor(aligner):
+        raise ValueError(
+            f"{type(aligner).__name__} needs pairs, row i of both sides the same item; "
+            "the rows of two domains are none. Choose an unpaired aligner."
+        )
+    passed = {}
+    for name, values in (("labels", labels), ("target_labels", target_labels)):
+        if values is None or not has_fit_parameter(aligner, name):
+            continue
+        declined = get_routing_for_object(aligner).fit.requests.get(name) is False
+        if not declined and type_of_target(values) in ("binary", "multiclass"):
+            passed[name] = np.asarray(values)
+    return clone(aligner).fit(X, y, **passed)

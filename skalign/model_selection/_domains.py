@@ -1,0 +1,117 @@
+"""Cross-validation that keeps a domain in one piece."""
+
+import numpy as np
+from sklearn.utils.metadata_routing import MetadataRequest
+
+from skalign._validation import check_domain
+
+
+class LeaveOneDomainOut:
+    """Leave each source domain out in turn.
+
+    Says how a model fares on a domain that it has no label of. Domains come as
+    `sample_domain`, so that one name serves the splitter, the adapter and the scorers;
+    otherwise it is :class:`~sklearn.model_selection.LeaveOneGroupOut`. Read more in
+    the :ref:`User Guide <adaptation>`.
+
+    See Also
+    --------
+    DomainAdapter : Takes stacked domains.
+    sklearn.model_selection.LeaveOneGroupOut : The same for groups without a role.
+
+    Notes
+    -----
+    Target rows, a `sample_domain` < 0, have no label to test on: they are in every
+    training set and in no test set. Folds are in the order of the sorted domains.
+    Domains that are strings are all sources.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.model_selection import LeaveOneDomainOut
+    >>> X, sample_domain = np.zeros((5, 2)), [0, 2, -1, 0, 2]
+    >>> for train, test in LeaveOneDomainOut().split(X, sample_domain=sample_domain):
+    ...     print(train, test)
+    [1 2 4] [0 3]
+    [0 2 3] [1 4]
+    """
+
+    def split(self, X, y=None, sample_domain=None):
+        """Generate the indices of training and test rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains, in any order.
+        y : array-like of shape (n_samples,), default=None
+            Ignored.
+        sample_domain : array-like of shape (n_samples,)
+            Domain of each row: numbers, < 0 for target rows, or strings.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,)
+            Indices of the training rows.
+        test : ndarray of shape (n_test,)
+            Indices of the rows of the domain left out.
+
+        Raises
+        ------
+        ValueError
+            If `sample_domain` is missing, of another length than `X`, or holds fewer
+            than two source domains.
+        """
+        domain, sources = _source_domains(sample_domain, X)
+        for source in sources:
+            yield np.flatnonzero(domain != source), np.flatnonzero(domain == source)
+
+    def get_n_splits(self, X=None, y=None, sample_domain=None):
+        """Count the folds: one for each source domain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Ignored.
+        y : array-like of shape (n_samples,), default=None
+            Ignored.
+        sample_domain : array-like of shape (n_samples,)
+            Domain of each row: numbers, < 0 for target rows, or strings.
+
+        Returns
+        -------
+        n_splits : int
+            Number of source domains.
+        """
+        return len(_source_domains(sample_domain, X)[1])
+
+    def get_metadata_routing(self):
+        """Request `sample_domain` for `split`.
+
+        Returns
+        -------
+        routing : MetadataRequest
+            The request, as scikit-learn's tools read it.
+        """
+        request = MetadataRequest(owner=self)
+        request.split.add_request(param="sample_domain", alias=True)
+        return request
+
+    def __repr__(self):
+        return "LeaveOneDomainOut()"
+
+
+def _source_domains(sample_domain, X):
+    if sample_domain is None:
+        raise ValueError(
+            "LeaveOneDomainOut needs sample_domain, the domain of each row."
+        )
+    domain = check_domain(sample_domain, X)
+    sources = np.unique(domain)
+    if domain.dtype.kind in "if":
+        sources = sources[sources >= 0]
+    if len(sources) < 2:
+        raise ValueError(
+            "LeaveOneDomainOut needs at least 2 source domains, values >= 0 of "
+            f"sample_domain; got {sources.tolist()}."
+        )
+    return domain, sources
