@@ -1,0 +1,128 @@
+"""Scorers: what a search over aligners takes to compare spaces."""
+
+from inspect import signature
+
+from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
+from skalign.metrics._mmd import mmd
+from skalign.metrics._retrieval import retrieval_accuracy
+from skalign.metrics._sliced_wasserstein import sliced_wasserstein_distance
+from skalign.metrics._wasserstein import wasserstein_distance
+
+
+def make_distance_scorer(metric, **kwargs):
+    """Make a scorer of a distance between mapped source rows and target rows.
+
+    Parameters
+    ----------
+    metric : callable
+        Distance ``metric(X, Y, **kwargs)`` of two sets of rows, such as those of
+        `skalign.metrics`.
+    **kwargs : dict
+        Keywords of `metric`. What is drawn or estimated should be fixed here, such as
+        `random_state` or `gamma`: else the candidates of a search are compared with
+        different measures.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)``, minus the distance of ``estimator.transform(X)``
+        from ``estimator.transform_target(y)``. For a pipeline or a search the latter is
+        that of its last step or best estimator; target rows stay as they are where
+        there is none.
+
+    Raises
+    ------
+    TypeError
+        If `metric` is not callable, or does not take these keywords.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skalign.metrics import make_distance_scorer, wasserstein_distance
+    >>> scorer = make_distance_scorer(wasserstein_distance, p=1)
+    >>> scorer
+    make_distance_scorer(wasserstein_distance, p=1)
+    >>> X, y = [[0.0, 0.0], [1.0, 0.0]], [[0.0, 2.0], [1.0, 2.0]]
+    >>> print(f"{scorer(FunctionTransformer(), X, y):.3f}")
+    -2.000
+    """
+    return _SpaceScorer(metric, kwargs, falls=True)
+
+
+def make_similarity_scorer(metric, **kwargs):
+    """Make a scorer of a similarity of mapped source rows and target rows.
+
+    Parameters
+    ----------
+    metric : callable
+        Similarity ``metric(X, Y, **kwargs)``, such as `retrieval_accuracy`.
+    **kwargs : dict
+        Keywords of `metric`, as in `make_distance_scorer`.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)``, the similarity of ``estimator.transform(X)`` and
+        ``estimator.transform_target(y)``, as in `make_distance_scorer`.
+
+    Raises
+    ------
+    TypeError
+        If `metric` is not callable, or does not take these keywords.
+
+    Examples
+    --------
+    >>> from skalign.metrics import make_similarity_scorer, retrieval_accuracy
+    >>> make_similarity_scorer(retrieval_accuracy, k=10, csls=10)
+    make_similarity_scorer(retrieval_accuracy, k=10, csls=10)
+    """
+    return _SpaceScorer(metric, kwargs, falls=False)
+
+
+class _SpaceScorer:
+    """Compares mapped source rows with target rows; greater is better."""
+
+    def __init__(self, metric, kwargs, falls):
+        if not callable(metric):
+            raise TypeError(f"metric={metric!r} must be callable.")
+        signature(metric).bind(None, None, **kwargs)
+        self._metric = metric
+        self._kwargs = kwargs
+        self._falls = falls
+
+    def __call__(self, estimator, X, y):
+        """Return the score of a fitted aligner on source rows and target rows."""
+        target = _transform_target(estimator, y)
+        value = self._metric(estimator.transform(X), target, **self._kwargs)
+        return -value if self._falls else value
+
+    def __repr__(self):
+        kind = "distance" if self._falls else "similarity"
+        name = getattr(self._metric, "__name__", repr(self._metric))
+        keywords = "".join(f", {key}={value!r}" for key, value in self._kwargs.items())
+        return f"make_{kind}_scorer({name}{keywords})"
+
+    def _accept_sample_weight(self):
+        # Asked of every scorer by scikit-learn's searches.
+        return False
+
+
+def _transform_target(estimator, y):
+    """Carry target rows by the aligner inside pipelines and searches."""
+    while not hasattr(estimator, "transform_target"):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            return y
+    return estimator.transform_target(y)
+
+
+mmd_scorer = make_distance_scorer(mmd, gamma="target")
+sliced_wasserstein_scorer = make_distance_scorer(
+    sliced_wasserstein_distance, random_state=0
+)
+wasserstein_scorer = make_distance_scorer(wasserstein_distance)
+gaussian_wasserstein_scorer = make_distance_scorer(gaussian_wasserstein_distance)
+retrieval_scorer = make_similarity_scorer(retrieval_accuracy)

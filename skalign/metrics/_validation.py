@@ -1,0 +1,38 @@
+"""Input checks that every metric needs."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from skalign._validation import FLOATS
+
+
+def check_spaces(X, Y):
+    """Validate two sets of rows of one space.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples_x, n_features)
+    Y : ndarray of shape (n_samples_y, n_features)
+        Of one dtype: float32 if both came so, else float64.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ, or a set is empty, not 2-D or not finite.
+    """
+    X = check_array(X, dtype=FLOATS, input_name="X")
+    Y = check_array(Y, dtype=FLOATS, input_name="Y")
+    if X.shape[1] != Y.shape[1]:
+        raise ValueError(
+            f"X has {X.shape[1]} columns, but Y has {Y.shape[1]}: both must be rows of "
+            "one space."
+        )
+    dtype = np.result_type(X, Y)
+    return X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
+
+
+def check_no_overflow(value, dtype):
+    """Return `value` as a float, or say that `dtype` could not hold its sums."""
+    if not np.isfinite(value):
+        raise ValueError(f"Powers of the distances overflow {dtype}: scale the rows.")
+    return float(value)

@@ -1,0 +1,106 @@
+"""Exact Wasserstein distance, by linear programming."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import _check_sample_weight
+
+from skalign.metrics._validation import check_no_overflow, check_spaces
+
+
+@validate_params(
+    {
+        "X": ["array-like"],
+        "Y": ["array-like"],
+        "p": [Interval(Real, 1, None, closed="left")],
+        "X_weight": ["array-like", None],
+        "Y_weight": ["array-like", None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def wasserstein_distance(
+    X, Y, *, p=2, X_weight=None, Y_weight=None, max_iter=10_000_000
+):
+    """Least cost of carrying one set of rows over to another.
+
+    The cost of a unit of mass is its Euclidean way to the power of `p`; the distance is
+    the root of the least mean cost [1]_. Read more in the :ref:`User Guide <metrics>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples_x, n_features)
+        Source rows, in the target space.
+    Y : array-like of shape (n_samples_y, n_features)
+        Target rows.
+    p : float, default=2
+        Power of the way; at least 1.
+    X_weight : array-like of shape (n_samples_x,), default=None
+        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
+        it evenly.
+    Y_weight : array-like of shape (n_samples_y,), default=None
+        The same for `Y`.
+    max_iter : int, default=10_000_000
+        Most pivots of the network simplex.
+
+    Returns
+    -------
+    distance : float
+        In the unit of the rows; at least 0.
+
+    Raises
+    ------
+    ValueError
+        If a set is empty or not finite, the widths differ, a weight is negative or all
+        are zero, or `p` is below 1.
+    RuntimeError
+        If the solver did not converge.
+
+    See Also
+    --------
+    sliced_wasserstein_distance : For more rows than a few thousand.
+    gaussian_wasserstein_distance : From means and covariances alone.
+
+    Notes
+    -----
+    Solved by POT, with two matrices of shape (n_samples_x, n_samples_y) and a time that
+    grows with about the cube of the rows: 2,000 rows a side take seconds.
+
+    References
+    ----------
+    .. [1] G. Peyré and M. Cuturi, "Computational optimal transport", Foundations and
+       Trends in Machine Learning 11(5-6), 2019, pp. 355-607: Eq. 2.18.
+
+    Examples
+    --------
+    >>> from skalign.metrics import wasserstein_distance
+    >>> X, Y = [[0.0, 0.0], [1.0, 0.0]], [[1.0, 2.0], [0.0, 2.0]]  # shifted by 2
+    >>> print(f"{wasserstein_distance(X, Y):.3f}")
+    2.000
+    """
+    from ot import emd2  # imports torch where there is one
+
+    X, Y = check_spaces(X, Y)
+    a, b = _mass(X_weight, X), _mass(Y_weight, Y)
+    with np.errstate(over="ignore"):
+        costs = cdist(X, Y, "sqeuclidean") if p == 2 else cdist(X, Y) ** p
+    check_no_overflow(costs.max(), costs.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what POT warns of is raised below
+        cost, log = emd2(a, b, costs, numItermax=max_iter, log=True)
+    if log["warning"] is not None:
+        raise RuntimeError(
+            f"The transport solver failed with max_iter={max_iter}: {log['warning']}"
+        )
+    return float(max(cost, 0.0) ** (1 / p))
+
+
+def _mass(weight, rows):
+    """Return the weights of the rows, made to sum to one."""
+    weight = _check_sample_weight(
+        weight, rows, dtype=np.float64, ensure_non_negative=True
+    )
+    return weight / weight.sum()

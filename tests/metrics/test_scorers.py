@@ -1,0 +1,272 @@
+"""Scorers in scikit-learn's searches, with routing on and off."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import pdist
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    cross_val_score,
+    cross_validate,
+    permutation_test_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skalign import LinearAligner, RigidAligner
+from skalign.metrics import (
+    gaussian_wasserstein_distance,
+    gaussian_wasserstein_scorer,
+    make_distance_scorer,
+    make_similarity_scorer,
+    mmd,
+    mmd_scorer,
+    retrieval_accuracy,
+    retrieval_scorer,
+    sliced_wasserstein_distance,
+    sliced_wasserstein_scorer,
+    wasserstein_distance,
+    wasserstein_scorer,
+)
+
+SCORERS = {
+    "mmd": mmd_scorer,
+    "sliced": sliced_wasserstein_scorer,
+    "wasserstein": wasserstein_scorer,
+    "gaussian": gaussian_wasserstein_scorer,
+    "retrieval": retrieval_scorer,
+}
+
+
+class CommonSpace(TransformerMixin, BaseEstimator):
+    """Both sides meet in the first column of each."""
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X[:, :1]
+
+    def transform_target(self, y):
+        return y[:, :1]
+
+
+@pytest.fixture
+def spaces():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 5)) * [3, 2, 1, 1, 1]
+    return X, X @ rng.normal(size=(5, 4)) + 0.1 * rng.normal(size=(90, 4)) + 1
+
+
+@pytest.fixture(params=[False, True], ids=["without routing", "with routing"])
+def routing(request):
+    with sklearn.config_context(enable_metadata_routing=request.param):
+        yield request.param
+
+
+@pytest.mark.parametrize(
+    ("scorer", "expected"),
+    [
+        (mmd_scorer, lambda X, Y: -mmd(X, Y, gamma="target")),
+        (
+            sliced_wasserstein_scorer,
+            lambda X, Y: -sliced_wasserstein_distance(X, Y, random_state=0),
+        ),
+        (wasserstein_scorer, lambda X, Y: -wasserstein_distance(X, Y)),
+        (
+            gaussian_wasserstein_scorer,
+            lambda X, Y: -gaussian_wasserstein_distance(X, Y),
+        ),
+        (retrieval_scorer, retrieval_accuracy),
+    ],
+    ids=SCORERS,
+)
+def test_a_score_is_the_metric_between_mapped_rows_and_target_rows(
+    scorer, expected, spaces
+):
+    X, y = spaces
+    aligner = LinearAligner().fit(X[:60], y[:60])
+    value = scorer(aligner, X[60:], y[60:])
+    assert type(value) is float
+    assert value == expected(aligner.transform(X[60:]), y[60:])
+    assert value == scorer(aligner, X[60:], y[60:])
+
+
+def test_target_rows_are_carried_where_the_sides_meet(spaces):
+    X, y = spaces
+    aligner = CommonSpace().fit(X, y)
+    expected = -wasserstein_distance(X[:, :1], y[:, :1])
+    pipeline = make_pipeline(FunctionTransformer(), aligner).fit(X, y)
+    nested = make_pipeline(FunctionTransformer(), pipeline).fit(X, y)
+    search = GridSearchCV(CommonSpace(), {}, scoring=wasserstein_scorer).fit(X, y)
+    for estimator in (aligner, pipeline, nested, search):
+        assert wasserstein_scorer(estimator, X, y) == expected
+
+
+def test_without_transform_target_the_rows_stay_as_they_are(spaces):
+    X, _ = spaces
+    identity = FunctionTransformer()
+    for estimator in (identity, make_pipeline(identity, "passthrough")):
+        assert_allclose(
+            gaussian_wasserstein_scorer(estimator, X, X + [3, 0, 4, 0, 0]), -5
+        )
+
+
+@pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
+def test_a_search_over_aligners_prefers_the_better_map(scorer, spaces, routing):
+    X, y = spaces
+    search = GridSearchCV(
+        LinearAligner(),
+        {"alpha": [1e-6, 1e6]},
+        scoring=scorer,
+        cv=3,
+        error_score="raise",
+    ).fit(X, y)
+    assert search.best_params_ == {"alpha": 1e-6}
+    assert search.score(X, y) == scorer(search.best_estimator_, X, y)
+    assert (np.diff(search.cv_results_["mean_test_score"]) < 0).all()
+
+
+def test_a_search_over_pipelines_runs_in_two_processes(spaces, routing):
+    X, y = spaces
+    pipeline = make_pipeline(StandardScaler(), LinearAligner())
+    found = [
+        GridSearchCV(
+            pipeline,
+            {"linearaligner": [LinearAligner(), RigidAligner()]},
+            scoring=SCORERS,
+            refit=False,
+            cv=3,
+            n_jobs=n_jobs,
+            error_score="raise",
+        )
+        .fit(X, y)
+        .cv_results_
+        for n_jobs in (None, 2)
+    ]
+    for name in SCORERS:
+        alone, together = (results[f"mean_test_{name}"] for results in found)
+        assert_allclose(alone, together, rtol=1e-10)
+        assert alone[0] > alone[1]
+
+
+def test_all_scorers_run_side_by_side(spaces, routing):
+    X, y = spaces
+    scores = cross_validate(
+        make_pipeline(StandardScaler(), LinearAligner()),
+        X,
+        y,
+        scoring=SCORERS,
+        cv=3,
+        return_train_score=True,
+        error_score="raise",
+    )
+    for name in SCORERS:
+        assert np.isfinite(scores[f"test_{name}"]).all()
+        assert np.isfinite(scores[f"train_{name}"]).all()
+
+
+@pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
+def test_a_permutation_test_sees_which_scores_need_the_pairs(scorer, spaces, routing):
+    X, y = spaces
+    score, permuted, pvalue = permutation_test_score(
+        LinearAligner(), X, y, scoring=scorer, cv=3, n_permutations=9, random_state=0
+    )
+    assert score > permuted.max()
+    assert pvalue == 0.1
+
+
+def test_weights_for_the_fit_are_no_trouble_for_the_score(spaces):
+    X, y = spaces
+    weight = np.linspace(0.5, 1.5, len(X))
+    search = GridSearchCV(
+        LinearAligner(), {"alpha": [0.0, 1.0]}, scoring=SCORERS, refit="mmd", cv=3
+    )
+    with pytest.warns(UserWarning, match="does not support sample_weight"):
+        search.fit(X, y, sample_weight=weight)
+    with sklearn.config_context(enable_metadata_routing=True):
+        search.set_params(estimator=LinearAligner().set_fit_request(sample_weight=True))
+        search.fit(X, y, sample_weight=weight)
+    assert np.isfinite(search.cv_results_["mean_test_mmd"]).all()
+
+
+@pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
+def test_frames_score_as_arrays_do(scorer, spaces):
+    X, y = spaces
+    aligner = LinearAligner().fit(X, y)
+    expected = scorer(aligner, X, y)
+    aligner.set_output(transform="pandas")
+    assert hasattr(aligner.transform(X), "columns")
+    assert scorer(aligner, X, y) == expected
+    pipeline = make_pipeline(StandardScaler(), LinearAligner())
+    pipeline.set_output(transform="pandas").fit(X, y)
+    assert np.isfinite(scorer(pipeline, X, y))
+
+
+def test_a_single_target_column_may_be_one_dimensional(spaces):
+    X, y = spaces
+    scores = cross_val_score(
+        LinearAligner(), X, y[:, 0], scoring=gaussian_wasserstein_scorer, cv=3
+    )
+    expected = cross_val_score(
+        LinearAligner(), X, y[:, :1], scoring=gaussian_wasserstein_scorer, cv=KFold(3)
+    )
+    assert_allclose(scores, expected)
+
+
+def test_candidates_are_compared_with_one_measure(spaces):
+    _, y = spaces
+    identity = FunctionTransformer()
+    for scorer in (mmd_scorer, sliced_wasserstein_scorer):
+        assert scorer(identity, y + 1, y) == scorer(identity, y + 1, y)
+    gamma = 1 / np.median(pdist(y, "sqeuclidean"))
+    for mapped in (y + 1, 10 * y):
+        score = mmd_scorer(identity, mapped, y)
+        assert_allclose(score, -mmd(mapped, y, gamma=gamma), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
+def test_a_scorer_survives_pickling_and_cloning(scorer, spaces):
+    X, y = spaces
+    aligner = RigidAligner().fit(X, y)
+    expected = scorer(aligner, X, y)
+    assert pickle.loads(pickle.dumps(scorer))(aligner, X, y) == expected
+    search = clone(GridSearchCV(aligner, {}, scoring=scorer))
+    assert search.scoring(aligner, X, y) == expected
+
+
+def test_a_scorer_shows_how_to_make_it():
+    assert repr(mmd_scorer) == "make_distance_scorer(mmd, gamma='target')"
+    assert repr(retrieval_scorer) == "make_similarity_scorer(retrieval_accuracy)"
+    again = eval(repr(sliced_wasserstein_scorer))
+    assert repr(again) == repr(sliced_wasserstein_scorer)
+
+
+def test_more_scorers_are_made_of_any_metric(spaces):
+    X, y = spaces
+    aligner = LinearAligner().fit(X, y)
+    mapped = aligner.transform(X)
+    scorer = make_distance_scorer(mmd, gamma=[0.1, 1.0], unbiased=False)
+    assert scorer(aligner, X, y) == -mmd(mapped, y, gamma=[0.1, 1.0], unbiased=False)
+    scorer = make_similarity_scorer(retrieval_accuracy, k=3, csls=10)
+    assert scorer(aligner, X, y) == retrieval_accuracy(mapped, y, k=3, csls=10)
+
+
+@pytest.mark.parametrize("make", [make_distance_scorer, make_similarity_scorer])
+def test_a_metric_that_cannot_work_is_refused_at_once(make):
+    with pytest.raises(TypeError, match="metric='mmd' must be callable"):
+        make("mmd")
+    with pytest.raises(TypeError, match="bandwidth"):
+        make(mmd, bandwidth=1.0)
+
+
+def test_widths_that_do_not_meet_are_an_error(spaces):
+    X, y = spaces
+    with pytest.raises(ValueError, match="X has 5 columns, but Y has 4"):
+        mmd_scorer(FunctionTransformer(), X, y)
