@@ -88,7 +88,7 @@ def mmd(X, Y, *, gamma=None, unbiased=True):
     >>> from skalign.metrics import mmd
     >>> X, Y = [[0.0], [1.0], [2.0]], [[2.0], [3.0], [4.0], [5.0]]
     >>> print(f"{mmd(X, Y, gamma=0.5):.3f}")
-    0.418
+    0.358
     >>> print(f"{mmd(X, X, gamma=0.5, unbiased=False):.3f}")
     0.000
     """
