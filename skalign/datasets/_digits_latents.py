@@ -1,0 +1,163 @@
+"""Digits seen through two autoencoders that know nothing of each other."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+
+_N_HIDDEN = 32
+_N_EPOCHS = 32
+
+_DESCR = """\
+Latents of two autoencoders of handwritten digits
+-------------------------------------------------
+
+The 1797 images of 8 x 8 pixels of `sklearn.datasets.load_digits`, seen through two
+autoencoders of one shape, 64-{n_hidden}-{n_latents}-{n_hidden}-64 with tanh in between.
+They share neither initial weights nor training images: each had one third of the
+images, for {n_epochs} epochs of Adam, and the last third was seen by neither. A latent
+is what enters the middle layer, before its tanh, so that every vector of {n_latents}
+numbers can be decoded. Row i of `data`, `target`, `labels`, `pixels` and `images` is
+the same image.
+"""
+
+
+@validate_params(
+    {
+        "random_state": ["random_state"],
+        "n_latents": [Interval(Integral, 1, None, closed="left")],
+        "return_X_y": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_digits_latents(random_state=0, *, n_latents=24, return_X_y=False):
+    """Load digits as the latents of two independently trained autoencoders.
+
+    A real pair of latent spaces in about a second, without a download: the images
+    come with scikit-learn, and the two networks are trained at every call. What a
+    map is worth can be seen in pixels: decode the mapped source latents by the
+    target's decoder. Read more in the :ref:`User Guide <datasets>`.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=0
+        Draws the training rows, the initial weights and the batches. The same
+        number gives the same latents, up to rounding that differs between machines.
+    n_latents : int, default=24
+        Width of both latent spaces.
+    return_X_y : bool, default=False
+        If True, return `data` and `target` only.
+
+    Returns
+    -------
+    latents : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        data : ndarray of shape (1797, n_latents)
+            Latents of the source network.
+        target : ndarray of shape (1797, n_latents)
+            Latents of the target network, of the same images.
+        labels : ndarray of shape (1797,)
+            The digit, 0 to 9.
+        pixels : ndarray of shape (1797, 64)
+            What was encoded, 0 to 1.
+        images : ndarray of shape (1797, 8, 8)
+            `pixels` as images.
+        train_indices, test_indices : ndarray of shape (1198,) and (599,)
+            Rows that one of the networks was trained on, half of them each, and
+            rows that neither saw. Each digit has the same share in both.
+        source_encoder, target_encoder : MLPRegressor
+            Halves of the networks; ``predict(pixels)`` returns latents.
+        source_decoder, target_decoder : Pipeline
+            The other halves; ``predict(latents)`` returns pixels.
+        DESCR : str
+            Description of the data.
+    (data, target) : tuple if ``return_X_y=True``
+        Source and target latents, row by row of the same images.
+
+    Raises
+    ------
+    ValueError
+        If `n_latents` < 1.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import mean_squared_error
+    >>> from skalign.datasets import load_digits_latents
+    >>> digits = load_digits_latents()
+    >>> digits.data.shape, digits.target.shape
+    ((1797, 24), (1797, 24))
+    >>> test = digits.test_indices
+    >>> decoded = digits.target_decoder.predict(digits.data[test])  # not aligned
+    >>> decoded.shape
+    (599, 64)
+    >>> own = digits.target_decoder.predict(digits.target[test])
+    >>> pixels = digits.pixels[test]
+    >>> mean_squared_error(pixels, decoded) > 5 * mean_squared_error(pixels, own)
+    True
+    """
+    digits = load_digits()
+    pixels = digits.data / 16
+    rng = check_random_state(random_state)
+    train, test = train_test_split(
+        np.arange(len(pixels)),
+        test_size=1 / 3,
+        stratify=digits.target,
+        random_state=rng,
+    )
+    first, second = pixels[train[::2]], pixels[train[1::2]]
+    source_encoder, source_decoder = _train_autoencoder(first, n_latents, rng)
+    target_encoder, target_decoder = _train_autoencoder(second, n_latents, rng)
+    data, target = source_encoder.predict(pixels), target_encoder.predict(pixels)
+    data, target = data.reshape(len(data), -1), target.reshape(len(target), -1)
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        labels=digits.target,
+        pixels=pixels,
+        images=pixels.reshape(-1, 8, 8),
+        train_indices=np.sort(train),
+        test_indices=np.sort(test),
+        source_encoder=source_encoder,
+        target_encoder=target_encoder,
+        source_decoder=source_decoder,
+        target_decoder=target_decoder,
+        DESCR=_DESCR.format(
+            n_hidden=_N_HIDDEN, n_latents=n_latents, n_epochs=_N_EPOCHS
+        ),
+    )
+
+
+def _train_autoencoder(pixels, n_latents, rng):
+    """Return encoder and decoder, cut before the activation of the middle layer."""
+    network = MLPRegressor(
+        hidden_layer_sizes=(_N_HIDDEN, n_latents, _N_HIDDEN),
+        activation="tanh",
+        batch_size=64,
+        learning_rate_init=0.003,
+        # An instance, since a number would order the rows alike in every epoch.
+        random_state=check_random_state(rng.randint(2**31 - 1)),
+    )
+    for _ in range(_N_EPOCHS):  # `fit` would warn that it was stopped
+        network.partial_fit(pixels, pixels)
+    encoder = _network(network.coefs_[:2], network.intercepts_[:2])
+    decoder = _network(network.coefs_[2:], network.intercepts_[2:])
+    return encoder, make_pipeline(FunctionTransformer(np.tanh), decoder)
+
+
+def _network(coefs, intercepts):
+    """Return a fitted network of these weights, whose output layer is linear."""
+    hidden = tuple(len(intercept) for intercept in intercepts[:-1])
+    network = MLPRegressor(hidden_layer_sizes=hidden, activation="tanh")
+    network.coefs_, network.intercepts_ = coefs, intercepts
+    network.n_layers_, network.out_activation_ = len(coefs) + 1, "identity"
+    network.n_features_in_, network.n_outputs_ = len(coefs[0]), len(intercepts[-1])
+    return network

@@ -1,0 +1,228 @@
+"""The IDX format of MNIST and its relatives.
+
+Four bytes say what follows: two zeros, the type and the number of dimensions; then
+come the dimensions, each as a big-endian 32-bit integer, and then the values, also
+big-endian [1]_.
+
+References
+----------
+.. [1] Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten
+   digits", http://yann.lecun.com/exdb/mnist/, section "File formats".
+"""
+
+import gzip
+import os
+import zlib
+from itertools import product
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import StrOptions, validate_params
+
+_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_GZIP_MAGIC = b"\x1f\x8b"
+_PREFIXES = {"train": "train", "test": "t10k"}
+
+_DESCR = """\
+Images in the MNIST file format
+-------------------------------
+
+{n_samples} images of {shape} pixels, read from {files}.
+"""
+
+
+@validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
+def read_idx(path):
+    """Read an array from a file in the IDX format.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, compressed by gzip or not; which of them is seen from its content.
+
+    Returns
+    -------
+    array : ndarray
+        The values, in the shape and type of the file: uint8, int8, int16, int32,
+        float32 or float64, in the byte order of the machine.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file does not start like an IDX file, holds fewer or more bytes than
+        its header announces, or is damaged gzip.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skalign.datasets import read_idx
+    >>> with TemporaryDirectory() as directory:
+    ...     path = Path(directory) / "labels-idx1-ubyte"
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+    ...     read_idx(path)
+    array([7, 2, 1], dtype=uint8)
+    """
+    content = Path(path).read_bytes()
+    if content.startswith(_GZIP_MAGIC):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"{path} is damaged gzip: {error}") from error
+    if len(content) < 4:
+        raise ValueError(
+            f"{path} holds {len(content)} bytes; an IDX file has at least 4."
+        )
+    dtype, n_dims = _DTYPES.get(content[2]), content[3]
+    if content[:2] != b"\0\0" or dtype is None or n_dims == 0:
+        raise ValueError(
+            f"{path} starts with the bytes {content[:4].hex(' ')}. An IDX file starts "
+            "with 00 00, a type among "
+            f"{', '.join(f'{code:02x}' for code in _DTYPES)}, and the number of "
+            "dimensions, at least 1."
+        )
+    start = 4 + 4 * n_dims
+    if len(content) < start:
+        raise ValueError(
+            f"{path} holds {len(content)} bytes, but its header of {n_dims} "
+            f"dimensions takes {start}."
+        )
+    shape = tuple(np.frombuffer(content, ">u4", n_dims, offset=4).tolist())
+    dtype = np.dtype(dtype)
+    expected = start + prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        raise ValueError(
+            f"{path} holds {len(content)} bytes, but its header announces {expected}: "
+            f"{dtype.newbyteorder('=')} values of shape {shape}."
+        )
+    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return values.astype(dtype.newbyteorder("="))  # a copy, which can be written to
+
+
+@validate_params(
+    {
+        "directory": [str, os.PathLike],
+        "subset": [StrOptions({"train", "test", "all"})],
+        "data_home": [str, os.PathLike, None],
+        "return_X_y": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_idx(directory, *, subset="train", data_home=None, return_X_y=False):
+    """Load images and labels from a directory in the MNIST file format.
+
+    The files of MNIST, Fashion-MNIST and KMNIST as they are distributed; nothing is
+    downloaded. Read more in the :ref:`User Guide <datasets>`.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and, for the
+        test rows, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``. A dot
+        before ``idx`` and ``.gz`` at the end are fine; of several, the one that is
+        not compressed is read.
+    subset : {"train", "test", "all"}, default="train"
+        The rows to load; "all" puts the test rows after the training rows.
+    data_home : str or path-like, default=None
+        Folder that `directory` lies in; by default the working directory.
+    return_X_y : bool, default=False
+        If True, return `data` and `target` only.
+
+    Returns
+    -------
+    images : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        data : ndarray of shape (n_samples, n_pixels)
+            Pixels as they are in the file, mostly uint8.
+        images : ndarray of shape (n_samples, height, width)
+            `data` as images.
+        target : ndarray of shape (n_samples,)
+            Labels.
+        filenames : list of str
+            The files that were read.
+        DESCR : str
+            Description of the data.
+    (data, target) : tuple if ``return_X_y=True``
+        Pixels and labels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the directory, or a file in it, is not there; the names that were looked
+        for are in the message.
+    ValueError
+        If a file is not what `read_idx` reads, has the wrong number of dimensions,
+        or there are not as many labels as images, or images of the two subsets
+        differ in size.
+
+    See Also
+    --------
+    read_idx : Read one file.
+
+    Examples
+    --------
+    >>> from skalign.datasets import load_idx
+    >>> mnist = load_idx("mnist", subset="test", data_home="data")  # doctest: +SKIP
+    >>> mnist.data.shape, mnist.target.shape  # doctest: +SKIP
+    ((10000, 784), (10000,))
+    """
+    directory = Path("" if data_home is None else data_home, directory).expanduser()
+    if not directory.is_dir():
+        raise FileNotFoundError(f"There is no directory {directory}.")
+    subsets = ["train", "test"] if subset == "all" else [subset]
+    paths, images, target = [], [], []
+    for prefix in (_PREFIXES[name] for name in subsets):
+        image_path = _find(directory, f"{prefix}-images", "idx3-ubyte")
+        label_path = _find(directory, f"{prefix}-labels", "idx1-ubyte")
+        paths += [str(image_path), str(label_path)]
+        images.append(_read(image_path, n_dims=3))
+        target.append(_read(label_path, n_dims=1))
+        if len(images[-1]) != len(target[-1]):
+            raise ValueError(
+                f"{image_path} holds {len(images[-1])} images, but {label_path} "
+                f"{len(target[-1])} labels."
+            )
+    sizes = [part.shape[1:] for part in images]
+    if sizes[0] != sizes[-1]:
+        raise ValueError(
+            f"The training and test images in {directory} differ in size: {sizes}."
+        )
+    images = images[0] if len(images) == 1 else np.concatenate(images)
+    target = target[0] if len(target) == 1 else np.concatenate(target)
+    data = images.reshape(len(images), prod(images.shape[1:]))
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        images=images,
+        target=target,
+        filenames=paths,
+        DESCR=_DESCR.format(
+            n_samples=len(images),
+            shape=" x ".join(map(str, images.shape[1:])),
+            files=", ".join(paths),
+        ),
+    )
+
+
+def _find(directory, stem, kind):
+    names = [stem + mark + kind + end for end, mark in product(("", ".gz"), "-.")]
+    for name in names:
+        if (directory / name).is_file():
+            return directory / name
+    raise FileNotFoundError(f"{directory} holds none of {', '.join(names)}.")
+
+
+def _read(path, n_dims):
+    array = read_idx(path)
+    if array.ndim != n_dims:
+        raise ValueError(
+            f"{path} holds an array of shape {array.shape}; {n_dims} dimensions were "
+            "wanted."
+        )
+    return array

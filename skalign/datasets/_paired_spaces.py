@@ -1,0 +1,211 @@
+"""Two spaces and the map between them, made to order."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+
+_DESCR = """\
+Two made spaces with a known map
+--------------------------------
+
+{n_samples} source rows of width {n_features} and {n_target_samples} target rows of
+width {n_targets}, {relation}. Without noise (here of standard deviation {noise}) a
+source row x belongs to the target row x @ coef + intercept.
+"""
+
+
+@validate_params(
+    {
+        "n_samples": [Interval(Integral, 1, None, closed="left")],
+        "n_features": [Interval(Integral, 1, None, closed="left")],
+        "n_targets": [Interval(Integral, 1, None, closed="left"), None],
+        "n_target_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "rank": [Interval(Integral, 1, None, closed="left"), None],
+        "condition_number": [Interval(Real, 1, None, closed="left")],
+        "noise": [Interval(Real, 0, None, closed="left")],
+        "offset": [Interval(Real, 0, None, closed="left")],
+        "n_classes": [Interval(Integral, 1, None, closed="left")],
+        "class_sep": [Interval(Real, 0, None, closed="left")],
+        "spread": [Interval(Real, 1, None, closed="left")],
+        "skewness": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+        "return_X_y": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_paired_spaces(
+    n_samples=500,
+    n_features=8,
+    n_targets=None,
+    *,
+    n_target_samples=None,
+    scale=1.0,
+    rank=None,
+    condition_number=1.0,
+    noise=0.0,
+    offset=1.0,
+    n_classes=1,
+    class_sep=1.0,
+    spread=1.0,
+    skewness=0.0,
+    random_state=None,
+    return_X_y=False,
+):
+    """Make rows of two spaces that a known affine map connects.
+
+    By default the map is a rotation and a translation; a `condition_number` above 1
+    or a `rank` below the width makes it a linear map. Rows are paired unless
+    `n_target_samples` is given. Read more in the :ref:`User Guide <datasets>`.
+
+    Parameters
+    ----------
+    n_samples : int, default=500
+        Number of source rows.
+    n_features : int, default=8
+        Width of the source space.
+    n_targets : int, default=None
+        Width of the target space; None means `n_features`.
+    n_target_samples : int, default=None
+        None pairs the spaces: row i of `target` is row i of `data`, mapped. A number
+        draws that many other rows for the target, from the same distribution.
+    scale : float, default=1.0
+        Largest singular value of the map.
+    rank : int, default=None
+        Rank of the map; None means the smaller of both widths.
+    condition_number : float, default=1.0
+        Ratio of the largest singular value to the smallest that is not zero. Those
+        between fall geometrically; 1 makes all of them equal.
+    noise : float, default=0.0
+        Standard deviation of Gaussian noise in `target`.
+    offset : float, default=1.0
+        Standard deviation of the entries of the source mean, and of `intercept`.
+    n_classes : int, default=1
+        Number of classes, as equal in size as can be.
+    class_sep : float, default=1.0
+        Standard deviation of the class means in each column, over that of the rows
+        about their class mean.
+    spread : float, default=1.0
+        Ratio of the largest to the smallest standard deviation of a source column
+        about the class means. They fall geometrically from 1.
+    skewness : float, default=0.0
+        Skewness of each source column about the class means; 0 draws normal numbers,
+        more draws gamma ones. Without pairs and labels, columns of differing `spread`
+        give a rotation away up to the signs of its axes, and skewness the signs.
+    random_state : int, RandomState instance or None, default=None
+        Draws the map first and then the rows: calls that differ only in the numbers
+        of rows, `noise` or `skewness` have one map and one set of class means.
+    return_X_y : bool, default=False
+        If True, return `data` and `target` only.
+
+    Returns
+    -------
+    spaces : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        data : ndarray of shape (n_samples, n_features)
+            Source rows.
+        target : ndarray of shape (n_target_samples, n_targets)
+            Target rows, as many as source rows where they are paired.
+        labels, target_labels : ndarray of shape (n_samples,) and (n_target_samples,)
+            Classes of the rows, from 0 to ``n_classes - 1``; equal where the rows
+            are paired.
+        coef : ndarray of shape (n_features, n_targets)
+            The map, ``scale`` times a matrix with orthonormal rows or columns where
+            `rank` and `condition_number` are as by default. A square map of full
+            rank has a positive determinant: it is no reflection.
+        intercept : ndarray of shape (n_targets,)
+            The translation; ``data @ coef + intercept`` is `target` without noise.
+        DESCR : str
+            Description of the data.
+    (data, target) : tuple if ``return_X_y=True``
+        Source and target rows.
+
+    Raises
+    ------
+    ValueError
+        If `rank` is above the smaller of both widths, or another parameter is out
+        of its range.
+
+    See Also
+    --------
+    load_digits_latents : Real latents, without a download.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.datasets import make_paired_spaces
+    >>> spaces = make_paired_spaces(100, 5, 7, n_classes=3, random_state=0)
+    >>> spaces.data.shape, spaces.target.shape
+    ((100, 5), (100, 7))
+    >>> np.allclose(spaces.data @ spaces.coef + spaces.intercept, spaces.target)
+    True
+    >>> np.bincount(spaces.labels)
+    array([34, 33, 33])
+    """
+    n_targets = n_features if n_targets is None else n_targets
+    if rank is not None and rank > min(n_features, n_targets):
+        raise ValueError(
+            f"rank={rank} must be at most min(n_features, n_targets)="
+            f"{min(n_features, n_targets)}."
+        )
+    rank = min(n_features, n_targets) if rank is None else rank
+    rng = check_random_state(random_state)
+    coef = scale * _make_map(n_features, n_targets, rank, condition_number, rng)
+    mean = offset * rng.standard_normal(n_features)
+    intercept = offset * rng.standard_normal(n_targets)
+    stds = np.geomspace(1, 1 / spread, n_features)
+    class_means = class_sep * rng.standard_normal((n_classes, n_features))
+    class_means = mean + stds * (class_means - class_means.mean(axis=0))
+
+    def draw(n_rows):
+        labels = rng.permutation(np.arange(n_rows) % n_classes)
+        rows = _standardised_rows((n_rows, n_features), skewness, rng)
+        return class_means[labels] + stds * rows, labels
+
+    data, labels = draw(n_samples)
+    if n_target_samples is None:
+        rows, target_labels, relation = data, labels.copy(), "paired one by one"
+    else:
+        rows, target_labels = draw(n_target_samples)
+        relation = "drawn independently"
+    target = rows @ coef + intercept
+    target += noise * rng.standard_normal(target.shape)
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        labels=labels,
+        target_labels=target_labels,
+        coef=coef,
+        intercept=intercept,
+        DESCR=_DESCR.format(
+            n_samples=len(data),
+            n_target_samples=len(target),
+            n_features=n_features,
+            n_targets=n_targets,
+            relation=relation,
+            noise=noise,
+        ),
+    )
+
+
+def _make_map(n_features, n_targets, rank, condition_number, rng):
+    """Return a map whose singular values fall from 1 to 1 / condition_number."""
+    left = np.linalg.qr(rng.standard_normal((n_features, rank)))[0]
+    right = np.linalg.qr(rng.standard_normal((n_targets, rank)))[0]
+    coef = (left * np.geomspace(1, 1 / condition_number, rank)) @ right.T
+    if n_features == n_targets == rank and np.linalg.slogdet(coef).sign < 0:
+        coef -= 2 * np.outer(left[:, 0], right[:, 0])
+    return coef
+
+
+def _standardised_rows(shape, skewness, rng):
+    if skewness == 0:
+        return rng.standard_normal(shape)
+    # The skewness of a gamma variable of shape k, whose variance is k, is 2 / sqrt(k).
+    k = 4 / skewness**2
+    return (rng.standard_gamma(k, size=shape) - k) / np.sqrt(k)
