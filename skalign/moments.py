@@ -103,7 +103,9 @@ class Moments:
         totals = {}
         for start in range(0, len(X), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
-            root = None if sample_weight is None else np.sqrt(sample_weight[rows])
+            root = None
+            if sample_weight is not None:
+                root = np.sqrt(sample_weight[rows]).astype(X.dtype, copy=False)
             blocks = {name: side.block(rows, root) for name, side in sides.items()}
             for name in products:
                 first, second = blocks[name[0]], blocks[_SECOND[name]]
@@ -115,7 +117,9 @@ class Moments:
         for name, side in sides.items():
             if not np.isfinite(offsets[name]).all():
                 assert_all_finite(side.rows, input_name=name.replace("x", "X"))
-                raise ValueError(f"The sums overflow {side.rows.dtype}: scale the rows.")
+                raise ValueError(
+                    f"The sums overflow {side.rows.dtype}: scale the rows."
+                )
         self._x_shift, self._x_offset = sides["x"].shift, offsets["x"]
         self._y_shift = sides["y"].shift if y is not None else None
         self._y_offset = offsets.get("y")
@@ -218,7 +222,7 @@ class _Side:
             if root is not None:
                 block = np.multiply(block, root[:, None], out=buffer)
         ones = np.ones(len(block), block.dtype) if root is None else root
-        self.total += ones.astype(block.dtype, copy=False) @ block
+        self.total += ones @ block
         return block
 
 

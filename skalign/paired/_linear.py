@@ -1,0 +1,496 @@
+"""Linear map between paired spaces, by ridge regression."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.linalg import eigh, svd
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import assert_all_finite
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skalign._aligner import AffineMixin, PairedMixin
+from skalign._validation import FLOATS, atomic, check_pairs
+from skalign.moments import Moments
+from skalign.paired._streaming import StreamingMixin
+
+# Below this share of free rows the residual sum, taken from sums, is all rounding.
+_MIN_FREE_SHARE = 1e-4
+
+
+@dataclass
+class _Spectrum:
+    """A least-squares problem in the principal axes of the source rows.
+
+    With centred rows ``X = P @ axes.T``: ``eigenvalues`` (r,) are the squared column
+    norms of `P`, ``axes`` (n_features, r) are orthonormal, ``cross`` (r, n_targets) is
+    ``P.T @ y`` and ``y2`` (n_targets,) the squared column norms of `y`.
+    """
+
+    eigenvalues: np.ndarray
+    axes: np.ndarray
+    cross: np.ndarray
+    y2: np.ndarray
+    x_mean: np.ndarray
+    y_mean: np.ndarray
+    weight: float
+    fit_intercept: bool
+
+    @classmethod
+    def from_moments(cls, moments, fit_intercept, dtype):
+        xx, xy, y2 = moments.xx, moments.xy, moments.y2
+        x_mean, y_mean = moments.x_mean, moments.y_mean
+        if not fit_intercept:
+            xx = xx + moments.weight * np.outer(x_mean, x_mean)
+            xy = xy + moments.weight * np.outer(x_mean, y_mean)
+            y2 = y2 + moments.weight * y_mean**2
+            x_mean, y_mean = np.zeros_like(x_mean), np.zeros_like(y_mean)
+        eigenvalues, axes = eigh(xx, driver="evd", check_finite=False)
+        kept = eigenvalues > len(xx) * np.finfo(dtype).eps * eigenvalues[-1]
+        eigenvalues, axes = eigenvalues[kept], axes[:, kept]
+        return cls(
+            eigenvalues,
+            axes,
+            axes.T @ xy,
+            y2,
+            x_mean,
+            y_mean,
+            moments.weight,
+            fit_intercept,
+        )
+
+    @classmethod
+    def from_rows(cls, X, y, sample_weight, fit_intercept):
+        X, y = X.astype(np.float64), y.astype(np.float64)
+        weight = float(len(X) if sample_weight is None else sample_weight.sum())
+        x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(y.shape[1])
+        if fit_intercept:
+            x_mean = np.average(X, axis=0, weights=sample_weight)
+            y_mean = np.average(y, axis=0, weights=sample_weight)
+            X -= x_mean
+            y -= y_mean
+        if sample_weight is not None:
+            root = np.sqrt(sample_weight)[:, None]
+            X *= root
+            y *= root
+        U, s, Vt = svd(X, full_matrices=False, overwrite_a=True, check_finite=False)
+        kept = s > max(X.shape) * np.finfo(np.float64).eps * s[0]
+        U, s, Vt = U[:, kept], s[kept], Vt[kept]
+        return cls(
+            s**2,
+            Vt.T,
+            s[:, None] * (U.T @ y),
+            np.einsum("ij,ij->j", y, y),
+            x_mean,
+            y_mean,
+            weight,
+            fit_intercept,
+        )
+
+    def condition(self, alpha):
+        """Condition number of the system that is solved for `alpha`."""
+        if len(self.eigenvalues) == 0:
+            return np.inf
+        full_rank = len(self.eigenvalues) == len(self.axes)
+        smallest = (self.eigenvalues.min() if full_rank else 0.0) + alpha
+        return (self.eigenvalues.max() + alpha) / smallest if smallest else np.inf
+
+    def degrees_of_freedom(self, alpha):
+        shrunk = self.eigenvalues / (self.eigenvalues + alpha)
+        return float(shrunk.sum() + self.fit_intercept)
+
+    def residual(self, alpha):
+        """Weighted sum of squares of the residuals, per target."""
+        explained = self.cross**2 / self.eigenvalues[:, None]
+        unreachable = np.maximum(self.y2 - explained.sum(axis=0), 0)
+        kept_back = (alpha / (self.eigenvalues + alpha)) ** 2
+        return unreachable + kept_back @ explained
+
+
+def _default_alphas(spectrum):
+    """41 strengths over ten decades, in units of the largest eigenvalue."""
+    largest = spectrum.eigenvalues.max(initial=0.0)
+    return (largest if largest > 0 else 1.0) * np.logspace(-9, 1, 41)
+
+
+def _gcv_errors(spectrum, alphas):
+    """Generalised cross-validation error of each strength (Golub, Heath and Wahba).
+
+    Strengths that leave less than a share of 1e-4 of the rows free count as infinite.
+    """
+    explained = (spectrum.cross**2).sum(axis=1) / spectrum.eigenvalues
+    unreachable = max(float(spectrum.y2.sum() - explained.sum()), 0.0)
+    errors = np.full(len(alphas), np.inf)
+    for i, alpha in enumerate(alphas):
+        free = 1 - spectrum.degrees_of_freedom(alpha) / spectrum.weight
+        if free >= _MIN_FREE_SHARE:
+            kept_back = (alpha / (spectrum.eigenvalues + alpha)) ** 2
+            residual = unreachable + float(kept_back @ explained)
+            errors[i] = residual / spectrum.weight / free**2
+    return errors
+
+
+def _loo_errors(spectrum, alphas, X, y, sample_weight):
+    """Leave-one-out error of each strength, exact; a weight of k leaves 1 of k out."""
+    P = (X - spectrum.x_mean.astype(X.dtype)) @ spectrum.axes.astype(X.dtype)
+    y = y - spectrum.y_mean.astype(y.dtype)
+    weights = np.ones(len(X)) if sample_weight is None else sample_weight
+    intercept = 1 / spectrum.weight if spectrum.fit_intercept else 0.0
+    squares, errors = P.astype(np.float64) ** 2, np.full(len(alphas), np.inf)
+    for i, alpha in enumerate(alphas):
+        curvature = spectrum.eigenvalues + alpha
+        coef = (spectrum.cross / curvature[:, None]).astype(P.dtype)
+        free = 1 - intercept - squares @ (1 / curvature)
+        if free[weights > 0].min() <= _MIN_FREE_SHARE:
+            continue
+        residual = y - P @ coef
+        left_out = np.einsum("ij,ij->i", residual, residual) / free**2
+        errors[i] = weights @ left_out / spectrum.weight
+    return errors
+
+
+def _reduced_rank(spectrum, alpha, rank):
+    """Return the projection of targets onto the leading directions of fitted values.
+
+    Of the fitted values of the ridge problem (Sec. 2 of Mukherjee and Zhu), not of the
+    map: truncating the map's own singular values ignores how the rows spread.
+    """
+    fitted = spectrum.cross / np.sqrt(spectrum.eigenvalues + alpha)[:, None]
+    _, _, Vt = svd(fitted, full_matrices=False, check_finite=False)
+    return Vt[:rank].T @ Vt[:rank]
+
+
+def _slope_variance(spectrum, alpha, coef, noise_variance):
+    """Mean square of a target's true slopes, by the method of moments.
+
+    At least the one that `alpha` stands for, as a prior, at that target's noise.
+    """
+    shrunk = spectrum.eigenvalues / (spectrum.eigenvalues + alpha)
+    from_noise = (spectrum.eigenvalues / (spectrum.eigenvalues + alpha) ** 2).sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = (coef**2).sum(axis=0) - noise_variance * from_noise
+        return np.fmax(slopes / (shrunk**2).sum(), noise_variance / alpha)
+
+
+def _streams(self):
+    if self.alpha == "loo" or self.solver == "svd":
+        raise AttributeError(
+            f"alpha={self.alpha!r} with solver={self.solver!r} needs all rows at once; "
+            "alpha='gcv' or a number, with solver='auto' or 'moments', does not."
+        )
+    return True
+
+
+class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
+    """Linear map between paired spaces, by ridge regression.
+
+    The strength of the ridge is chosen from the training pairs at the cost of one
+    factorisation, so that the map stays good where pairs are about as many as columns,
+    which is where plain least squares is at its worst. Read more in the
+    :ref:`User Guide <paired>`.
+
+    Parameters
+    ----------
+    alpha : float or {"gcv", "loo"}, default="gcv"
+        Strength of the ridge penalty ``alpha * ||coef_||**2`` on the sum of squared
+        residuals, in squared units of `X`; not negative. 0 is least squares, with the
+        minimum norm where that is not unique. "gcv" takes the strength with the least
+        generalised cross-validation error [1]_, from sums alone; "loo" that with the
+        least leave-one-out error, exactly.
+
+    fit_intercept : bool, default=True
+        Whether to learn a translation. It is never penalised.
+
+    rank : int, default=None
+        Largest rank of the map: reduced-rank regression [2]_ [3]_, which keeps the
+        directions of the target that explain most of the fitted values. At most
+        ``min(n_features, n_targets)``.
+
+    alphas : array-like of shape (n_strengths,), default=None
+        Strengths that "gcv" and "loo" choose from, not negative. By default 41 over
+        ten decades, from 1e-9 to 10 times the largest eigenvalue of the centred Gram
+        matrix ``X.T @ X``.
+
+    solver : {"auto", "moments", "svd"}, default="auto"
+        "moments" solves from sums over the rows: fast, and the only one that streams.
+        It raises where sums are not accurate enough: fewer rows than columns, or a
+        system whose condition number passes ``eps ** (-2 / 3)`` of the input's
+        precision (2.7e10 for float64, 4.1e4 for float32). "svd" factorises the rows
+        in float64. "auto" takes "moments" where it is accurate, else "svd".
+        `partial_fit` and `merge` have no rows to go back to and always solve from the
+        sums.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features, n_targets)
+        Map from centred source rows to centred target rows.
+
+    x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
+        Weighted means of the training rows; zero without an intercept.
+
+    alpha_ : float
+        Strength in force.
+
+    alphas_, alpha_errors_ : ndarray of shape (n_strengths,) or None
+        Strengths tried, and the error of each: a mean of squared errors over rows,
+        summed over targets, infinite where too few degrees of freedom were left. None
+        where `alpha` is a number.
+
+    noise_variance_ : ndarray of shape (n_targets,)
+        Residual variance of each target; infinite where no degrees of freedom are
+        left.
+
+    solver_ : {"moments", "svd"}
+        Solver in force.
+
+    moments_ : Moments or None
+        Sums over the training rows; None where the rows were fewer than the columns,
+        or with ``solver="svd"``.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    RigidAligner : Rotation and translation only.
+    AnchoredAligner : Any of these on a few chosen pairs.
+
+    References
+    ----------
+    .. [1] G. H. Golub, M. Heath and G. Wahba, "Generalized cross-validation as a
+       method for choosing a good ridge parameter", Technometrics 21(2), 1979,
+       pp. 215-223.
+
+    .. [2] A. J. Izenman, "Reduced-rank regression for the multivariate linear model",
+       Journal of Multivariate Analysis 5(2), 1975, pp. 248-264.
+
+    .. [3] A. Mukherjee and J. Zhu, "Reduced rank ridge regression and its kernel
+       extensions", Statistical Analysis and Data Mining 4(6), 2011, pp. 612-622.
+
+    .. [4] G. Wahba, "Bayesian 'confidence intervals' for the cross-validated
+       smoothing spline", Journal of the Royal Statistical Society B 45(1), 1983,
+       pp. 133-150.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import LinearAligner
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(50, 3))
+    >>> y = X @ [[1, 0], [0, 2], [1, 1]] + 5
+    >>> aligner = LinearAligner().fit(X, y)
+    >>> aligner.transform([[1, 1, 1]]).round(4)
+    array([[7., 8.]])
+    """
+
+    _parameter_constraints = {
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"gcv", "loo"})],
+        "fit_intercept": ["boolean"],
+        "rank": [Interval(Integral, 1, None, closed="left"), None],
+        "alphas": ["array-like", None],
+        "solver": [StrOptions({"auto", "moments", "svd"})],
+    }
+
+    def __init__(
+        self,
+        alpha="gcv",
+        *,
+        fit_intercept=True,
+        rank=None,
+        alphas=None,
+        solver="auto",
+    ):
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.rank = rank
+        self.alphas = alphas
+        self.solver = solver
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @atomic
+    def fit(self, X, y, sample_weight=None):
+        """Learn the map from pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative. A weight of k counts as k equal rows.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `X` and `y` differ in length, there are fewer than two pairs, a value is
+            not finite, `rank` or `alphas` is out of range, no strength leaves degrees
+            of freedom, or ``solver="moments"`` would not be accurate.
+        """
+        X, y, sample_weight = check_pairs(
+            self, X, y, sample_weight=sample_weight, ensure_all_finite=False
+        )
+        rows = (X, y, sample_weight)
+        few = len(X) < X.shape[1]
+        if few and self.solver == "moments":
+            raise ValueError(
+                f"solver='moments' needs at least as many rows as columns; X has shape "
+                f"{X.shape}. solver='auto' takes the SVD of the rows there."
+            )
+        if not few and self.solver != "svd":
+            moments = Moments.from_arrays(
+                X, y, sample_weight=sample_weight, products=self._products()
+            )
+            self._solve(moments, X.dtype, rows=rows)
+            limit = np.finfo(X.dtype).eps ** (-2 / 3)
+            if self._condition <= limit:
+                return self
+            if self.solver == "moments":
+                raise ValueError(
+                    f"solver='moments' is not accurate here: the condition number "
+                    f"{self._condition:.1e} of X.T @ X + alpha * I at "
+                    f"alpha={self.alpha_:.1e} is above {limit:.1e}. solver='auto' "
+                    "takes the SVD of the rows there."
+                )
+        else:
+            self.moments_ = None
+            assert_all_finite(X, input_name="X")
+        self.solver_ = "svd"
+        self._finish(_Spectrum.from_rows(*rows, self.fit_intercept), X.dtype, rows)
+        return self
+
+    @available_if(_streams)
+    def partial_fit(self, X, y, sample_weight=None):
+        return super().partial_fit(X, y, sample_weight=sample_weight)
+
+    partial_fit.__doc__ = StreamingMixin.partial_fit.__doc__
+
+    def predict_std(self, X, *, include_noise=True):
+        """Standard deviation of the target row that belongs to each source row.
+
+        Noise of the training targets that the map has picked up, plus what the ridge
+        holds back [4]_, for which the size of the true slopes is estimated target by
+        target: small amid the training rows, larger off them. 1.96 of it either way of
+        `predict` covers 95 % of Gaussian targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        include_noise : bool, default=True
+            Whether to answer for a new target row, or for the map alone.
+
+        Returns
+        -------
+        std : ndarray of shape (n_samples, n_targets)
+            In units of the target; not negative. Infinite where nothing is known: no
+            degrees of freedom left for the noise, or, with ``alpha_ == 0``, a
+            direction in which the training rows do not vary.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        centred = X - self.x_mean_.astype(np.float64)
+        along = centred @ self._axes
+        squares = np.einsum("ij,ij->i", centred, centred)
+        off = np.maximum(squares - np.einsum("ij,ij->i", along, along), 0)
+        off[off <= 1e-10 * squares] = 0
+        along /= self._curvature
+        by_noise = along**2 @ (self._curvature - self.alpha_)
+        by_shrinkage = self.alpha_**2 * np.einsum("ij,ij->i", along, along) + off
+        variance = np.multiply.outer(by_noise, self._map_variance)
+        if self.alpha_ > 0:
+            variance += np.multiply.outer(by_shrinkage, self._slope_variance)
+        else:
+            variance[off > 0] = np.inf
+        if self.fit_intercept:
+            variance += self.noise_variance_ / self._weight
+        if include_noise:
+            variance += self.noise_variance_
+        return np.sqrt(variance)
+
+    def _products(self):
+        return ("xx", "xy", "y2")
+
+    def _solve(self, moments, dtype, rows=None):
+        self.moments_, self.solver_ = moments, "moments"
+        spectrum = _Spectrum.from_moments(moments, self.fit_intercept, dtype)
+        self._finish(spectrum, dtype, rows)
+
+    def _finish(self, spectrum, dtype, rows=None):
+        """Choose the strength, and set the map."""
+        alpha = self._choose_alpha(spectrum, rows)
+        curvature = spectrum.eigenvalues + alpha
+        coef = spectrum.cross / curvature[:, None]
+        residual, df = spectrum.residual(alpha), spectrum.degrees_of_freedom(alpha)
+        projection = None
+        if self.rank is not None:
+            if self.rank > (limit := min(self.n_features_in_, self.n_targets_)):
+                raise ValueError(
+                    f"rank={self.rank} must be at most min(n_features, n_targets)="
+                    f"{limit}."
+                )
+            projection = _reduced_rank(spectrum, alpha, self.rank)
+            coef = coef @ projection
+            twice = 2 * spectrum.cross - spectrum.eigenvalues[:, None] * coef
+            residual = spectrum.y2 - np.einsum("ij,ij->j", twice, coef)
+            slopes = df - self.fit_intercept
+            df = self.fit_intercept + slopes * np.diag(projection)
+        self.alpha_ = alpha
+        self.coef_ = (spectrum.axes @ coef).astype(dtype)
+        self.x_mean_ = spectrum.x_mean.astype(dtype)
+        self.y_mean_ = spectrum.y_mean.astype(dtype)
+        free = np.broadcast_to(spectrum.weight - df, residual.shape)
+        self.noise_variance_ = np.full(residual.shape, np.inf)
+        np.divide(
+            np.maximum(residual, 0),
+            free,
+            out=self.noise_variance_,
+            where=free > _MIN_FREE_SHARE * spectrum.weight,
+        )
+        self._slope_variance = _slope_variance(
+            spectrum, alpha, coef, self.noise_variance_
+        )
+        self._map_variance = self.noise_variance_
+        if projection is not None:
+            self._map_variance = projection**2 @ self.noise_variance_
+        self._axes, self._curvature = spectrum.axes, curvature
+        self._weight, self._condition = spectrum.weight, spectrum.condition(alpha)
+
+    def _choose_alpha(self, spectrum, rows):
+        self.alphas_ = self.alpha_errors_ = None
+        if not isinstance(self.alpha, str):
+            return float(self.alpha)
+        if self.alphas is None:
+            self.alphas_ = _default_alphas(spectrum)
+        else:
+            self.alphas_ = np.asarray(self.alphas, dtype=np.float64)
+            if self.alphas_.ndim != 1 or not np.all(self.alphas_ >= 0):
+                raise ValueError(
+                    "alphas must be one-dimensional and not negative; got "
+                    f"{self.alphas!r}."
+                )
+        if self.alpha == "gcv":
+            self.alpha_errors_ = _gcv_errors(spectrum, self.alphas_)
+        else:
+            self.alpha_errors_ = _loo_errors(spectrum, self.alphas_, *rows)
+        best = int(np.argmin(self.alpha_errors_))
+        if not np.isfinite(self.alpha_errors_[best]):
+            raise ValueError(
+                f"alpha={self.alpha!r} cannot choose: no strength leaves degrees of "
+                f"freedom in rows of total weight {spectrum.weight:.3g}. Weights count "
+                "rows; give more rows, larger strengths, or a number as alpha."
+            )
+        return float(self.alphas_[best])

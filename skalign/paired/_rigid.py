@@ -1,0 +1,177 @@
+"""Rotation and translation between paired spaces."""
+
+import numpy as np
+from scipy.linalg import svd
+from sklearn.base import BaseEstimator, _fit_context
+
+from skalign._aligner import AffineMixin, PairedMixin
+from skalign._validation import atomic, check_pairs
+from skalign.moments import Moments
+from skalign.paired._streaming import StreamingMixin
+
+
+def nearest_rotation(cross, *, allow_reflection=True):
+    """Return the semi-orthogonal matrix with the largest inner product with `cross`.
+
+    Parameters
+    ----------
+    cross : ndarray of shape (n_features, n_targets)
+        Products of centred source columns with centred target columns.
+    allow_reflection : bool, default=True
+        If False and `cross` is square, the determinant is held at +1.
+
+    Returns
+    -------
+    rotation : ndarray of shape (n_features, n_targets)
+        With orthonormal rows if ``n_features <= n_targets``, else columns.
+    inner_product : float
+        ``trace(rotation.T @ cross)``.
+    """
+    U, s, Vt = svd(cross, full_matrices=False, check_finite=False)
+    square = len(U) == Vt.shape[1]
+    if not allow_reflection and square and np.linalg.det(U) * np.linalg.det(Vt) < 0:
+        U[:, -1] *= -1  # Kabsch: the axis that costs least is turned round
+        s[-1] *= -1
+    return U @ Vt, float(s.sum())
+
+
+class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
+    """Rotation and translation between paired spaces (orthogonal Procrustes).
+
+    The map that keeps every distance, and the one to start with: it needs few pairs
+    and cannot overfit. With `scaling` it may also stretch all directions alike, which
+    two networks trained apart nearly always need. Read more in the
+    :ref:`User Guide <paired>`.
+
+    Parameters
+    ----------
+    scaling : bool, default=False
+        Whether to learn one scale for all directions.
+
+    allow_reflection : bool, default=True
+        Whether the rotation may mirror. If False, its determinant is +1; this concerns
+        spaces of equal width only, since between different widths a reflection is a
+        rotation seen from a larger space.
+
+    Attributes
+    ----------
+    rotation_ : ndarray of shape (n_features, n_targets)
+        Orthogonal; between different widths semi-orthogonal, with orthonormal rows
+        from narrow to wide and orthonormal columns from wide to narrow.
+
+    scale_ : float
+        Stretch of every direction; 1.0 without `scaling`.
+
+    coef_ : ndarray of shape (n_features, n_targets)
+        Map from centred source rows to centred target rows,
+        ``scale_ * rotation_``.
+
+    x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
+        Weighted means of the training rows.
+
+    moments_ : Moments
+        The sums that the map was made of.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    LinearAligner : Any linear map, by ridge regression.
+
+    Notes
+    -----
+    The rotation maximises ``trace(R.T @ Xc.T @ yc)`` over semi-orthogonal matrices
+    [1]_ [2]_. For ``n_features <= n_targets`` this is least squares. From wide to
+    narrow, ``||Xc @ R||`` varies with `R`, and the answer is that of least squares on a
+    target filled up with zero columns; the scale is least squares for that rotation.
+
+    References
+    ----------
+    .. [1] P. H. Schönemann, "A generalized solution of the orthogonal Procrustes
+       problem", Psychometrika 31(1), 1966, pp. 1-10.
+
+    .. [2] W. Kabsch, "A solution for the best rotation to relate two sets of
+       vectors", Acta Crystallographica A32(5), 1976, pp. 922-923.
+
+    Examples
+    --------
+    >>> from skalign import RigidAligner
+    >>> X, y = [[0, 0], [2, 0], [0, 1]], [[3, 3], [3, 5], [2, 3]]  # turned, shifted
+    >>> RigidAligner().fit(X, y).transform([[1, 1]])
+    array([[2., 4.]])
+    """
+
+    _parameter_constraints = {"scaling": ["boolean"], "allow_reflection": ["boolean"]}
+
+    def __init__(self, *, scaling=False, allow_reflection=True):
+        self.scaling = scaling
+        self.allow_reflection = allow_reflection
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @atomic
+    def fit(self, X, y, sample_weight=None):
+        """Learn the rotation from pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative. A weight of k counts as k equal rows.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `X` and `y` differ in length, there are fewer than two pairs, or a value
+            is not finite.
+        """
+        X, y, sample_weight = check_pairs(
+            self, X, y, sample_weight=sample_weight, ensure_all_finite=False
+        )
+        moments = Moments.from_arrays(
+            X, y, sample_weight=sample_weight, products=self._products()
+        )
+        self._solve(moments, X.dtype)
+        return self
+
+    def _products(self):
+        # From wide to narrow the length of the turned rows depends on all products.
+        if not self.scaling:
+            return ("xy",)
+        return ("xy", "x2" if self.n_features_in_ <= self.n_targets_ else "xx")
+
+    def _solve(self, moments, dtype):
+        rotation, inner_product = nearest_rotation(
+            moments.xy, allow_reflection=self.allow_reflection
+        )
+        scale = 1.0
+        if self.scaling:
+            if moments.xx is None:
+                squares = moments.x2.sum()
+            else:
+                squares = np.vdot(rotation, moments.xx @ rotation)
+            scale = inner_product / squares if squares > 0 else 1.0
+        self.moments_, self.scale_ = moments, scale
+        self.rotation_ = rotation.astype(dtype)
+        self.coef_ = (scale * rotation).astype(dtype)
+        self.x_mean_ = moments.x_mean.astype(dtype)
+        self.y_mean_ = moments.y_mean.astype(dtype)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True  # a rotation cannot fit any regression
+        return tags

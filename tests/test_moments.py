@@ -1,0 +1,187 @@
+"""The sums agree with a two-pass reference, however they were come by."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skalign.moments import Moments
+
+PRODUCTS = ("xx", "xy", "x2", "y2")
+
+
+def _two_pass(X, y, weights=None):
+    """Reference in extended precision."""
+    X, y = X.astype(np.longdouble), y.astype(np.longdouble)
+    w = np.ones(len(X)) if weights is None else weights
+    w = w.astype(np.longdouble)[:, None]
+    x_mean, y_mean = (w * X).sum(0) / w.sum(), (w * y).sum(0) / w.sum()
+    X, y = X - x_mean, y - y_mean
+    sums = {
+        "x_mean": x_mean,
+        "y_mean": y_mean,
+        "xx": (w * X).T @ X,
+        "xy": (w * X).T @ y,
+        "x2": (w * X * X).sum(0),
+        "y2": (w * y * y).sum(0),
+    }
+    return {name: total.astype(float) for name, total in sums.items()}
+
+
+def _assert_same_sums(moments, expected, rtol=1e-12):
+    scale = {
+        "xx": np.sqrt(np.outer(expected["x2"], expected["x2"])),
+        "xy": np.sqrt(np.outer(expected["x2"], expected["y2"])),
+        "x2": expected["x2"],
+        "y2": expected["y2"],
+    }
+    for name in PRODUCTS:
+        error = np.abs(getattr(moments, name) - expected[name]) / scale[name]
+        assert error.max() < rtol, name
+    for name in ("x_mean", "y_mean"):
+        assert_allclose(getattr(moments, name), expected[name], rtol=1e-13, atol=1e-13)
+
+
+def _rows(seed, n_samples=300, mean=0.0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 5)) @ rng.normal(size=(5, 5)) + mean
+    y = X[:, :3] * 2 + rng.normal(size=(n_samples, 3)) - mean
+    return X, y
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0, 1e6])
+def test_sums_equal_the_two_pass_reference(mean):
+    X, y = _rows(0, 20_000, mean)
+    moments = Moments.from_arrays(X, y, products=PRODUCTS)
+    assert moments.n_samples == moments.weight == len(X)
+    _assert_same_sums(moments, _two_pass(X, y))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=8),
+    mean=st.sampled_from([0.0, 1.0, 1e6]),
+    in_order=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_batches_of_any_size_and_order_give_the_same_sums(sizes, mean, in_order, seed):
+    X, y = _rows(seed, sum(sizes) + 1, mean)
+    if in_order:  # batches that do not look like one another
+        order = np.argsort(X[:, 0])
+        X, y = X[order], y[order]
+    edges = np.cumsum([0, *sizes, 1])
+    parts = [slice(a, b) for a, b in pairwise(edges)]
+    np.random.default_rng(seed).shuffle(parts)
+    moments = None
+    for part in parts:
+        batch = Moments.from_arrays(X[part], y[part], products=PRODUCTS)
+        moments = batch if moments is None else moments.merge(batch)
+    _assert_same_sums(moments, _two_pass(X, y))
+
+
+def test_merged_halves_give_the_same_sums_either_way_round():
+    X, y = _rows(1, 1_000, 1e6)
+    X[500:] += 40  # halves far apart
+    halves = [
+        Moments.from_arrays(X[rows], y[rows], products=PRODUCTS)
+        for rows in (slice(0, 500), slice(500, None))
+    ]
+    for first, second in (halves, halves[::-1]):
+        _assert_same_sums(first.merge(second), _two_pass(X, y))
+
+
+def test_a_weight_of_k_counts_as_k_equal_rows():
+    X, y = _rows(2, 200, 10.0)
+    weights = np.random.default_rng(2).integers(0, 4, 200)
+    weighted = Moments.from_arrays(
+        X, y, sample_weight=weights.astype(float), products=PRODUCTS
+    )
+    repeated = _two_pass(np.repeat(X, weights, axis=0), np.repeat(y, weights, axis=0))
+    assert weighted.weight == weights.sum()
+    assert weighted.n_samples == np.count_nonzero(weights)
+    _assert_same_sums(weighted, repeated)
+
+
+def test_rows_of_weight_zero_leave_no_trace():
+    X, y = _rows(3)
+    weights = np.ones(len(X))
+    weights[::7] = 0
+    expected = _two_pass(X[weights > 0], y[weights > 0])
+    X[::7] = 1e30
+    moments = Moments.from_arrays(X, y, sample_weight=weights, products=PRODUCTS)
+    _assert_same_sums(moments, expected)
+
+
+def test_float32_rows_give_float64_sums_to_the_precision_of_the_rows():
+    X, y = (a.astype(np.float32) for a in _rows(4, 20_000, 100.0))
+    moments = Moments.from_arrays(X, y, products=PRODUCTS)
+    assert {getattr(moments, name).dtype for name in PRODUCTS} == {np.dtype(float)}
+    expected = _two_pass(X, y)
+    scale = np.sqrt(np.outer(expected["x2"], expected["x2"]))
+    assert (np.abs(moments.xx - expected["xx"]) / scale).max() < 1e-5
+
+
+def test_merging_changes_neither_of_the_two():
+    X, y = _rows(5)
+    first, second = (Moments.from_arrays(a, y, products=("xx",)) for a in (X, X + 1))
+    before = first.xx.copy(), first.x_mean.copy(), second.xx.copy()
+    first.merge(second)
+    for now, then in zip((first.xx, first.x_mean, second.xx), before, strict=True):
+        assert_array_equal(now, then)
+
+
+def test_only_what_was_asked_for_is_formed():
+    X, y = _rows(6)
+    moments = Moments.from_arrays(X, y, products=("xy",))
+    assert moments.xx is None
+    assert moments.x2 is None
+    assert moments.y2 is None
+    assert Moments.from_arrays(X).y_mean is None
+
+
+def test_memory_mapped_rows_give_the_same_sums(tmp_path):
+    X, _ = _rows(7, 20_000)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert_array_equal(Moments.from_arrays(mapped).xx, Moments.from_arrays(X).xx)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", ["X", "y"])
+def test_a_value_that_is_not_finite_is_refused(bad, side):
+    X, y = _rows(8)
+    {"X": X, "y": y}[side][17, 1] = bad
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        Moments.from_arrays(X, y, products=("xy",))
+
+
+def test_sums_that_overflow_are_refused():
+    X = np.full((10, 2), 3e38, dtype=np.float32)
+    with pytest.raises(ValueError, match="overflow float32"):
+        Moments.from_arrays(X)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"products": ("xz",)}, "must be among"),
+        ({"products": ("xy",)}, "need y"),
+        ({"y": np.ones((4, 1))}, "X has 5 rows, but y has 4"),
+        ({"sample_weight": np.ones(4)}, "X has 5 rows, but sample_weight has 4"),
+        ({"sample_weight": np.zeros(5)}, "no row of positive weight"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Moments.from_arrays(np.ones((5, 2)), **arguments)
+
+
+def test_sums_of_other_widths_or_products_are_not_merged():
+    X, y = _rows(9)
+    with pytest.raises(ValueError, match="same products and widths"):
+        Moments.from_arrays(X).merge(Moments.from_arrays(y))
+    with pytest.raises(ValueError, match="same products and widths"):
+        Moments.from_arrays(X).merge(Moments.from_arrays(X, products=("x2",)))
