@@ -106,7 +106,7 @@ def check_sides(estimator, X, y, *, labels=None, target_labels=None, equal_width
     """
     X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
     labels = check_labels(labels, X, "labels")
-    if y is None or np.ndim(y) == 1:
+    if y is None or np.asarray(y).ndim == 1:
         warn_no_target_rows(estimator, y)
         estimator.n_targets_ = X.shape[1]
         return X, None, labels, None
