@@ -3,7 +3,7 @@
 from numbers import Real
 
 import numpy as np
-from scipy.linalg import eigh, qr
+from scipy.linalg import qr, svd
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -35,12 +35,12 @@ def monge_map(source, target, reg):
     variances = np.full(basis.shape[1], float(reg))
     variances[:n_known] = source.variances(reg)
     root, inverse = np.sqrt(variances), inverse_root(variances)
-    turned = basis.T @ target.vectors
-    middle = (turned * target.variances(0)) @ turned.T
-    middle.flat[:: len(middle) + 1] += reg
-    middle *= np.outer(root, root)
-    values, vectors = eigh(middle, driver="evd", check_finite=False)
-    inner = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    turned, rest = basis.T @ target.vectors, np.sqrt(reg)
+    target_root = (turned * (np.sqrt(target.variances(reg)) - rest)) @ turned.T
+    target_root.flat[:: len(target_root) + 1] += rest
+    # The root of M.T @ M by the SVD of M: its square would halve the digits.
+    _, s, Vt = svd(target_root * root, overwrite_a=True, check_finite=False)
+    inner = (Vt.T * s) @ Vt
     inner *= np.outer(inverse, inverse)
     if len(inner) == n_features or not reg:
         return basis @ inner @ basis.T

@@ -102,7 +102,7 @@ def test_invalid_rows_are_refused_on_either_side(aligner, side):
     good = np.random.default_rng(0).normal(size=(5, 2))
     for bad in (np.where(good == good[2, 1], np.nan, good), good[:1], good[:0]):
         sides = {"X": good, "y": good, side: bad}
-        with pytest.raises(ValueError, match="NaN|minimum of 2|minimum of 1"):
+        with pytest.raises(ValueError, match=r"NaN|minimum of [12]"):
             aligner.fit(**sides)
 
 

@@ -1,0 +1,199 @@
+"""What CORALAligner, GaussianOTAligner and MeanVarianceAligner share."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+
+from skalign import CORALAligner, GaussianOTAligner, MeanVarianceAligner
+
+ALL = [CORALAligner(), GaussianOTAligner(), MeanVarianceAligner()]
+COVARIANCE = [CORALAligner, GaussianOTAligner]
+
+each = pytest.mark.parametrize("aligner", ALL, ids=repr)
+
+
+def sides(n_samples=60, n_target_samples=45, n_features=5, seed=0):
+    rng = np.random.default_rng(seed)
+    X, y = (
+        rng.normal(size=(n, n_features)) @ rng.normal(size=(n_features, n_features))
+        for n in (n_samples, n_target_samples)
+    )
+    return X - 2, y + 3
+
+
+@each
+def test_batches_of_either_side_in_any_order_equal_one_fit(aligner):
+    X, y = sides()
+    at_once = clone(aligner).fit(X, y)
+    streamed = clone(aligner).partial_fit(X[:20], y[:1])
+    streamed.partial_fit(y=y[30:])
+    streamed.partial_fit(X[20:])
+    streamed.partial_fit(y=y[1:30])
+    assert_allclose(streamed.transform(X), at_once.transform(X), atol=1e-10)
+    assert streamed.source_moments_.n_samples == len(X)
+    assert streamed.target_moments_.n_samples == len(y)
+
+
+@each
+def test_the_map_comes_with_the_second_row_of_both_sides(aligner):
+    X, y = sides()
+    aligner = clone(aligner).partial_fit(X)
+    with pytest.raises(NotFittedError):
+        aligner.transform(X)
+    aligner.partial_fit(y=y[:1])
+    with pytest.raises(NotFittedError):
+        aligner.transform(X)
+    assert aligner.partial_fit(y=y[1:2]).transform(X).shape == X.shape
+
+
+@each
+def test_merging_halves_equals_one_fit(aligner):
+    X, y = sides()
+    at_once = clone(aligner).fit(X, y)
+    one, two = clone(aligner).fit(X[:9], y[:30]), clone(aligner).fit(X[9:], y[30:])
+    before = two.transform(X)
+    assert_allclose(one.merge(two).transform(X), at_once.transform(X), atol=1e-10)
+    assert_allclose(two.transform(X), before, rtol=0)
+
+
+@each
+def test_a_client_with_source_rows_merges_with_one_with_target_rows(aligner):
+    X, y = sides()
+    source, target = clone(aligner).partial_fit(X), clone(aligner).partial_fit(y=y)
+    merged = target.merge(source)
+    assert merged.n_features_in_ == X.shape[1]
+    at_once = clone(aligner).fit(X, y)
+    assert_allclose(merged.transform(X), at_once.transform(X), atol=1e-10)
+
+
+@each
+def test_partial_fit_goes_on_after_fit(aligner):
+    X, y = sides()
+    at_once = clone(aligner).fit(X, y)
+    streamed = clone(aligner).fit(X[:30], y[:20]).partial_fit(X[30:], y[20:])
+    assert_allclose(streamed.transform(X), at_once.transform(X), atol=1e-10)
+
+
+@each
+def test_a_refused_batch_leaves_the_estimator_as_it_was(aligner):
+    X, y = sides()
+    aligner = clone(aligner).fit(X, y)
+    before = aligner.transform(X)
+    for bad in ({"X": X, "y": y[:, :3]}, {"X": X[:, :3]}, {"X": X, "y": y * np.nan}):
+        with pytest.raises(ValueError, match=r"5|NaN"):
+            aligner.partial_fit(**bad)
+    assert_allclose(aligner.transform(X), before, rtol=0)
+    assert aligner.source_moments_.n_samples == len(X)
+
+
+@each
+def test_only_aligners_of_one_class_that_have_seen_rows_merge(aligner):
+    X, y = sides()
+    fitted = clone(aligner).fit(X, y)
+    with pytest.raises(TypeError, match=f"{type(aligner).__name__}.*Ridge"):
+        fitted.merge(Ridge())
+    with pytest.raises(NotFittedError, match="no rows"):
+        fitted.merge(clone(aligner))
+    with pytest.raises(ValueError, match=r"other has 2 columns.*5"):
+        fitted.merge(clone(aligner).fit(X[:, :2], y[:, :2]))
+
+
+@each
+def test_label_vectors_in_partial_fit_add_no_target_rows(aligner):
+    X, y = sides()
+    aligner = clone(aligner)
+    with pytest.warns(UserWarning, match="no target rows"):
+        aligner.partial_fit(X, np.arange(len(X)))
+    assert aligner.target_moments_ is None
+    at_once = clone(aligner).fit(X, y)
+    assert_allclose(
+        aligner.partial_fit(y=y).transform(X), at_once.transform(X), atol=1e-10
+    )
+
+
+@each
+def test_mapped_rows_have_the_mean_of_the_target(aligner):
+    X, y = sides()
+    mapped = clone(aligner).fit_transform(X, y)
+    assert_allclose(mapped.mean(axis=0), y.mean(axis=0), atol=1e-12)
+
+
+@each
+def test_the_inverse_brings_rows_back(aligner):
+    X, y = sides()
+    aligner = clone(aligner).fit(X, y)
+    new = np.random.default_rng(1).normal(size=(7, 5))
+    assert_allclose(aligner.inverse_transform(aligner.transform(new)), new, atol=1e-10)
+    assert_allclose(aligner.transform(aligner.inverse_transform(new)), new, atol=1e-10)
+
+
+@each
+def test_a_mean_many_times_the_spread_costs_no_digits(aligner):
+    X, y = sides()
+    near = clone(aligner).fit(X, y).transform(X)
+    far = clone(aligner).fit(X + 2.0**27, y).transform(X + 2.0**27)
+    assert_allclose(far, near, atol=1e-6)
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+@pytest.mark.parametrize("reg", [0, 1e-2, 1])
+@pytest.mark.parametrize(("n", "m"), [(60, 45), (12, 9), (12, 30), (4, 30)])
+def test_both_solvers_find_the_same_map(Aligner, reg, n, m):
+    X, y = sides(n, m, n_features=20)
+    by_moments = Aligner(reg, solver="moments").fit(X, y)
+    by_rows = Aligner(reg, solver="svd").fit(X, y)
+    assert (by_moments.solver_, by_rows.solver_) == ("moments", "svd")
+    assert_allclose(by_rows.coef_, by_moments.coef_, atol=1e-8)
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+def test_the_rows_are_decomposed_where_they_are_fewer_than_columns(Aligner):
+    X, y = sides(15, 19, n_features=20)
+    aligner = Aligner().fit(X, y)
+    assert aligner.solver_ == "svd"
+    assert aligner.source_moments_ is None
+    with pytest.raises(ValueError, match="start with partial_fit"):
+        aligner.partial_fit(X)
+    assert Aligner().fit(*sides(15, 20, n_features=20)).solver_ == "moments"
+    assert not hasattr(Aligner(solver="svd"), "partial_fit")
+    assert not hasattr(Aligner(solver="svd"), "merge")
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+@pytest.mark.parametrize("solver", ["moments", "svd"])
+def test_equal_sides_give_the_identity(Aligner, solver):
+    X, _ = sides()
+    aligner = Aligner(solver=solver).fit(X, X)
+    assert_allclose(aligner.coef_, np.eye(5), atol=1e-10)
+    few = sides(6, n_features=20)[0]  # outside their span too
+    aligner = Aligner(1e-2, solver=solver).fit(few, few)
+    assert_allclose(aligner.coef_, np.eye(20), atol=1e-8)
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+@pytest.mark.parametrize("solver", ["moments", "svd"])
+def test_without_reg_the_covariance_of_the_target_is_reached(Aligner, solver):
+    X, y = sides()
+    mapped = Aligner(reg=0, solver=solver).fit_transform(X, y)
+    assert_allclose(np.cov(mapped.T), np.cov(y.T), atol=1e-10)
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+@pytest.mark.parametrize("solver", ["moments", "svd"])
+def test_without_reg_directions_without_source_variance_are_lost(Aligner, solver):
+    X, y = sides()
+    X[:, 2] = 1.0
+    aligner = Aligner(reg=0, solver=solver).fit(X, y)
+    assert_allclose(aligner.coef_[2], 0, atol=1e-9)
+    assert np.isfinite(aligner.coef_).all()
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+def test_a_large_reg_leaves_a_shift_of_the_mean(Aligner):
+    X, y = sides()
+    aligner = Aligner(reg=1e12).fit(X, y)
+    shifted = X - X.mean(axis=0) + y.mean(axis=0)
+    assert_allclose(aligner.transform(X), shifted, atol=1e-8)
