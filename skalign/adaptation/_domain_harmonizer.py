@@ -196,8 +196,8 @@ class DomainHarmonizer(
         domains, counts = np.unique(domain, return_counts=True)
         if counts.min() < 2:
             raise ValueError(
-                f"Domain {domains[counts.argmin()].item()!r} has 1 row; at least 2 are "
-                "needed."
+                f"Domain {domains[counts.argmin()].item()!r} has 1 sample; at least 2 "
+                "are needed."
             )
         pooled = isinstance(self.reference, str) and self.reference == "pooled"
         if not pooled and self.reference not in domains.tolist():

@@ -1,0 +1,634 @@
+"""An unpaired aligner as a step of a labelled pipeline."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skalign.adaptation import DomainAdapter, DomainHarmonizer, LabeledOnly
+from skalign.paired import LinearAligner
+from skalign.unpaired import CORALAligner, GaussianOTAligner, MeanVarianceAligner
+
+routing = pytest.mark.usefixtures("metadata_routing")
+
+
+@pytest.fixture
+def metadata_routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+class RecordingAligner(MeanVarianceAligner):
+    """Keeps what `fit` was given."""
+
+    def fit(self, X, y=None, *, labels=None, target_labels=None):
+        self.seen_ = {"X": X, "y": y, "labels": labels, "target_labels": target_labels}
+        return super().fit(X, y)
+
+
+class HalfAligner(BaseEstimator):
+    """Both sides meet in a common space of one column; widths may differ."""
+
+    def fit(self, X, y=None):
+        self.source_mean_, self.target_mean_ = X.mean(), y.mean()
+        self._n_features_out = 1
+        return self
+
+    def transform(self, X):
+        return X.sum(axis=1, keepdims=True) - self.source_mean_
+
+    def transform_target(self, y):
+        return -y.sum(axis=1, keepdims=True) + self.target_mean_
+
+
+def make_domains(n_samples=60, n_target_samples=45, seed=0):
+    """Two classes; the target is scaled and far away."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n_samples)
+    y_target = rng.integers(0, 2, n_target_samples)
+    X = rng.normal(size=(n_samples, 3)) + 4 * y[:, None]
+    X_target = rng.normal(size=(n_target_samples, 3)) + 4 * y_target[:, None]
+    return X, y, X_target * [10, 0.1, 3] + [0, 50, -9], y_target
+
+
+def stack(X, y, X_target, seed=0):
+    """Stack both domains in an order of chance; target rows are labelled -1."""
+    sample_domain = np.repeat([0, -1], [len(X), len(X_target)])
+    y = np.concatenate([y, np.full(len(X_target), -1)])
+    order = np.random.default_rng(seed).permutation(len(y))
+    return np.concatenate([X, X_target])[order], y[order], sample_domain[order]
+
+
+def make_adapted(*steps, **kwargs):
+    return make_pipeline(*steps, transform_input=["X_target"], **kwargs)
+
+
+# What is computed
+
+
+@pytest.mark.parametrize(
+    "aligner", [MeanVarianceAligner(), CORALAligner(), GaussianOTAligner()]
+)
+def test_source_rows_are_carried_by_the_aligner_and_target_rows_stay(aligner):
+    X, y, X_target, _ = make_domains()
+    adapter = DomainAdapter(aligner)
+    expected = clone(aligner).fit(X, X_target).transform(X)
+    assert_array_equal(adapter.fit_transform(X, y, X_target=X_target), expected)
+    assert_array_equal(adapter.transform(X_target), X_target)
+    assert_array_equal(adapter.transform(X, sample_domain=np.zeros(len(X))), expected)
+
+
+def test_stacked_rows_give_the_same_as_two_arrays():
+    X, y, X_target, _ = make_domains()
+    apart = DomainAdapter(CORALAligner())
+    source = apart.fit_transform(X, y, X_target=X_target)
+    together = DomainAdapter(CORALAligner())
+    sample_domain = np.repeat([0, -1], [len(X), len(X_target)])
+    adapted = together.fit_transform(
+        np.concatenate([X, X_target]), sample_domain=sample_domain
+    )
+    assert_allclose(adapted[: len(X)], source, rtol=1e-12)
+    assert_array_equal(adapted[len(X) :], X_target)
+
+
+def test_interleaved_domains_give_the_same_as_sorted_ones():
+    X, y, X_target, _ = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    order = np.argsort(sample_domain, kind="stable")
+    mixed = DomainAdapter(CORALAligner()).fit_transform(
+        X, y, sample_domain=sample_domain
+    )
+    in_order = DomainAdapter(CORALAligner()).fit_transform(
+        X[order], y[order], sample_domain=sample_domain[order]
+    )
+    assert_allclose(mixed[order], in_order, rtol=1e-10)
+
+
+def test_several_source_domains_are_one_source():
+    X, y, X_target, _ = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    several = np.where(sample_domain < 0, -2, np.arange(len(X)) % 3)
+    adapter = DomainAdapter(MeanVarianceAligner())
+    expected = adapter.fit_transform(X, y, sample_domain=sample_domain)
+    assert_array_equal(adapter.fit_transform(X, y, sample_domain=several), expected)
+
+
+@pytest.mark.parametrize("wrap", [tuple, list], ids=["cut", "whole"])
+def test_rows_of_chance_order_follow_their_own_domain_in_transform(wrap):
+    X, y, X_target, _ = make_domains()
+    adapter = DomainAdapter(MeanVarianceAligner()).fit(X, X_target=X_target)
+    X, _, sample_domain = stack(X, y, X_target)
+    adapted = adapter.transform(X, sample_domain=wrap(sample_domain))
+    is_source = sample_domain >= 0
+    assert_array_equal(adapted[~is_source], X[~is_source])
+    assert_array_equal(adapted[is_source], adapter.aligner_.transform(X[is_source]))
+
+
+def test_target_to_source_moves_target_rows_and_leaves_source_rows():
+    X, y, X_target, _ = make_domains()
+    adapter = DomainAdapter(CORALAligner(), direction="target_to_source")
+    assert_array_equal(adapter.fit_transform(X, y, X_target=X_target), X)
+    expected = CORALAligner().fit(X_target, X).transform(X_target)
+    assert_array_equal(adapter.transform(X_target), expected)
+
+
+@pytest.mark.parametrize("direction", ["source_to_target", "target_to_source"])
+def test_both_sides_can_meet_in_a_common_space(direction):
+    X, y, X_target, _ = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    is_source = sample_domain >= 0
+    adapter = DomainAdapter(HalfAligner(), direction=direction)
+    adapted = adapter.fit_transform(X, y, sample_domain=sample_domain)
+    sides = (X[is_source], X[~is_source])
+    moved, fixed = sides if direction == "source_to_target" else sides[::-1]
+    aligner = HalfAligner().fit(moved, fixed)
+    carried = (aligner.transform(moved), aligner.transform_target(fixed))
+    source, target = carried if direction == "source_to_target" else carried[::-1]
+    assert_array_equal(adapted[is_source], source)
+    assert_array_equal(adapted[~is_source], target)
+    assert_array_equal(adapter.transform(X[~is_source]), target)
+
+
+@pytest.mark.parametrize("direction", ["source_to_target", "target_to_source"])
+def test_domains_may_differ_in_width_where_the_aligner_allows_it(direction):
+    X, _, X_target, _ = make_domains()
+    adapter = DomainAdapter(HalfAligner(), direction=direction)
+    source = adapter.fit_transform(X, X_target=X_target[:, :2])
+    assert adapter.n_features_in_ == 3
+    assert adapter.n_features_target_ == 2
+    assert source.shape == (len(X), 1)
+    target = adapter.transform(X_target[:, :2])
+    minus_one = np.full(len(X_target), -1)
+    assert_array_equal(adapter.transform(X_target[:, :2], minus_one), target)
+    assert_array_equal(adapter.transform(X, np.zeros(len(X))), source)
+    with pytest.raises(ValueError, match=r"X has 3 columns.* given to fit had 2"):
+        adapter.transform(X_target)
+
+
+def test_passthrough_adapts_nothing_and_does_not_warn():
+    X, y, X_target, _ = make_domains()
+    adapter = DomainAdapter("passthrough")
+    assert_array_equal(adapter.fit_transform(X, y, X_target=X_target), X)
+    assert_array_equal(adapter.transform(X_target), X_target)
+    assert_array_equal(adapter.fit(X).transform(X), X)
+    with pytest.raises(ValueError, match="source rows have 3 columns, the target rows"):
+        adapter.fit(X, X_target=X_target[:, :2])
+
+
+def test_without_a_target_rows_stay_and_a_warning_says_so():
+    X, y, *_ = make_domains()
+    adapter = DomainAdapter(CORALAligner())
+    with pytest.warns(UserWarning, match="neither X_target nor sample_domain"):
+        adapted = adapter.fit_transform(X, y)
+    assert_array_equal(adapted, X)
+    assert_array_equal(adapter.transform(X + 1), X + 1)
+
+
+@pytest.mark.parametrize("aligner", ["passthrough", MeanVarianceAligner()])
+def test_what_is_returned_shares_no_memory_with_the_callers_rows(aligner):
+    X, y, X_target, _ = make_domains()
+    adapter = DomainAdapter(aligner)
+    before = X.copy(), y.copy(), X_target.copy()
+    adapter.fit_transform(X, y, X_target=X_target)[:] = 0
+    adapter.transform(X_target)[:] = 0
+    for array, copy in zip((X, y, X_target), before, strict=True):
+        assert_array_equal(array, copy)
+
+
+def test_single_precision_is_kept():
+    X, _, X_target, _ = make_domains()
+    X, X_target = X.astype(np.float32), X_target.astype(np.float32)
+    adapter = DomainAdapter(CORALAligner())
+    assert adapter.fit_transform(X, X_target=X_target).dtype == np.float32
+    assert adapter.transform(X_target).dtype == np.float32
+
+
+# Labels
+
+
+@pytest.mark.parametrize("names", [[0, 1], [7, -3], ["no", "yes"]])
+def test_labels_of_both_domains_reach_an_aligner_that_takes_them(names):
+    X, y, X_target, y_target = make_domains()
+    y, y_target = np.array(names)[y], np.array(names)[y_target]
+    adapter = DomainAdapter(RecordingAligner())
+    adapter.fit(X, y, X_target=(X_target,), y_target=(y_target,))
+    assert_array_equal(adapter.aligner_.seen_["labels"], y)
+    assert_array_equal(adapter.aligner_.seen_["target_labels"], y_target)
+    adapter = DomainAdapter(RecordingAligner(), direction="target_to_source")
+    adapter.fit(X, y.tolist(), X_target=X_target)
+    assert adapter.aligner_.seen_["labels"] is None
+    assert_array_equal(adapter.aligner_.seen_["target_labels"], y)
+
+
+def test_labels_of_stacked_target_rows_are_never_looked_at():
+    X, y, X_target, _ = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    adapter = DomainAdapter(RecordingAligner()).fit(X, y, sample_domain=sample_domain)
+    assert_array_equal(adapter.aligner_.seen_["labels"], y[sample_domain >= 0])
+    assert adapter.aligner_.seen_["target_labels"] is None
+    assert_array_equal(adapter.aligner_.seen_["X"], X[sample_domain >= 0])
+    assert_array_equal(adapter.aligner_.seen_["y"], X[sample_domain < 0])
+
+
+def test_a_continuous_y_is_no_class_label():
+    X, y, X_target, _ = make_domains()
+    adapter = DomainAdapter(RecordingAligner()).fit(X, y + 0.5, X_target=X_target)
+    assert adapter.aligner_.seen_["labels"] is None
+
+
+@routing
+def test_an_aligner_can_decline_labels():
+    X, y, X_target, _ = make_domains()
+    aligner = RecordingAligner().set_fit_request(labels=False)
+    adapter = DomainAdapter(aligner).fit(X, y, X_target=X_target)
+    assert adapter.aligner_.seen_["labels"] is None
+
+
+# Errors
+
+
+def test_an_aligner_that_needs_pairs_is_refused():
+    X, y, _, _ = make_domains()
+    with pytest.raises(ValueError, match="LinearAligner needs pairs"):
+        DomainAdapter(LinearAligner()).fit(X, y, X_target=X)
+
+
+@pytest.mark.parametrize(
+    ("sample_domain", "message"),
+    [
+        (np.zeros(60), "no target row"),
+        (np.full(60, -1), "no source row"),
+        (np.zeros(59), r"inconsistent numbers of samples: \[60, 59\]"),
+        (np.full(60, np.nan), "sample_domain holds NaN"),
+        (np.full(60, "lab"), "must hold numbers.* got <U3 values such as 'lab'"),
+    ],
+)
+def test_a_sample_domain_that_does_not_suit_is_refused(sample_domain, message):
+    X, y, *_ = make_domains()
+    with pytest.raises(ValueError, match=message):
+        DomainAdapter(MeanVarianceAligner()).fit(X, y, sample_domain=sample_domain)
+
+
+def test_a_target_given_twice_is_refused():
+    X, y, X_target, _ = make_domains()
+    sample_domain = np.where(np.arange(len(X)) < 7, -1, 0)
+    with pytest.raises(ValueError, match=r"given twice.* in 7 rows of X"):
+        DomainAdapter(MeanVarianceAligner()).fit(
+            X, y, X_target=X_target, sample_domain=sample_domain
+        )
+
+
+def test_domains_of_source_rows_may_come_beside_an_own_target():
+    X, y, X_target, _ = make_domains()
+    adapter = DomainAdapter(MeanVarianceAligner())
+    expected = adapter.fit_transform(X, y, X_target=X_target)
+    sample_domain = np.arange(len(X)) % 3
+    adapted = adapter.fit_transform(
+        X, y, X_target=X_target, sample_domain=sample_domain
+    )
+    assert_array_equal(adapted, expected)
+
+
+def test_other_input_that_does_not_suit_is_refused():
+    X, y, X_target, y_target = make_domains()
+    adapter = DomainAdapter(MeanVarianceAligner())
+    with pytest.raises(ValueError, match="X has 3 columns, y has 2"):
+        adapter.fit(X, y, X_target=X_target[:, :2])
+    with pytest.raises(NotFittedError):
+        adapter.transform(X)
+    with pytest.raises(ValueError, match=r"inconsistent numbers.*\[60, 59\]"):
+        adapter.fit(X, y[:-1], X_target=X_target)
+    with pytest.raises(ValueError, match="Input X_target contains NaN"):
+        adapter.fit(X, y, X_target=np.where(X_target > 0, np.nan, 1.0))
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        adapter.fit(X, y, X_target=X_target.ravel())
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        adapter.fit(X, y, X_target=X_target[:1])
+    with pytest.raises(ValueError, match="target_labels has 44 entries for 45 rows"):
+        DomainAdapter(CheckingAligner()).fit(
+            X, y, X_target=X_target, y_target=y_target[:-1]
+        )
+    adapter.fit(X, y, X_target=X_target)
+    with pytest.raises(ValueError, match="X has 2 features, but DomainAdapter is exp"):
+        adapter.transform(X[:, :2])
+    with pytest.raises(ValueError, match=r"inconsistent numbers.*\[60, 2\]"):
+        adapter.transform(X, sample_domain=[0, -1])
+
+
+class CheckingAligner(MeanVarianceAligner):
+    def fit(self, X, y=None, *, labels=None, target_labels=None):
+        if target_labels is not None and len(target_labels) != len(y):
+            raise ValueError(
+                f"target_labels has {len(target_labels)} entries for {len(y)} rows."
+            )
+        return super().fit(X, y)
+
+
+# In scikit-learn's tools
+
+
+@routing
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_pipeline_adapts_and_does_not_change_what_it_was_given(wrap):
+    X, y, X_target, y_target = make_domains()
+    arrays = X, y, X_target
+    before = [array.copy() for array in arrays]
+    plain = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    pipe = make_adapted(
+        StandardScaler(), DomainAdapter(CORALAligner()), LogisticRegression()
+    )
+    pipe.fit(X, y, X_target=(X_target,) if wrap else X_target)
+    assert plain.score(X_target, y_target) < 0.7
+    assert pipe.score(X_target, y_target) > 0.95
+    for array, copy in zip(arrays, before, strict=True):
+        assert_array_equal(array, copy)
+
+
+@routing
+def test_stacked_rows_in_a_pipeline_give_the_same_as_two_arrays():
+    X, y, X_target, y_target = make_domains()
+    apart = make_pipeline(DomainAdapter(CORALAligner()), LogisticRegression())
+    apart.fit(X, y, X_target=X_target)
+    together = make_pipeline(
+        DomainAdapter(CORALAligner()), LabeledOnly(LogisticRegression())
+    )
+    X, y, sample_domain = stack(X, y, X_target)
+    before = y.copy()
+    together.fit(X, y, sample_domain=sample_domain)
+    assert_array_equal(y, before)
+    assert_array_equal(together.classes_, [0, 1])
+    assert_allclose(
+        together.predict_proba(X_target), apart.predict_proba(X_target), atol=1e-6
+    )
+    assert together.score(X_target, y_target) > 0.95
+
+
+@routing
+def test_without_transform_input_the_target_arrives_unscaled():
+    X, y, X_target, y_target = make_domains()
+    X = X - 500
+    steps = StandardScaler(), DomainAdapter(CORALAligner()), LogisticRegression()
+    told = make_adapted(*clone(steps)).fit(X, y, X_target=X_target)
+    untold = make_pipeline(*clone(steps)).fit(X, y, X_target=X_target)
+    scaled = told[0].transform(X_target)
+    assert_allclose(told[1].aligner_.y_mean_, scaled.mean(axis=0))
+    assert_allclose(untold[1].aligner_.y_mean_, X_target.mean(axis=0))
+    assert told.score(X_target, y_target) > 0.95
+    assert untold.score(X_target, y_target) < 0.7
+
+
+@routing
+def test_without_transform_input_a_changed_width_is_an_error():
+    X, y, X_target, _ = make_domains()
+    steps = PCA(2), DomainAdapter(CORALAligner()), LogisticRegression()
+    with pytest.raises(ValueError, match="X has 2 columns, y has 3"):
+        make_pipeline(*steps).fit(X, y, X_target=X_target)
+    make_adapted(*steps).fit(X, y, X_target=X_target)
+
+
+class RowCounter(DomainAdapter):
+    """Counts the target rows of each fit."""
+
+    counts = []
+
+    def fit_transform(self, X, y=None, *, X_target=None):
+        rows = X_target[0] if isinstance(X_target, tuple) else X_target
+        self.counts.append(len(rows))
+        return super().fit_transform(X, y, X_target=X_target)
+
+    def fit(self, X, y=None, *, X_target=None):
+        return super().fit(X, y, X_target=X_target)
+
+
+@routing
+@pytest.mark.parametrize(
+    ("n_target_samples", "wrap", "expected"),
+    [(60, False, 40), (60, True, 60), (45, False, 45), (45, True, 45)],
+)
+def test_only_a_tuple_keeps_a_target_as_long_as_the_source_whole(
+    n_target_samples, wrap, expected
+):
+    X, y, X_target, _ = make_domains(60, n_target_samples)
+    pipe = make_adapted(
+        StandardScaler(), RowCounter(MeanVarianceAligner()), LogisticRegression()
+    )
+    RowCounter.counts.clear()
+    params = {"X_target": (X_target,) if wrap else X_target}
+    cross_validate(pipe, X, y, cv=3, params=params, error_score="raise")
+    assert RowCounter.counts == [expected] * 3
+
+
+@routing
+def test_grid_search_finds_the_aligner_that_suits():
+    X, y, X_target, y_target = make_domains()
+    pipe = make_adapted(
+        StandardScaler(), DomainAdapter("passthrough"), LogisticRegression()
+    )
+    aligners = ["passthrough", MeanVarianceAligner(), CORALAligner(reg=0.1)]
+    search = GridSearchCV(
+        pipe,
+        {"domainadapter__aligner": aligners},
+        cv=3,
+        scoring=lambda model, X, y: model.score(X_target, y_target),
+        error_score="raise",
+    ).fit(X, y, X_target=(X_target,))
+    assert search.best_index_ > 0
+    assert search.best_score_ > 0.95
+    assert search.cv_results_["mean_test_score"][0] < 0.7
+    search = GridSearchCV(
+        clone(pipe).set_params(domainadapter__aligner=CORALAligner()),
+        {"domainadapter__aligner__reg": [0.1, 1.0]},
+        error_score="raise",
+    ).fit(X, y, X_target=(X_target,))
+    assert set(search.best_params_) == {"domainadapter__aligner__reg"}
+
+
+@routing
+def test_stacked_rows_go_through_cross_validation():
+    X, y, X_target, _ = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    pipe = make_pipeline(
+        StandardScaler(),
+        DomainAdapter(MeanVarianceAligner()),
+        LabeledOnly(LogisticRegression()),
+    )
+    params = {"sample_domain": sample_domain}
+    cv = KFold(3, shuffle=True, random_state=0)
+    scores = cross_val_score(pipe, X, y, cv=cv, params=params, error_score="raise")
+    assert scores.min() > 0.9
+    # A stock scorer counts target rows as errors, and source rows as target rows.
+    stock = cross_val_score(pipe, X, y, cv=cv, params=params, scoring="accuracy")
+    assert stock.max() < 0.6
+
+
+@routing
+def test_a_head_that_was_trained_on_the_source_serves_the_target():
+    X, y, X_target, y_target = make_domains()
+    head = LogisticRegression().fit(X, y)
+    pipe = make_pipeline(
+        DomainAdapter(CORALAligner(), direction="target_to_source"),
+        FrozenEstimator(head),
+    ).fit(X, y, X_target=X_target)
+    assert head.score(X_target, y_target) < 0.7
+    # Pipeline.score would hand a FrozenEstimator a sample_weight that it declines.
+    assert accuracy_score(y_target, pipe.predict(X_target)) > 0.95
+    pipe.fit(X, X_target=(X_target,))
+    assert accuracy_score(y_target, pipe.predict(X_target)) > 0.95
+    assert_array_equal(pipe.predict(X, sample_domain=np.zeros(len(X))), head.predict(X))
+
+
+@routing
+def test_a_frozen_aligner_is_used_as_it_is():
+    X, _, X_target, _ = make_domains()
+    aligner = MeanVarianceAligner().fit(X, X_target)
+    adapter = DomainAdapter(FrozenEstimator(aligner)).fit(X[:9], X_target=X_target[:5])
+    adapted = adapter.transform(X, sample_domain=np.zeros(len(X)))
+    assert_array_equal(adapted, aligner.transform(X))
+
+
+@routing
+def test_a_pipeline_with_memory_fits_the_adapter_once(tmp_path):
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted(
+        StandardScaler(),
+        DomainAdapter(CORALAligner()),
+        LogisticRegression(),
+        memory=str(tmp_path),
+    )
+    first = pipe.fit(X, y, X_target=(X_target,)).predict_proba(X_target)
+    again = clone(pipe).fit(X, y, X_target=(X_target,)).predict_proba(X_target)
+    assert_array_equal(first, again)
+    other = clone(pipe).fit(X, y, X_target=(X_target + 1,))
+    assert_allclose(other[1].aligner_.y_mean_ - pipe[1].aligner_.y_mean_, 1 / X.std(0))
+
+
+@routing
+def test_data_frames_keep_their_index_and_are_checked_by_name():
+    X, y, X_target, y_target = make_domains()
+    columns = ["a", "b", "c"]
+    X = pd.DataFrame(X, columns=columns, index=np.arange(100, 160))
+    X_target = pd.DataFrame(X_target, columns=columns)
+    adapter = DomainAdapter(MeanVarianceAligner()).set_output(transform="pandas")
+    adapted = adapter.fit_transform(X, y, X_target=X_target)
+    assert list(adapted.columns) == list(adapter.get_feature_names_out())
+    assert_array_equal(adapted.index, X.index)
+    assert_array_equal(adapter.feature_names_in_, columns)
+    assert_array_equal(adapter.transform(X_target), X_target)
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        adapter.fit(X, y, X_target=X_target[["c", "b", "a"]])
+    pipe = make_adapted(
+        StandardScaler(), DomainAdapter(CORALAligner()), LogisticRegression()
+    ).set_output(transform="pandas")
+    pipe.fit(X, pd.Series(y, index=X.index), X_target=(X_target,))
+    assert pipe.score(X_target, y_target) > 0.95
+
+
+@routing
+def test_stacked_data_frames_go_through_a_pipeline():
+    X, y, X_target, y_target = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    columns = ["a", "b", "c"]
+    pipe = make_pipeline(
+        StandardScaler(),
+        DomainAdapter(CORALAligner()),
+        LabeledOnly(LogisticRegression()),
+    ).set_output(transform="pandas")
+    pipe.fit(
+        pd.DataFrame(X, columns=columns),
+        pd.Series(y),
+        sample_domain=pd.Series(sample_domain),
+    )
+    target = pd.DataFrame(X_target, columns=columns)
+    assert pipe.score(target, y_target) > 0.95
+
+
+@routing
+def test_a_regression_pipeline_adapts():
+    X, _, X_target, _ = make_domains(200, 150)
+    weights = np.array([1.0, -2.0, 0.5])
+    y = X @ weights
+    scaled = (X_target - X_target.mean(0)) / X_target.std(0, ddof=1)
+    y_target = (scaled * X.std(0, ddof=1) + X.mean(0)) @ weights
+    pipe = make_pipeline(DomainAdapter(MeanVarianceAligner()), LinearRegression())
+    assert_allclose(pipe.fit(X, y, X_target=X_target).predict(X_target), y_target)
+    missing = np.full(len(X_target), np.nan)
+    stacked = make_pipeline(
+        DomainAdapter(MeanVarianceAligner()), LabeledOnly(LinearRegression())
+    ).fit(
+        np.concatenate([X_target, X]),
+        np.concatenate([missing, y]),
+        sample_domain=np.repeat([-1, 0], [len(X_target), len(X)]),
+    )
+    assert_allclose(stacked.predict(X_target), y_target)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        DomainAdapter(MeanVarianceAligner()),
+        DomainHarmonizer(MeanVarianceAligner()),
+        LabeledOnly(LogisticRegression()),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_all_metadata_can_be_requested_and_is_by_default(estimator):
+    # `Xt`, `yt` and `Y` cannot be: scikit-learn leaves these names out.
+    requests = estimator.get_metadata_routing()
+    for method in ("fit", "transform", "score"):
+        asked = getattr(requests, method).requests
+        assert all(asked[name] for name in set(asked) - {"sample_weight"})
+    assert "sample_domain" in requests.fit.requests
+    if isinstance(estimator, DomainAdapter):
+        assert set(requests.fit.requests) == {"X_target", "y_target", "sample_domain"}
+
+
+def test_importing_changes_no_global_setting():
+    code = (
+        "import warnings, sklearn, numpy as np\n"
+        "def state(): return sklearn.get_config(), warnings.filters[:], np.geterr()\n"
+        "before = state()\n"
+        "import skalign, skalign.adaptation, skalign.metrics, skalign.model_selection\n"
+        "assert state() == before, (before, state())\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# scikit-learn's common checks
+
+
+class SelfTarget(DomainAdapter):
+    """Takes `X` for the target too, so that the common checks meet a fitted aligner.
+
+    Both ways, that of source rows in `fit_transform` and that of target rows in
+    `transform`, are the identity then, as the checks want.
+    """
+
+    def fit(self, X, y=None):
+        return super().fit(X, y, X_target=X)
+
+    def fit_transform(self, X, y=None):
+        return super().fit_transform(X, y, X_target=X)
+
+
+@parametrize_with_checks([SelfTarget(MeanVarianceAligner())])
+def test_the_common_checks_hold_with_a_target(estimator, check):
+    check(estimator)
