@@ -1,5 +1,12 @@
 """How far apart two spaces are, and scorers that say so of an aligner."""
 
+from skalign.metrics._adaptation_scorers import (
+    CircularValidationScorer,
+    ImportanceWeightedScorer,
+    PredictionEntropyScorer,
+    SoftNeighborhoodScorer,
+    SourceScorer,
+)
 from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
 from skalign.metrics._mmd import mmd
 from skalign.metrics._retrieval import mean_reciprocal_rank, retrieval_accuracy
@@ -16,6 +23,11 @@ from skalign.metrics._sliced_wasserstein import sliced_wasserstein_distance
 from skalign.metrics._wasserstein import wasserstein_distance
 
 __all__ = [
+    "CircularValidationScorer",
+    "ImportanceWeightedScorer",
+    "PredictionEntropyScorer",
+    "SoftNeighborhoodScorer",
+    "SourceScorer",
     "gaussian_wasserstein_distance",
     "gaussian_wasserstein_scorer",
     "make_distance_scorer",

@@ -68,6 +68,13 @@ def split_domains(X, y, X_target, sample_domain):
     return rows.take(is_source), _Rows(X_target, None, target_domain)
 
 
+def adapted_domains(estimator, X, X_target, sample_domain):
+    """Return source and target rows as a fitted pipeline, or search, carries them."""
+    source, target = split_domains(X, None, X_target, sample_domain)
+    estimator = best_of(estimator)
+    return source.adapted(estimator), target.adapted(estimator)
+
+
 def consumed(estimator, method, **metadata):
     """Keep the metadata that a method of an estimator, or of its steps, requests."""
     routing = get_routing_for_object(estimator)
@@ -209,9 +216,9 @@ class ImportanceWeightedScorer(_AdaptationScorer):
     >>> y = np.where(X.ravel() > 0, 1, rng.integers(0, 2, 200))  # left half: noise
     >>> model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     >>> print(f"{SourceScorer()(model, X, y):.2f}")
-    0.79
+    0.81
     >>> print(f"{ImportanceWeightedScorer()(model, X, y, X_target=X_target):.2f}")
-    0.95
+    0.96
     """
 
     metric: Callable | None = None
@@ -332,7 +339,7 @@ class PredictionEntropyScorer(_AdaptationScorer):
     >>> model = LogisticRegression().fit(X, y)
     >>> scorer = PredictionEntropyScorer()
     >>> print(f"{scorer(model, X, y, X_target=[[0.5], [2.5]]):.2f}")
-    -0.51
+    -0.59
     >>> print(f"{scorer(model, X, y, X_target=[[9.5], [9.9]]):.2f}")  # all one class
     -0.00
     """
@@ -377,8 +384,10 @@ class SoftNeighborhoodScorer(_AdaptationScorer):
     >>> from skalign.metrics import SoftNeighborhoodScorer
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
     >>> model = LogisticRegression(C=100).fit(X, y)
-    >>> print(f"{SoftNeighborhoodScorer()(model, X, y, X_target=X):.2f}")
-    0.08
+    >>> scorer = SoftNeighborhoodScorer()
+    >>> X_target = [[0.0], [0.1], [0.2], [2.8], [2.9], [3.0]]  # two neighbours each
+    >>> print(f"{scorer(model, X, y, X_target=X_target):.2f}")
+    0.69
     """
 
     temperature: float = 0.05

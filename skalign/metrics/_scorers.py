@@ -2,6 +2,7 @@
 
 from inspect import signature
 
+from skalign.metrics._adaptation_scorers import adapted_domains, request_domains
 from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
 from skalign.metrics._mmd import mmd
 from skalign.metrics._retrieval import retrieval_accuracy
@@ -28,7 +29,10 @@ def make_distance_scorer(metric, **kwargs):
         ``scorer(estimator, X, y)``, minus the distance of ``estimator.transform(X)``
         from ``estimator.transform_target(y)``. For a pipeline or a search the latter is
         that of its last step or best estimator; target rows stay as they are where
-        there is none.
+        there is none. Given `X_target` or `sample_domain`, which it requests, it
+        compares the two domains of a pipeline with a
+        :class:`~skalign.adaptation.DomainAdapter` in it, as all but the predictor at
+        its end carries them; `y` is not looked at.
 
     Raises
     ------
@@ -90,10 +94,13 @@ class _SpaceScorer:
         self._kwargs = kwargs
         self._falls = falls
 
-    def __call__(self, estimator, X, y):
-        """Return the score of a fitted aligner on source rows and target rows."""
-        target = _transform_target(estimator, y)
-        value = self._metric(estimator.transform(X), target, **self._kwargs)
+    def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
+        """Return the score of a fitted aligner, or pipeline that adapts, on rows."""
+        if X_target is None and sample_domain is None:
+            spaces = estimator.transform(X), _transform_target(estimator, y)
+        else:
+            spaces = adapted_domains(estimator, X, X_target, sample_domain)
+        value = self._metric(*spaces, **self._kwargs)
         return -value if self._falls else value
 
     def __repr__(self):
@@ -101,6 +108,10 @@ class _SpaceScorer:
         name = getattr(self._metric, "__name__", repr(self._metric))
         keywords = "".join(f", {key}={value!r}" for key, value in self._kwargs.items())
         return f"make_{kind}_scorer({name}{keywords})"
+
+    def get_metadata_routing(self):
+        """Request `X_target` and `sample_domain`."""
+        return request_domains(self)
 
     def _accept_sample_weight(self):
         # Asked of every scorer by scikit-learn's searches.
