@@ -1,0 +1,476 @@
+"""Scores of an adapted pipeline that need no label of the target domain."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.stats import entropy
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skalign.adaptation import DomainAdapter, LabeledOnly
+from skalign.metrics import (
+    CircularValidationScorer,
+    ImportanceWeightedScorer,
+    PredictionEntropyScorer,
+    SoftNeighborhoodScorer,
+    SourceScorer,
+    make_distance_scorer,
+    mmd,
+    mmd_scorer,
+    sliced_wasserstein_distance,
+    sliced_wasserstein_scorer,
+)
+from skalign.model_selection import LeaveOneDomainOut
+from skalign.unpaired import CORALAligner, MeanVarianceAligner
+
+SCORERS = [
+    SourceScorer(),
+    ImportanceWeightedScorer(),
+    CircularValidationScorer(),
+    PredictionEntropyScorer(),
+    PredictionEntropyScorer(diversity=1.0),
+    SoftNeighborhoodScorer(),
+    mmd_scorer,
+    sliced_wasserstein_scorer,
+]
+all_scorers = pytest.mark.parametrize("scorer", SCORERS, ids=repr)
+
+
+@pytest.fixture(autouse=True)
+def metadata_routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+class Fixed(ClassifierMixin, BaseEstimator):
+    """Rows are class probabilities already."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.asarray(X)
+
+    def predict(self, X):
+        return self.classes_[np.argmax(X, axis=1)]
+
+
+def make_domains(n_samples=60, n_target_samples=45, seed=0):
+    """Two classes; the target is scaled and far away."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n_samples)
+    y_target = rng.integers(0, 2, n_target_samples)
+    X = rng.normal(size=(n_samples, 3)) + 3 * y[:, None]
+    X_target = rng.normal(size=(n_target_samples, 3)) + 3 * y_target[:, None]
+    return X, y, X_target * [10, 0.1, 3] + [0, 50, -9], y_target
+
+
+def stack(X, y, X_target, missing_label=-1, seed=0):
+    """Stack both domains in an order of chance."""
+    sample_domain = np.repeat([0, -1], [len(X), len(X_target)])
+    y = np.concatenate([y, np.full(len(X_target), missing_label)])
+    order = np.random.default_rng(seed).permutation(len(y))
+    return np.concatenate([X, X_target])[order], y[order], sample_domain[order]
+
+
+def make_adapted(aligner=None, predictor=None):
+    return make_pipeline(
+        StandardScaler(),
+        DomainAdapter(CORALAligner(reg=0.01) if aligner is None else aligner),
+        LogisticRegression() if predictor is None else predictor,
+        transform_input=["X_target"],
+    )
+
+
+# What the scores are
+
+
+def test_the_source_score_is_that_of_rows_carried_as_source_rows():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    carried = pipe[:-1].transform(X, sample_domain=np.zeros(len(X)))
+    expected = accuracy_score(y, pipe[-1].predict(carried))
+    assert SourceScorer()(pipe, X, y) == expected > 0.85
+    assert SourceScorer()(pipe, X, y, X_target=X_target) == expected
+    # What a stock scorer does with source rows:
+    assert pipe.score(X, y) < 0.7
+
+
+def test_weights_of_one_leave_the_source_score():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    scorer = ImportanceWeightedScorer(discriminator=DummyClassifier())
+    score = scorer(pipe, X, y, X_target=X_target)
+    assert score == pytest.approx(SourceScorer()(pipe, X, y))
+
+
+def test_importance_weights_stand_for_the_target():
+    rng = np.random.default_rng(0)
+    X, X_target = rng.uniform(-1, 1, (2000, 1)), rng.uniform(0, 1, (2000, 1))
+    y, y_target = rng.integers(0, 2, 2000), np.ones(2000)
+    y[X.ravel() > 0] = 1
+    model = make_adapted(
+        "passthrough", DummyClassifier(strategy="constant", constant=1)
+    )
+    model.fit(X, y, X_target=X_target)
+    assert SourceScorer()(model, X, y) == pytest.approx(0.75, abs=0.02)
+    weighted = ImportanceWeightedScorer()(model, X, y, X_target=X_target)
+    assert weighted == pytest.approx(model.score(X_target, y_target), abs=0.06)
+
+
+def test_circular_validation_goes_to_the_target_and_back():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    back = make_adapted().fit(X_target, pipe.predict(X_target), X_target=X)
+    expected = accuracy_score(y, back.predict(X))
+    score = CircularValidationScorer()(pipe, X, y, X_target=(X_target,))
+    assert score == expected > 0.9
+    not_adapted = make_adapted("passthrough").fit(X, y, X_target=X_target)
+    assert CircularValidationScorer()(not_adapted, X, y, X_target=X_target) < 0.7
+
+
+def test_circular_validation_of_a_single_class_is_the_share_of_that_class():
+    X, y, X_target, _ = make_domains()
+    model = make_adapted(predictor=DummyClassifier(strategy="constant", constant=1))
+    model.fit(X, y, X_target=X_target)
+    score = CircularValidationScorer()(model, X, y, X_target=X_target)
+    assert score == pytest.approx(np.mean(y == 1))
+
+
+def test_circular_validation_of_a_pipeline_without_adapter():
+    X, y, _, _ = make_domains()
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    Z = X + 0.1
+    back = make_pipeline(StandardScaler(), LogisticRegression()).fit(
+        Z, model.predict(Z)
+    )
+    score = CircularValidationScorer()(model, X, y, X_target=Z)
+    assert score == accuracy_score(y, back.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("names", "missing_label"), [([0, 1], -1), (["no", "yes"], "unlabeled")]
+)
+def test_circular_validation_exchanges_stacked_domains(names, missing_label):
+    X, y, X_target, _ = make_domains()
+    y = np.array(names)[y]
+    predictor = LabeledOnly(LogisticRegression(), missing_label=missing_label)
+    pipe = make_pipeline(DomainAdapter(CORALAligner()), predictor)
+    stacked, labels, sample_domain = stack(X, y, X_target, missing_label)
+    before = labels.copy()
+    pipe.fit(stacked, labels, sample_domain=sample_domain)
+    score = CircularValidationScorer()(
+        pipe, stacked, labels, sample_domain=sample_domain
+    )
+    assert_array_equal(labels, before)
+    apart = make_pipeline(DomainAdapter(CORALAligner()), LogisticRegression())
+    apart.fit(X, y, X_target=X_target)
+    expected = CircularValidationScorer()(apart, X, y, X_target=X_target)
+    assert score == expected > 0.9
+
+
+def test_circular_validation_refuses_stacked_target_rows_with_labels():
+    X, y, X_target, _ = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    pipe = make_pipeline(
+        DomainAdapter(CORALAligner()), LabeledOnly(LogisticRegression())
+    ).fit(X, y, sample_domain=sample_domain)
+    for wrong in (0, np.arange(45) % 2 - 1):
+        labels = y.copy()
+        labels[sample_domain < 0] = wrong
+        with pytest.raises(ValueError, match="one value in all target rows"):
+            CircularValidationScorer()(pipe, X, labels, sample_domain=sample_domain)
+
+
+def test_entropy_is_that_of_scipy():
+    proba = np.random.default_rng(0).dirichlet([1, 2, 3], 50)
+    model = Fixed().fit(proba, proba.argmax(axis=1))
+    scorer = PredictionEntropyScorer()
+    certainty = -entropy(proba, axis=1).mean()
+    assert scorer(model, proba, X_target=proba) == pytest.approx(certainty)
+    scorer = PredictionEntropyScorer(diversity=0.5)
+    mixed = certainty + 0.5 * entropy(proba.mean(axis=0))
+    assert scorer(model, proba, X_target=proba) == pytest.approx(mixed)
+
+
+def test_a_collapse_to_one_class_misleads_entropy_alone():
+    collapsed = np.tile([1.0, 0.0], (40, 1))
+    right = np.repeat([[0.95, 0.05], [0.05, 0.95]], 20, axis=0)
+    model = Fixed().fit(right, right.argmax(axis=1))
+
+    def score(scorer, proba):
+        return scorer(model, right, X_target=proba)
+
+    alone, diverse = PredictionEntropyScorer(), PredictionEntropyScorer(diversity=1)
+    assert score(alone, collapsed) == 0 > score(alone, right)
+    assert score(diverse, collapsed) == 0 < score(diverse, right)
+    soft = SoftNeighborhoodScorer()
+    assert score(soft, collapsed) == pytest.approx(np.log(39))
+    assert score(soft, right) < score(soft, collapsed)
+
+
+def test_soft_neighbourhoods_do_not_depend_on_the_block(monkeypatch):
+    proba = np.random.default_rng(0).dirichlet([0.3, 0.3, 0.3], 100)
+    model = Fixed().fit(proba, proba.argmax(axis=1))
+    cosine = proba / np.linalg.norm(proba, axis=1, keepdims=True)
+    logits = cosine @ cosine.T / 0.1
+    np.fill_diagonal(logits, -np.inf)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = entropy(shares, axis=1).mean()
+    scorer = SoftNeighborhoodScorer(temperature=0.1)
+    assert scorer(model, proba, X_target=proba) == pytest.approx(expected)
+    monkeypatch.setattr("skalign.metrics._adaptation_scorers._BLOCK_ROWS", 7)
+    assert scorer(model, proba, X_target=proba) == pytest.approx(expected)
+
+
+def test_distances_compare_the_adapted_domains():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    source = pipe[:-1].transform(X, sample_domain=np.zeros(len(X)))
+    target = pipe[:-1].transform(X_target)
+    expected = -mmd(source, target, gamma="target")
+    assert mmd_scorer(pipe, X, y, X_target=(X_target,)) == pytest.approx(expected)
+    expected = -sliced_wasserstein_distance(source, target, random_state=0)
+    score = sliced_wasserstein_scorer(pipe, X, X_target=X_target)
+    assert score == pytest.approx(expected)
+    not_adapted = make_adapted("passthrough").fit(X, y, X_target=X_target)
+    assert mmd_scorer(not_adapted, X, y, X_target=X_target) < -0.5
+    # A pipeline that ends in the adapter has nothing to leave off.
+    assert mmd_scorer(pipe[:-1], X, X_target=X_target) == mmd_scorer(
+        pipe, X, X_target=X_target
+    )
+
+
+def test_a_classifier_that_transforms_is_left_off_too():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted(predictor=LinearDiscriminantAnalysis())
+    pipe.fit(X, y, X_target=X_target)
+    assert mmd_scorer(pipe, X, y, X_target=X_target) == pytest.approx(
+        mmd_scorer(pipe[:-1], X, y, X_target=X_target)
+    )
+
+
+@pytest.mark.parametrize(
+    "scorer", [SourceScorer, ImportanceWeightedScorer, CircularValidationScorer]
+)
+def test_another_metric_can_be_chosen_and_regressors_have_r2(scorer):
+    X, y, X_target, _ = make_domains()
+    y[:20] = 0
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    plain = scorer()(pipe, X, y, X_target=X_target)
+    same = scorer(accuracy_score)(pipe, X, y, X_target=X_target)
+    other = scorer(balanced_accuracy_score)(pipe, X, y, X_target=X_target)
+    assert plain == same != other
+    pipe = make_adapted(predictor=LinearRegression()).fit(X, y, X_target=X_target)
+    plain = scorer()(pipe, X, y, X_target=X_target)
+    assert plain == scorer(r2_score)(pipe, X, y, X_target=X_target)
+
+
+# Both ways to give a target, and both containers
+
+
+@all_scorers
+def test_stacked_rows_score_as_two_arrays_do(scorer):
+    X, y, X_target, _ = make_domains()
+    apart = make_pipeline(DomainAdapter(CORALAligner()), LogisticRegression())
+    apart.fit(X, y, X_target=X_target)
+    together = make_pipeline(
+        DomainAdapter(CORALAligner()), LabeledOnly(LogisticRegression())
+    )
+    stacked, labels, sample_domain = stack(X, y, X_target)
+    order = np.argsort(sample_domain, kind="stable")[::-1]  # source rows first
+    source_first = stacked[order], labels[order]
+    together.fit(*source_first, sample_domain=sample_domain[order])
+    score = scorer(together, *source_first, sample_domain=sample_domain[order])
+    is_source = sample_domain[order] >= 0
+    expected = scorer(
+        apart,
+        source_first[0][is_source],
+        source_first[1][is_source],
+        X_target=source_first[0][~is_source],
+    )
+    assert score == pytest.approx(expected, abs=1e-5)
+
+
+@all_scorers
+def test_data_frames_and_lists_score_as_arrays_do(scorer):
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    expected = scorer(pipe, X, y, X_target=X_target)
+    lists = scorer(pipe, X.tolist(), y.tolist(), X_target=X_target.tolist())
+    assert lists == pytest.approx(expected)
+    names = ["a", "b", "c"]
+    X, X_target = (pd.DataFrame(rows, columns=names) for rows in (X, X_target))
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    frames = scorer(pipe, X, pd.Series(y), X_target=X_target)
+    assert frames == pytest.approx(expected)
+    pipe = make_pipeline(
+        StandardScaler(),
+        DomainAdapter(CORALAligner()),
+        LabeledOnly(LogisticRegression()),
+    ).set_output(transform="pandas")
+    stacked, labels, sample_domain = stack(X, y, X_target)
+    stacked = pd.DataFrame(stacked, columns=names, index=np.arange(7, 112))
+    params = {"sample_domain": pd.Series(sample_domain)}
+    pipe.fit(stacked, pd.Series(labels), **params)
+    assert np.isfinite(scorer(pipe, stacked, pd.Series(labels), **params))
+
+
+def test_domains_of_source_rows_may_come_beside_an_own_target():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    expected = PredictionEntropyScorer()(pipe, X, y, X_target=X_target)
+    score = PredictionEntropyScorer()(
+        pipe, X, y, X_target=X_target, sample_domain=np.arange(60) % 3
+    )
+    assert score == expected
+
+
+# In scikit-learn's tools
+
+
+@all_scorers
+def test_searches_hand_over_a_target_that_is_not_cut(scorer):
+    X, y, X_target, _ = make_domains(60, 60)
+    cv = KFold(2, shuffle=True, random_state=0)
+    grid = {"domainadapter__aligner": [CORALAligner(reg=0.01)]}
+    search = GridSearchCV(
+        make_adapted(), grid, cv=cv, scoring=scorer, error_score="raise", refit=False
+    ).fit(X, y, X_target=(X_target,))
+    train, test = next(cv.split(X, y))
+    pipe = make_adapted().fit(X[train], y[train], X_target=X_target)
+    expected = scorer(pipe, X[test], y[test], X_target=X_target)
+    score = search.cv_results_["split0_test_score"][0]
+    assert score == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        CircularValidationScorer(),
+        PredictionEntropyScorer(diversity=1.0),
+        mmd_scorer,
+        sliced_wasserstein_scorer,
+    ],
+    ids=repr,
+)
+def test_the_aligner_that_suits_is_chosen_without_target_labels(scorer):
+    X, y, X_target, y_target = make_domains()
+    search = GridSearchCV(
+        make_adapted(),
+        {"domainadapter__aligner": ["passthrough", MeanVarianceAligner()]},
+        cv=3,
+        scoring=scorer,
+    ).fit(X, y, X_target=(X_target,))
+    assert search.best_index_ == 1
+    assert search.score(X, y, X_target=(X_target,)) == scorer(
+        search, X, y, X_target=X_target
+    )
+    predicted = search.predict(X_target)
+    assert accuracy_score(y_target, predicted) > 0.95
+
+
+@all_scorers
+def test_stacked_rows_are_scored_fold_by_fold(scorer):
+    X, y, X_target, _ = make_domains()
+    X, y, sample_domain = stack(X, y, X_target)
+    pipe = make_pipeline(
+        StandardScaler(),
+        DomainAdapter(MeanVarianceAligner()),
+        LabeledOnly(LogisticRegression()),
+    )
+    scores = cross_val_score(
+        pipe,
+        X,
+        y,
+        cv=KFold(3, shuffle=True, random_state=0),
+        scoring=scorer,
+        params={"sample_domain": sample_domain},
+        error_score="raise",
+    )
+    assert np.isfinite(scores).all()
+
+
+def test_several_scorers_and_a_left_out_domain_go_together():
+    X, y, X_target, _ = make_domains()
+    scores = cross_validate(
+        make_adapted(),
+        X,
+        y,
+        cv=LeaveOneDomainOut(),
+        scoring={"source": SourceScorer(), "circular": CircularValidationScorer()},
+        params={"X_target": (X_target,), "sample_domain": np.arange(60) % 3},
+        error_score="raise",
+    )
+    assert scores["test_source"].shape == scores["test_circular"].shape == (3,)
+    assert scores["test_source"].mean() > 0.8
+
+
+def test_a_search_inside_is_scored_by_its_best_estimator():
+    X, y, X_target, _ = make_domains()
+    search = GridSearchCV(
+        make_adapted(), {"logisticregression__C": [0.1, 1.0]}, scoring=mmd_scorer, cv=3
+    ).fit(X, y, X_target=(X_target,))
+    for scorer in SCORERS:
+        inner = scorer(search.best_estimator_, X, y, X_target=X_target)
+        assert scorer(search, X, y, X_target=X_target) == pytest.approx(inner)
+
+
+# Errors
+
+
+@pytest.mark.parametrize("scorer", SCORERS[1:], ids=repr)
+def test_a_score_without_a_target_is_refused(scorer):
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    with pytest.raises(ValueError, match="There is no target row: pass X_target"):
+        scorer(pipe, X, y, sample_domain=np.zeros(len(X)))
+
+
+def test_without_metadata_routing_a_pipeline_is_refused():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    with (
+        config_context(enable_metadata_routing=False),
+        pytest.raises(RuntimeError, match=r"set_config\(enable_metadata_routing=True"),
+    ):
+        SourceScorer()(pipe, X, y)
+
+
+def test_parameters_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="diversity=-1 must not be negative"):
+        PredictionEntropyScorer(diversity=-1)
+    with pytest.raises(ValueError, match="diversity=nan must not be negative"):
+        PredictionEntropyScorer(diversity=np.nan)
+    with pytest.raises(ValueError, match="temperature=0 must be positive"):
+        SoftNeighborhoodScorer(temperature=0)
+
+
+@all_scorers
+def test_scorers_can_be_pickled_and_request_their_metadata(scorer):
+    assert repr(pickle.loads(pickle.dumps(scorer))) == repr(scorer)
+    requests = scorer.get_metadata_routing().score.requests
+    assert requests == {"X_target": True, "sample_domain": True}
+
+
+def test_more_distances_can_be_made_scorers():
+    X, y, X_target, _ = make_domains()
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    scorer = make_distance_scorer(mmd, gamma=0.5)
+    assert scorer(pipe, X, y, X_target=X_target) > -0.1
