@@ -81,6 +81,22 @@ def _import_times(n_repeats):
     )
 
 
+def _compare(X, y, n_repeats):
+    def linear():
+        return LinearAligner().fit(X, y)
+
+    print(f"{X.shape[0]:,} x {X.shape[1]} -> {y.shape[1]}, {X.dtype}")
+    products = _ratio(linear, lambda: (X.T @ X, X.T @ y), n_repeats)
+    print("  LinearAligner() / the two bare products            ", products)
+    rigid = _ratio(
+        lambda: RigidAligner().fit(X, y), lambda: orthogonal_procrustes(X, y), n_repeats
+    )
+    print("  RigidAligner() / scipy.linalg.orthogonal_procrustes", rigid)
+    if X.dtype == np.float32:
+        peer = _ratio(lambda: LinearRegression().fit(X, y), linear, 1)
+        print("  LinearRegression() / LinearAligner()               ", peer)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n-samples", type=int, default=100_000)
@@ -92,27 +108,7 @@ def main():
         print(f"partial_fit of 1,000,000 x 256 adds {_growth():.0f} MiB")
         return
     for dtype in (np.float32, np.float64):
-        X, y = _spaces(options.n_samples, options.width, dtype)
-        print(f"{X.shape[0]:,} x {X.shape[1]} -> {y.shape[1]}, {X.dtype}")
-        linear = _ratio(
-            lambda X=X, y=y: LinearAligner().fit(X, y),
-            lambda: (X.T @ X, X.T @ y),
-            options.repeats,
-        )
-        print("  LinearAligner() / the two bare products          ", linear)
-        rigid = _ratio(
-            lambda: RigidAligner().fit(X, y),
-            lambda: orthogonal_procrustes(X, y),
-            options.repeats,
-        )
-        print("  RigidAligner() / scipy.linalg.orthogonal_procrustes", rigid)
-        if dtype is np.float32:
-            peer = _ratio(
-                lambda: LinearRegression().fit(X, y),
-                lambda: LinearAligner().fit(X, y),
-                1,
-            )
-            print("  LinearRegression() / LinearAligner()             ", peer)
+        _compare(*_spaces(options.n_samples, options.width, dtype), options.repeats)
     print(
         "import skalign / import sklearn.linear_model", _import_times(options.repeats)
     )

@@ -67,5 +67,5 @@ plt.show()
 # %%
 # Without a map the decoder returns noise. A rotation is already readable from as few
 # as 30 pairs. Least squares has 24 columns to learn from them, and much of what it
-# learns is noise; the ridge, whose strength is chosen from the same pairs, comes nearest
-# to what the decoder makes of its own latents.
+# learns is noise; the ridge, whose strength is chosen from the same pairs, comes
+# nearest to what the decoder makes of its own latents.
