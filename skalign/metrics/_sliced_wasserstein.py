@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from skalign.metrics._validation import check_no_overflow, check_spaces
 
-_BLOCK_PROJECTIONS = 32
-_BLOCK_VALUES = 2**22
+_BLOCK_VALUES = 2**20
+_MIN_BLOCK_PROJECTIONS = 16
 
 
 @validate_params(
@@ -83,15 +83,15 @@ def sliced_wasserstein_distance(X, Y, *, n_projections=100, p=2, random_state=No
     directions = random_state.standard_normal((X.shape[1], n_projections))
     directions = (directions / np.linalg.norm(directions, axis=0)).T.astype(X.dtype)
     x_facing, y_facing, mass = _facing_quantiles(len(X), len(Y))
-    block = np.clip(_BLOCK_VALUES // len(mass), 1, _BLOCK_PROJECTIONS)
+    block = max(_BLOCK_VALUES // max(len(X), len(Y)), _MIN_BLOCK_PROJECTIONS)
     total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        for rows in gen_batches(n_projections, int(block)):
+        for rows in gen_batches(n_projections, block):
             x, y = directions[rows] @ X.T, directions[rows] @ Y.T
             x.sort(axis=1)
             y.sort(axis=1)
             if len(X) != len(Y):
-                x, y = x[:, x_facing], y[:, y_facing]
+                x, y = x.take(x_facing, axis=1), y.take(y_facing, axis=1)
             x -= y
             np.abs(x, out=x)
             x **= p

@@ -45,7 +45,7 @@ def test_equals_its_definition(gamma, unbiased):
 
 
 @pytest.mark.parametrize("unbiased", [True, False])
-@pytest.mark.parametrize("sizes", [(512, 513), (1100, 700), (1, 1)])
+@pytest.mark.parametrize("sizes", [(1024, 1025), (2500, 700), (1, 1)])
 def test_blocks_of_any_size_add_up(sizes, unbiased):
     if unbiased and sizes == (1, 1):
         sizes = (2, 2)
@@ -132,13 +132,13 @@ def test_far_from_the_origin_no_digits_are_lost():
 
 
 def test_no_matrix_of_all_pairs_is_held():
-    X, Y = draw(4000, 4000, n_features=8)  # 122 MiB of pairs
+    X, Y = draw(5000, 5000, n_features=8)  # 190 MiB of pairs
     mmd(X, Y, gamma=0.1)
     tracemalloc.start()
     mmd(X, Y, gamma=0.1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 16 * 2**20
+    assert peak < 40 * 2**20
 
 
 @pytest.mark.parametrize(

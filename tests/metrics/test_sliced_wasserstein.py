@@ -80,8 +80,9 @@ def test_a_shift_costs_its_length_over_the_root_of_the_width():
 def test_blocks_of_lines_add_up(monkeypatch):
     X, Y = draw(40, 30)
     value = sliced_wasserstein_distance(X, Y, n_projections=77, random_state=0)
-    module = "skalign.metrics._sliced_wasserstein._BLOCK_VALUES"
-    monkeypatch.setattr(module, 1)
+    module = "skalign.metrics._sliced_wasserstein"
+    monkeypatch.setattr(f"{module}._BLOCK_VALUES", 1)
+    monkeypatch.setattr(f"{module}._MIN_BLOCK_PROJECTIONS", 1)
     one_by_one = sliced_wasserstein_distance(X, Y, n_projections=77, random_state=0)
     assert_allclose(one_by_one, value, rtol=1e-12)
 
