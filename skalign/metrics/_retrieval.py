@@ -195,7 +195,8 @@ def _scored_by_product(X, Y, metric, csls):
     if metric == "euclidean":
         if csls is not None:
             raise ValueError(f"csls={csls} needs metric='cosine', not {metric!r}.")
-        center = Y.mean(axis=0)  # far from the origin, squares would cancel
+        # Squares of lengths cancel: take them near the origin, in double precision.
+        center = Y.mean(axis=0, dtype=np.float64)
         X, Y = X - center, Y - center
         return X, Y, np.einsum("ij,ij->i", Y, Y) / 2
     X, Y = normalize(X), normalize(Y)

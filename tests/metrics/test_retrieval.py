@@ -128,6 +128,15 @@ def test_a_map_that_sends_all_rows_to_one_finds_nothing(n, n_features, dtype, se
     assert retrieval_accuracy(X, Y, metric="euclidean") <= 1 / n
 
 
+def test_one_far_candidate_does_not_make_the_others_alike():
+    X, Y = (rows.astype(np.float32) for rows in draw(50, 50))
+    relevant = np.column_stack([np.arange(50), np.arange(50)])
+    value = retrieval_accuracy(X, Y, relevant=relevant, metric="euclidean")
+    far = np.vstack([Y, np.full((1, 6), 1e4, dtype=np.float32)])
+    with_far = retrieval_accuracy(X, far, relevant=relevant, metric="euclidean")
+    assert with_far == value > 0.1
+
+
 def test_zero_rows_find_nothing():
     X, Y = np.zeros((5, 3)), np.ones((5, 3))
     assert retrieval_accuracy(X, Y) == 0
