@@ -227,6 +227,7 @@ class DomainAdapter(
 
     def _fit(self, X, y, X_target, y_target, sample_domain):
         """Fit the aligner, and return the rows of `X` and which are source rows."""
+        vars(self).pop("aligner_", None)  # a failed fit leaves nothing to use
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)

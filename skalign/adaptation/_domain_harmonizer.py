@@ -180,6 +180,7 @@ class DomainHarmonizer(
 
     def _fit(self, X, y, sample_domain):
         """Fit the aligners, and return the rows and their domains."""
+        vars(self).pop("aligners_", None)  # a failed fit leaves nothing to use
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)

@@ -191,7 +191,8 @@ def test_without_domains_rows_stay_and_a_warning_says_so():
 )
 def test_what_does_not_suit_fit_is_refused(parameters, sample_domain, message):
     X, y, domains = make_domains()
-    harmonizer = DomainHarmonizer(MeanVarianceAligner()).set_params(**parameters)
+    harmonizer = DomainHarmonizer(MeanVarianceAligner())
+    harmonizer.fit(X, sample_domain=domains).set_params(**parameters)
     sample_domain = domains if sample_domain is None else sample_domain
     with pytest.raises(ValueError, match=message):
         harmonizer.fit(X, y, sample_domain=sample_domain)
