@@ -1,7 +1,14 @@
 """Bring feature spaces together, the scikit-learn way."""
 
 from skalign.paired import LinearAligner, RigidAligner
-from skalign.unpaired import CORALAligner, GaussianOTAligner, MeanVarianceAligner
+from skalign.unpaired import (
+    CORALAligner,
+    GaussianOTAligner,
+    MeanVarianceAligner,
+    OptimalTransportAligner,
+    SubspaceAligner,
+    TransferComponentAligner,
+)
 
 __version__ = "0.1.0.dev0"
 
@@ -10,5 +17,8 @@ __all__ = [
     "GaussianOTAligner",
     "LinearAligner",
     "MeanVarianceAligner",
+    "OptimalTransportAligner",
     "RigidAligner",
+    "SubspaceAligner",
+    "TransferComponentAligner",
 ]

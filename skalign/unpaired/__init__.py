@@ -3,5 +3,15 @@
 from skalign.unpaired._coral import CORALAligner
 from skalign.unpaired._gaussian_ot import GaussianOTAligner
 from skalign.unpaired._mean_variance import MeanVarianceAligner
+from skalign.unpaired._optimal_transport import OptimalTransportAligner
+from skalign.unpaired._subspace import SubspaceAligner
+from skalign.unpaired._transfer_component import TransferComponentAligner
 
-__all__ = ["CORALAligner", "GaussianOTAligner", "MeanVarianceAligner"]
+__all__ = [
+    "CORALAligner",
+    "GaussianOTAligner",
+    "MeanVarianceAligner",
+    "OptimalTransportAligner",
+    "SubspaceAligner",
+    "TransferComponentAligner",
+]

@@ -13,7 +13,14 @@ from sklearn.utils.estimator_checks import (
 )
 from sklearn.utils.validation import check_array
 
-from skalign import CORALAligner, GaussianOTAligner, MeanVarianceAligner
+from skalign import (
+    CORALAligner,
+    GaussianOTAligner,
+    MeanVarianceAligner,
+    OptimalTransportAligner,
+    SubspaceAligner,
+    TransferComponentAligner,
+)
 
 
 def target_of(X):
@@ -42,12 +49,29 @@ class MeanVariance(RealTarget, MeanVarianceAligner):
     pass
 
 
+class OptimalTransport(RealTarget, OptimalTransportAligner):
+    pass
+
+
+class Subspace(RealTarget, SubspaceAligner):
+    pass
+
+
+class TransferComponent(RealTarget, TransferComponentAligner):
+    pass
+
+
 ALIGNERS = [
     CORALAligner(),
     CORALAligner(reg=0, solver="svd"),
     GaussianOTAligner(),
     GaussianOTAligner(solver="svd"),
     MeanVarianceAligner(),
+    OptimalTransportAligner(),
+    OptimalTransportAligner(reg=0),
+    SubspaceAligner(),
+    TransferComponentAligner(),
+    TransferComponentAligner(kernel="rbf"),
 ]
 REAL = [
     subclass(**aligner.get_params())

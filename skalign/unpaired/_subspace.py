@@ -1,0 +1,237 @@
+"""Subspace alignment."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.linalg import pinv
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.decomposition import PCA
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from skalign._aligner import AlignerMixin
+from skalign._validation import FLOATS, atomic, check_sides, check_target
+
+
+def principal_axes(rows):
+    """Mean of rows, and the axes in which they vary.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_features,)
+    axes : ndarray of shape (n_features, rank), largest variance first
+    """
+    n_samples, n_features = rows.shape
+    solver = "covariance_eigh" if n_samples >= n_features else "full"
+    pca = PCA(svd_solver=solver).fit(rows.astype(np.float64))
+    variances = pca.explained_variance_
+    rounding = variances[0] * max(rows.shape) * np.finfo(np.float64).eps
+    return pca.mean_, pca.components_[variances > rounding].T
+
+
+class SubspaceAligner(AlignerMixin, BaseEstimator):
+    """Turn the principal axes of the source onto those of the target.
+
+    Both sides are reduced to their leading principal axes, and source coordinates are
+    turned into the axes of the target [1]_. Suits many columns and few rows, where a
+    covariance cannot be estimated but its leading axes can. Both sides meet in a
+    common subspace: compare ``transform(X)`` with ``transform_target(y)``. Read more in
+    the :ref:`User Guide <subspaces>`.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Width of the common subspace, at most the rank of the centred target rows. By
+        default the largest that both sides span, which leaves out very little: smaller
+        is what helps.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the common subspace.
+
+    coef_ : ndarray of shape (n_features, n_components)
+        Map from centred source rows to the subspace. Source axes without variance
+        have no part in it.
+
+    target_coef_ : ndarray of shape (n_features, n_components)
+        Map from centred target rows to the subspace, with orthonormal columns.
+
+    x_mean_, y_mean_ : ndarray of shape (n_features,)
+        Means of the source and the target rows.
+
+    n_targets_ : int
+        Width of the target space, equal to `n_features_in_`.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    TransferComponentAligner : A subspace found from both sides at once.
+    CORALAligner : Aligns variances too.
+
+    Notes
+    -----
+    With the leading axes :math:`P_s` and :math:`P_t` of both sides, source rows are
+    mapped by :math:`P_s P_s^\\top P_t` and target rows by :math:`P_t` (Eq. 3 of [1]_).
+    The paper standardises both sides; here rows are centred, so standardise first where
+    columns differ in scale.
+
+    References
+    ----------
+    .. [1] B. Fernando, A. Habrard, M. Sebban and T. Tuytelaars, "Unsupervised visual
+       domain adaptation using subspace alignment", ICCV 2013, pp. 2960-2967.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import SubspaceAligner
+    >>> X = np.array([[0, 0, 0.1], [2, 0, 0], [4, 0, 0.1]])
+    >>> y = np.array([[0, 0, 0], [1, 0.1, 0], [2, 0, 0]]) + 5
+    >>> aligner = SubspaceAligner(n_components=1).fit(X, y)
+    >>> aligner.transform(X[[0, 2]]).round(1)
+    array([[-2.],
+           [ 2.]])
+    >>> aligner.transform_target(y[[0, 2]]).round(1)
+    array([[-1.],
+           [ 1.]])
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None]
+    }
+
+    def __init__(self, n_components=None):
+        self.n_components = n_components
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @atomic
+    def fit(self, X, y=None):
+        """Find the axes of both sides, whose rows need not correspond.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_target_samples, n_features)
+            Rows of the target space, of the same width. With a `y` that holds no
+            target rows (None, or the class labels that a Pipeline passes on) the
+            aligner is the identity and warns.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the widths differ, a side has fewer than two rows or only equal ones, a
+            value is not finite, or `n_components` is above the rank of the target.
+        """
+        X, y, *_ = check_sides(self, X, y, equal_width=True)
+        if y is None:
+            self.n_components_ = X.shape[1]
+            self.coef_ = self.target_coef_ = np.eye(X.shape[1], dtype=X.dtype)
+            self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
+            return self
+        x_mean, x_axes = principal_axes(X)
+        y_mean, y_axes = principal_axes(y)
+        for name, axes in (("X", x_axes), ("y", y_axes)):
+            if axes.shape[1] == 0:
+                raise ValueError(
+                    f"All rows of {name} are equal: they span no subspace."
+                )
+        k = self.n_components
+        if k is None:
+            k = min(x_axes.shape[1], y_axes.shape[1])
+        elif k > y_axes.shape[1]:
+            raise ValueError(
+                f"n_components={k} must be at most {y_axes.shape[1]}, the rank of the "
+                "centred target rows."
+            )
+        x_axes, y_axes = x_axes[:, :k], y_axes[:, :k]
+        self.n_components_ = k
+        self.coef_ = (x_axes @ (x_axes.T @ y_axes)).astype(X.dtype)
+        self.target_coef_ = y_axes.astype(X.dtype)
+        self.x_mean_, self.y_mean_ = x_mean.astype(X.dtype), y_mean.astype(X.dtype)
+        return self
+
+    def transform(self, X):
+        """Carry source rows into the common subspace.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_components)
+            Their coordinates in the subspace.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        return ((X - self.x_mean_) @ self.coef_).astype(X.dtype, copy=False)
+
+    def transform_target(self, y):
+        """Carry target rows into the common subspace.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_features)
+            Rows of the target space.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_components)
+            Their coordinates in the subspace.
+
+        Raises
+        ------
+        ValueError
+            If the width is not `n_targets_`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        y = check_target(y, self.n_targets_)
+        return ((y - self.y_mean_) @ self.target_coef_).astype(y.dtype, copy=False)
+
+    def inverse_transform(self, X):
+        """Carry rows of the common subspace back into the source space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Coordinates in the subspace.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Rows of the source space; those that came from there without what the
+            subspace leaves out.
+
+        Raises
+        ------
+        ValueError
+            If the width is not `n_components_`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype=FLOATS)
+        if X.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, the subspace has {self.n_components_}."
+            )
+        return (X @ pinv(self.coef_) + self.x_mean_).astype(X.dtype, copy=False)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_

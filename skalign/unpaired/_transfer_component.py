@@ -1,0 +1,302 @@
+"""Transfer component analysis."""
+
+from functools import reduce
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.linalg import eigh, svd
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.kernel_approximation import Nystroem
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skalign._aligner import AlignerMixin
+from skalign._validation import FLOATS, atomic, check_sides, check_target
+from skalign.moments import Moments
+
+_BATCH = 8192
+
+
+def transfer_components(source, target, mu):
+    """Directions of large variance in which the means of both sides agree.
+
+    Parameters
+    ----------
+    source, target : Moments
+        Sums of products of the features of each side; the kernel of two rows is the
+        inner product of their features.
+    mu : float
+        Weight of the complexity term.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (rank,), largest first
+    coef : ndarray of shape (n_features, rank)
+    """
+    pooled = source.merge(target)
+    gram = pooled.xx + pooled.n_samples * np.outer(pooled.x_mean, pooled.x_mean)
+    values, vectors = eigh(gram, driver="evd", check_finite=False)
+    # K has the same eigenvalues, and eigenvectors U with K @ U = features @ basis.
+    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    basis = vectors[:, kept] * np.sqrt(values[kept])
+    scatter = basis.T @ pooled.xx @ basis  # U.T @ K @ H @ K @ U
+    gap = basis.T @ (source.x_mean - target.x_mean)
+    penalty = np.outer(gap, gap)  # U.T @ K @ L @ K @ U
+    penalty.flat[:: len(gap) + 1] += mu
+    values, vectors = eigh(scatter, penalty, driver="gvd", check_finite=False)
+    return values[::-1], basis @ vectors[:, ::-1]
+
+
+class TransferComponentAligner(AlignerMixin, BaseEstimator):
+    """A subspace of large variance in which both sides have the same mean.
+
+    Finds components in the feature space of a kernel that keep the variance of all
+    rows while the distance between the means of both sides (their maximum mean
+    discrepancy) is small [1]_. Both sides meet in a common subspace: compare
+    ``transform(X)`` with ``transform_target(y)``. Read more in the
+    :ref:`User Guide <subspaces>`.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Width of the common subspace, at most the rank of the kernel; by default that
+        rank.
+
+    kernel : {"linear", "rbf"}, default="linear"
+        Kernel of two rows.
+
+    gamma : float, default=None
+        Coefficient of the RBF kernel, ``exp(-gamma * ||x - y||^2)``; 1 / n_features by
+        default, which suits standardised columns. Positive.
+
+    mu : float, default=1.0
+        Weight of the complexity of the components against the distance of the means,
+        in squared units of the kernel. Positive; larger values care less about the
+        distance.
+
+    n_landmarks : int, default=1000
+        With the RBF kernel, how many rows of both sides together span the components
+        (Nystroem approximation); as many as there are rows, or more, is exact. Time
+        grows with the number of rows times its square.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the landmarks. The draw does not depend on the order of rows.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the common subspace.
+
+    coef_ : ndarray of shape (n_features, n_components) or \
+            (n_landmarks, n_components) or None
+        Map from rows, or from their kernel features, to the subspace; None if there
+        were no target rows.
+
+    eigenvalues_ : ndarray of shape (n_components,)
+        Scatter of all rows along each component, against the penalty; largest first.
+
+    landmarks_ : ndarray of shape (n_landmarks, n_features) or None
+        Rows that span the components; None with the linear kernel.
+
+    n_targets_ : int
+        Width of the target space, equal to `n_features_in_`.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    SubspaceAligner : Principal axes of each side, turned onto one another.
+
+    Notes
+    -----
+    With the kernel matrix :math:`K` of all rows, the centring matrix :math:`H` and
+    :math:`L = e e^\\top`, where :math:`e` holds :math:`1 / n_s` for source and
+    :math:`-1 / n_t` for target rows, the components are the leading solutions of the
+    symmetric-definite problem
+
+    .. math::  K H K w = \\lambda \\, (K L K + \\mu I) \\, w
+
+    (Eq. 5 of [1]_, with :math:`\\mu` where the paper has it in the unsupervised case),
+    scaled by :math:`w^\\top (K L K + \\mu I) w = 1`. It is solved in the span of the
+    features, from the sums of their products, so the order of rows has no part in it.
+    The sign of a component makes its largest coefficient positive. The linear kernel
+    depends on where the origin is: centre or standardise first.
+
+    References
+    ----------
+    .. [1] S. J. Pan, I. W. Tsang, J. T. Kwok and Q. Yang, "Domain adaptation via
+       transfer component analysis", IEEE Transactions on Neural Networks 22(2), 2011,
+       pp. 199-210.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import TransferComponentAligner
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(50, 2)) * [1, 5]
+    >>> y = X[:20] + [9, 0]  # the first column tells the sides apart
+    >>> aligner = TransferComponentAligner(n_components=1).fit(X, y)
+    >>> mapped, target = aligner.transform(X), aligner.transform_target(y)
+    >>> bool(abs(mapped.mean() - target.mean()) < 0.001 * mapped.std())
+    True
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "kernel": [StrOptions({"linear", "rbf"})],
+        "gamma": [Interval(Real, 0, None, closed="neither"), None],
+        "mu": [Interval(Real, 0, None, closed="neither")],
+        "n_landmarks": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        kernel="linear",
+        gamma=None,
+        mu=1.0,
+        n_landmarks=1000,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.kernel = kernel
+        self.gamma = gamma
+        self.mu = mu
+        self.n_landmarks = n_landmarks
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @atomic
+    def fit(self, X, y=None):
+        """Find the components from both sides, whose rows need not correspond.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_target_samples, n_features)
+            Rows of the target space, of the same width. With a `y` that holds no
+            target rows (None, or the class labels that a Pipeline passes on) the
+            aligner is the identity and warns.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the widths differ, a side has fewer than two rows, a value is not
+            finite, or `n_components` is above the rank of the kernel.
+        """
+        X, y, *_ = check_sides(self, X, y, equal_width=True)
+        self.landmarks_ = self._nystroem = None
+        if y is None:
+            self.n_components_, self.coef_ = X.shape[1], None
+            return self
+        basis = None
+        if self.kernel == "rbf":
+            self._nystroem = Nystroem(
+                gamma=self.gamma,
+                n_components=min(self.n_landmarks, len(X) + len(y)),
+                random_state=0,  # only the order of landmarks is left to it
+            ).fit(self._draw_landmarks(X, y))
+            self.landmarks_ = self._nystroem.components_
+        elif len(X) + len(y) < X.shape[1]:
+            rows = np.vstack([X, y]).astype(np.float64)
+            _, _, Vt = svd(rows, full_matrices=False, check_finite=False)
+            basis = Vt.T
+        eigenvalues, coef = transfer_components(
+            *(self._moments(side, basis) for side in (X, y)), self.mu
+        )
+        k = coef.shape[1] if self.n_components is None else self.n_components
+        if k > coef.shape[1]:
+            raise ValueError(
+                f"n_components={k} must be at most {coef.shape[1]}, the rank of the "
+                "kernel of all rows."
+            )
+        coef = coef[:, :k] if basis is None else basis @ coef[:, :k]
+        largest = np.abs(coef).argmax(axis=0)
+        self.n_components_, self.eigenvalues_ = k, eigenvalues[:k]
+        self.coef_ = coef * np.sign(coef[largest, np.arange(k)])
+        return self
+
+    def _draw_landmarks(self, X, y):
+        rows = np.vstack([X, y]).astype(np.float64)
+        rows = rows[np.lexsort(rows.T)]
+        if self.n_landmarks >= len(rows):
+            return rows
+        rng = check_random_state(self.random_state)
+        return rows[rng.choice(len(rows), self.n_landmarks, replace=False)]
+
+    def _moments(self, rows, basis):
+        batches = (
+            Moments.from_arrays(self._features(rows[batch], basis))
+            for batch in gen_batches(len(rows), _BATCH)
+        )
+        return reduce(Moments.merge, batches)
+
+    def _features(self, rows, basis=None):
+        rows = rows.astype(np.float64, copy=False)
+        if self._nystroem is not None:
+            return self._nystroem.transform(rows)
+        return rows if basis is None else rows @ basis
+
+    def transform(self, X):
+        """Carry source rows into the common subspace.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_components)
+            Their coordinates in the subspace.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        return self._embed(validate_data(self, X, dtype=FLOATS, reset=False))
+
+    def transform_target(self, y):
+        """Carry target rows into the common subspace, by the map of the source rows.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_features)
+            Rows of the target space.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_components)
+            Their coordinates in the subspace.
+
+        Raises
+        ------
+        ValueError
+            If the width is not `n_targets_`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        return self._embed(check_target(y, self.n_targets_))
+
+    def _embed(self, rows):
+        if self.coef_ is None:
+            return rows
+        return (self._features(rows) @ self.coef_).astype(rows.dtype, copy=False)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
