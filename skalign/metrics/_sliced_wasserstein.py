@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from skalign.metrics._validation import check_no_overflow, check_spaces
 
-_BLOCK_VALUES = 2**20
+_BLOCK_VALUES = 2**21
 _MIN_BLOCK_PROJECTIONS = 16
 
 
