@@ -1,5 +1,6 @@
 """Bring feature spaces together, the scikit-learn way."""
 
+from skalign.adaptation import DomainAdapter, DomainHarmonizer, LabeledOnly
 from skalign.paired import LinearAligner, RigidAligner
 from skalign.unpaired import (
     CORALAligner,
@@ -14,7 +15,10 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CORALAligner",
+    "DomainAdapter",
+    "DomainHarmonizer",
     "GaussianOTAligner",
+    "LabeledOnly",
     "LinearAligner",
     "MeanVarianceAligner",
     "OptimalTransportAligner",
