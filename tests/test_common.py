@@ -1,0 +1,126 @@
+"""What holds for every estimator: scikit-learn's contract, and the one of DESIGN 1."""
+
+import inspect
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose
+from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils.estimator_checks import (
+    check_get_feature_names_out_error,
+    check_param_validation,
+    check_transformer_get_feature_names_out,
+    check_transformer_get_feature_names_out_pandas,
+    parametrize_with_checks,
+)
+
+import skalign
+from skalign import (
+    CORALAligner,
+    DomainAdapter,
+    DomainHarmonizer,
+    GaussianOTAligner,
+    LabeledOnly,
+    LinearAligner,
+    MeanVarianceAligner,
+    OptimalTransportAligner,
+    RigidAligner,
+    SubspaceAligner,
+    TransferComponentAligner,
+)
+
+PAIRED = [
+    LinearAligner(),
+    LinearAligner(alpha="loo"),
+    LinearAligner(alpha=0.0, solver="svd"),
+    RigidAligner(),
+    RigidAligner(scaling=True),
+]
+UNPAIRED = [
+    CORALAligner(),
+    GaussianOTAligner(),
+    MeanVarianceAligner(),
+    OptimalTransportAligner(),
+    SubspaceAligner(),
+    TransferComponentAligner(),
+]
+LIFTS = [
+    DomainAdapter(CORALAligner()),
+    DomainHarmonizer(CORALAligner()),
+    LabeledOnly(LogisticRegression()),
+    LabeledOnly(Ridge()),
+]
+ESTIMATORS = [*PAIRED, *UNPAIRED, *LIFTS]
+
+
+# What the checks hand over as y are class labels: no target rows, so unpaired
+# aligners and lifts are the identity there, and say so. The same checks with real
+# target rows are in tests/unpaired and tests/adaptation.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:y holds no target rows:UserWarning"),
+    pytest.mark.filterwarnings("ignore:There is (neither|no):UserWarning"),
+]
+
+
+def _expected_failures(estimator):
+    if isinstance(estimator, LabeledOnly) and is_classifier(estimator):
+        return {
+            "check_classifiers_classes": "one of its classes is -1, which stands for a "
+            "missing label here and is refused as a class unless missing_label differs"
+        }
+    return {}
+
+
+def _id(estimator):
+    return repr(estimator).replace("\n", "")
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=_expected_failures)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=_id)
+def test_parameters_are_checked(estimator):
+    check_param_validation(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize(
+    "estimator", [e for e in ESTIMATORS if hasattr(e, "transform")], ids=_id
+)
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_get_feature_names_out_error,
+        check_transformer_get_feature_names_out,
+        check_transformer_get_feature_names_out_pandas,
+    ],
+)
+def test_names_of_output_columns(estimator, check):
+    check(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize("setting", [{"transform_output": "pandas"},
+                                     {"enable_metadata_routing": True}])  # fmt: skip
+@pytest.mark.parametrize("estimator", PAIRED, ids=_id)
+def test_a_setting_of_scikit_learn_changes_no_number(estimator, setting):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 5)), rng.normal(size=(40, 5))
+    expected = clone(estimator).fit(X, y).transform(X)
+    with sklearn.config_context(**setting):
+        aligner = clone(estimator).fit(X, y)
+        assert_allclose(np.asarray(aligner.transform(X)), expected)
+        assert_allclose(np.asarray(aligner.predict(X)), expected)
+        assert isinstance(aligner.transform_target(y), np.ndarray)
+
+
+def test_every_public_estimator_is_checked_here():
+    public = {
+        getattr(skalign, name)
+        for name in skalign.__all__
+        if inspect.isclass(getattr(skalign, name))
+        and issubclass(getattr(skalign, name), BaseEstimator)
+    }
+    assert public <= {type(estimator) for estimator in ESTIMATORS}
