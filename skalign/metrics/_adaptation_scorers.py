@@ -235,7 +235,9 @@ class ImportanceWeightedScorer(_AdaptationScorer):
         """Estimate how much denser target rows are at each source row, to a factor."""
         discriminator = self.discriminator
         if discriminator is None:
-            discriminator = make_pipeline(StandardScaler(), LogisticRegression())
+            # Domains can be told apart all but surely; lbfgs does not converge then.
+            model = LogisticRegression(solver="newton-cholesky")
+            discriminator = make_pipeline(StandardScaler(), model)
         is_target = np.repeat([0, 1], [len(source), len(target)])
         proba = cross_val_predict(
             discriminator,

@@ -15,7 +15,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skalign.adaptation import DomainHarmonizer, LabeledOnly
 from skalign.paired import LinearAligner
-from skalign.unpaired import CORALAligner, GaussianOTAligner, MeanVarianceAligner
+from skalign.unpaired import (
+    CORALAligner,
+    GaussianOTAligner,
+    MeanVarianceAligner,
+    OptimalTransportAligner,
+    SubspaceAligner,
+    TransferComponentAligner,
+)
 
 ALIGNERS = [MeanVarianceAligner(), CORALAligner(reg=0), GaussianOTAligner()]
 
@@ -86,16 +93,21 @@ def test_pooled_domains_get_the_mean_of_all_rows(aligner):
 
 
 @pytest.mark.parametrize("reference", ["pooled", "b"])
-def test_interleaved_domains_give_the_same_as_sorted_ones(reference):
+@pytest.mark.parametrize(
+    "aligner",
+    [CORALAligner(), OptimalTransportAligner(reg=1.0), SubspaceAligner(2)],
+    ids=lambda aligner: type(aligner).__name__,
+)
+def test_interleaved_domains_give_the_same_as_sorted_ones(aligner, reference):
     X, y, sample_domain = make_domains()
     order = np.argsort(sample_domain, kind="stable")
-    mixed = DomainHarmonizer(CORALAligner(), reference=reference)
+    mixed = DomainHarmonizer(aligner, reference=reference)
     mixed = mixed.fit_transform(X, y, sample_domain=sample_domain)
-    in_order = DomainHarmonizer(CORALAligner(), reference=reference)
+    in_order = DomainHarmonizer(aligner, reference=reference)
     in_order = in_order.fit_transform(
         X[order], y[order], sample_domain=sample_domain[order].tolist()
     )
-    assert_allclose(mixed[order], in_order, rtol=1e-8)
+    assert_allclose(mixed[order], in_order, rtol=1e-6, atol=1e-8)
 
 
 def test_new_rows_follow_the_aligner_of_their_domain():
@@ -113,10 +125,19 @@ def test_both_sides_can_meet_in_a_space_of_the_reference():
     harmonized = harmonizer.fit_transform(X, sample_domain=sample_domain)
     axis = X[sample_domain == "a"].std(axis=0)[:, None]
     assert_allclose(harmonized, X @ axis)
-    for reference in ("a", "pooled"):
-        harmonizer = DomainHarmonizer(CommonSpaceAligner(True), reference=reference)
-        with pytest.raises(ValueError, match="carries the reference to another place"):
-            harmonizer.fit(X, sample_domain=sample_domain)
+
+
+@pytest.mark.parametrize("reference", ["a", "pooled"])
+@pytest.mark.parametrize(
+    "aligner",
+    [CommonSpaceAligner(of_pair=True), TransferComponentAligner(2)],
+    ids=lambda aligner: type(aligner).__name__,
+)
+def test_a_space_of_its_own_for_each_domain_is_refused(aligner, reference):
+    X, _, sample_domain = make_domains()
+    harmonizer = DomainHarmonizer(aligner, reference=reference)
+    with pytest.raises(ValueError, match="carries the reference to another place"):
+        harmonizer.fit(X, sample_domain=sample_domain)
 
 
 def test_a_single_domain_stays_where_it_is():
