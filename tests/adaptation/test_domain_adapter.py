@@ -24,11 +24,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skalign.adaptation import DomainAdapter, DomainHarmonizer, LabeledOnly
-from skalign.paired import LinearAligner
-from skalign.unpaired import (
+from skalign import (
     CORALAligner,
+    DomainAdapter,
+    DomainHarmonizer,
     GaussianOTAligner,
+    LabeledOnly,
+    LinearAligner,
     MeanVarianceAligner,
     OptimalTransportAligner,
     SubspaceAligner,

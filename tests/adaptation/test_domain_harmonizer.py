@@ -13,11 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skalign.adaptation import DomainHarmonizer, LabeledOnly
-from skalign.paired import LinearAligner
-from skalign.unpaired import (
+from skalign import (
     CORALAligner,
+    DomainHarmonizer,
     GaussianOTAligner,
+    LabeledOnly,
+    LinearAligner,
     MeanVarianceAligner,
     OptimalTransportAligner,
     SubspaceAligner,

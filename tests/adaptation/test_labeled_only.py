@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
-from skalign.adaptation import LabeledOnly
+from skalign import LabeledOnly
 
 
 def make_rows(names=(0, 1), missing_label=-1, seed=0):

@@ -22,7 +22,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skalign.adaptation import DomainAdapter, LabeledOnly
+from skalign import CORALAligner, DomainAdapter, LabeledOnly, MeanVarianceAligner
 from skalign.metrics import (
     CircularValidationScorer,
     ImportanceWeightedScorer,
@@ -36,7 +36,6 @@ from skalign.metrics import (
     sliced_wasserstein_scorer,
 )
 from skalign.model_selection import LeaveOneDomainOut
-from skalign.unpaired import CORALAligner, MeanVarianceAligner
 
 SCORERS = [
     SourceScorer(),
