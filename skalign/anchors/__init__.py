@@ -1,1 +1,15 @@
+"""Which rows to pair: anchors are chosen from the source side alone."""
 
+from skalign.anchors._class_balanced import ClassBalancedAnchors
+from skalign.anchors._farthest_point import FarthestPointAnchors
+from skalign.anchors._k_means import KMeansAnchors
+from skalign.anchors._pivoted_qr import PivotedQRAnchors
+from skalign.anchors._random_anchors import RandomAnchors
+
+__all__ = [
+    "ClassBalancedAnchors",
+    "FarthestPointAnchors",
+    "KMeansAnchors",
+    "PivotedQRAnchors",
+    "RandomAnchors",
+]

@@ -1,0 +1,98 @@
+"""Anchors that span the space, by column-pivoted QR."""
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from skalign.anchors._greedy import lazy_greedy
+from skalign.anchors._selector import AnchorSelector
+
+_BATCH_ROWS = 4096
+
+
+def _pivots(X, n_picks):
+    """Pivots of a QR factorisation of ``X.T``, as many as `X` has rank at most [1]_."""
+    residual = np.einsum("ij,ij->i", X, X)
+    rounding = residual.max() * X.shape[1] * np.finfo(X.dtype).eps
+    basis = np.empty((0, X.shape[1]), dtype=X.dtype)
+
+    def pick(rows, bound, n_picks):
+        nonlocal basis
+        rest = X[rows]
+        rest -= (rest @ basis.T) @ basis
+        squares = np.einsum("ij,ij->i", rest, rest)
+        new, directions = [], []
+        while len(new) < n_picks:
+            best = squares.argmax()
+            if squares[best] <= rounding or (new and squares[best] < bound):
+                break
+            direction = rest[best] - (rest[best] @ basis.T) @ basis
+            direction /= np.linalg.norm(direction)
+            along = rest @ direction
+            rest -= np.outer(along, direction)
+            squares -= along**2
+            squares[best] = -np.inf
+            directions.append(direction)
+            new.append(int(rows[best]))
+        basis = np.vstack([basis, *directions])
+        return new
+
+    def lower(new):
+        directions = basis[-len(new) :].T
+        for rows in gen_batches(len(X), _BATCH_ROWS):
+            along = X[rows] @ directions
+            residual[rows] -= np.einsum("ij,ij->i", along, along)
+
+    return lazy_greedy(residual, min(n_picks, *X.shape), pick, lower)
+
+
+def _pivoted_rows(X, n_picks):
+    """Pivots of the rows, then of the rows that are left, and so on."""
+    picked, left = [], np.arange(len(X))
+    while len(picked) < n_picks:
+        pivots = _pivots(X[left], n_picks - len(picked))
+        if not pivots:  # nothing but copies of the mean is left
+            pivots = range(n_picks - len(picked))
+        picked.extend(left[pivots])
+        left = np.delete(left, pivots)
+    return np.array(picked)
+
+
+class PivotedQRAnchors(AnchorSelector):
+    """Rows that span the space: the next has the most that those before do not explain.
+
+    Column-pivoted QR of the transposed centred rows [1]_. Suits the smallest numbers of
+    anchors, up to the rank of the data: least squares on them is as well posed as
+    greed can make it. As it takes the longest of what is left, it takes outliers too.
+    Once as many rows as the rank are found, it starts again among the rows that are
+    left, so that `n_anchors` may be larger than `n_features`. Nested: the anchors are
+    the first of those of a larger `n_anchors`. Read more in the
+    :ref:`User Guide <anchors>`.
+
+    Parameters
+    ----------
+    n_anchors : int or float, default=0.1
+        Number of anchors; a float above 0 and at most 1 is a share of the rows.
+
+    See Also
+    --------
+    FarthestPointAnchors : Rows far from single rows, not from all they span.
+
+    References
+    ----------
+    .. [1] P. Businger and G. H. Golub, "Linear least squares solutions by Householder
+       transformations", Numerische Mathematik 7, 1965, pp. 269-276.
+
+    Examples
+    --------
+    >>> from skalign.anchors import PivotedQRAnchors
+    >>> X = [[4.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]  # the mean is 0
+    >>> PivotedQRAnchors(4).select(X)
+    array([0, 2, 1, 3])
+    """
+
+    def __init__(self, n_anchors=0.1):
+        self.n_anchors = n_anchors
+
+    def _choose(self, X, counts, labels):
+        order = _pivoted_rows(X - X.mean(axis=0), max(counts))
+        return [order[:count] for count in counts]

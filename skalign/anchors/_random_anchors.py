@@ -1,0 +1,49 @@
+"""Anchors at random."""
+
+from sklearn.utils import check_random_state
+
+from skalign.anchors._selector import AnchorSelector
+
+
+class RandomAnchors(AnchorSelector):
+    """Rows at random, each as likely as any other.
+
+    What every other rule has to beat, and costs nothing. Nested: the anchors are the
+    first of those of a larger `n_anchors`, for the same `random_state`. Read more in
+    the :ref:`User Guide <anchors>`.
+
+    Parameters
+    ----------
+    n_anchors : int or float, default=0.1
+        Number of anchors; a float above 0 and at most 1 is a share of the rows.
+
+    random_state : int, RandomState instance or None, default=None
+        Generator of the draw.
+
+    See Also
+    --------
+    ClassBalancedAnchors : The same, with equal shares for the classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.anchors import RandomAnchors
+    >>> X = np.arange(20.0).reshape(10, 2)
+    >>> RandomAnchors(3, random_state=0).select(X)
+    array([2, 8, 4])
+    >>> RandomAnchors(0.5, random_state=0).select(X)
+    array([2, 8, 4, 9, 1])
+    """
+
+    _parameter_constraints = {
+        **AnchorSelector._parameter_constraints,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, n_anchors=0.1, *, random_state=None):
+        self.n_anchors = n_anchors
+        self.random_state = random_state
+
+    def _choose(self, X, counts, labels):
+        order = check_random_state(self.random_state).permutation(len(X))
+        return [order[:count] for count in counts]

@@ -1,0 +1,94 @@
+"""What every anchor selector has in common."""
+
+from abc import ABC, abstractmethod
+from numbers import Integral
+
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, RealNotInt
+
+from skalign._validation import FLOATS, check_labels
+
+
+def count_anchors(n_anchors, n_samples):
+    """Return the number of anchors that a count or share of the rows stands for.
+
+    A share is rounded, and gives no fewer than two rows where there are two: no map is
+    learnt from one.
+    """
+    if not isinstance(n_anchors, Integral):
+        return min(n_samples, max(2, round(n_anchors * n_samples)))
+    if n_anchors > n_samples:
+        raise ValueError(
+            f"n_anchors={n_anchors} must be at most the number of rows={n_samples}."
+        )
+    return int(n_anchors)
+
+
+class AnchorSelector(BaseEstimator, ABC):
+    """Rule that picks the rows to be paired.
+
+    A subclass has the parameter `n_anchors`, and `_choose`.
+    """
+
+    _parameter_constraints = {
+        "n_anchors": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="right"),
+        ]
+    }
+
+    def select(self, X, labels=None):
+        """Pick rows of the source space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the rows, strings or numbers, for selectors that look at them.
+
+        Returns
+        -------
+        indices : ndarray of shape (n_anchors,)
+            Positions of the anchors in `X`, all different.
+
+        Raises
+        ------
+        ValueError
+            If `n_anchors` is above the number of rows, a value is not finite, or
+            `labels` is of another length.
+        """
+        return self.select_path(X, [self.n_anchors], labels)[0]
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def select_path(self, X, n_anchors, labels=None):
+        """Pick rows for several numbers of anchors, at about the cost of the largest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        n_anchors : sequence of int or float
+            Numbers of anchors, or shares of the rows; the parameter is not looked at.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the rows, strings or numbers, for selectors that look at them.
+
+        Returns
+        -------
+        path : list of ndarray of shape (n_anchors,)
+            What `select` gives for each number, in the order of `n_anchors`.
+
+        Raises
+        ------
+        ValueError
+            As `select` does.
+        """
+        X = check_array(X, dtype=FLOATS)
+        labels = check_labels(labels, X, "labels")
+        counts = [count_anchors(n, len(X)) for n in n_anchors]
+        return self._choose(X, counts, labels)
+
+    @abstractmethod
+    def _choose(self, X, counts, labels):
+        """Return the rows to pick for each count, a list of arrays of positions."""

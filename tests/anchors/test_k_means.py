@@ -1,0 +1,66 @@
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+
+from skalign.anchors import KMeansAnchors, RandomAnchors
+from skalign.paired import LinearAligner
+
+
+def _error(X, anchors):
+    """Mean squared distance of a row from its nearest anchor."""
+    return np.mean(cdist(X, X[anchors], "sqeuclidean").min(axis=1))
+
+
+def test_of_clusters_far_apart_each_gives_the_row_nearest_to_its_mean():
+    rng = np.random.default_rng(0)
+    means = 100 * rng.normal(size=(9, 5))
+    X = (means[:, None] + rng.normal(size=(9, 30, 5))).reshape(-1, 5)
+    expected = [
+        30 * i + np.linalg.norm(rows - rows.mean(axis=0), axis=1).argmin()
+        for i, rows in enumerate(X.reshape(9, 30, 5))
+    ]
+    assert KMeansAnchors(9).select(X).tolist() == expected
+
+
+def test_an_outlier_takes_no_more_than_its_own_anchor():
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal(size=(200, 4)), [[50.0, 0.0, 0.0, 0.0]]])
+    anchors = KMeansAnchors(10).select(X)
+    assert np.sum(np.abs(X[anchors]) > 10) == 1
+
+
+def test_rows_are_nearer_than_to_as_many_at_random_and_near_to_as_good_as_lloyd():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 10)) @ rng.normal(size=(10, 10))
+    error = _error(X, KMeansAnchors(60).select(X))
+    drawn = [_error(X, RandomAnchors(60, random_state=s).select(X)) for s in range(10)]
+    assert error < 0.9 * np.min(drawn)
+    lloyd = KMeans(60, n_init=1, random_state=0).fit(X)
+    centre_rows = cdist(lloyd.cluster_centers_, X).argmin(axis=1)
+    assert error < 1.15 * _error(X, centre_rows)
+
+
+def test_huge_and_tiny_values_are_taken():
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    anchors = KMeansAnchors(20).select(X)
+    for scale in (2.0**600, 2.0**-600):
+        assert np.array_equal(KMeansAnchors(20).select(scale * X), anchors)
+    single = X.astype(np.float32)
+    for scale in (2.0**80, 2.0**-80):
+        scaled = (scale * single).astype(np.float32)
+        assert np.array_equal(
+            KMeansAnchors(20).select(scaled), KMeansAnchors(20).select(single)
+        )
+
+
+def test_near_as_many_anchors_as_columns_text_embeddings_map_better(data_home):
+    spaces = np.load(data_home / "text_embeddings" / "ag_news_6000.npz")
+    X, y = spaces["minilm"].astype(float), spaces["use"].astype(float)
+    X_train, y_train, X_test, y_test = X[:3000], y[:3000], X[3000:], y[3000:]
+
+    def score(selector):
+        rows = selector.select(X_train)
+        return LinearAligner().fit(X_train[rows], y_train[rows]).score(X_test, y_test)
+
+    drawn = [score(RandomAnchors(400, random_state=seed)) for seed in range(5)]
+    assert score(KMeansAnchors(400)) > np.max(drawn)
