@@ -15,7 +15,6 @@ from skalign._aligner import AlignerMixin
 from skalign._validation import FLOATS, atomic, check_sides
 
 _CLASS_STEPS = 100
-_CLASS_TOL = 1e-3
 
 
 def exact_plan(cost, *, max_iter):
@@ -54,22 +53,20 @@ def entropic_plan(cost, reg, *, max_iter, tol):
     import ot
 
     weights = [np.full(n, 1 / n) for n in cost.shape]
-    # A number taken off a row or a column does not change the plan.
+    # A number taken off a row or a column does not change the plan, and with a zero in
+    # each the stabilised scalings start without division by zero.
     cost = cost - cost.min(axis=1, keepdims=True)
     cost -= cost.min(axis=0)
-    # Up to here exp() and the product of two scalings stay within a float.
-    method = "sinkhorn" if cost.max() <= 300 * reg else "sinkhorn_log"
-    with np.errstate(over="ignore"):  # in scalings that are not used
-        plan, log = ot.sinkhorn(
-            *weights,
-            cost,
-            reg,
-            method=method,
-            numItermax=max_iter,
-            stopThr=tol / np.sqrt(cost.shape[1]),
-            warn=False,
-            log=True,
-        )
+    plan, log = ot.sinkhorn(
+        *weights,
+        cost,
+        reg,
+        method="sinkhorn_stabilized",
+        numItermax=max_iter,
+        stopThr=tol / np.sqrt(cost.shape[1]),
+        warn=False,
+        log=True,
+    )
     misplaced = sum(
         np.abs(plan.sum(axis=axis) - weight).sum()
         for axis, weight in zip((1, 0), weights, strict=True)
@@ -77,7 +74,7 @@ def entropic_plan(cost, reg, *, max_iter, tol):
     problem = ""
     if not misplaced <= tol:  # or NaN
         problem = f"{misplaced:.1e} of the mass is out of place (tol={tol:.1e})"
-    return plan, log["niter"] + 1, problem
+    return plan, log["n_iter"] + 1, problem
 
 
 def class_plan(cost, classes, reg, class_reg, *, max_iter, tol):
@@ -109,7 +106,7 @@ def class_plan(cost, classes, reg, class_reg, *, max_iter, tol):
             cost + class_reg * tangent, reg, max_iter=max_iter, tol=tol
         )
         moved = np.abs(plan - previous).sum()
-        if moved <= _CLASS_TOL:
+        if moved <= 10 * tol:
             return plan, n_iter, problem
     return (
         plan,
@@ -117,7 +114,7 @@ def class_plan(cost, classes, reg, class_reg, *, max_iter, tol):
         problem
         or (
             f"{moved:.1e} of the mass still moved in step {_CLASS_STEPS} of the class "
-            f"penalty (limit {_CLASS_TOL:.1e})"
+            f"penalty (10 * tol={10 * tol:.1e})"
         ),
     )
 
@@ -176,8 +173,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         Limit of Sinkhorn iterations; for an exact plan, of pivots for each row of
         both sides.
 
-    tol : float, default=1e-6
-        Mass that may be out of place where Sinkhorn iterations stop; all is 1.
+    tol : float, default=1e-4
+        Mass that may be out of place where Sinkhorn iterations stop; all is 1. Steps
+        of the class penalty stop when they move no more than ten times that.
 
     on_nonconvergence : {"raise", "warn"}, default="raise"
         What to do about a plan that the limits left unfinished: raise a RuntimeError
@@ -261,7 +259,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         *,
         class_reg=0.1,
         max_iter=10_000,
-        tol=1e-6,
+        tol=1e-4,
         on_nonconvergence="raise",
     ):
         self.reg = reg
@@ -323,8 +321,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             differ = (target_classes >= 0) & (classes[:, None] != target_classes)
             cost[differ] = 10 * cost.max()
         self.plan_, self.n_iter_ = self._plan(cost, classes)
-        received = self.plan_ / self.plan_.sum(axis=1, keepdims=True)
-        self.shift_ = (received @ y - X).astype(X.dtype, copy=False)
+        self.shift_ = self._shift(X, y).astype(X.dtype, copy=False)
         return self
 
     def _plan(self, cost, classes):
@@ -346,6 +343,14 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
                 raise RuntimeError(message)
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
         return plan, n_iter
+
+    def _shift(self, X, y):
+        sent = self.plan_.sum(axis=1, keepdims=True)
+        if (sent > 0).all():
+            return (self.plan_ / sent) @ y - X
+        # An unfinished plan can leave rows out: they move as the means do.
+        mean = np.broadcast_to(y.mean(axis=0) + X - X.mean(axis=0), X.shape)
+        return np.divide(self.plan_ @ y, sent, out=mean.copy(), where=sent > 0) - X
 
     def transform(self, X):
         """Carry source rows into the target space.

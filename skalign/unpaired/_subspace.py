@@ -5,12 +5,13 @@ from numbers import Integral
 import numpy as np
 from scipy.linalg import pinv
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
 from skalign._validation import FLOATS, atomic, check_sides, check_target
+from skalign.moments import Moments
+from skalign.unpaired._second_moments import Spectrum
 
 
 def principal_axes(rows):
@@ -21,12 +22,17 @@ def principal_axes(rows):
     mean : ndarray of shape (n_features,)
     axes : ndarray of shape (n_features, rank), largest variance first
     """
-    n_samples, n_features = rows.shape
-    solver = "covariance_eigh" if n_samples >= n_features else "full"
-    pca = PCA(svd_solver=solver).fit(rows.astype(np.float64))
-    variances = pca.explained_variance_
-    rounding = variances[0] * max(rows.shape) * np.finfo(np.float64).eps
-    return pca.mean_, pca.components_[variances > rounding].T
+    if len(rows) < rows.shape[1]:
+        spectrum = Spectrum.from_rows(rows)
+    else:
+        spectrum = Spectrum.from_moments(Moments.from_arrays(rows))
+    return spectrum.mean, spectrum.vectors[:, spectrum.variances(0) > 0]
+
+
+def signed(axes):
+    """Turn columns round so that the entry of largest size is positive."""
+    largest = np.abs(axes).argmax(axis=0)
+    return axes * np.sign(axes[largest, np.arange(axes.shape[1])])
 
 
 class SubspaceAligner(AlignerMixin, BaseEstimator):
@@ -55,7 +61,8 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         have no part in it.
 
     target_coef_ : ndarray of shape (n_features, n_components)
-        Map from centred target rows to the subspace, with orthonormal columns.
+        Map from centred target rows to the subspace, with orthonormal columns, each
+        with its largest entry positive.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the source and the target rows.
@@ -154,7 +161,7 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
                 f"n_components={k} must be at most {y_axes.shape[1]}, the rank of the "
                 "centred target rows."
             )
-        x_axes, y_axes = x_axes[:, :k], y_axes[:, :k]
+        x_axes, y_axes = x_axes[:, :k], signed(y_axes[:, :k])
         self.n_components_ = k
         self.coef_ = (x_axes @ (x_axes.T @ y_axes)).astype(X.dtype)
         self.target_coef_ = y_axes.astype(X.dtype)

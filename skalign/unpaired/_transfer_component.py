@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._aligner import AlignerMixin
 from skalign._validation import FLOATS, atomic, check_sides, check_target
 from skalign.moments import Moments
+from skalign.unpaired._subspace import signed
 
 _BATCH = 8192
 
@@ -224,9 +225,8 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
                 "kernel of all rows."
             )
         coef = coef[:, :k] if basis is None else basis @ coef[:, :k]
-        largest = np.abs(coef).argmax(axis=0)
         self.n_components_, self.eigenvalues_ = k, eigenvalues[:k]
-        self.coef_ = coef * np.sign(coef[largest, np.arange(k)])
+        self.coef_ = signed(coef)
         return self
 
     def _draw_landmarks(self, X, y):
