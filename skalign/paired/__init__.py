@@ -1,6 +1,13 @@
 """Maps learnt from pairs."""
 
+from skalign.paired._anchored import AnchoredAligner
 from skalign.paired._linear import LinearAligner
+from skalign.paired._relative import RelativeRepresentation
 from skalign.paired._rigid import RigidAligner
 
-__all__ = ["LinearAligner", "RigidAligner"]
+__all__ = [
+    "AnchoredAligner",
+    "LinearAligner",
+    "RelativeRepresentation",
+    "RigidAligner",
+]

@@ -1,0 +1,293 @@
+"""Fit an aligner on a few chosen pairs."""
+
+from copy import deepcopy
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skalign._aligner import AlignerMixin
+from skalign._validation import FLOATS, atomic, check_pairs
+from skalign.anchors import RandomAnchors
+from skalign.paired._linear import LinearAligner
+
+
+def take_rows(metadata, rows, n_samples):
+    """Cut what has one value for each of the samples down to the values of `rows`."""
+    return {
+        name: np.asarray(value)[rows]
+        if hasattr(value, "__len__") and len(value) == n_samples
+        else value
+        for name, value in metadata.items()
+    }
+
+
+def _aligner_has(method):
+    def check(self):
+        getattr(getattr(self, "aligner_", self._unfitted), method)
+        return True
+
+    return check
+
+
+class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
+    """An aligner fitted on a few pairs only, the anchors, that a rule picks.
+
+    Suits pairs that are dear: `transform` is as good as the choice of the anchors, and
+    :class:`AnchorSearchCV` tells how many are enough and which rule to take. Rows are
+    picked by looking at the source side alone, so that the target rows of the others
+    need not be known; fill them with zeros. Read more in the
+    :ref:`User Guide <anchors>`.
+
+    Parameters
+    ----------
+    aligner : object, default=None
+        Paired aligner, or pipeline that ends in one. None is ``LinearAligner()``.
+
+    selector : object, default=None
+        What picks the anchors among the rows of `X`: an object of
+        :mod:`skalign.anchors`, or any with ``select(X, labels=None)``. None is
+        ``RandomAnchors()``.
+
+    Attributes
+    ----------
+    aligner_ : object
+        The aligner, fitted on the anchors.
+
+    anchor_indices_ : ndarray of shape (n_anchors,)
+        Positions of the anchors among the training rows.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    AnchorSearchCV : How many anchors, and which.
+    RelativeRepresentation : Compares with the anchors instead of learning a map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import AnchoredAligner, LinearAligner
+    >>> from skalign.anchors import KMeansAnchors
+    >>> rng = np.random.default_rng(0)
+    >>> X, coef = rng.normal(size=(200, 4)), rng.normal(size=(4, 3))
+    >>> aligner = AnchoredAligner(LinearAligner(alpha=0), KMeansAnchors(10))
+    >>> aligner = aligner.fit(X, X @ coef)
+    >>> len(aligner.anchor_indices_), round(aligner.score(X, X @ coef), 4)
+    (10, 1.0)
+    """
+
+    _parameter_constraints = {
+        "aligner": [HasMethods(["fit", "transform"]), None],
+        "selector": [HasMethods("select"), None],
+    }
+
+    def __init__(self, aligner=None, selector=None):
+        self.aligner = aligner
+        self.selector = selector
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @atomic
+    def fit(self, X, y, *, labels=None, **fit_params):
+        """Pick the anchors, and fit the aligner on them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the rows, for the selector.
+        **fit_params : dict
+            Passed on to `fit` of the aligner, such as `sample_weight`; of what has a
+            value for each row of `X`, those of the anchors. With metadata routing
+            enabled, only what the aligner requests.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `X` and `y` differ in length, there are fewer than two pairs, a value is
+            not finite, or the selector or the aligner refuses the rows.
+        """
+        if get_config()["enable_metadata_routing"]:
+            given = fit_params if labels is None else {**fit_params, "labels": labels}
+            fit_params = process_routing(self, "fit", **given).aligner.fit
+        X, y, _ = check_pairs(self, X, y)
+        y = y.ravel() if self._y_ndim == 1 else y
+        selector = RandomAnchors() if self.selector is None else clone(self.selector)
+        anchors = selector.select(X, labels)
+        fit_params = take_rows(fit_params, anchors, len(X))
+        self.aligner_ = clone(self._unfitted).fit(X[anchors], y[anchors], **fit_params)
+        self.anchor_indices_ = anchors
+        return self
+
+    def transform(self, X):
+        """Carry source rows by the fitted aligner.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_features_out)
+            What `transform` of the aligner gives.
+        """
+        X = self._check_source(X)
+        return self.aligner_.transform(X)
+
+    @available_if(_aligner_has("predict"))
+    def predict(self, X):
+        """Predict the target row of each source row by the fitted aligner.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_targets) or (n_samples,)
+            What `predict` of the aligner gives.
+        """
+        X = self._check_source(X)
+        return self.aligner_.predict(X)
+
+    @available_if(_aligner_has("predict_std"))
+    def predict_std(self, X, *, include_noise=True):
+        """Standard deviation of predictions by the fitted aligner.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        include_noise : bool, default=True
+            Whether to answer for a new target row, or for the map alone.
+
+        Returns
+        -------
+        std : ndarray of shape (n_samples, n_targets)
+            What `predict_std` of the aligner gives.
+        """
+        X = self._check_source(X)
+        return self.aligner_.predict_std(X, include_noise=include_noise)
+
+    @available_if(_aligner_has("score"))
+    def score(self, X, y, sample_weight=None):
+        """Score the fitted aligner, by R2 for all aligners that predict.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items in the target space.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        score : float
+            What `score` of the aligner gives.
+        """
+        X = self._check_source(X)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.aligner_.score(X, y, **weights)
+
+    def transform_target(self, y):
+        """Carry target rows to where mapped source rows are compared with them.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_features_out)
+            What `transform_target` of the aligner, or of the last step of a pipeline,
+            gives; the same rows where there is none.
+        """
+        check_is_fitted(self)
+        aligner = self.aligner_
+        while hasattr(aligner, "steps"):
+            aligner = aligner.steps[-1][1]
+        if hasattr(aligner, "transform_target"):
+            return aligner.transform_target(y)
+        return super().transform_target(y)
+
+    @available_if(_aligner_has("inverse_transform"))
+    def inverse_transform(self, y):
+        """Carry rows back into the source space by the fitted aligner.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_features_out)
+            Rows of the space that `transform` leads to.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_features)
+            What `inverse_transform` of the aligner gives.
+        """
+        check_is_fitted(self)
+        return self.aligner_.inverse_transform(y)
+
+    def get_metadata_routing(self):
+        """Get the metadata that `fit` takes itself, and passes on to the aligner.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(aligner=self._unfitted, method_mapping=mapping)
+
+    def _check_source(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=FLOATS, reset=False)
+
+    @property
+    def _unfitted(self):
+        return LinearAligner() if self.aligner is None else self.aligner
+
+    @property
+    def _n_features_out(self):
+        return len(self.aligner_.get_feature_names_out())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self._unfitted)
+        tags.estimator_type = inner.estimator_type
+        tags.regressor_tags = deepcopy(inner.regressor_tags)
+        tags.transformer_tags = deepcopy(inner.transformer_tags)
+        tags.target_tags.required = True
+        selector = RandomAnchors() if self.selector is None else self.selector
+        tags.non_deterministic = (
+            inner.non_deterministic or getattr(selector, "random_state", 0) is None
+        )
+        return tags
