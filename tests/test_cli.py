@@ -1,0 +1,221 @@
+"""The command line, from outside and from inside."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skalign import LinearAligner
+from skalign.cli import main
+from skalign.datasets import make_paired_spaces
+
+
+@pytest.fixture
+def spaces(tmp_path):
+    """Two files of 120 pairs, 8 and 6 columns wide, and one of labels."""
+    made = make_paired_spaces(120, 8, 6, noise=0.3, n_classes=3, random_state=0)
+    np.save(tmp_path / "X.npy", made.data)
+    np.savez(tmp_path / "both.npz", X=made.data, y=made.target, labels=made.labels)
+    np.save(tmp_path / "y.npy", made.target)
+    return tmp_path
+
+
+def test_report_names_the_best_map(spaces, capsys):
+    X, y = str(spaces / "X.npy"), str(spaces / "y.npy")
+    out = spaces / "report.json"
+    assert (
+        main(["report", X, y, "--cv", "3", "--anchors", "20", "--json", str(out)]) == 0
+    )
+    printed = capsys.readouterr().out
+    record = json.loads(out.read_text())
+    means = {
+        row["name"]: np.mean(row["scores"]["relative_error"]) for row in record["maps"]
+    }
+    best = min(means, key=means.get)
+    assert record["best"] == best
+    assert f"Best by relative_error: {best}" in printed
+    assert f"{means[best]:.3f} (" in printed
+    assert "identity" not in printed  # the widths differ
+    assert record["n_train"], record["n_test"] == (80, 40)
+
+
+def test_report_takes_arrays_of_an_npz_file_and_labels(spaces, capsys):
+    file = str(spaces / "both.npz")
+    arguments = ["report", f"{file}:X", f"{file}:y", "--labels", f"{file}:labels"]
+    assert main([*arguments, "--cv", "2", "--criterion", "accuracy"]) == 0
+    printed = capsys.readouterr().out
+    assert "accuracy" in printed
+    assert "(the target's own rows)" in printed
+    assert "Best by accuracy" in printed
+
+
+def test_without_arguments_the_embedded_default_is_compared(capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert "1,797 x 24" in printed
+    assert "identity" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--aligner", "rigid"],
+        ["--aligner", "similarity", "--anchors", "40"],
+        ["--aligner", "least-squares", "--anchors", "0.5", "--selector", "random"],
+        ["--rank", "3"],
+    ],
+)
+def test_a_stored_map_is_applied_as_it_was_fitted(spaces, arguments, capsys):
+    X, y = str(spaces / "X.npy"), str(spaces / "y.npy")
+    stored, out = str(spaces / "map.skops"), str(spaces / "out.npy")
+    assert main(["fit", X, y, "-o", stored, *arguments]) == 0
+    assert "relative error" in capsys.readouterr().out
+    assert main(["apply", stored, X, "-o", out]) == 0
+    mapped = np.load(out)
+    assert mapped.shape == (120, 6)
+    if not arguments:
+        expected = LinearAligner().fit(np.load(X), np.load(y)).transform(np.load(X))
+        assert_allclose(mapped, expected)
+
+
+def test_batches_give_the_same_rows_as_all_at_once(spaces, monkeypatch):
+    X, y = str(spaces / "X.npy"), str(spaces / "y.npy")
+    stored = str(spaces / "map.skops")
+    main(["fit", X, y, "-o", stored])
+    main(["apply", stored, X, "-o", str(spaces / "whole.npy")])
+    monkeypatch.setattr("skalign.cli._BATCH_BYTES", 8 * 8 * 7)
+    main(["apply", stored, X, "-o", str(spaces / "batches.npy")])
+    assert_allclose(np.load(spaces / "batches.npy"), np.load(spaces / "whole.npy"))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_stays_constant_on_a_memory_mapped_file(spaces):
+    stored = str(spaces / "map.skops")
+    main(["fit", str(spaces / "X.npy"), str(spaces / "y.npy"), "-o", stored])
+    rng = np.random.default_rng(0)
+    peaks = []
+    for n_samples in (400_000, 2_000_000):
+        np.save(spaces / "large.npy", rng.normal(size=(n_samples, 8)))
+        program = (
+            "import sys; from skalign.cli import main;"
+            "assert main(sys.argv[1:]) == 0;"
+            "lines = open('/proc/self/status').read().splitlines();"
+            "print(*[line.split()[1] for line in lines if 'VmHWM' in line])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, "apply", stored]
+            + [str(spaces / "large.npy"), "-o", str(spaces / "out.npy")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks.append(int(done.stdout.split()[-1]) / 1024)
+        assert np.load(spaces / "out.npy", mmap_mode="r").shape == (n_samples, 6)
+    assert peaks[1] - peaks[0] < 40  # MiB; the file grew by 98
+
+
+class _Evil:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+def test_a_file_with_an_untrusted_type_is_refused(spaces, capsys):
+    from sklearn.preprocessing import FunctionTransformer
+    from skops.io import dump
+
+    dump(FunctionTransformer(os.path.basename), spaces / "evil.skops")
+    (spaces / "pickle.skops").write_bytes(pickle.dumps(_Evil()))
+    X, out = str(spaces / "X.npy"), str(spaces / "out.npy")
+    assert main(["apply", str(spaces / "evil.skops"), X, "-o", out]) == 2
+    assert "not trusted" in capsys.readouterr().err
+    assert main(["apply", str(spaces / "pickle.skops"), X, "-o", out]) == 2
+    assert "not a map stored by skalign fit" in capsys.readouterr().err
+    dump({"not": "a map"}, spaces / "dict.skops")
+    assert main(["apply", str(spaces / "dict.skops"), X, "-o", out]) == 2
+    assert "holds a dict" in capsys.readouterr().err
+    assert not (spaces / "out.npy").exists()
+
+
+def _commands(folder):
+    X, y, both = (str(folder / name) for name in ("X.npy", "y.npy", "both.npz"))
+    np.save(folder / "nan.npy", np.full((120, 8), np.nan))
+    np.save(folder / "short.npy", np.ones((7, 8)))
+    np.save(folder / "cube.npy", np.ones((120, 2, 2)))
+    np.save(folder / "text.npy", np.full((120, 2), "a"))
+    np.save(folder / "object.npy", np.full((120, 2), None), allow_pickle=True)
+    (folder / "broken.npy").write_bytes(b"no array")
+    return [
+        (["report", X, "nowhere.npy"], "nowhere.npy: no such file"),
+        (["report", X], "SOURCE needs a TARGET"),
+        (["report", X, f"{both}:Z"], "'Z' of X, y, labels"),
+        (["report", X, both], "needs one of its keys"),
+        (["report", str(folder / "nan.npy"), y], "NaN"),
+        (["report", str(folder / "short.npy"), y], "inconsistent numbers of samples"),
+        (["report", str(folder / "cube.npy"), y], r"must be a matrix of numbers"),
+        (["report", str(folder / "text.npy"), y], r"must be a matrix of numbers"),
+        (["report", str(folder / "object.npy"), y], "cannot be read as an array"),
+        (["report", str(folder / "broken.npy"), y], "cannot be read as an array"),
+        (["report", X, y, "--cv", "1"], "--cv 1 must be from 2"),
+        (["report", X, y, "--anchors", "500"], "500"),
+        (["report", X, y, "--rank", "7"], "rank=7 must be at most"),
+        (["report", X, y, "--criterion", "accuracy"], "needs --labels"),
+        (["report", X, y, "--json", "/nowhere/out.json"], "cannot be written"),
+        (["fit", X, y, "-o", "/nowhere/map.skops"], "cannot be written"),
+        (["fit", X, y, "-o", "m", "--aligner", "rigid", "--rank", "2"], "--rank needs"),
+        (["apply", "nowhere.skops", X, "-o", "out.npy"], "no such file"),
+    ]
+
+
+@pytest.mark.parametrize("i", range(18))
+def test_bad_input_ends_with_one_line_and_status_2(spaces, capsys, i):
+    commands = _commands(spaces)
+    assert len(commands) == 18
+    arguments, message = commands[i]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("skalign: error: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_rows_of_another_width_or_with_nan_are_refused(spaces, capsys):
+    X, y, stored = (str(spaces / name) for name in ("X.npy", "y.npy", "map.skops"))
+    out = spaces / "out.npy"
+    main(["fit", X, y, "-o", stored])
+    assert main(["apply", stored, y, "-o", str(out)]) == 2
+    assert "has 6 columns, but the map was fitted with 8" in capsys.readouterr().err
+    rows = np.load(X)
+    rows[60, 3] = np.nan
+    np.save(spaces / "nan.npy", rows)
+    assert main(["apply", stored, str(spaces / "nan.npy"), "-o", str(out)]) == 2
+    assert "NaN" in capsys.readouterr().err
+    assert not list(spaces.glob("out*"))
+
+
+def test_the_installed_command_answers():
+    done = subprocess.run(
+        [sys.executable, "-m", "skalign.cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("skalign ")
+    done = subprocess.run(
+        [sys.executable, "-m", "skalign.cli", "map"], capture_output=True
+    )
+    assert done.returncode == 2
+
+
+def test_float32_rows_give_float32_rows(spaces):
+    X, y, stored = (str(spaces / name) for name in ("X.npy", "y.npy", "map.skops"))
+    main(["fit", X, y, "-o", stored])
+    np.save(spaces / "single.npy", np.load(X).astype(np.float32))
+    main(["apply", stored, str(spaces / "single.npy"), "-o", str(spaces / "out.npy")])
+    assert np.load(spaces / "out.npy").dtype == np.float32
+    assert_array_equal(np.load(spaces / "out.npy").shape, (120, 6))
