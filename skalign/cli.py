@@ -261,10 +261,10 @@ def _fit(options):
             raise _InputError(f"--rank needs a linear map, not {options.aligner}.")
         aligner = LinearAligner(aligner.alpha, rank=options.rank)
     if options.anchors is not None:
-        selector = _SELECTORS[options.selector](options.anchors)
-        if "random_state" in selector.get_params():
-            selector.set_params(random_state=options.seed)
-        aligner = AnchoredAligner(aligner, selector)
+        selector = _SELECTORS[options.selector]
+        aligner = AnchoredAligner(
+            aligner, selector(options.anchors, random_state=options.seed)
+        )
     X, y = _matrix(options.source), _matrix(options.target)
     if len(X) >= 10:
         report = alignment_report(

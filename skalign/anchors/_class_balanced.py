@@ -37,11 +37,6 @@ class ClassBalancedAnchors(AnchorSelector):
     array(['common', 'rare', 'common', 'rare', 'common', 'rare'], dtype='<U6')
     """
 
-    _parameter_constraints = {
-        **AnchorSelector._parameter_constraints,
-        "random_state": ["random_state"],
-    }
-
     def __init__(self, n_anchors=0.1, *, random_state=None):
         self.n_anchors = n_anchors
         self.random_state = random_state

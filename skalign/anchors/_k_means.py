@@ -71,6 +71,10 @@ class KMeansAnchors(AnchorSelector):
     n_anchors : int or float, default=0.1
         Number of anchors; a float above 0 and at most 1 is a share of the rows.
 
+    random_state : int, RandomState instance or None, default=None
+        Not used, since nothing is drawn; there so that one rule can stand in for
+        another.
+
     See Also
     --------
     FarthestPointAnchors : Covers the extremes too.
@@ -92,8 +96,9 @@ class KMeansAnchors(AnchorSelector):
     array([1, 5])
     """
 
-    def __init__(self, n_anchors=0.1):
+    def __init__(self, n_anchors=0.1, *, random_state=None):
         self.n_anchors = n_anchors
+        self.random_state = random_state
 
     def _choose(self, X, counts, labels):
         X = X - X.mean(axis=0)

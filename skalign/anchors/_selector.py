@@ -28,14 +28,15 @@ def count_anchors(n_anchors, n_samples):
 class AnchorSelector(BaseEstimator, ABC):
     """Rule that picks the rows to be paired.
 
-    A subclass has the parameter `n_anchors`, and `_choose`.
+    A subclass has the parameters `n_anchors` and `random_state`, and `_choose`.
     """
 
     _parameter_constraints = {
         "n_anchors": [
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="right"),
-        ]
+        ],
+        "random_state": ["random_state"],
     }
 
     def select(self, X, labels=None):
