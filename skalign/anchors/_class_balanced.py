@@ -37,6 +37,8 @@ class ClassBalancedAnchors(AnchorSelector):
     array(['common', 'rare', 'common', 'rare', 'common', 'rare'], dtype='<U6')
     """
 
+    _draws = True
+
     def __init__(self, n_anchors=0.1, *, random_state=None):
         self.n_anchors = n_anchors
         self.random_state = random_state

@@ -35,6 +35,8 @@ class RandomAnchors(AnchorSelector):
     array([2, 8, 4, 9, 1])
     """
 
+    _draws = True
+
     def __init__(self, n_anchors=0.1, *, random_state=None):
         self.n_anchors = n_anchors
         self.random_state = random_state

@@ -5,7 +5,11 @@ from numbers import Integral
 
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, RealNotInt
+from sklearn.utils._param_validation import (
+    Interval,
+    RealNotInt,
+    validate_parameter_constraints,
+)
 
 from skalign._validation import FLOATS, check_labels
 
@@ -28,8 +32,11 @@ def count_anchors(n_anchors, n_samples):
 class AnchorSelector(BaseEstimator, ABC):
     """Rule that picks the rows to be paired.
 
-    A subclass has the parameters `n_anchors` and `random_state`, and `_choose`.
+    A subclass has the parameters `n_anchors` and `random_state`, and `_choose`. Whether
+    that draws is told by `_draws`.
     """
+
+    _draws = False
 
     _parameter_constraints = {
         "n_anchors": [
@@ -85,6 +92,9 @@ class AnchorSelector(BaseEstimator, ABC):
         ValueError
             As `select` does.
         """
+        allowed = {"n_anchors": self._parameter_constraints["n_anchors"]}
+        for n in n_anchors:
+            validate_parameter_constraints(allowed, {"n_anchors": n}, "select_path")
         X = check_array(X, dtype=FLOATS)
         labels = check_labels(labels, X, "labels")
         counts = [count_anchors(n, len(X)) for n in n_anchors]
@@ -93,3 +103,8 @@ class AnchorSelector(BaseEstimator, ABC):
     @abstractmethod
     def _choose(self, X, counts, labels):
         """Return the rows to pick for each count, a list of arrays of positions."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = self._draws and self.random_state is None
+        return tags

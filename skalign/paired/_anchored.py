@@ -288,6 +288,6 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         tags.target_tags.required = True
         selector = RandomAnchors() if self.selector is None else self.selector
         tags.non_deterministic = (
-            inner.non_deterministic or getattr(selector, "random_state", 0) is None
+            inner.non_deterministic or get_tags(selector).non_deterministic
         )
         return tags

@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import (
     pairwise_kernels,
 )
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -305,5 +305,5 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         selector = RandomAnchors() if self.selector is None else self.selector
-        tags.non_deterministic = getattr(selector, "random_state", 0) is None
+        tags.non_deterministic = get_tags(selector).non_deterministic
         return tags

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.utils import get_tags
 
 from skalign.anchors import (
     ClassBalancedAnchors,
@@ -132,6 +133,23 @@ def test_rows_that_are_not_finite_are_refused(selector, bad, rows):
     X[3, 2] = bad
     with pytest.raises(ValueError, match=r"NaN|infinity"):
         selector.select(X, labels)
+
+
+@every_selector
+@pytest.mark.parametrize("n_anchors", [0, 1.5, "many"])
+def test_a_path_refuses_what_the_parameter_refuses(selector, n_anchors, rows):
+    X, labels = rows
+    with pytest.raises(ValueError, match="'n_anchors' parameter of select_path"):
+        selector.select_path(X, [3, n_anchors], labels)
+
+
+@every_selector
+def test_only_what_draws_without_a_seed_is_tagged_non_deterministic(selector):
+    unseeded = clone(selector).set_params(random_state=None)
+    draws = isinstance(selector, RandomAnchors | ClassBalancedAnchors)
+    assert get_tags(unseeded).non_deterministic == draws
+    seeded = clone(selector).set_params(random_state=3)
+    assert not get_tags(seeded).non_deterministic
 
 
 @every_selector
