@@ -28,7 +28,7 @@ from skalign.model_selection._report import (
 from skalign.moments import Moments
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 
-_BATCH_BYTES = 32 * 2**20
+_BATCH_BYTES = 8 * 2**20
 _ALIGNERS = {
     "rigid": RigidAligner(),
     "similarity": RigidAligner(scaling=True),
