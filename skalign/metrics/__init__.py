@@ -8,7 +8,7 @@ from skalign.metrics._adaptation_scorers import (
     SourceScorer,
 )
 from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
-from skalign.metrics._mmd import mmd
+from skalign.metrics._mmd import linear_time_mmd, mmd, random_fourier_mmd
 from skalign.metrics._retrieval import mean_reciprocal_rank, retrieval_accuracy
 from skalign.metrics._scorers import (
     gaussian_wasserstein_scorer,
@@ -30,11 +30,13 @@ __all__ = [
     "SourceScorer",
     "gaussian_wasserstein_distance",
     "gaussian_wasserstein_scorer",
+    "linear_time_mmd",
     "make_distance_scorer",
     "make_similarity_scorer",
     "mean_reciprocal_rank",
     "mmd",
     "mmd_scorer",
+    "random_fourier_mmd",
     "retrieval_accuracy",
     "retrieval_scorer",
     "sliced_wasserstein_distance",

@@ -1,39 +1,50 @@
 """Maximum mean discrepancy: how far apart two sets are in the eyes of a kernel."""
 
-from functools import partial
-from numbers import Real
+from numbers import Integral
 
 import numpy as np
-from scipy.spatial.distance import pdist
-from sklearn.utils import gen_batches, resample
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skalign.metrics._validation import check_no_overflow, check_spaces
+from skalign.metrics._kernels import (
+    KERNEL_CONSTRAINTS,
+    check_gamma,
+    discrepancy,
+    make_kernel,
+)
+from skalign.metrics._validation import check_mass, check_spaces
 
-_BLOCK_SHAPE = 1024, 2048
-_HEURISTIC_ROWS = 500
+_BLOCK_VALUES = 2**21
 
 
 @validate_params(
     {
         "X": ["array-like"],
         "Y": ["array-like"],
-        "gamma": [
-            Interval(Real, 0, None, closed="neither"),
-            "array-like",
-            StrOptions({"target"}),
-            None,
-        ],
+        **KERNEL_CONSTRAINTS,
         "unbiased": ["boolean"],
+        "X_weight": ["array-like", None],
+        "Y_weight": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
-def mmd(X, Y, *, gamma=None, unbiased=True):
-    """Squared maximum mean discrepancy under a Gaussian kernel.
+def mmd(
+    X,
+    Y,
+    *,
+    kernel="rbf",
+    gamma=None,
+    degree=3,
+    coef0=1.0,
+    unbiased=True,
+    X_weight=None,
+    Y_weight=None,
+):
+    """Squared maximum mean discrepancy under a kernel.
 
-    The squared distance between the kernel means of two sets [1]_. With
-    ``k(x, y) = exp(-gamma * |x - y|**2)`` it is zero only if both sets come from one
-    distribution. Read more in the :ref:`User Guide <metrics>`.
+    The squared distance between the kernel means of two sets [1]_. With a Gaussian or
+    a Laplacian kernel it is zero only if both sets come from one distribution. Read
+    more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
@@ -41,39 +52,64 @@ def mmd(X, Y, *, gamma=None, unbiased=True):
         Source rows, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
         Target rows.
+    kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
+        The kernel, as scikit-learn writes it:
+
+        - "rbf": ``exp(-gamma * |x - y|**2)``;
+        - "laplacian": ``exp(-gamma * |x - y|_1)``;
+        - "polynomial": ``(gamma * x @ y + coef0) ** degree``, which sees as many
+          moments as its degree. As it stands, on features of an Inception network,
+          it gives the KID [3]_;
+        - "linear": ``x @ y``, which sees the means. Rows are taken from the middle
+          between these.
     gamma : float, array-like of shape (n_kernels,) or "target", default=None
-        Strength of the kernel, in inverse squared units of the rows; positive. Several
-        strengths stand for the mean of as many kernels. None takes the median
-        heuristic [2]_: ``1 / median(|a - b|**2)`` over the pairs of unequal rows among
-        500 rows of each set, always the same rows (1.0 if all rows are equal).
-        "target" does so with rows of `Y` only. Values for several `X` then share one
-        kernel and can be compared, which a search over aligners needs.
+        Strength of the kernel; positive. Several strengths stand for the mean of as
+        many kernels, "rbf" or "laplacian". None takes the median heuristic [2]_ for
+        these: one over the median of ``|a - b|**2``, or of ``|a - b|_1``, over the
+        pairs of unequal rows among 500 rows of each set, always the same rows (1.0 if
+        all rows are equal). "target" does so with rows of `Y` only. Values for several
+        `X` then share one kernel and can be compared, which a search over aligners
+        needs. For a polynomial None is ``1 / n_features``.
+    degree : int, default=3
+        Degree of the polynomial.
+    coef0 : float, default=1.0
+        Constant in the polynomial; not negative.
     unbiased : bool, default=True
         Whether to leave out the pairs of a row with itself. The value then is right on
-        average, and can be negative; otherwise it is too large, by less than
+        average, and can be negative; otherwise it is too large, with "rbf" by less than
         ``1 / n_samples_x + 1 / n_samples_y``.
+    X_weight : array-like of shape (n_samples_x,), default=None
+        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
+        it evenly.
+    Y_weight : array-like of shape (n_samples_y,), default=None
+        The same for `Y`.
 
     Returns
     -------
     mmd : float
-        Without unit, at most 2. At least 0 if biased.
+        At least 0 if biased. With "rbf" and "laplacian" without unit, at most 2.
 
     Raises
     ------
     ValueError
-        If a set is empty, has a single row where `unbiased`, or is not finite, the
-        widths differ, or a `gamma` is not positive.
+        If a set is empty, has a single row of positive weight where `unbiased`, or is
+        not finite, the widths differ, a weight is negative or all are zero, or `gamma`
+        is not positive or does not suit the kernel.
 
     See Also
     --------
-    sliced_wasserstein_distance : In the unit of the rows, and without a kernel.
-    sklearn.metrics.pairwise.rbf_kernel : The same kernel.
+    linear_time_mmd : From pairs within blocks of rows only.
+    random_fourier_mmd : From random features.
+    mmd_test : Whether the value is more than chance.
+    energy_distance : Without a strength to choose.
+    sklearn.metrics.pairwise.pairwise_kernels : The same kernels.
 
     Notes
     -----
     Costs ``(n_samples_x + n_samples_y)**2 / 2`` kernel values; a block of 1,024 by
-    2,048 of them is held at a time. Products and exponentials run in the precision of
-    the rows, sums in float64.
+    2,048 of them is held at a time, a smaller one where scikit-learn's `working_memory`
+    asks for it. Products and exponentials run in the precision of the rows, sums in
+    float64.
 
     References
     ----------
@@ -82,6 +118,8 @@ def mmd(X, Y, *, gamma=None, unbiased=True):
        Eq. 3 (unbiased) and Eq. 5 (biased).
     .. [2] D. Garreau, W. Jitkrittum and M. Kanagawa, "Large sample analysis of the
        median heuristic", arXiv:1707.07269, 2017.
+    .. [3] M. Bińkowski, D. J. Sutherland, M. Arbel and A. Gretton, "Demystifying MMD
+       GANs", ICLR 2018: section 4.
 
     Examples
     --------
@@ -91,94 +129,236 @@ def mmd(X, Y, *, gamma=None, unbiased=True):
     0.358
     >>> print(f"{mmd(X, X, gamma=0.5, unbiased=False):.3f}")
     0.000
+    >>> print(f"{mmd(X, Y, kernel='linear', unbiased=False):.3f}")  # means 1 and 3.5
+    6.250
     """
     X, Y = check_spaces(X, Y)
-    if unbiased and min(len(X), len(Y)) < 2:
-        raise ValueError(
-            f"X has {len(X)} rows and Y has {len(Y)}: unbiased=True needs two of each."
-        )
-    kernel = partial(_gaussian, gammas=_check_gamma(gamma, X, Y))
-    with np.errstate(over="ignore", invalid="ignore"):
-        value = (
-            _mean_within(kernel, X, unbiased)
-            + _mean_within(kernel, Y, unbiased)
-            - 2 * _sum_between(kernel, X, Y) / (len(X) * len(Y))
-        )
-    value = check_no_overflow(value, X.dtype)
+    X, a = check_mass(X_weight, X)
+    Y, b = check_mass(Y_weight, Y)
+    if unbiased:
+        _check_two_rows(X, Y)
+    function = make_kernel(kernel, X, Y, gamma=gamma, degree=degree, coef0=coef0)
+    value = discrepancy(function, X, Y, a, b, unbiased=unbiased)
     return value if unbiased else max(value, 0.0)  # rounding can pass 0
 
 
-def _check_gamma(gamma, X, Y):
-    """Return the strengths of the kernels, of shape (n_kernels,)."""
-    if gamma is None:
-        return np.array([_median_gamma(X, Y)])
-    if isinstance(gamma, str):
-        return np.array([_median_gamma(Y)])
-    gammas = np.atleast_1d(np.asarray(gamma, dtype=np.float64))
-    if (
-        gammas.ndim != 1
-        or not len(gammas)
-        or not np.all((gammas > 0) & (gammas < np.inf))
-    ):
-        raise ValueError(f"gamma={gamma!r} must hold positive, finite numbers.")
-    return gammas
+@validate_params(
+    {
+        "X": ["array-like"],
+        "Y": ["array-like"],
+        "block_size": [Interval(Integral, 2, None, closed="left")],
+        **KERNEL_CONSTRAINTS,
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def linear_time_mmd(
+    X,
+    Y,
+    *,
+    block_size=100,
+    kernel="rbf",
+    gamma=None,
+    degree=3,
+    coef0=1.0,
+    random_state=None,
+):
+    """Mean of the unbiased `mmd` over blocks of rows.
 
+    Both sets are dealt at random into as many blocks, and block is compared with
+    block [1]_. Right on average, at a cost that grows with the rows and not with their
+    square; its variance falls with the rows and with the size of a block.
 
-def _median_gamma(*spaces):
-    """Return one over the median squared distance of unequal rows."""
-    rows = [
-        resample(
-            rows,
-            replace=False,
-            n_samples=min(len(rows), _HEURISTIC_ROWS),
-            random_state=0,
-        )
-        for rows in spaces
-    ]
-    squares = pdist(np.concatenate(rows), "sqeuclidean")
-    squares = squares[squares > 0]
-    if not len(squares):
-        return 1.0
-    return 1.0 / check_no_overflow(np.median(squares), squares.dtype)
+    Parameters
+    ----------
+    X : array-like of shape (n_samples_x, n_features)
+        Source rows, in the target space.
+    Y : array-like of shape (n_samples_y, n_features)
+        Target rows.
+    block_size : int, default=100
+        Rows of the smaller set in a block, at least; 2 is the cheapest. The value is
+        `mmd` where the set has fewer than two blocks.
+    kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
+        The kernel, as in `mmd`.
+    gamma : float, array-like of shape (n_kernels,) or "target", default=None
+        Strength of the kernel, as in `mmd`.
+    degree : int, default=3
+        Degree of the polynomial.
+    coef0 : float, default=1.0
+        Constant in the polynomial; not negative.
+    random_state : int, RandomState instance or None, default=None
+        Deals the rows. An int deals them the same way on every call.
 
+    Returns
+    -------
+    mmd : float
+        An estimate of what `mmd` estimates; can be negative.
 
-def _gaussian(A, B, gammas):
-    """Return the mean of Gaussian kernels, of shape (len(A), len(B))."""
-    scale = np.sqrt(2 * gammas[0]).astype(A.dtype)
-    shift = B.mean(axis=0)  # far from the origin, squares would cancel
-    A, B = scale * (A - shift), scale * (B - shift)
-    half_a = np.einsum("ij,ij->i", A, A)[:, None] / 2
-    half_b = np.einsum("ij,ij->i", B, B)[:, None] / 2
-    # (a, |a|^2 / 2, 1) . (b, -1, -|b|^2 / 2) = -|a - b|^2 / 2: one product does it all.
-    A = np.hstack([A, half_a, np.ones_like(half_a)])
-    B = np.hstack([B, -np.ones_like(half_b), -half_b])
-    exponent = A @ B.T
-    if len(gammas) == 1:
-        return np.exp(exponent, out=exponent)
-    kernel = np.exp(exponent)
-    for ratio in (gammas[1:] / gammas[0]).astype(A.dtype):
-        kernel += np.exp(exponent * ratio)
-    kernel /= len(gammas)
-    return kernel
+    Raises
+    ------
+    ValueError
+        As `mmd`.
 
+    See Also
+    --------
+    mmd : From all pairs.
+    random_fourier_mmd : From random features of all rows.
 
-def _mean_within(kernel, X, unbiased):
-    """Return the mean of the kernel over pairs of rows of `X`, each computed once."""
-    n_samples, total = len(X), 0.0
-    for rows in gen_batches(n_samples, _BLOCK_SHAPE[0]):
-        block = kernel(X[rows], X[rows])
-        total += block.sum(dtype=np.float64)
-        if unbiased:
-            total -= block.trace(dtype=np.float64)
-        total += 2 * _sum_between(kernel, X[rows], X[rows.stop :])
-    return total / (n_samples * (n_samples - 1 if unbiased else n_samples))
+    References
+    ----------
+    .. [1] W. Zaremba, A. Gretton and M. Blaschko, "B-tests: low variance kernel
+       two-sample tests", NeurIPS 2013: Eq. 3.
 
-
-def _sum_between(kernel, X, Y):
-    """Return the sum of the kernel over pairs of a row of `X` and one of `Y`."""
-    n_rows, n_others = _BLOCK_SHAPE
-    return sum(
-        kernel(X[rows], Y[others]).sum(dtype=np.float64)
-        for rows in gen_batches(len(X), n_rows)
-        for others in gen_batches(len(Y), n_others)
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import linear_time_mmd, mmd
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.normal(size=(2000, 3)), rng.normal(0.5, 1.0, size=(2000, 3))
+    >>> print(f"{linear_time_mmd(X, Y, random_state=0):.2f} {mmd(X, Y):.2f}")
+    0.07 0.07
+    """
+    X, Y = check_spaces(X, Y)
+    _check_two_rows(X, Y)
+    function = make_kernel(kernel, X, Y, gamma=gamma, degree=degree, coef0=coef0)
+    random_state = check_random_state(random_state)
+    n_blocks = max(min(len(X), len(Y)) // block_size, 1)
+    deals = (
+        np.array_split(random_state.permutation(len(rows)), n_blocks) for rows in (X, Y)
     )
+    values = []
+    for rows, others in zip(*deals, strict=True):
+        a, b = (np.full(len(block), 1 / len(block)) for block in (rows, others))
+        values.append(discrepancy(function, X[rows], Y[others], a, b, unbiased=True))
+    return float(np.mean(values))
+
+
+@validate_params(
+    {
+        "X": ["array-like"],
+        "Y": ["array-like"],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "kernel": [StrOptions({"rbf", "laplacian"})],
+        "gamma": KERNEL_CONSTRAINTS["gamma"],
+        "unbiased": ["boolean"],
+        "X_weight": ["array-like", None],
+        "Y_weight": ["array-like", None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def random_fourier_mmd(
+    X,
+    Y,
+    *,
+    n_components=500,
+    kernel="rbf",
+    gamma=None,
+    unbiased=True,
+    X_weight=None,
+    Y_weight=None,
+    random_state=None,
+):
+    """Estimate `mmd` from random Fourier features.
+
+    A sine and a cosine of each of `n_components` random projections stand for the
+    kernel [1]_: the mean over random kernels is `mmd`, whose square root errs by about
+    ``1 / sqrt(n_components)`` of itself.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples_x, n_features)
+        Source rows, in the target space.
+    Y : array-like of shape (n_samples_y, n_features)
+        Target rows.
+    n_components : int, default=500
+        Number of projections; two features each.
+    kernel : {"rbf", "laplacian"}, default="rbf"
+        The kernel, as in `mmd`.
+    gamma : float, array-like of shape (n_kernels,) or "target", default=None
+        Strength of the kernel, as in `mmd`. Several strengths take turns.
+    unbiased : bool, default=True
+        Whether to leave out the pairs of a row with itself, as in `mmd`.
+    X_weight : array-like of shape (n_samples_x,), default=None
+        Share of the mass in each row of `X`, up to a factor; not negative.
+    Y_weight : array-like of shape (n_samples_y,), default=None
+        The same for `Y`.
+    random_state : int, RandomState instance or None, default=None
+        Draws the projections. An int draws the same ones on every call, so that values
+        can be compared.
+
+    Returns
+    -------
+    mmd : float
+        An estimate of `mmd`; at least 0 if biased.
+
+    Raises
+    ------
+    ValueError
+        As `mmd`.
+
+    See Also
+    --------
+    mmd : With the kernel itself.
+    sklearn.kernel_approximation.RBFSampler : Features of the same kernel.
+
+    Notes
+    -----
+    Costs ``(n_samples_x + n_samples_y) * n_features * n_components``. However many
+    features there are, differences that no drawn frequency shows stay unseen.
+
+    References
+    ----------
+    .. [1] A. Rahimi and B. Recht, "Random features for large-scale kernel machines",
+       NeurIPS 2007: algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import mmd, random_fourier_mmd
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.normal(size=(2000, 3)), rng.normal(0.5, 1.0, size=(2000, 3))
+    >>> print(f"{random_fourier_mmd(X, Y, random_state=0):.2f} {mmd(X, Y):.2f}")
+    0.07 0.07
+    """
+    X, Y = check_spaces(X, Y)
+    X, a = check_mass(X_weight, X)
+    Y, b = check_mass(Y_weight, Y)
+    if unbiased:
+        _check_two_rows(X, Y)
+    gammas = np.resize(check_gamma(gamma, X, Y, kernel), n_components)
+    random_state = check_random_state(random_state)
+    size = X.shape[1], n_components
+    if kernel == "rbf":
+        frequencies = random_state.standard_normal(size) * np.sqrt(2 * gammas)
+    else:
+        frequencies = random_state.standard_cauchy(size) * gammas
+    frequencies = frequencies.astype(X.dtype)
+    origin = Y.mean(axis=0)  # large angles would lose digits
+    x, y = (
+        _mean_wave(rows - origin, mass, frequencies) for rows, mass in ((X, a), (Y, b))
+    )
+    if not unbiased:
+        return float(np.mean(np.abs(x - y) ** 2))
+    # The features of a row have length one.
+    within = (
+        (np.mean(np.abs(z) ** 2) - p @ p) / (1 - p @ p) for z, p in ((x, a), (y, b))
+    )
+    return float(sum(within) - 2 * np.mean((x * y.conj()).real))
+
+
+def _mean_wave(X, mass, frequencies):
+    """Return the weighted mean of complex features, of shape (n_components,)."""
+    total = np.zeros(frequencies.shape[1], dtype=np.complex128)
+    for rows in gen_batches(len(X), max(_BLOCK_VALUES // frequencies.shape[1], 1)):
+        angles = X[rows] @ frequencies
+        total += mass[rows] @ np.cos(angles) + 1j * (mass[rows] @ np.sin(angles))
+    return total
+
+
+def _check_two_rows(X, Y):
+    """Refuse a set that has no pair of different rows."""
+    if min(len(X), len(Y)) < 2:
+        raise ValueError(
+            f"X has {len(X)} rows and Y has {len(Y)}: unbiased=True needs two of each."
+        )

@@ -1,7 +1,7 @@
 """Input checks that every metric needs."""
 
 import numpy as np
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import _check_sample_weight, check_array
 
 from skalign._validation import FLOATS
 
@@ -36,3 +36,21 @@ def check_no_overflow(value, dtype):
     if not np.isfinite(value):
         raise ValueError(f"Powers of the distances overflow {dtype}: scale the rows.")
     return float(value)
+
+
+def check_mass(weight, rows):
+    """Return the rows of positive weight, and their weights, made to sum to one.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, all are zero, or there are not as many
+        as rows.
+    """
+    if weight is None:
+        return rows, np.full(len(rows), 1 / len(rows))
+    weight = _check_sample_weight(
+        weight, rows, dtype=np.float64, ensure_non_negative=True
+    )
+    kept = np.flatnonzero(weight)
+    return rows[kept], weight[kept] / weight.sum()

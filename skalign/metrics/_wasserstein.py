@@ -6,9 +6,8 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import _check_sample_weight
 
-from skalign.metrics._validation import check_no_overflow, check_spaces
+from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
 
 
 @validate_params(
@@ -84,7 +83,8 @@ def wasserstein_distance(
     from ot import emd2  # imports torch where there is one
 
     X, Y = check_spaces(X, Y)
-    a, b = _mass(X_weight, X), _mass(Y_weight, Y)
+    X, a = check_mass(X_weight, X)
+    Y, b = check_mass(Y_weight, Y)
     with np.errstate(over="ignore"):
         costs = cdist(X, Y, "sqeuclidean") if p == 2 else cdist(X, Y) ** p
     check_no_overflow(costs.max(), costs.dtype)
@@ -96,11 +96,3 @@ def wasserstein_distance(
             f"The transport solver failed with max_iter={max_iter}: {log['warning']}"
         )
     return float(max(cost, 0.0) ** (1 / p))
-
-
-def _mass(weight, rows):
-    """Return the weights of the rows, made to sum to one."""
-    weight = _check_sample_weight(
-        weight, rows, dtype=np.float64, ensure_non_negative=True
-    )
-    return weight / weight.sum()

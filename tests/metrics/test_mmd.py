@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import pdist
 from scipy.stats import ortho_group
-from sklearn.metrics.pairwise import rbf_kernel
+from sklearn import config_context
+from sklearn.metrics.pairwise import pairwise_kernels, rbf_kernel
 
-from skalign.metrics import mmd
+from skalign.metrics import linear_time_mmd, mmd, random_fourier_mmd
 
 
 def mmd_by_definition(X, Y, gammas, unbiased):
@@ -154,3 +155,199 @@ def test_unbiased_needs_two_rows_a_side():
     with pytest.raises(ValueError, match="X has 5 rows and Y has 1: unbiased=True"):
         mmd(X, Y)
     assert mmd(X, Y, unbiased=False) > 0
+
+
+KERNELS = {
+    "rbf": {"gamma": 0.3},
+    "laplacian": {"gamma": 0.2},
+    "polynomial": {"gamma": 0.5, "degree": 2, "coef0": 0.7},
+    "linear": {},
+}
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_kernel_is_that_of_scikit_learn_with_weights_too(kernel, unbiased):
+    X, Y = draw(23, 31)
+    rng = np.random.default_rng(1)
+    x_weight, y_weight = rng.integers(0, 4, 23), rng.integers(0, 4, 31)
+    a, b = x_weight / x_weight.sum(), y_weight / y_weight.sum()
+    keywords = KERNELS[kernel]
+    origin = 0
+    if kernel == "linear":
+        origin = (X[a > 0].mean(axis=0) + Y[b > 0].mean(axis=0)) / 2
+
+    def weighted_mean(A, B, p, q, same):
+        K = np.outer(p, q) * pairwise_kernels(A, B, metric=kernel, **keywords)
+        if same and unbiased:
+            return (K.sum() - K.trace()) / (1 - p @ q)
+        return K.sum()
+
+    X_moved, Y_moved = X - origin, Y - origin
+    expected = (
+        weighted_mean(X_moved, X_moved, a, a, True)
+        + weighted_mean(Y_moved, Y_moved, b, b, True)
+        - 2 * weighted_mean(X_moved, Y_moved, a, b, False)
+    )
+    value = mmd(
+        X,
+        Y,
+        kernel=kernel,
+        unbiased=unbiased,
+        X_weight=x_weight,
+        Y_weight=y_weight,
+        **keywords,
+    )
+    assert_allclose(value, expected, rtol=1e-10)
+
+
+def test_the_polynomial_without_parameters_is_the_kid_of_torchmetrics():
+    X, Y = draw(40, 40, n_features=8)
+
+    # torchmetrics.image.kid: poly_mmd(poly_kernel(...)), of one subset of all rows.
+    def poly_kernel(A, B):
+        return (A @ B.T * (1.0 / A.shape[1]) + 1.0) ** 3
+
+    n = len(X)
+    K_xx, K_yy, K_xy = poly_kernel(X, X), poly_kernel(Y, Y), poly_kernel(X, Y)
+    kid = (K_xx.sum() - np.trace(K_xx) + K_yy.sum() - np.trace(K_yy)) / (n * (n - 1))
+    kid -= 2 * K_xy.sum() / n**2
+    assert_allclose(mmd(X, Y, kernel="polynomial"), kid, rtol=1e-11)
+
+
+def test_the_biased_linear_value_is_the_squared_distance_of_the_means():
+    X, Y = draw(30, 50)
+    expected = np.sum((X.mean(axis=0) - Y.mean(axis=0)) ** 2)
+    value = mmd(X, Y, kernel="linear", unbiased=False)
+    assert_allclose(value, expected, rtol=1e-12)
+    far = mmd(X + 1e6, Y + 1e6, kernel="linear", unbiased=False)
+    assert_allclose(far, expected, rtol=1e-7)
+
+
+def test_a_laplacian_without_gamma_takes_the_median_of_sums_of_differences():
+    X, Y = draw(40, 60)
+    gamma = 1 / np.median(pdist(np.vstack([X, Y]), "cityblock"))
+    expected = mmd(X, Y, kernel="laplacian", gamma=gamma)
+    assert_allclose(mmd(X, Y, kernel="laplacian"), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_weight_of_k_is_k_repeated_rows_where_biased(kernel):
+    X, Y = draw(9, 14)
+    counts = np.random.default_rng(2).integers(0, 4, 9)
+    keywords = {"kernel": kernel, "unbiased": False, **KERNELS[kernel]}
+    value = mmd(X, Y, X_weight=counts, **keywords)
+    repeated = mmd(X.repeat(counts, axis=0), Y, **keywords)
+    assert_allclose(value, repeated, rtol=1e-10)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    kernel=st.sampled_from(list(KERNELS)),
+    n=st.integers(2, 20),
+    m=st.integers(2, 20),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_biased_values_are_symmetric_not_negative_and_zero_on_equal_sets(
+    kernel, n, m, seed
+):
+    X, Y = draw(n, m, seed=seed)
+    keywords = {"kernel": kernel, "unbiased": False, **KERNELS[kernel]}
+    value = mmd(X, Y, **keywords)
+    assert value >= 0
+    assert_allclose(value, mmd(Y, X, **keywords), rtol=1e-9, atol=1e-13)
+    # A polynomial of rows far out is large: rounding is relative to it.
+    assert mmd(X, X[::-1], **keywords) < 1e-10
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_less_working_memory_gives_the_same_value_in_smaller_blocks(kernel):
+    X, Y = draw(1500, 1200)
+    keywords = KERNELS[kernel]
+    expected = mmd(X, Y, kernel=kernel, **keywords)
+    with config_context(working_memory=1):
+        tracemalloc.start()
+        value = mmd(X, Y, kernel=kernel, **keywords)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert_allclose(value, expected, rtol=1e-8)
+    assert peak < 1.5 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"kernel": "cosine"}, "'kernel' parameter"),
+        ({"kernel": "linear", "gamma": 0.1}, "a linear kernel has none"),
+        ({"kernel": "polynomial", "gamma": "target"}, "must be one number"),
+        ({"kernel": "polynomial", "gamma": [0.1, 1.0]}, "must be one number"),
+        ({"degree": 0}, "'degree' parameter"),
+        ({"coef0": -1.0}, "'coef0' parameter"),
+        ({"X_weight": [1, 2, 3]}, r"\(3,\), expected \(5,\)"),
+        ({"Y_weight": np.zeros(5)}, "at least one non-zero"),
+        ({"Y_weight": [0, 0, 0, 0, 1]}, "Y has 1: unbiased=True"),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused(bad, message):
+    with pytest.raises(ValueError, match=message):
+        mmd(*draw(5, 5), **bad)
+
+
+def test_linear_time_is_the_mean_over_blocks():
+    X, Y = draw(60, 90)
+    rng = np.random.RandomState(0)
+    deals = [np.array_split(rng.permutation(n), 6) for n in (60, 90)]
+    expected = np.mean(
+        [mmd(X[i], Y[j], gamma=0.2) for i, j in zip(*deals, strict=True)]
+    )
+    value = linear_time_mmd(X, Y, block_size=10, gamma=0.2, random_state=0)
+    assert_allclose(value, expected, rtol=1e-12)
+
+
+def test_linear_time_of_one_block_is_exact():
+    X, Y = draw(60, 90)
+    for kernel, keywords in KERNELS.items():
+        value = linear_time_mmd(X, Y, kernel=kernel, random_state=0, **keywords)
+        assert_allclose(value, mmd(X, Y, kernel=kernel, **keywords), rtol=1e-9)
+
+
+def test_cheaper_forms_are_right_on_average():
+    X, Y = draw(200, 300, shift=0.2)
+    exact = mmd(X, Y, gamma=0.2)
+    for cheaper in (
+        lambda seed: linear_time_mmd(X, Y, gamma=0.2, block_size=10, random_state=seed),
+        lambda seed: random_fourier_mmd(
+            X, Y, gamma=0.2, n_components=50, random_state=seed
+        ),
+    ):
+        values = np.array([cheaper(seed) for seed in range(100)])
+        assert values.std() > 0
+        assert abs(values.mean() - exact) < 4 * values.std() / np.sqrt(len(values))
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "laplacian"])
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_many_random_features_come_near_the_kernel(kernel, unbiased):
+    X, Y = draw(40, 70)
+    weight = np.random.default_rng(0).uniform(size=40)
+    keywords = {"gamma": [0.1, 0.3], "unbiased": unbiased, "X_weight": weight}
+    exact = mmd(X, Y, kernel=kernel, **keywords)
+    value = random_fourier_mmd(
+        X, Y, kernel=kernel, n_components=50_000, random_state=0, **keywords
+    )
+    assert_allclose(value, exact, rtol=0.03)
+
+
+def test_a_biased_value_of_random_features_is_zero_on_equal_sets():
+    X, _ = draw(40, 1)
+    value = random_fourier_mmd(X, X[::-1], unbiased=False, random_state=0)
+    assert 0 <= value < 1e-30
+
+
+def test_cheaper_forms_refuse_what_mmd_refuses():
+    X, Y = draw(5, 1)
+    for cheaper in (linear_time_mmd, random_fourier_mmd):
+        with pytest.raises(ValueError, match="Y has 1: unbiased=True"):
+            cheaper(X, Y)
+        with pytest.raises(ValueError, match="gamma"):
+            cheaper(X, X, gamma=-1.0)

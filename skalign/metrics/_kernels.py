@@ -1,0 +1,197 @@
+"""Kernels between rows, and their means over pairs, a block of pairs at a time."""
+
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.spatial.distance import cdist, pdist
+from sklearn import get_config
+from sklearn.utils import gen_batches, resample
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skalign.metrics._validation import check_no_overflow
+
+_BLOCK_SHAPE = 1024, 2048
+_HELD_BLOCKS = 3  # products, their exponentials, a copy in double precision
+_HEURISTIC_ROWS = 500
+
+KERNEL_CONSTRAINTS = {
+    "kernel": [StrOptions({"rbf", "linear", "polynomial", "laplacian"})],
+    "gamma": [
+        Interval(Real, 0, None, closed="neither"),
+        "array-like",
+        StrOptions({"target"}),
+        None,
+    ],
+    "degree": [Interval(Integral, 1, None, closed="left")],
+    "coef0": [Interval(Real, 0, None, closed="left")],
+}
+
+
+def make_kernel(kernel, X, Y, *, gamma=None, degree=3, coef0=1.0):
+    """Return a function of blocks `A` and `B` to values of shape (len(A), len(B)).
+
+    Raises
+    ------
+    ValueError
+        If `gamma` does not suit the kernel.
+    """
+    if kernel == "linear":
+        if gamma is not None:
+            raise ValueError(f"gamma={gamma!r}, but a linear kernel has none.")
+        # Far from the origin, sums of products would cancel.
+        return partial(_linear, origin=(X.mean(axis=0) + Y.mean(axis=0)) / 2)
+    if kernel == "polynomial":
+        gamma = 1 / X.shape[1] if gamma is None else gamma
+        if not isinstance(gamma, Real):
+            raise ValueError(f"gamma={gamma!r} of a polynomial must be one number.")
+        return partial(_polynomial, gamma=gamma, degree=degree, coef0=coef0)
+    function = _gaussian if kernel == "rbf" else _laplacian
+    return partial(function, gammas=check_gamma(gamma, X, Y, kernel))
+
+
+def check_gamma(gamma, X, Y, kernel="rbf"):
+    """Return the strengths of the kernels, of shape (n_kernels,)."""
+    if gamma is None or isinstance(gamma, str):
+        metric = "sqeuclidean" if kernel == "rbf" else "cityblock"
+        spaces = (X, Y) if gamma is None else (Y,)
+        return np.array([1 / median_distance(*spaces, metric=metric)])
+    gammas = np.atleast_1d(np.asarray(gamma, dtype=np.float64))
+    if (
+        gammas.ndim != 1
+        or not len(gammas)
+        or not np.all((gammas > 0) & (gammas < np.inf))
+    ):
+        raise ValueError(f"gamma={gamma!r} must hold positive, finite numbers.")
+    return gammas
+
+
+def median_distance(*spaces, metric):
+    """Return the median distance of unequal rows among 500 of each of the spaces."""
+    rows = [
+        resample(
+            rows,
+            replace=False,
+            n_samples=min(len(rows), _HEURISTIC_ROWS),
+            random_state=0,
+        )
+        for rows in spaces
+    ]
+    distances = pdist(np.concatenate(rows), metric)
+    distances = distances[distances > 0]
+    if not len(distances):
+        return 1.0
+    return check_no_overflow(np.median(distances), distances.dtype)
+
+
+def discrepancy(kernel, X, Y, a, b, *, unbiased=False):
+    """Return the squared distance between the kernel means of weighted rows.
+
+    Weights sum to one. Where `unbiased`, pairs of a row with itself are left out.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = (
+            _mean_within(kernel, X, a, unbiased)
+            + _mean_within(kernel, Y, b, unbiased)
+            - 2 * _sum_between(kernel, X, Y, a, b)
+        )
+    return check_no_overflow(value, X.dtype)
+
+
+def gen_pairs(n, m):
+    """Generate slices of `n` rows and of `m` others that cover all pairs."""
+    n_rows, n_others = block_shape()
+    for rows in gen_batches(n, n_rows):
+        for others in gen_batches(m, n_others):
+            yield rows, others
+
+
+def block_shape():
+    """Return how many rows to compare with how many others at a time."""
+    held = 8 * _HELD_BLOCKS * np.prod(_BLOCK_SHAPE)
+    side = min(get_config()["working_memory"] * 2**20 / held, 1) ** 0.5
+    return tuple(max(int(side * size), 1) for size in _BLOCK_SHAPE)
+
+
+def negative_distance(A, B):
+    """Return minus the Euclidean distances, in double precision."""
+    center = B.mean(axis=0, dtype=np.float64)
+    A, B = A - center, B - center
+    exponent, half_a, half_b = _negative_half_squares(A, B)
+    # What has cancelled to the last digits is taken anew from differences.
+    if exponent.max() > -1e-8 * (half_a.max() + half_b.max()):
+        distances = cdist(A, B)
+        return np.negative(distances, out=distances)
+    exponent *= -2
+    np.sqrt(exponent, out=exponent)
+    return np.negative(exponent, out=exponent)
+
+
+def _linear(A, B, origin):
+    return (A - origin) @ (B - origin).T
+
+
+def _polynomial(A, B, gamma, degree, coef0):
+    """Return a power of products, of shape (len(A), len(B))."""
+    products = (gamma * A).astype(A.dtype, copy=False) @ B.T
+    products += A.dtype.type(coef0)
+    power = products.copy()
+    for _ in range(degree - 1):  # numpy's own powers take many times as long
+        power *= products
+    return power
+
+
+def _gaussian(A, B, gammas):
+    """Return the mean of Gaussian kernels, of shape (len(A), len(B))."""
+    scale = np.sqrt(2 * gammas[0]).astype(A.dtype)
+    center = B.mean(axis=0)  # far from the origin, squares would cancel
+    A, B = scale * (A - center), scale * (B - center)
+    return _mean_of_powers(_negative_half_squares(A, B)[0], gammas)
+
+
+def _laplacian(A, B, gammas):
+    """Return the mean of Laplacian kernels, of shape (len(A), len(B))."""
+    distances = cdist(A, B, "cityblock")
+    distances *= -gammas[0]
+    return _mean_of_powers(distances, gammas)
+
+
+def _negative_half_squares(A, B):
+    """Return ``-|a - b|**2 / 2`` of all pairs, and half the squares of both sides."""
+    half_a = np.einsum("ij,ij->i", A, A)[:, None] / 2
+    half_b = np.einsum("ij,ij->i", B, B)[:, None] / 2
+    # (a, |a|^2 / 2, 1) . (b, -1, -|b|^2 / 2) = -|a - b|^2 / 2: one product does it all.
+    A = np.hstack([A, half_a, np.ones_like(half_a)])
+    B = np.hstack([B, -np.ones_like(half_b), -half_b])
+    return A @ B.T, half_a, half_b
+
+
+def _mean_of_powers(exponent, gammas):
+    """Return the mean exponential of exponents that belong to the first of `gammas`."""
+    if len(gammas) == 1:
+        return np.exp(exponent, out=exponent)
+    kernel = np.exp(exponent)
+    for ratio in (gammas[1:] / gammas[0]).astype(exponent.dtype):
+        kernel += np.exp(exponent * ratio)
+    kernel /= len(gammas)
+    return kernel
+
+
+def _mean_within(kernel, X, a, unbiased):
+    """Return the mean of the kernel over pairs of rows of `X`, each computed once."""
+    total = 0.0
+    for rows in gen_batches(len(X), block_shape()[0]):
+        block, rest = kernel(X[rows], X[rows]), slice(rows.stop, None)
+        total += a[rows] @ (block @ a[rows])
+        if unbiased:
+            total -= a[rows] ** 2 @ block.diagonal()
+        total += 2 * _sum_between(kernel, X[rows], X[rest], a[rows], a[rest])
+    return total / (1 - a @ a) if unbiased else total
+
+
+def _sum_between(kernel, X, Y, a, b):
+    """Return the weighted sum of the kernel over pairs of a row of `X` and of `Y`."""
+    return sum(
+        a[rows] @ (kernel(X[rows], Y[others]) @ b[others])
+        for rows, others in gen_pairs(len(X), len(Y))
+    )
