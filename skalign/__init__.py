@@ -1,7 +1,12 @@
 """Bring feature spaces together, the scikit-learn way."""
 
 from skalign.adaptation import DomainAdapter, DomainHarmonizer, LabeledOnly
-from skalign.paired import LinearAligner, RigidAligner
+from skalign.paired import (
+    AnchoredAligner,
+    LinearAligner,
+    RelativeRepresentation,
+    RigidAligner,
+)
 from skalign.unpaired import (
     CORALAligner,
     GaussianOTAligner,
@@ -14,6 +19,7 @@ from skalign.unpaired import (
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AnchoredAligner",
     "CORALAligner",
     "DomainAdapter",
     "DomainHarmonizer",
@@ -22,6 +28,7 @@ __all__ = [
     "LinearAligner",
     "MeanVarianceAligner",
     "OptimalTransportAligner",
+    "RelativeRepresentation",
     "RigidAligner",
     "SubspaceAligner",
     "TransferComponentAligner",

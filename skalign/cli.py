@@ -20,11 +20,8 @@ from skalign.anchors import (
     RandomAnchors,
 )
 from skalign.datasets import load_digits_latents
-from skalign.model_selection._report import (
-    REPORT_METRICS,
-    alignment_report,
-    default_aligners,
-)
+from skalign.model_selection import alignment_report, default_aligners
+from skalign.model_selection._report import REPORT_METRICS
 from skalign.moments import Moments
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 

@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import (
 
 import skalign
 from skalign import (
+    AnchoredAligner,
     CORALAligner,
     DomainAdapter,
     DomainHarmonizer,
@@ -26,10 +27,12 @@ from skalign import (
     LinearAligner,
     MeanVarianceAligner,
     OptimalTransportAligner,
+    RelativeRepresentation,
     RigidAligner,
     SubspaceAligner,
     TransferComponentAligner,
 )
+from skalign.anchors import KMeansAnchors, RandomAnchors
 
 PAIRED = [
     LinearAligner(),
@@ -37,6 +40,13 @@ PAIRED = [
     LinearAligner(alpha=0.0, solver="svd"),
     RigidAligner(),
     RigidAligner(scaling=True),
+    AnchoredAligner(selector=RandomAnchors(0.5, random_state=0)),
+    AnchoredAligner(RigidAligner(), KMeansAnchors(0.5)),
+]
+RELATIVE = [
+    RelativeRepresentation(RandomAnchors(0.5, random_state=0)),
+    RelativeRepresentation(KMeansAnchors(0.5), similarity="euclidean"),
+    RelativeRepresentation(KMeansAnchors(0.5), similarity="rbf"),
 ]
 UNPAIRED = [
     CORALAligner(),
@@ -52,7 +62,7 @@ LIFTS = [
     LabeledOnly(LogisticRegression()),
     LabeledOnly(Ridge()),
 ]
-ESTIMATORS = [*PAIRED, *UNPAIRED, *LIFTS]
+ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS]
 
 
 # What the checks hand over as y are class labels: no target rows, so unpaired
