@@ -1,0 +1,240 @@
+"""The class of map that pairs support."""
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.dummy import DummyRegressor
+from sklearn.model_selection import KFold, RepeatedKFold
+
+from skalign import LinearAligner, RigidAligner
+from skalign.datasets import make_paired_spaces
+from skalign.model_selection import alignability
+from skalign.model_selection._alignability import _fit_curve, _follow_curve
+
+TWO = {"rigid": RigidAligner(), "linear": LinearAligner()}
+
+
+def _pairs(kind, n_samples=160, width=4):
+    settings = {
+        "rigid": {},
+        "similarity": {"scale": 1.5},
+        "low rank": {"rank": 2, "condition_number": 3.0},
+        "linear": {"condition_number": 5.0},
+        "nonlinear": {"condition_number": 3.0},
+    }
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, width))
+    if kind == "constant":
+        return X, rng.normal(size=(n_samples, width))
+    if kind == "translation":
+        return X, X + 3 + 0.05 * rng.normal(size=X.shape)
+    X, y = make_paired_spaces(
+        n_samples, width, noise=0.05, random_state=0, return_X_y=True, **settings[kind]
+    )
+    return X, np.abs(y) if kind == "nonlinear" else y
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "constant",
+        "translation",
+        "rigid",
+        "similarity",
+        "low rank",
+        "linear",
+        "nonlinear",
+    ],
+)
+def test_the_class_the_pairs_were_made_by_is_named(kind):
+    result = alignability(*_pairs(kind))
+    assert result.name == kind
+    assert f"'{kind}'" in result.verdict
+
+
+def test_without_noise_the_simplest_exact_class_is_named():
+    spaces = make_paired_spaces(100, 5, random_state=0)
+    result = alignability(spaces.data, spaces.target)
+    assert result.name == "rigid"
+    assert result.errors[result.names.index("rigid")] < 1e-20
+
+
+def test_the_constant_class_has_a_relative_error_of_one():
+    result = alignability(*_pairs("linear"), aligners={"mean": DummyRegressor()})
+    assert_allclose(result.errors, 1)
+    assert_allclose(result.standard_errors, 0, atol=1e-12)
+
+
+def test_errors_are_those_of_the_folds_by_hand():
+    X, y = _pairs("linear")
+    cv = KFold(4, shuffle=True, random_state=3)
+    result = alignability(X, y, aligners=TWO, cv=cv)
+    for i, aligner in enumerate(TWO.values()):
+        ours = of_mean = 0
+        for train, test in cv.split(X):
+            mapped = aligner.fit(X[train], y[train]).transform(X[test])
+            ours += np.sum((mapped - y[test]) ** 2)
+            of_mean += np.sum((y[train].mean(axis=0) - y[test]) ** 2)
+        assert_allclose(result.errors[i], ours / of_mean)
+    assert_array_equal(result.learning_curves[:, -1], result.errors)
+    assert_array_equal(result.train_sizes, [15, 30, 60, 120])
+
+
+def test_the_named_class_is_the_first_within_one_standard_error():
+    result = alignability(*_pairs("low rank"))
+    best = result.names.index(result.best)
+    limit = result.errors[best] + result.standard_errors[best]
+    assert best == result.errors.argmin()
+    assert result.name == result.names[np.flatnonzero(result.errors <= limit)[0]]
+
+
+def test_intervals_hold_the_error_as_often_as_they_say():
+    # The error of the fitted maps is known from 5,000 fresh pairs.
+    made = make_paired_spaces(10_000, 4, condition_number=3, noise=0.3, random_state=7)
+    X_new, y_new = made.data[5000:], made.target[5000:]
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(50):
+        rows = rng.choice(5000, 60, replace=False)
+        X, y = made.data[rows], made.target[rows]
+        cv = list(KFold(5).split(X))
+        result = alignability(
+            X, y, aligners={"linear": LinearAligner(alpha=0)}, cv=cv, confidence=0.8
+        )
+        ours = of_mean = 0
+        for train, _ in cv:
+            mapped = LinearAligner(alpha=0).fit(X[train], y[train]).transform(X_new)
+            ours += np.sum((mapped - y_new) ** 2)
+            of_mean += np.sum((y[train].mean(axis=0) - y_new) ** 2)
+        low, high = result.intervals[0]
+        covered += low <= ours / of_mean <= high
+    # 40 of 50 are expected, give or take three standard deviations of a binomial.
+    assert 32 <= covered <= 48
+
+
+def test_a_higher_confidence_widens_the_intervals():
+    X, y = _pairs("linear")
+    narrow = alignability(X, y, aligners=TWO, confidence=0.5).intervals
+    wide = alignability(X, y, aligners=TWO, confidence=0.99).intervals
+    assert np.all(np.ptp(wide, axis=1) > 3 * np.ptp(narrow, axis=1))
+
+
+def test_a_power_law_is_recovered_and_followed():
+    sizes = np.array([50, 100, 200, 400])
+    errors = 0.1 + 8.0 / sizes
+    limit, slope, exponent = _fit_curve(sizes, errors)
+    assert_allclose([limit, slope, exponent], [0.1, 8.0, 1.0], rtol=1e-6)
+    doubled, enough = _follow_curve(sizes, errors, standard_error=0.01)
+    assert_allclose(doubled, 0.11)
+    assert_allclose(enough, 800, atol=1)
+    assert _follow_curve(sizes, errors, standard_error=1e-6)[1] == np.inf
+
+
+def test_a_rising_curve_promises_nothing():
+    sizes = np.array([50, 100, 200, 400])
+    doubled, enough = _follow_curve(sizes, np.array([0.2, 0.2, 0.3, 0.3]), 0.01)
+    assert doubled <= 0.3
+    assert enough <= 50
+
+
+def test_the_forecast_for_twice_the_pairs_comes_true():
+    X, y = make_paired_spaces(
+        400, 20, condition_number=5, noise=0.3, random_state=0, return_X_y=True
+    )
+    linear = {"linear": LinearAligner()}
+    half = alignability(X[:200], y[:200], aligners=linear)
+    full = alignability(X, y, aligners=linear)
+    assert half.errors[0] - full.errors[0] > full.standard_errors[0]
+    assert abs(half.doubled_errors[0] - full.errors[0]) < 2 * full.standard_errors[0]
+
+
+def test_widths_may_differ_and_then_no_translation_is_tried():
+    X, y = make_paired_spaces(
+        120, 6, 4, condition_number=4, noise=0.1, random_state=0, return_X_y=True
+    )
+    result = alignability(X, y)
+    assert "translation" not in result.names
+    assert result.name == "linear"
+
+
+def test_a_target_of_one_column_has_no_low_rank():
+    X, y = _pairs("linear")
+    assert "low rank" not in alignability(X, y[:, :1]).names
+
+
+def test_the_answer_follows_the_random_state_and_nothing_else():
+    X, y = _pairs("nonlinear", 60, width=3)
+    before = X.copy(), y.copy(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = alignability(X, y)
+    with parallel_config("threading"):
+        second = alignability(X, y, n_jobs=2)
+    assert_array_equal(first.learning_curves, second.learning_curves)
+    assert first.verdict == second.verdict
+    other = alignability(X, y, random_state=1)
+    assert not np.allclose(first.errors[1:], other.errors[1:], rtol=1e-6)
+    assert_array_equal(X, before[0])
+    assert_array_equal(y, before[1])
+    assert_array_equal(np.random.get_state()[1], before[2])  # noqa: NPY002
+
+
+def test_no_more_than_max_samples_are_used():
+    X, y = _pairs("linear", 300)
+    result = alignability(X, y, aligners=TWO, max_samples=100)
+    assert result.n_samples == 100
+    assert result.train_sizes[-1] == 80
+
+
+def test_rows_tested_twice_count_once():
+    X, y = _pairs("linear", 60)
+    cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
+    result = alignability(X, y, aligners=TWO, cv=cv)
+    once = alignability(X, y, aligners=TWO, cv=3)
+    assert_allclose(result.standard_errors, once.standard_errors, rtol=0.3)
+
+
+def test_float32_pairs_are_taken():
+    X, y = _pairs("rigid")
+    result = alignability(X.astype(np.float32), y.astype(np.float32), aligners=TWO)
+    assert result.name == "rigid"
+    assert result.errors.dtype == np.float64
+
+
+def test_few_pairs_in_many_columns_are_enough_to_answer():
+    X, y = make_paired_spaces(
+        24, 40, condition_number=2, noise=0.1, random_state=0, return_X_y=True
+    )
+    result = alignability(X, y)
+    assert np.all(np.isfinite(result.learning_curves))
+
+
+def test_aligners_given_are_not_fitted():
+    aligner = LinearAligner()
+    result = alignability(*_pairs("linear"), aligners={"mine": aligner})
+    assert result.name == result.best == "mine"
+    assert result.aligners["mine"] is aligner
+    assert not hasattr(aligner, "coef_")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
+        (lambda X, y: (X[:19], y[:19]), "at least 20 pairs; got 19"),
+        (lambda X, y: (X, np.ones_like(y)), "All rows of y are equal"),
+        (lambda X, y: (np.where(X > 1, np.nan, X), y), "X contains NaN"),
+        (lambda X, y: (X, np.where(y > 1, np.inf, y)), "y contains infinity"),
+        (lambda X, y: (X[:0], y[:0]), "0 sample"),
+    ],
+)
+def test_input_that_cannot_be_used_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        alignability(*change(*_pairs("rigid")))
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [{"confidence": 1.0}, {"max_samples": 10}, {"aligners": []}, {"cv": "five"}],
+)
+def test_parameters_out_of_range_are_refused(parameter):
+    with pytest.raises(ValueError, match=next(iter(parameter))):
+        alignability(*_pairs("rigid"), **parameter)
