@@ -1,0 +1,188 @@
+"""Fitting from sums over the rows of classes: in batches, and from two halves."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_array, validate_data
+
+from skalign._validation import FLOATS, atomic, check_labels, warn_no_target_rows
+from skalign.unpaired._group_moments import GroupMoments
+
+
+class ClassSumsMixin:
+    """`partial_fit` and `merge` of an aligner that is made of sums over classes.
+
+    Expects `_order`, the order of the moments it needs, and `_learn(source, target)`,
+    which sets `classes_` and the map, of type `_dtype`, from two `GroupMoments`.
+    """
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @atomic
+    def partial_fit(self, X=None, y=None, *, labels=None, target_labels=None):
+        """Add labelled rows to those seen before, on either side or on both.
+
+        The map is there as soon as two classes are on both sides, and is learnt anew
+        from all rows at each call: large batches keep the price of that low.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            More rows of the source space; None where there are none.
+        y : array-like of shape (n_target_samples, n_targets), default=None
+            More rows of the target space; None where there are none.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source rows.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target rows.
+
+        Returns
+        -------
+        self : object
+            The estimator. Where a batch is refused or interrupted it stays as the
+            batches before left it.
+
+        Raises
+        ------
+        ValueError
+            If rows come without labels, widths changed, a value is not finite, or the
+            estimator was fitted at once in a way that left no sums.
+        """
+        source, target = self._kept_sums()
+        if y is not None and np.asarray(y).ndim == 1:
+            warn_no_target_rows(self, y)
+            y = None
+        if X is not None:
+            X = validate_data(
+                self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
+            )
+            self._dtype = X.dtype
+            source = _added(source, self._sums(X, labels, "labels"))
+        if y is not None:
+            y = check_array(y, dtype=FLOATS, input_name="y")
+            target = _added(target, self._sums(y, target_labels, "target_labels"))
+        self._take(source, target)
+        return self
+
+    @atomic
+    def merge(self, other):
+        """Add the rows that another aligner has seen, and learn from all of them.
+
+        Parameters
+        ----------
+        other : object
+            Aligner of the same class that has seen labelled rows of the same spaces,
+            be it of one side only. It is not changed.
+
+        Returns
+        -------
+        self : object
+            The estimator, as if it had been fitted on the rows of both.
+
+        Raises
+        ------
+        TypeError
+            If `other` is of another class.
+        ValueError
+            If widths differ, or one of the two was fitted in a way that left no sums.
+        NotFittedError
+            If one of the two has seen no rows.
+        """
+        if type(other) is not type(self):
+            raise TypeError(
+                f"{type(self).__name__} cannot be merged with {type(other).__name__}."
+            )
+        for aligner in (self, other):
+            if not hasattr(aligner, "source_moments_"):
+                raise NotFittedError(
+                    f"One of the two {type(self).__name__} has seen no rows yet."
+                )
+        sides = [
+            mine if theirs is None else _added(mine, theirs)
+            for mine, theirs in zip(self._kept_sums(), other._kept_sums(), strict=True)
+        ]
+        for name in ("n_features_in_", "feature_names_in_", "_dtype"):
+            if hasattr(other, name) and not hasattr(self, name):
+                setattr(self, name, getattr(other, name))
+        self._take(*sides)
+        return self
+
+    def _sums(self, rows, labels, name):
+        labels = check_labels(labels, rows, name)
+        if labels is None:
+            raise ValueError(
+                f"{type(self).__name__}.partial_fit adds up classes: pass {name}."
+            )
+        return GroupMoments.from_rows(rows, labels, order=self._order)
+
+    def _kept_sums(self):
+        if not hasattr(self, "source_moments_"):
+            return None, None
+        if self.source_moments_ is None and self.target_moments_ is None:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted at once and kept no sums: "
+                "start with partial_fit instead of fit."
+            )
+        return self.source_moments_, self.target_moments_
+
+    def _take(self, source, target):
+        """Keep the sums, and learn the map once two classes are on both sides."""
+        self.source_moments_, self.target_moments_ = source, target
+        if target is not None:
+            self.n_targets_ = target.means.shape[1]
+        if source is None or target is None:
+            return
+        if len(np.intersect1d(source.groups, target.groups)) > 1:
+            self._learn(source, target)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "classes_")
+
+
+def _added(sums, batch):
+    if sums is None:
+        return batch
+    widths = sums.means.shape[1], batch.means.shape[1]
+    if widths[0] != widths[1]:
+        raise ValueError(
+            f"New rows have {widths[1]} columns; those seen before have {widths[0]}."
+        )
+    return sums.merge(batch)
+
+
+def shared_classes(labels, target_labels, *, minimum):
+    """Return the sorted classes on both sides; warn of those that are on one only.
+
+    Parameters
+    ----------
+    labels, target_labels : array-like of shape (n_samples,) and (n_target_samples,)
+        Classes, repeated or not.
+    minimum : int
+        Number of shared classes that the caller needs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer shared classes than `minimum`.
+    """
+    source, target = np.unique(labels), np.unique(target_labels)
+    shared = np.intersect1d(source, target)
+    if len(shared) < minimum:
+        raise ValueError(
+            f"Classes on both sides: {len(shared)}; at least {minimum} are needed. "
+            f"labels holds {_named(source)}; target_labels holds {_named(target)}."
+        )
+    for name, classes in (("labels", source), ("target_labels", target)):
+        if len(one_sided := np.setdiff1d(classes, shared)):
+            warnings.warn(
+                f"Left out, since only {name} holds them: {_named(one_sided)}.",
+                UserWarning,
+                stacklevel=6,
+            )
+    return shared
+
+
+def _named(classes):
+    names = [repr(c) for c in classes[:10].tolist()]
+    return ", ".join(names) + (", ..." if len(classes) > 10 else "")

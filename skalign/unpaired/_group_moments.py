@@ -1,0 +1,116 @@
+"""Central moments of each group of rows, kept as sums that can be merged.
+
+Two groups are put together by the third-order form of Eq. 3.1 of [1]_.
+
+References
+----------
+.. [1] P. Pébay, "Formulas for robust, one-pass parallel computation of covariances
+   and arbitrary-order statistical moments", Sandia Report SAND2008-6212, 2008.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_BLOCK_SIZE = 2**21  # products held at once
+
+
+@dataclass
+class GroupMoments:
+    """Sums over the rows of each group, up to an order of 1 (means) or 3.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_groups,)
+        Names of the groups, sorted.
+    counts : ndarray of shape (n_groups,)
+        Numbers of rows.
+    means : ndarray of shape (n_groups, n_features)
+        Means.
+    second : ndarray of shape (n_groups, n_features, n_features) or None
+        Sums of products of two columns about the mean of the group.
+    third : ndarray of shape (n_groups, n_features, n_features, n_features) or None
+        Sums of products of three columns about the mean of the group.
+    """
+
+    groups: np.ndarray
+    counts: np.ndarray
+    means: np.ndarray
+    second: np.ndarray | None = None
+    third: np.ndarray | None = None
+
+    @classmethod
+    def from_rows(cls, rows, labels, *, order):
+        groups, members = np.unique(labels, return_inverse=True)
+        shape, width = (len(groups),), (rows.shape[1],)
+        counts = np.bincount(members).astype(np.float64)
+        self = cls(groups, counts, np.empty(shape + width))
+        if order == 3:
+            self.second = np.empty(shape + 2 * width)
+            self.third = np.empty(shape + 3 * width)
+        for g in range(len(groups)):
+            of_group = rows[members == g]
+            self.means[g] = of_group.mean(axis=0, dtype=np.float64)
+            if order == 3:
+                centred = of_group - self.means[g].astype(rows.dtype)
+                self.second[g] = centred.T @ centred
+                self.third[g] = _third_products(centred)
+        return self
+
+    def merge(self, other):
+        """Sums over the rows of both, with the groups of both."""
+        groups = np.union1d(self.groups, other.groups)
+        a, b = self._spread(groups), other._spread(groups)
+        counts = a.counts + b.counts
+        share = b.counts / counts
+        step = b.means - a.means
+        means = a.means + share[:, None] * step
+        if self.second is None:
+            return GroupMoments(groups, counts, means)
+        share, both = share[:, None, None], (a.counts * share)[:, None, None]
+        square = step[:, :, None] * step[:, None, :]
+        lean = (1 - share) * b.second - share * a.second
+        lean += both * (1 - 2 * share) / 3 * square
+        return GroupMoments(
+            groups,
+            counts,
+            means,
+            a.second + b.second + both * square,
+            a.third + b.third + symmetric_product(lean, step),
+        )
+
+    def _spread(self, groups):
+        """The same sums for more `groups`, zero where there are no rows."""
+        at = np.searchsorted(groups, self.groups)
+        parts = []
+        for part in (self.counts, self.means, self.second, self.third):
+            if part is not None:
+                parts.append(np.zeros((len(groups), *part.shape[1:])))
+                parts[-1][at] = part
+        return GroupMoments(groups, *parts)
+
+    def take(self, groups):
+        """The sums of some of the groups."""
+        at = np.searchsorted(self.groups, groups)
+        parts = (self.counts, self.means, self.second, self.third)
+        return GroupMoments(groups, *(p if p is None else p[at] for p in parts))
+
+
+def symmetric_product(matrices, vectors):
+    """Sum of the three ways to place a vector (n, d) beside a matrix (n, d, d)."""
+    product = matrices[:, :, :, None] * vectors[:, None, None, :]
+    return product + product.transpose(0, 1, 3, 2) + product.transpose(0, 3, 1, 2)
+
+
+def _third_products(rows):
+    """Sum over `rows` of the products of three columns, in float64."""
+    width = rows.shape[1]
+    first, second = np.triu_indices(width)
+    total = np.zeros((width, len(first)))
+    block_rows = max(_BLOCK_SIZE // len(first), 64)
+    for start in range(0, len(rows), block_rows):
+        block = rows[start : start + block_rows]
+        total += block.T @ (block[:, first] * block[:, second])
+    full = np.empty((width, width, width))
+    full[:, first, second] = full[:, second, first] = total
+    return full

@@ -1,0 +1,290 @@
+"""The rotation under which the moments of two sides agree best.
+
+A side is known by its groups of rows (classes, or shells of equal norm). Three blocks
+of moments are compared: the means of the groups, their covariances less a multiple of
+the identity, and the third moments of all rows. Each is scaled to norm 1, so that the
+agreement, their weighted inner product after a rotation, is 1 for exact copies.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import eigh
+
+from skalign.unpaired._group_moments import symmetric_product
+
+_FIRST_WIDTH = 10
+_FIRST_KEPT = 8
+_SAME = 0.01
+_ROUNDING = 1e-10
+_ANCHOR_WEIGHT = 0.25
+
+
+class Blocks(NamedTuple):
+    """Moments of a side in some basis, each block of norm 1 (or 0)."""
+
+    means: np.ndarray  # (n_groups, d)
+    covariances: np.ndarray  # (n_groups, d, d)
+    third: np.ndarray  # (d, d, d)
+
+
+class Embedding(NamedTuple):
+    """Leading axes of a side with too many columns to take third moments of."""
+
+    mean: np.ndarray  # (n_features,)
+    axes: np.ndarray  # (n_features, n_axes)
+
+    @classmethod
+    def from_rows(cls, rows, n_axes):
+        mean = rows.mean(axis=0, dtype=np.float64)
+        centred = rows - mean.astype(rows.dtype)
+        width = rows.shape[1]
+        _, axes = eigh(centred.T @ centred, subset_by_index=(width - n_axes, width - 1))
+        return cls(mean, axes.astype(np.float64))
+
+    def reduce(self, rows):
+        """Coordinates of `rows` in the leading axes."""
+        mean, axes = (part.astype(rows.dtype) for part in self)
+        return (rows - mean) @ axes
+
+
+class Optimum(NamedTuple):
+    """A rotation from which the agreement cannot rise, and how it was found."""
+
+    rotation: np.ndarray  # (d, d), source axes to target axes
+    objective: float
+    n_restarts: int
+
+
+class Side:
+    """Moments of all rows of a side, as a weighted sum over its groups.
+
+    Parameters
+    ----------
+    moments : GroupMoments
+        Sums up to order 3, in the leading axes if `embedding` is given.
+    weights : ndarray of shape (n_groups,)
+        Weights of the groups, of sum 1.
+    embedding : Embedding, default=None
+        Where the leading axes lie.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,)
+    values, axes : ndarray of shape (d,) and (n_features, d)
+        Eigenvalues of the covariance, largest first, and its eigenvectors.
+    n_axes : int
+        Number of eigenvalues that are not zero but for rounding.
+    signal : ndarray of shape (3,)
+        Share of the squared norm of each block that is no sampling noise, from 0 to 1.
+    """
+
+    def __init__(self, moments, weights, embedding=None):
+        share = weights[:, None, None]
+        self._root = np.sqrt(weights)
+        self.mean = weights @ moments.means
+        self._steps = moments.means - self.mean
+        self._covariances = moments.second / moments.counts[:, None, None]
+        between = self._steps[:, :, None] * self._steps[:, None, :]
+        covariance = (share * (self._covariances + between)).sum(axis=0)
+        self._third = np.tensordot(weights / moments.counts, moments.third, 1)
+        self._third += symmetric_product(
+            share * (self._covariances + between / 3), self._steps
+        ).sum(axis=0)
+        values, axes = eigh(covariance)
+        self.values, self._axes = values[::-1].clip(0), axes[:, ::-1]
+        self.n_axes = int(np.sum(self.values > self.values[0] * _ROUNDING))
+        self.signal = self._signal(weights, moments.counts)
+        self.axes = self._axes
+        if embedding is not None:
+            self.mean = embedding.mean + embedding.axes @ self.mean
+            self.axes = embedding.axes @ self._axes
+
+    def blocks(self, n_axes, *, whiten=False):
+        """Return the `Blocks` in the leading axes, of unit variance if whitened."""
+        basis = self._axes[:, :n_axes]
+        if whiten:
+            basis = basis / np.sqrt(self.values[:n_axes])
+        return Blocks(*(_normalised(block) for block in self._raw_blocks(basis)))
+
+    def _raw_blocks(self, basis):
+        means = self._root[:, None] * (self._steps @ basis)
+        covariances = basis.T @ self._covariances @ basis
+        k = basis.shape[1]
+        level = np.trace(covariances, axis1=1, axis2=2) / k
+        covariances -= level[:, None, None] * np.eye(k)
+        covariances *= self._root[:, None, None]
+        third = self._third
+        for _ in range(3):
+            third = np.tensordot(third, basis, (0, 0))
+        return means, covariances, third
+
+    def _signal(self, weights, counts):
+        # Noise: the expected squared norm if the rows of every group were Gaussian.
+        traces = np.trace(self._covariances, axis1=1, axis2=2)
+        squares = np.einsum("gij,gij->g", self._covariances, self._covariances)
+        t1, t2, t3 = (np.sum(self.values**p) for p in (1, 2, 3))
+        noise = (
+            np.sum(weights / counts * traces),
+            np.sum(weights / counts * (traces**2 + squares)),
+            np.sum(weights**2 / counts) * (t1**3 + 3 * t1 * t2 + 2 * t3),
+        )
+        signal = np.zeros(3)
+        for i, block in enumerate(self._raw_blocks(self._axes)):
+            squared_norm = np.vdot(block, block)
+            if squared_norm > noise[i]:
+                signal[i] = 1 - noise[i] / squared_norm
+        return signal
+
+
+def _normalised(block):
+    norm = np.linalg.norm(block)
+    return block / norm if norm > 0 else block
+
+
+class Agreement:
+    """Agreement of two sides in some bases, and its gradient in the rotation.
+
+    Parameters
+    ----------
+    source, target : Blocks
+        Moments in bases of equal width `d`.
+    weights : ndarray of shape (3,)
+        Weights of the blocks, of sum 1.
+    anchors : pair of ndarray of shape (n_pairs, d), default=None
+        Rows that correspond, of norm 1 on each side: a fourth block.
+    """
+
+    def __init__(self, source, target, weights, anchors=None):
+        if anchors is not None:
+            weights = (1 - _ANCHOR_WEIGHT) * weights
+        self._linear = weights[0] * source.means.T @ target.means
+        if anchors is not None:
+            self._linear += _ANCHOR_WEIGHT * anchors[0].T @ anchors[1]
+        self._covariances = source.covariances, weights[1] * target.covariances
+        self._third = source.third, weights[2] * target.third
+
+    def __call__(self, rotations):
+        """Return values (b,) and gradients (b, d, d) for `rotations` (b, d, d)."""
+        b, d, _ = rotations.shape
+        source, target = self._covariances
+        quadratic = np.zeros_like(rotations)
+        for one, other in zip(source, target, strict=True):
+            quadratic += one @ rotations @ other
+        source, target = self._third
+        turned = rotations.transpose(0, 2, 1)
+        cubic = (turned @ source.reshape(d, d * d)).reshape(b, d, d, d)
+        cubic = (turned[:, None] @ cubic).reshape(b, d * d, d).transpose(0, 2, 1)
+        cubic = cubic @ target.reshape(d * d, d)
+        gradients = self._linear + 2 * quadratic + 3 * cubic
+        moments = self._linear + quadratic + cubic
+        values = np.einsum("bij,bij->b", rotations, moments)
+        return values, gradients
+
+
+def polar(matrices):
+    """Nearest orthogonal matrices."""
+    U, _, Vt = np.linalg.svd(matrices, full_matrices=False)
+    return U @ Vt
+
+
+def climb(agreement, rotations, *, max_iter, tol):
+    """Raise the agreement from each of `rotations` (b, d, d) until it stops rising.
+
+    ``R <- polar(gradient + mu * R)``, where `mu` grows until the agreement does not
+    fall. Returns rotations (b, d, d) and values (b,).
+    """
+    rotations = rotations.copy()
+    values, gradients = agreement(rotations)
+    mu, n_still = np.zeros(len(values)), np.zeros(len(values), dtype=int)
+    for _ in range(max_iter):
+        moving = np.flatnonzero(n_still < 3)
+        if len(moving) == 0:
+            break
+        steps = polar(gradients[moving] + mu[moving, None, None] * rotations[moving])
+        new_values, new_gradients = agreement(steps)
+        rises = new_values - values[moving]
+        up, down = moving[rises >= 0], moving[rises < 0]
+        n_still[moving] = np.where(np.abs(rises) < tol, n_still[moving] + 1, 0)
+        rotations[up], gradients[up] = steps[rises >= 0], new_gradients[rises >= 0]
+        values[up] = new_values[rises >= 0]
+        mu[up] *= 0.7
+        mu[down] = np.maximum(2 * mu[down], 0.05)
+    return rotations, values
+
+
+def random_rotations(n_rotations, n_axes, rng):
+    """Rotations of as many leading axes as a search begins with."""
+    width = min(_FIRST_WIDTH, n_axes)
+    return np.linalg.qr(rng.standard_normal((n_rotations, width, width)))[0]
+
+
+def search(source, target, weights, starts, *, n_axes, max_iter, tol, pairs=None):
+    """Find the rotations between leading axes under which two sides agree best.
+
+    Rotations of a few leading axes climb; the best of the different ones they end at
+    are widened to more axes, step by step, and climb on.
+
+    Parameters
+    ----------
+    source, target : Side
+        The two sides.
+    weights : ndarray of shape (3,)
+        Weights of the blocks.
+    starts : ndarray of shape (n_starts, width, width)
+        Rotations of leading axes to start from, beside the one that fits the means of
+        the groups.
+    n_axes : int
+        Leading axes of both sides to use.
+    max_iter, tol : int and float
+        Steps at most, and the change at which a climb stops.
+    pairs : tuple of ndarray of shape (n_pairs, d), default=None
+        Centred rows that are known to correspond, in the axes of each side.
+
+    Returns
+    -------
+    optima : list of Optimum
+        The best first; no two move rows alike.
+    """
+    width, n_kept, hits = starts.shape[1], _FIRST_KEPT, None
+    while True:
+        blocks = [side.blocks(width) for side in (source, target)]
+        anchors = None
+        if pairs is not None:
+            anchors = [_normalised(rows[:, :width]) for rows in pairs]
+        agreement = Agreement(*blocks, weights, anchors)
+        if hits is None:
+            from_means = polar(blocks[0].means.T @ blocks[1].means)
+            starts = np.concatenate([from_means[None], starts])
+            hits = np.ones(len(starts), dtype=int)
+        else:
+            # What agrees in the leading axes says how to turn the next ones.
+            starts = polar(agreement(_padded(starts, width))[1])
+        rotations, values = climb(agreement, starts, max_iter=max_iter, tol=tol)
+        optima = _different(rotations, values, hits, source.values[:width])[:n_kept]
+        if width == n_axes:
+            return optima
+        starts = np.array([optimum.rotation for optimum in optima])
+        hits = np.array([optimum.n_restarts for optimum in optima])
+        width, n_kept = min(2 * width, n_axes), max(n_kept // 2, 2)
+
+
+def _padded(rotations, width):
+    wide = np.zeros((len(rotations), width, width))
+    wide[:, : rotations.shape[1], : rotations.shape[1]] = rotations
+    return wide
+
+
+def _different(rotations, values, hits, variances):
+    """Merge what moves rows alike: less than `_SAME` of their variance apart."""
+    shares = variances / (2 * variances.sum())
+    optima = []
+    for i in np.argsort(-values, kind="stable"):
+        for j, other in enumerate(optima):
+            steps = np.sum((rotations[i] - other.rotation) ** 2, axis=1)
+            if shares @ steps < _SAME:
+                optima[j] = other._replace(n_restarts=other.n_restarts + int(hits[i]))
+                break
+        else:
+            optima.append(Optimum(rotations[i], float(values[i]), int(hits[i])))
+    return optima
