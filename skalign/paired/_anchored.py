@@ -134,6 +134,10 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         if get_config()["enable_metadata_routing"]:
             given = fit_params if labels is None else {**fit_params, "labels": labels}
             fit_params = process_routing(self, "fit", **given).aligner.fit
+        return self._fit(X, y, labels, fit_params)
+
+    def _fit(self, X, y, labels, fit_params):
+        """Fit with what is routed to the aligner."""
         X, y, _ = check_pairs(self, X, y)
         y = y.ravel() if self._y_ndim == 1 else y
         selector = RandomAnchors() if self.selector is None else clone(self.selector)

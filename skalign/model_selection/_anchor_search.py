@@ -1,0 +1,689 @@
+"""Cross-validated search for how many anchors, and which."""
+
+from copy import copy
+from dataclasses import dataclass
+from itertools import product
+from numbers import Integral, Real
+from time import perf_counter
+from traceback import format_exc
+from warnings import warn
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils._param_validation import (
+    HasMethods,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skalign._aligner import AlignerMixin
+from skalign._validation import FLOATS, atomic, check_labels, check_pairs
+from skalign.anchors import RandomAnchors
+from skalign.anchors._selector import AnchorSelector, count_anchors
+from skalign.paired import AnchoredAligner, LinearAligner
+from skalign.paired._anchored import take_rows
+from skalign.paired._streaming import StreamingMixin
+
+
+@dataclass
+class _Outcome:
+    """What came of one candidate on one fold; None instead of scores after an error."""
+
+    fit_time: float = 0.0
+    score_time: float = 0.0
+    test_scores: dict | float | None = None
+    train_scores: dict | float | None = None
+    fit_error: str | None = None
+    score_error: str | None = None
+
+    def value(self, side, metric, error_score):
+        scores = getattr(self, f"{side}_scores")
+        score = scores.get(metric) if isinstance(scores, dict) else scores
+        return error_score if score is None or isinstance(score, str) else score
+
+    def errors(self):
+        scores = self.test_scores if isinstance(self.test_scores, dict) else {}
+        of_metrics = (score for score in scores.values() if isinstance(score, str))
+        return [*filter(None, [self.score_error]), *of_metrics]
+
+
+def _choose_anchors(selector, n_anchors, X, labels):
+    """Return the anchors for each number, or the exception that came instead."""
+    path, possible = [None] * len(n_anchors), []
+    for i, n in enumerate(n_anchors):
+        try:
+            count_anchors(n, len(X))
+            if hasattr(selector, "select_path"):
+                possible.append(i)
+            else:
+                chosen = clone(selector).set_params(n_anchors=n).select(X, labels)
+                path[i] = np.asarray(chosen)
+        except Exception as error:
+            path[i] = error
+    if possible:
+        numbers = [n_anchors[i] for i in possible]
+        try:
+            found = clone(selector).select_path(X, numbers, labels)
+        except Exception as error:
+            found = [error] * len(possible)
+        for i, anchors in zip(possible, found, strict=True):
+            path[i] = anchors
+    return path
+
+
+def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
+    """Fit `aligner` on the anchors, or update what was `fitted` on those before.
+
+    Sums of fewer rows than columns say too little, and sums of an ill-conditioned
+    system too inaccurately: there the aligner looks at the rows.
+    """
+    n_before = len(before)
+    if (
+        isinstance(fitted, StreamingMixin)
+        and hasattr(fitted, "partial_fit")
+        and n_before >= X.shape[1]
+        and np.array_equal(anchors[:n_before], before)
+    ):
+        new = anchors[n_before:]
+        if len(new):
+            fitted.partial_fit(X[new], y[new], **take_rows(metadata, new, len(X)))
+        limit = np.finfo(X.dtype).eps ** (-2 / 3)
+        if getattr(fitted, "_condition", 1.0) <= limit:
+            return fitted
+    metadata = take_rows(metadata, anchors, len(X))
+    return clone(aligner).fit(X[anchors], y[anchors], **metadata)
+
+
+def _score(scorer, estimator, X, y, metadata):
+    """Return a number, or a dict of them; of several metrics, errors as strings."""
+    scores = scorer(estimator, X, y, **metadata)
+    for score in scores.values() if isinstance(scores, dict) else [scores]:
+        is_number = np.ndim(score) == 0 and isinstance(np.asarray(score).item(), Real)
+        if not (is_number or (isinstance(scores, dict) and isinstance(score, str))):
+            raise ValueError(f"scoring must return numbers; got {score!r}.")
+    return scores
+
+
+def _search_fold(
+    anchored, n_anchors, X, y, labels, train, test, scorer, fit_params, score_params,
+    *, raise_errors, return_train_score,
+):  # fmt: skip
+    """Fit and score one selector with every number of anchors on one fold."""
+    start, n_samples = perf_counter(), len(X)
+    fit_params = take_rows(fit_params, train, n_samples)
+    test_rows = X[test], y[test], take_rows(score_params, test, n_samples)
+    train_rows = X[train], y[train], take_rows(score_params, train, n_samples)
+    X, y, _ = check_pairs(anchored, *train_rows[:2])
+    y = y.ravel() if anchored._y_ndim == 1 else y
+    labels = None if labels is None else labels[train]
+    path = _choose_anchors(anchored.selector, n_anchors, X, labels)
+    shared_time = (perf_counter() - start) / len(path)
+
+    outcomes = [_Outcome() for _ in path]
+    fitted, before = None, np.empty(0, dtype=np.intp)
+    for i in sorted(range(len(path)), key=lambda i: np.size(path[i])):
+        start, outcome, anchors = perf_counter(), outcomes[i], path[i]
+        try:
+            if isinstance(anchors, Exception):
+                raise anchors
+            fitted = _fit_or_update(
+                anchored.aligner, fitted, X, y, before, anchors, fit_params
+            )
+        except Exception:
+            if raise_errors:
+                raise
+            outcome.fit_error = format_exc()
+            continue
+        finally:
+            outcome.fit_time = perf_counter() - start + shared_time
+        before, start = anchors, perf_counter()
+        candidate = copy(anchored)
+        candidate.aligner_, candidate.anchor_indices_ = fitted, anchors
+        try:
+            outcome.test_scores = _score(scorer, candidate, *test_rows)
+            outcome.score_time = perf_counter() - start
+            if return_train_score:
+                outcome.train_scores = _score(scorer, candidate, *train_rows)
+        except Exception:
+            if raise_errors:
+                raise
+            outcome.score_error = format_exc()
+    return outcomes
+
+
+def _cv_results(outcomes, params, error_score, return_train_score):
+    """Tabulate outcomes of shape (n_candidates, n_splits) as scikit-learn does.
+
+    Returns
+    -------
+    results : dict of ndarray
+    metrics : list of str, or None where there is but one
+    """
+    results = {}
+
+    def store(name, values, splits=False):
+        values = np.array(values, dtype=np.float64)
+        if splits:
+            for k, column in enumerate(values.T):
+                results[f"split{k}_{name}"] = column
+        results[f"mean_{name}"] = values.mean(axis=1)
+        results[f"std_{name}"] = values.std(axis=1)
+
+    store("fit_time", [[outcome.fit_time for outcome in row] for row in outcomes])
+    store("score_time", [[outcome.score_time for outcome in row] for row in outcomes])
+    for name in ("selector", "n_anchors"):
+        values = [candidate[name] for candidate in params]
+        kinds = {type(value) for value in values}
+        plain = len(kinds) == 1 and kinds <= {int, float}
+        column = np.ma.MaskedArray(np.empty(len(values), dtype=object))
+        column[:] = values
+        results[f"param_{name}"] = column.astype(kinds.pop()) if plain else column
+    results["params"] = params
+
+    flat = [outcome for row in outcomes for outcome in row]
+    known = next((o.test_scores for o in flat if o.test_scores is not None), None)
+    metrics = list(known) if isinstance(known, dict) else None
+    for metric in metrics or ["score"]:
+        for side in ("test", "train") if return_train_score else ("test",):
+            values = [
+                [outcome.value(side, metric, error_score) for outcome in row]
+                for row in outcomes
+            ]
+            store(f"{side}_{metric}", values, splits=True)
+            if side == "test":
+                means = results[f"mean_test_{metric}"]
+                means = np.nan_to_num(means, nan=np.nanmin([*means, 0.0]) - 1)
+                ranks = rankdata(-means, method="min").astype(np.int32)
+                results[f"rank_test_{metric}"] = ranks
+    return results, metrics
+
+
+def _warn_of_failures(outcomes, error_score):
+    """Raise if all fits failed; warn if some fits or scores did."""
+    fits = [outcome.fit_error for outcome in outcomes if outcome.fit_error]
+    scores = [error for outcome in outcomes for error in outcome.errors()]
+    if len(fits) == len(outcomes):
+        raise ValueError(f"All {len(fits)} fits failed. The first:\n{fits[0]}")
+    if fits:
+        warn(
+            f"{len(fits)} of {len(outcomes)} fits failed; their scores are set to "
+            f"{error_score}. The first:\n{fits[0]}",
+            FitFailedWarning,
+            stacklevel=4,
+        )
+    if scores:
+        warn(
+            f"Scoring failed {len(scores)} times; these scores are set to "
+            f"{error_score}. The first:\n{scores[0]}",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _best_has(method):
+    def check(self):
+        getattr(getattr(self, "best_estimator_", self._anchored()), method)
+        return True
+
+    return check
+
+
+class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
+    """Cross-validated search for how many anchors, and which.
+
+    The same scores as scikit-learn's `GridSearchCV` over :class:`AnchoredAligner`, in
+    less time: each rule chooses once per fold, for all numbers of anchors, and where
+    the larger set begins with the smaller one the sums of an aligner that has
+    `partial_fit` are updated instead of being taken again. Read more in the
+    :ref:`User Guide <anchors>`.
+
+    Parameters
+    ----------
+    aligner : object
+        Paired aligner, or pipeline that ends in one. None is ``LinearAligner()``.
+
+    selectors : list or dict of objects
+        Rules to choose among: objects of :mod:`skalign.anchors`, or any with a
+        parameter `n_anchors` and ``select(X, labels=None)``. The keys of a dict stand
+        for them in `cv_results_` and `best_params_`.
+
+    n_anchors : array-like of int or float
+        Numbers of anchors to choose among; a float above 0 and at most 1 is a share of
+        the training rows of a fold, and of all rows for `best_estimator_`.
+
+    cv : int, cross-validation generator or iterable, default=None
+        How to split the rows, as for `GridSearchCV`.
+
+    scoring : str, callable, list, tuple or dict, default=None
+        What to compare by, as for `GridSearchCV`; the scorers of
+        :mod:`skalign.metrics` compare spaces. None is `score` of the aligner, R2.
+
+    n_jobs : int, default=None
+        Number of jobs to run in parallel, over folds and rules.
+
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all rows. With several metrics, the name of
+        the one that decides. A callable takes `cv_results_` and returns the index of
+        the best candidate: for instance the fewest anchors that score well enough.
+
+    error_score : "raise" or float, default=nan
+        Score of a candidate that fails on a fold, with a warning; or raise.
+
+    return_train_score : bool, default=False
+        Whether to score the training rows of each fold too.
+
+    verbose : int, default=0
+        How much joblib tells of its progress.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        One entry per candidate, under the names of `GridSearchCV`: `param_selector`,
+        `param_n_anchors`, `params`, `split0_test_score` and so on, `mean_test_score`,
+        `std_test_score`, `rank_test_score`, `mean_fit_time` and so on. The time for
+        what candidates share is divided among them.
+
+    best_estimator_ : AnchoredAligner
+        The best candidate, fitted on all rows; not with ``refit=False``.
+
+    best_params_ : dict
+        Its `selector` and `n_anchors`.
+
+    best_score_ : float
+        Its mean score over the folds; not if `refit` is a callable.
+
+    best_index_ : int
+        Its place in `cv_results_`.
+
+    scorer_ : callable
+        Scorer in force.
+
+    n_splits_ : int
+        Number of folds.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    AnchoredAligner : One aligner on one choice of anchors.
+    sklearn.model_selection.GridSearchCV : Searches over any parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import AnchorSearchCV, LinearAligner
+    >>> from skalign.anchors import KMeansAnchors, RandomAnchors
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 10))
+    >>> y = X @ rng.normal(size=(10, 10)) + rng.normal(size=(300, 10))
+    >>> rules = {"random": RandomAnchors(random_state=0), "k-means": KMeansAnchors()}
+    >>> search = AnchorSearchCV(LinearAligner(), rules, [10, 20, 160]).fit(X, y)
+    >>> search.best_params_["n_anchors"]
+    160
+    >>> search.cv_results_["mean_test_score"].shape
+    (6,)
+    """
+
+    _parameter_constraints = {
+        "aligner": [HasMethods(["fit", "transform"]), None],
+        "selectors": [list, tuple, dict],
+        "n_anchors": ["array-like"],
+        "cv": ["cv_object"],
+        "scoring": [
+            StrOptions(set(get_scorer_names())),
+            callable,
+            list,
+            tuple,
+            dict,
+            None,
+        ],
+        "n_jobs": [Integral, None],
+        "refit": ["boolean", str, callable],
+        "error_score": [StrOptions({"raise"}), Real],
+        "return_train_score": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        aligner,
+        selectors,
+        n_anchors,
+        *,
+        cv=None,
+        scoring=None,
+        n_jobs=None,
+        refit=True,
+        error_score=np.nan,
+        return_train_score=False,
+        verbose=0,
+    ):
+        self.aligner = aligner
+        self.selectors = selectors
+        self.n_anchors = n_anchors
+        self.cv = cv
+        self.scoring = scoring
+        self.n_jobs = n_jobs
+        self.refit = refit
+        self.error_score = error_score
+        self.return_train_score = return_train_score
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @atomic
+    def fit(self, X, y, *, labels=None, **params):
+        """Score every candidate on every fold, and fit the best on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the rows, for the selectors.
+        **params : dict
+            Passed on to `fit` of the aligner, such as `sample_weight`, but for
+            `groups`, which goes to the splitter; of what has a value for each row of
+            `X`, those of the training rows. With metadata routing enabled, to the
+            aligner, the splitter and the scorer as they request.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `X` and `y` differ in length, a value is not finite, there is no selector
+            or no number of anchors, a number is out of range, `refit` does not say
+            which of several metrics decides, or all fits fail.
+        """
+        names, selectors, n_anchors = self._candidates()
+        if isinstance(self.scoring, list | tuple | dict):
+            self._check_refit(list(self.scoring))
+        scorer = self._scorer(raise_exc=self.error_score == "raise")
+        routed = self._route(labels, params)
+        rows = validate_data(
+            self,
+            X,
+            y,
+            dtype=FLOATS,
+            multi_output=True,
+            y_numeric=True,
+            ensure_min_samples=2,
+        )
+        labels = check_labels(labels, rows[0], "labels")
+        cv = check_cv(self.cv, rows[1])
+        splits = list(cv.split(*rows, **routed.splitter.split))
+        outcomes = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
+            delayed(_search_fold)(
+                self._anchored(clone(selector)),
+                n_anchors,
+                *rows,
+                labels,
+                *split,
+                scorer,
+                routed.aligner.fit,
+                routed.scorer.score,
+                raise_errors=self.error_score == "raise",
+                return_train_score=self.return_train_score,
+            )
+            for selector, split in product(selectors, splits)
+        )
+        _warn_of_failures([o for fold in outcomes for o in fold], self.error_score)
+        by_candidate = [
+            fold
+            for start in range(0, len(outcomes), len(splits))
+            for fold in zip(*outcomes[start : start + len(splits)], strict=True)
+        ]
+        params = [{"selector": s, "n_anchors": n} for s, n in product(names, n_anchors)]
+        results, metrics = _cv_results(
+            by_candidate, params, self.error_score, self.return_train_score
+        )
+        if metrics:
+            self._check_refit(metrics)
+        if self.refit or not metrics:
+            self._choose_best(results, self.refit if metrics else "score")
+        if self.refit:
+            chosen = clone(selectors[self.best_index_ // len(n_anchors)])
+            chosen.set_params(n_anchors=self.best_params_["n_anchors"])
+            start = perf_counter()
+            self.best_estimator_ = self._anchored(chosen)._fit(
+                X, y, labels, routed.aligner.fit
+            )
+            self.refit_time_ = perf_counter() - start
+        self.n_targets_ = 1 if rows[1].ndim == 1 else rows[1].shape[1]
+        self.cv_results_, self.scorer_, self.n_splits_ = (
+            results,
+            self._scorer(),
+            len(splits),
+        )
+        return self
+
+    def transform(self, X):
+        """Carry source rows by the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_features_out)
+            What `transform` of `best_estimator_` gives.
+        """
+        return self._best("transform").transform(X)
+
+    def transform_target(self, y):
+        """Carry target rows to where mapped source rows are compared with them.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_features_out)
+            What `transform_target` of `best_estimator_` gives.
+        """
+        return self._best("transform_target").transform_target(y)
+
+    @available_if(_best_has("predict"))
+    def predict(self, X):
+        """Predict the target row of each source row by the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_targets) or (n_samples,)
+            What `predict` of `best_estimator_` gives.
+        """
+        return self._best("predict").predict(X)
+
+    @available_if(_best_has("predict_std"))
+    def predict_std(self, X, *, include_noise=True):
+        """Standard deviation of predictions by the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        include_noise : bool, default=True
+            Whether to answer for a new target row, or for the map alone.
+
+        Returns
+        -------
+        std : ndarray of shape (n_samples, n_targets)
+            What `predict_std` of `best_estimator_` gives.
+        """
+        best = self._best("predict_std")
+        return best.predict_std(X, include_noise=include_noise)
+
+    @available_if(_best_has("inverse_transform"))
+    def inverse_transform(self, y):
+        """Carry rows back into the source space by the best estimator.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_features_out)
+            Rows of the space that `transform` leads to.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_features)
+            What `inverse_transform` of `best_estimator_` gives.
+        """
+        return self._best("inverse_transform").inverse_transform(y)
+
+    def score(self, X, y, **params):
+        """Score the best estimator as the search did.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items in the target space.
+        **params : dict
+            Passed on to the scorer, such as `sample_weight`.
+
+        Returns
+        -------
+        score : float
+            Of several metrics, the one that `refit` names.
+        """
+        best = self._best("score")
+        if get_config()["enable_metadata_routing"]:
+            params = process_routing(self, "score", **params).scorer.score
+        scores = self.scorer_(best, X, y, **params)
+        return scores[self.refit] if isinstance(scores, dict) else scores
+
+    def get_metadata_routing(self):
+        """Get the metadata that `fit` and `score` take and pass on.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        self._validate_params()  # fit_transform asks for the routing first
+        fit = MethodMapping().add(caller="fit", callee="fit")
+        scores = MethodMapping().add(caller="score", callee="score")
+        scores.add(caller="fit", callee="score")
+        split = MethodMapping().add(caller="fit", callee="split")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(aligner=self._unfitted, method_mapping=fit)
+        router.add(scorer=self._scorer(), method_mapping=scores)
+        return router.add(splitter=check_cv(self.cv), method_mapping=split)
+
+    def _candidates(self):
+        """Return what stands for the selectors, the selectors and the numbers."""
+        keyed = isinstance(self.selectors, dict)
+        selectors = list(self.selectors.values() if keyed else self.selectors)
+        names, n_anchors = list(self.selectors), list(self.n_anchors)
+        if not selectors or not n_anchors:
+            raise ValueError(
+                f"There is nothing to search: {len(selectors)} selectors, "
+                f"{len(n_anchors)} numbers of anchors."
+            )
+        for selector in selectors:
+            if not hasattr(selector, "select"):
+                raise ValueError(f"The selector {selector!r} has no method select.")
+        allowed = {"n_anchors": AnchorSelector._parameter_constraints["n_anchors"]}
+        for n in n_anchors:
+            validate_parameter_constraints(allowed, {"n_anchors": n}, "AnchorSearchCV")
+        return names, selectors, n_anchors
+
+    def _route(self, labels, params):
+        """Return what goes to the aligner, the scorer and the splitter."""
+        if get_config()["enable_metadata_routing"]:
+            given = params if labels is None else {**params, "labels": labels}
+            return process_routing(self, "fit", **given)
+        groups = params.pop("groups", None)
+        return Bunch(
+            aligner=Bunch(fit=params),
+            scorer=Bunch(score={}),
+            splitter=Bunch(split={} if groups is None else {"groups": groups}),
+        )
+
+    def _check_refit(self, metrics):
+        if self.refit and not callable(self.refit) and self.refit not in metrics:
+            raise ValueError(
+                f"refit={self.refit!r} must name which of {metrics} decides, be a "
+                "callable, or be False."
+            )
+
+    def _choose_best(self, results, metric):
+        if callable(self.refit):
+            self.best_index_ = self.refit(results)
+            n_candidates = len(results["params"])
+            if not isinstance(self.best_index_, Integral) or not (
+                0 <= self.best_index_ < n_candidates
+            ):
+                raise ValueError(
+                    f"refit returned {self.best_index_!r}; the index of one of "
+                    f"{n_candidates} candidates is wanted."
+                )
+        else:
+            self.best_index_ = int(results[f"rank_test_{metric}"].argmin())
+            self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = results["params"][self.best_index_]
+
+    def _best(self, method):
+        check_is_fitted(self)
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                f"refit={self.refit!r} left no best_estimator_ to {method} with."
+            )
+        return self.best_estimator_
+
+    def _anchored(self, selector=None):
+        return AnchoredAligner(self._unfitted, selector)
+
+    def _scorer(self, raise_exc=True):
+        return check_scoring(self._unfitted, self.scoring, raise_exc=raise_exc)
+
+    @property
+    def _unfitted(self):
+        return LinearAligner() if self.aligner is None else self.aligner
+
+    @property
+    def _n_features_out(self):
+        return self.best_estimator_._n_features_out
+
+    def __sklearn_tags__(self):
+        tags = get_tags(self._anchored(RandomAnchors(random_state=0)))
+        keyed = isinstance(self.selectors, dict)
+        selectors = self.selectors.values() if keyed else self.selectors
+        tags.non_deterministic |= any(
+            get_tags(selector).non_deterministic for selector in selectors
+        )
+        return tags
