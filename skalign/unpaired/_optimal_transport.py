@@ -62,6 +62,7 @@ def entropic_plan(cost, reg, *, max_iter, tol):
         cost,
         reg,
         method="sinkhorn_stabilized",
+        tau=1e30,  # POT's 1e3 is passed by the first scaling of 1,000 rows, for ever
         numItermax=max_iter,
         stopThr=tol / np.sqrt(cost.shape[1]),
         warn=False,
