@@ -25,10 +25,10 @@ from skalign.unpaired._moment_matching import (
 
 # Where the covariance-exact map is the better one, and what a sound fit looks like:
 # measured on latents of autoencoders, see the user guide.
-_MAP_ROWS, _MAP_OBJECTIVE = 100, 0.93
+MAP_ROWS, MAP_OBJECTIVE = 100, 0.93
 _SOUND_ROWS, _SOUND_OBJECTIVE, _SOUND_SHARES = 20, 0.85, 0.05
 _SOUND_SIGNAL, _ANY_SIGNAL = 0.9, 0.5
-_THIRD_ONLY = np.array([0.0, 0.0, 1.0])
+THIRD_ONLY = np.array([0.0, 0.0, 1.0])
 
 
 def norm_shells(rows, n_shells):
@@ -385,13 +385,13 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         best = optima[0]
         self.map_ = self.map
         if self.map == "auto":
-            sure = classes is not None or best.objective >= _MAP_OBJECTIVE
-            enough = n_rows >= _MAP_ROWS * k
+            sure = classes is not None or best.objective >= MAP_OBJECTIVE
+            enough = n_rows >= MAP_ROWS * k
             self.map_ = "covariance" if sure and enough else "rotation"
         if self.map_ == "rotation":
             coef = rotation_coef(source, target, best.rotation)
         else:
-            weights = _THIRD_ONLY if classes is None else weights
+            weights = THIRD_ONLY if classes is None else weights
             coef = covariance_coef(source, target, best.rotation, weights, **climbing)
         self.objective_, self.n_restarts_at_best_ = best.objective, best.n_restarts
         self.next_objective_ = optima[1].objective if len(optima) > 1 else -np.inf

@@ -1,0 +1,154 @@
+"""Class means as anchors."""
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import has_fit_parameter
+
+from skalign._validation import atomic, check_sides
+from skalign.paired import LinearAligner
+from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
+from skalign.unpaired._covariance_map import identity_map
+from skalign.unpaired._group_moments import GroupMoments
+from skalign.unpaired._inner_aligner import InnerAlignerMixin
+
+
+class ClassMeanAligner(
+    ClassSumsMixin, InnerAlignerMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Class means as pairs for any paired aligner.
+
+    Where labels are all that two sides share, the mean of a class on one side belongs
+    to its mean on the other. That fixes one direction less than there are classes: with
+    wider spaces the rest is a guess, and :class:`MomentAligner`, which also compares
+    the spread of each class, is far better. Read more in the
+    :ref:`User Guide <unpaired>`.
+
+    Parameters
+    ----------
+    aligner : object, default=None
+        Paired aligner to fit on the means. None is ``LinearAligner()``, whose ridge
+        is what the few means need: on latents of autoencoders it beats rotations at
+        every width, see the user guide.
+
+    weight_by_size : bool, default=False
+        Whether a class counts by its number of rows, the mean of its shares on both
+        sides, as `sample_weight` of the aligner; else all classes count alike.
+
+    Attributes
+    ----------
+    aligner_ : object
+        The aligner, fitted on the means.
+
+    classes_ : ndarray of shape (n_classes,) or None
+        Classes on both sides, sorted; None without target rows.
+
+    source_moments_, target_moments_ : GroupMoments or None
+        Counts and means of all classes seen on each side.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    MomentAligner : Class means, class covariances and third moments.
+    ICPAligner : Matches rows of the same class, from such a start.
+
+    References
+    ----------
+    .. [1] Z. Lähner and M. Moeller, "On the direct alignment of latent spaces",
+       UniReps workshop, NeurIPS 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import ClassMeanAligner, RigidAligner
+    >>> X, y = [[0, 0], [2, 0], [0, 3], [0, 1]], [[6, 5], [5, 5], [5, 7]]
+    >>> labels, target_labels = ["a", "b", "c", "c"], ["c", "a", "b"]
+    >>> aligner = ClassMeanAligner(RigidAligner())
+    >>> aligner = aligner.fit(X, y, labels=labels, target_labels=target_labels)
+    >>> aligner.transform([[1, 1]]).round(3) + 0.0
+    array([[6., 6.]])
+    """
+
+    _order = 1
+    _parameter_constraints = {
+        "aligner": [HasMethods(["fit", "transform"]), None],
+        "weight_by_size": ["boolean"],
+    }
+
+    def __init__(self, aligner=None, *, weight_by_size=False):
+        self.aligner = aligner
+        self.weight_by_size = weight_by_size
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @atomic
+    def fit(self, X, y=None, *, labels=None, target_labels=None):
+        """Learn the map from the means of the classes that both sides have.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space. With a `y` that holds no target rows (None, or
+            the class labels that a Pipeline passes on) the aligner is the identity and
+            warns.
+        labels : array-like of shape (n_samples,)
+            Classes of the source rows, strings or numbers.
+        target_labels : array-like of shape (n_target_samples,)
+            Classes of the target rows. A class on one side only is left out, and a
+            warning names it.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing on a side, fewer than two classes are on both sides,
+            lengths differ, a value is not finite, or `weight_by_size` is set for an
+            aligner whose `fit` takes no `sample_weight`.
+        """
+        X, y, labels, target_labels = check_sides(
+            self, X, y, labels=labels, target_labels=target_labels
+        )
+        self._dtype = X.dtype
+        self.source_moments_ = self.target_moments_ = None
+        if y is None:
+            self.classes_, self.aligner_ = None, identity_map(X)
+            return self
+        for name, values in (("labels", labels), ("target_labels", target_labels)):
+            if values is None:
+                raise ValueError(f"ClassMeanAligner needs {name}; got None.")
+        self.source_moments_ = GroupMoments.from_rows(X, labels, order=1)
+        self.target_moments_ = GroupMoments.from_rows(y, target_labels, order=1)
+        self._learn(self.source_moments_, self.target_moments_)
+        return self
+
+    def _learn(self, source, target):
+        classes = shared_classes(source.groups, target.groups, minimum=2)
+        source, target = source.take(classes), target.take(classes)
+        aligner = LinearAligner() if self.aligner is None else clone(self.aligner)
+        weights = {}
+        if self.weight_by_size:
+            if not has_fit_parameter(aligner, "sample_weight"):
+                raise ValueError(
+                    "weight_by_size=True needs an aligner whose fit takes "
+                    f"sample_weight; that of {type(aligner).__name__} does not."
+                )
+            shares = [side.counts / side.counts.sum() for side in (source, target)]
+            weights = {"sample_weight": sum(shares) * len(classes) / 2}
+        self.aligner_ = aligner.fit(
+            source.means.astype(self._dtype),
+            target.means.astype(self._dtype),
+            **weights,
+        )
+        self.classes_ = classes

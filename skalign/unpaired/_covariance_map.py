@@ -1,0 +1,88 @@
+"""Paired maps that cannot shrink: their variance comes from the sides."""
+
+import numpy as np
+from scipy.linalg import eigh
+from sklearn.base import BaseEstimator
+
+from skalign._aligner import AffineMixin, PairedMixin
+from skalign._validation import check_pairs
+from skalign.moments import Moments
+from skalign.paired._rigid import nearest_rotation
+
+_ROUNDING = 1e-10
+
+
+class Spread:
+    """Mean, covariance and its eigenvectors, of weighted rows of a side."""
+
+    def __init__(self, rows, weights=None):
+        moments = Moments.from_arrays(rows, sample_weight=weights)
+        self.mean = moments.x_mean
+        values, vectors = eigh(moments.xx / moments.weight)
+        kept = values > max(values[-1], 0) * _ROUNDING
+        self.values, self.vectors = values[kept], vectors[:, kept]
+
+    def root(self, power):
+        """Power of the covariance where it is not zero."""
+        return (self.vectors * self.values ** (power / 2)) @ self.vectors.T
+
+
+class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
+    """Rotation from pairs, scale from the two sides.
+
+    Least squares shrinks where pairs are wrong: their noise draws the map to the
+    mean. Here the pairs only say how to turn; how far to stretch is known from all
+    rows of both sides, whatever the pairs.
+
+    Parameters
+    ----------
+    whiten : bool, default=True
+        Whether to turn between the whitened spaces, so that the covariance of the
+        source is carried exactly to that of the target; else one scale for all
+        directions carries the total variance.
+    source, target : Spread, default=None
+        The two sides; by default the pairs themselves.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features, n_targets)
+        Map from centred source rows to centred target rows.
+    x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
+        Means of the sides.
+    """
+
+    def __init__(self, whiten=True, *, source=None, target=None):
+        self.whiten = whiten
+        self.source = source
+        self.target = target
+
+    def fit(self, X, y, sample_weight=None):
+        """Learn the map from pairs (as in `RigidAligner.fit`)."""
+        X, y, sample_weight = check_pairs(self, X, y, sample_weight=sample_weight)
+        source = self.source or Spread(X, sample_weight)
+        target = self.target or Spread(y, sample_weight)
+        x_mean, y_mean = (
+            side.mean.astype(X.dtype, copy=False) for side in (source, target)
+        )
+        left = X - x_mean
+        if sample_weight is not None:
+            left *= sample_weight[:, None].astype(X.dtype, copy=False)
+        cross = (left.T @ (y - y_mean)).astype(np.float64)
+        if self.whiten:
+            turned, _ = nearest_rotation(source.root(-1) @ cross @ target.root(-1))
+            coef = source.root(-1) @ turned @ target.root(1)
+        else:
+            rotation, _ = nearest_rotation(cross)
+            coef = np.sqrt(target.values.sum() / source.values.sum()) * rotation
+        self.coef_ = coef.astype(X.dtype)
+        self.x_mean_, self.y_mean_ = x_mean, y_mean
+        return self
+
+
+def identity_map(X):
+    """Map that leaves rows as they are."""
+    aligner = VarianceMap()
+    aligner.n_features_in_ = aligner.n_targets_ = width = X.shape[1]
+    aligner.coef_ = np.eye(width, dtype=X.dtype)
+    aligner.x_mean_ = aligner.y_mean_ = np.zeros(width, dtype=X.dtype)
+    return aligner

@@ -1,0 +1,484 @@
+"""Iterative closest points, in any width."""
+
+import warnings
+from functools import cache
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+from skalign._validation import atomic, check_sides
+from skalign.unpaired._class_means import ClassMeanAligner
+from skalign.unpaired._class_sums import shared_classes
+from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
+from skalign.unpaired._inner_aligner import InnerAlignerMixin, to_target_space
+from skalign.unpaired._matching import MATCHINGS, draw_groups, match
+from skalign.unpaired._moment import MomentAligner
+from skalign.unpaired._progress import Progress
+
+_ROWS_PER_AXIS = 100
+_COLLAPSED = 0.7
+
+
+class Stage:
+    """A map that is fitted to matches, up to a number of times.
+
+    Parameters
+    ----------
+    aligner : {"rotation", "covariance"} or object
+        A map whose variance is that of the sides, or a paired aligner.
+    n_iter : int
+        Largest number of iterations.
+    """
+
+    def __init__(self, aligner, n_iter):
+        self.aligner = aligner
+        self.n_iter = n_iter
+
+    def fit(self, rows, targets, weights, spreads):
+        """Return a map fitted to rows that match."""
+        if isinstance(self.aligner, str):
+            source, target = spreads()
+            aligner = VarianceMap(
+                self.aligner == "covariance", source=source, target=target
+            )
+        else:
+            aligner = clone(self.aligner)
+        if weights is None or not has_fit_parameter(aligner, "sample_weight"):
+            return aligner.fit(rows, targets)
+        return aligner.fit(rows, targets, sample_weight=weights)
+
+
+def check_stages(aligner, max_iter):
+    """Return the list of `Stage` that a parameter `aligner` stands for."""
+    if not isinstance(aligner, list):
+        return [Stage(aligner, max_iter)]
+    stages = []
+    for entry in aligner:
+        if not (isinstance(entry, tuple) and len(entry) == 2):
+            raise ValueError(
+                f"A schedule is a list of (aligner, n_iter); got the entry {entry!r}."
+            )
+        inner, n_iter = entry
+        known = inner in ("rotation", "covariance") if isinstance(inner, str) else (
+            hasattr(inner, "fit") and hasattr(inner, "transform")
+        )  # fmt: skip
+        if not known:
+            raise ValueError(
+                "A stage is 'rotation', 'covariance' or an aligner with fit and "
+                f"transform; got {inner!r}."
+            )
+        if not isinstance(n_iter, Integral) or n_iter < 1:
+            raise ValueError(f"n_iter={n_iter!r} of a stage must be an int >= 1.")
+        stages.append(Stage(inner, n_iter))
+    if not stages:
+        raise ValueError("A schedule must have at least one stage; got [].")
+    return stages
+
+
+class Fit(NamedTuple):
+    """What iterative closest points came to."""
+
+    aligner: object
+    costs: np.ndarray  # of the matches, at the start and after each iteration
+    move: float  # of the last iteration
+    variance_ratio: float
+
+
+def closest_points(
+    X,
+    y,
+    aligner,
+    stages,
+    groups,
+    *,
+    matching,
+    tol,
+    weigh,
+    spreads,
+    progress,
+    pairs=None,
+):
+    """Match and fit, stage by stage.
+
+    Parameters
+    ----------
+    X, y : ndarray of shape (n_samples, n_features) and (n_target_samples, n_targets)
+        Rows of both sides.
+    aligner : object
+        Fitted aligner to start from.
+    stages : list of Stage
+        What to fit to the matches.
+    groups : list of Group
+        Rows that may be matched with one another.
+    matching : str
+        Name of the rule.
+    tol : float
+        Mean squared move, as a share of the target's variance, that ends a stage.
+    weigh : callable
+        Gives the weights of matches from their numbers in each group, or None.
+    spreads : callable
+        Gives the `Spread` of each side.
+    progress : Progress or None
+        Is told of each iteration.
+    pairs : ndarray of shape (n_pairs, 2), default=None
+        Rows that are known to match.
+
+    Returns
+    -------
+    fit : Fit
+    """
+    mapped, target = _compared(aligner, X, y)
+    matches = match(mapped, target, groups, matching)
+    costs, move, stopped = [_cost(matches, target)], 0.0, False
+    for stage in stages:
+        n_left = stage.n_iter
+        while n_left and not stopped:
+            if progress is not None:
+                progress.begin_step()
+            weights = weigh(matches.group_sizes)
+            source_rows, target_rows = matches.source, matches.target
+            if pairs is not None:
+                source_rows = np.concatenate([source_rows, pairs[:, 0]])
+                target_rows = np.concatenate([target_rows, pairs[:, 1]])
+            if len(source_rows) < 2:
+                raise ValueError(
+                    f"matching={matching!r} found {len(source_rows)} matches; at least "
+                    "2 are needed."
+                )
+            aligner = stage.fit(X[source_rows], y[target_rows], weights, spreads)
+            before = mapped
+            mapped, target = _compared(aligner, X, y)
+            move = np.mean((mapped - before) ** 2) / np.mean(target.var(axis=0))
+            matches = match(mapped, target, groups, matching)
+            costs.append(_cost(matches, target))
+            if progress is not None:
+                stopped = progress.end_step(aligner_=aligner, n_iter_=len(costs) - 1)
+            n_left = 0 if move < tol else n_left - 1
+    ratio = mapped.var(axis=0).sum() / target.var(axis=0).sum()
+    return Fit(aligner, np.array(costs), move, float(ratio))
+
+
+def _compared(aligner, X, y):
+    """Rows of both sides where `aligner` compares them."""
+    return np.asarray(aligner.transform(X)), np.asarray(to_target_space(aligner, y))
+
+
+def _cost(matches, target):
+    """Mean squared distance of matches, as a share of the variance of the target."""
+    return float(matches.distances.mean() / target.var(axis=0).sum())
+
+
+class ICPAligner(
+    CallbackSupportMixin, InnerAlignerMixin, MetaEstimatorMixin, BaseEstimator
+):
+    """Iterative closest points: match rows, fit a map to the matches, and again.
+
+    With labels on both sides, rows are matched within their class only. The rows of the
+    two sides need not be the same items: the maps used by default turn as the matches
+    say but stretch as the two sides do, so that wrong matches cannot shrink them. Read
+    more in the :ref:`User Guide <unpaired>`.
+
+    Parameters
+    ----------
+    aligner : {"rotation", "covariance"}, object, list of (stage, n_iter) or None, \
+            default=None
+        What is fitted to the matches: "rotation", a rotation with the scale of the two
+        total variances; "covariance", the map that carries the covariance of the source
+        exactly to that of the target; or any paired aligner. A list is a schedule of
+        such stages, each with its own largest number of iterations. None is
+        "covariance" from a start by moments, and "rotation" followed by "covariance"
+        from any other; with fewer than 100 rows a column on either side it is
+        "rotation".
+
+    init : {"moments", "means", "identity"} or object, default="moments"
+        The map before the first matching: that of :class:`MomentAligner` (with labels,
+        if there are any), that of :class:`ClassMeanAligner` (needs labels), rows as
+        they are (equal widths only), or an aligner. One that is fitted is used as it
+        is, else a clone is fitted, with labels where its `fit` takes them.
+
+    matching : {"nearest", "mutual", "both", "assignment"}, default="both"
+        "nearest" matches each source row with the nearest target row, "mutual" keeps of
+        these the pairs that are nearest to each other, "both" adds the nearest source
+        row of each target row, and "assignment" matches rows one to one at the least
+        sum of squared distances, which needs a cost matrix of all rows of a class.
+
+    max_iter : int, default=10
+        Largest number of iterations of a stage. 0 returns the start. The stages of a
+        schedule have their own.
+
+    tol : float, default=1e-4
+        A stage ends when mapped rows move by less: mean squared distance, as a share
+        of the variance of the target.
+
+    class_weight : {"balanced"} or None, default="balanced"
+        "balanced" counts every class alike, in the matches and in the variances of the
+        sides, so that class shares may differ between them. Given to an aligner as
+        `sample_weight` where its `fit` takes that.
+
+    max_samples : int, default=None
+        Rows drawn from each class of each side (without labels, from each side), once.
+        Only these look for a match, among all rows; with ``matching="assignment"``
+        they are also all that is matched. None is every row.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines the start by moments and the rows drawn.
+
+    Attributes
+    ----------
+    aligner_ : object
+        The last map.
+
+    n_iter_ : int
+        Number of iterations, over all stages.
+
+    objective_ : ndarray of shape (n_iter_ + 1,)
+        Mean squared distance of matches as a share of the variance of the target, at
+        the start and after each iteration.
+
+    matching_cost_ : float
+        Its last value. Not negative; smaller is better. It tends to 0 where both sides
+        hold the same rows, and to the distance of neighbours where they do not.
+
+    variance_ratio_ : float
+        Total variance of the mapped training rows, as a share of that of the target. A
+        warning is given below 0.7.
+
+    classes_ : ndarray of shape (n_classes,) or None
+        Classes on both sides; None where matches were not restricted.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    MomentAligner : The start, which is often enough.
+    WassersteinProcrustesAligner : Without labels, with several starts.
+
+    Notes
+    -----
+    Least squares on the nearest neighbours of rows that are not the same items, as in
+    [2]_, regresses to the mean: the mapped rows shrink, their neighbours are found
+    further inside, and the map collapses. Matching in both directions and a map that
+    cannot shrink prevent that.
+
+    Progress is told to scikit-learn's callbacks (`set_callbacks`), one task an
+    iteration; a callback that asks to stop ends the fit.
+
+    References
+    ----------
+    .. [1] P. J. Besl and N. D. McKay, "A method for registration of 3-D shapes", IEEE
+       Transactions on Pattern Analysis and Machine Intelligence 14(2), 1992,
+       pp. 239-256.
+
+    .. [2] Z. Lähner and M. Moeller, "On the direct alignment of latent spaces",
+       UniReps workshop, NeurIPS 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import ortho_group
+    >>> from skalign import ICPAligner
+    >>> rng = np.random.default_rng(0)
+    >>> rows = rng.gamma([1, 2, 3], size=(2000, 3))
+    >>> rotation = ortho_group.rvs(3, random_state=0)
+    >>> X, y = rows[:1000], rows[1000:] @ rotation  # no row is on both sides
+    >>> aligner = ICPAligner(random_state=0).fit(X, y)
+    >>> bool(np.abs(aligner.transform(X) - X @ rotation).mean() < 0.1)
+    True
+    """
+
+    _parameter_constraints = {
+        "aligner": [
+            StrOptions({"rotation", "covariance"}),
+            HasMethods(["fit", "transform"]),
+            list,
+            None,
+        ],
+        "init": [
+            StrOptions({"moments", "means", "identity"}),
+            HasMethods(["fit", "transform"]),
+        ],
+        "matching": [StrOptions(set(MATCHINGS))],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), None],
+        "max_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        aligner=None,
+        *,
+        init="moments",
+        matching="both",
+        max_iter=10,
+        tol=1e-4,
+        class_weight="balanced",
+        max_samples=None,
+        random_state=None,
+    ):
+        self.aligner = aligner
+        self.init = init
+        self.matching = matching
+        self.max_iter = max_iter
+        self.tol = tol
+        self.class_weight = class_weight
+        self.max_samples = max_samples
+        self.random_state = random_state
+
+    @atomic
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, labels=None, target_labels=None):
+        """Learn the map from rows of both sides, which need not correspond.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space. With a `y` that holds no target rows (None, or
+            the class labels that a Pipeline passes on) the aligner is the identity and
+            warns.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source rows, strings or numbers. Used where
+            `target_labels` are given too.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target rows. A class on one side only is left out, and a
+            warning names it.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no class is on both sides, the start does not suit the widths or needs
+            labels, fewer than two rows match, a cost matrix would not fit
+            scikit-learn's working memory, lengths differ, or a value is not finite.
+        """
+        X, y, labels, target_labels = check_sides(
+            self, X, y, labels=labels, target_labels=target_labels
+        )
+        self.classes_ = None
+        if y is None:
+            self.aligner_, self.n_iter_ = identity_map(X), 0
+            self.objective_, self.variance_ratio_ = np.zeros(1), 1.0
+            self.matching_cost_ = 0.0
+            return self
+        rng = check_random_state(self.random_state)
+        start = self._start(X, y, labels, target_labels, rng)
+        if labels is None or target_labels is None:
+            labels, target_labels = np.zeros(len(X), int), np.zeros(len(y), int)
+            groups = draw_groups(labels, target_labels, [0], self.max_samples, rng)
+        else:
+            self.classes_ = shared_classes(labels, target_labels, minimum=1)
+            groups = draw_groups(
+                labels, target_labels, self.classes_, self.max_samples, rng
+            )
+        stages = self._stages(X, y)
+        progress = Progress(self, sum(stage.n_iter for stage in stages), X, y)
+        fit = closest_points(
+            X,
+            y,
+            start,
+            stages,
+            groups,
+            matching=self.matching,
+            tol=self.tol,
+            weigh=self._weights,
+            spreads=cache(lambda: self._spreads(X, y, groups)),
+            progress=progress,
+        )
+        progress.end()
+        self.aligner_, self.n_iter_ = fit.aligner, len(fit.costs) - 1
+        self.objective_, self.matching_cost_ = fit.costs, float(fit.costs[-1])
+        self.variance_ratio_ = fit.variance_ratio
+        self._warn(fit)
+        return self
+
+    def _warn(self, fit):
+        if fit.move >= self.tol and self.n_iter_:
+            warnings.warn(
+                f"ICPAligner stopped after {self.n_iter_} iterations, while rows still "
+                f"moved by {fit.move:.1e} of the variance; tol={self.tol}. Raise "
+                "max_iter.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        if fit.variance_ratio < _COLLAPSED:
+            warnings.warn(
+                f"The mapped rows have only {fit.variance_ratio:.0%} of the variance of "
+                "the target: wrong matches have shrunk the map. Take one that cannot "
+                "shrink, aligner='covariance', and matching='both'.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    def _start(self, X, y, labels, target_labels, rng):
+        """Return the fitted aligner to start from."""
+        passed = {"labels": labels, "target_labels": target_labels}
+        if isinstance(self.init, str):
+            if self.init == "identity":
+                if X.shape[1] != y.shape[1]:
+                    raise ValueError(
+                        f"init='identity' needs equal widths: X has {X.shape[1]} "
+                        f"columns, y has {y.shape[1]}."
+                    )
+                return identity_map(X)
+            if self.init == "means":
+                return ClassMeanAligner().fit(X, y, **passed)
+            return MomentAligner(
+                class_weight=self.class_weight, random_state=rng
+            ).fit(X, y, **passed)  # fmt: skip
+        try:
+            check_is_fitted(self.init)
+        except NotFittedError:
+            passed = {
+                k: v for k, v in passed.items() if has_fit_parameter(self.init, k)
+            }
+            return clone(self.init).fit(X, y, **passed)
+        return self.init
+
+    def _stages(self, X, y):
+        """Return the stages in force."""
+        if self.aligner is not None:
+            return check_stages(self.aligner, self.max_iter)
+        if min(len(X) / X.shape[1], len(y) / y.shape[1]) < _ROWS_PER_AXIS:
+            return [Stage("rotation", self.max_iter)]
+        last = Stage("covariance", self.max_iter)
+        if isinstance(self.init, str) and self.init == "moments":
+            return [last]
+        return [Stage("rotation", self.max_iter), last]
+
+    def _weights(self, sizes):
+        """Weights that make groups of these sizes count alike; None if they do not."""
+        if self.class_weight is None or self.classes_ is None:
+            return None
+        sizes = np.asarray(sizes)
+        kept = np.maximum(sizes, 1)
+        return np.repeat(sizes.sum() / (len(sizes) * kept), sizes)
+
+    def _spreads(self, X, y, groups):
+        """Mean and covariance of each side, over the classes in force."""
+        spreads = []
+        for rows, side in ((X, "source"), (y, "target")):
+            members = [getattr(group, side) for group in groups]
+            weights = self._weights([len(rows) for rows in members])
+            spreads.append(Spread(rows[np.concatenate(members)], weights))
+        return spreads
