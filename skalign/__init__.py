@@ -1,6 +1,7 @@
 """Bring feature spaces together, the scikit-learn way."""
 
 from skalign.adaptation import DomainAdapter, DomainHarmonizer, LabeledOnly
+from skalign.model_selection import AnchorSearchCV
 from skalign.paired import (
     AnchoredAligner,
     LinearAligner,
@@ -19,6 +20,7 @@ from skalign.unpaired import (
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "AnchorSearchCV",
     "AnchoredAligner",
     "CORALAligner",
     "DomainAdapter",

@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import (
 import skalign
 from skalign import (
     AnchoredAligner,
+    AnchorSearchCV,
     CORALAligner,
     DomainAdapter,
     DomainHarmonizer,
@@ -42,6 +43,7 @@ PAIRED = [
     RigidAligner(scaling=True),
     AnchoredAligner(selector=RandomAnchors(0.5, random_state=0)),
     AnchoredAligner(RigidAligner(), KMeansAnchors(0.5)),
+    AnchorSearchCV(LinearAligner(), [KMeansAnchors()], [0.5, 1.0], cv=2),
 ]
 RELATIVE = [
     RelativeRepresentation(RandomAnchors(0.5, random_state=0)),

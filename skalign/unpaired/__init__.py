@@ -3,6 +3,7 @@
 from skalign.unpaired._coral import CORALAligner
 from skalign.unpaired._gaussian_ot import GaussianOTAligner
 from skalign.unpaired._mean_variance import MeanVarianceAligner
+from skalign.unpaired._moment import MomentAligner
 from skalign.unpaired._optimal_transport import OptimalTransportAligner
 from skalign.unpaired._subspace import SubspaceAligner
 from skalign.unpaired._transfer_component import TransferComponentAligner
@@ -11,6 +12,7 @@ __all__ = [
     "CORALAligner",
     "GaussianOTAligner",
     "MeanVarianceAligner",
+    "MomentAligner",
     "OptimalTransportAligner",
     "SubspaceAligner",
     "TransferComponentAligner",
