@@ -61,10 +61,9 @@ def test_costs_far_beyond_what_exp_can_hold_are_solved_as_in_the_log_domain():
     assert np.abs(plan - expected).sum() < 1e-3
 
 
-def test_a_thousand_rows_converge_as_a_hundred_do():
-    rows = [clouds(n, n)[0] for n in (100, 1000)]
-    few, many = (OptimalTransportAligner(0.1).fit(X, X[::-1] + 1).n_iter_ for X in rows)
-    assert many <= 2 * few
+def test_a_thousand_rows_converge_though_POT_absorbs_their_scalings_for_ever():
+    X, y = clouds(1000, 1000, n_features=2)
+    assert OptimalTransportAligner(0.1, max_iter=100).fit(X, y).n_iter_ < 100
 
 
 def test_a_small_reg_nears_the_exact_plan():
