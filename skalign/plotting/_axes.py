@@ -1,0 +1,57 @@
+"""What every display shares: matplotlib on demand, colours, room for a legend."""
+
+import numpy as np
+
+# Okabe and Ito's palette, told apart by colour-blind readers; darkest ones first.
+COLORS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def require_matplotlib(caller):
+    """Raise an ImportError that names the cure if matplotlib is not installed."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'{caller} needs matplotlib: pip install "skalign[plot]"'
+        ) from error
+
+
+def given_or_new_axes(caller, ax, *, figsize=None):
+    """Return the axes to draw on, in a new figure unless they are given."""
+    require_matplotlib(caller)
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    return ax
+
+
+def legend_beside(ax):
+    """Put the legend to the right of the axes, where no data can be."""
+    return ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+
+
+def write_values(image, values, texts):
+    """Write a text into each cell of an image, black on light and white on dark."""
+    colours = image.cmap(image.norm(values))
+    for (row, column), text in texts.items():
+        red, green, blue, _ = colours[row, column]
+        light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
+        color = "black" if light else "white"
+        image.axes.text(column, row, text, ha="center", va="center", color=color)
+
+
+def evenly(n_samples, max_samples):
+    """Return positions of at most `max_samples` rows, evenly spread."""
+    if max_samples is None or n_samples <= max_samples:
+        return np.arange(n_samples)
+    return np.linspace(0, n_samples - 1, max_samples).round().astype(int)

@@ -1,0 +1,183 @@
+"""How far apart domains are."""
+
+from inspect import signature
+from itertools import combinations
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skalign._validation import check_domain
+from skalign.metrics import sliced_wasserstein_distance
+from skalign.plotting._axes import given_or_new_axes, require_matplotlib, write_values
+
+
+class DomainDistanceDisplay:
+    """Distance of every domain from every other.
+
+    Make it by `from_estimator`, for rows that an estimator has carried, or
+    `from_spaces`. Read more in the :ref:`User Guide <plotting>`.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_domains, n_domains)
+        Distances.
+    domains : array-like of shape (n_domains,)
+        Names of the domains.
+    name : str, default="Distance"
+        What the colours mean.
+
+    Attributes
+    ----------
+    image_ : matplotlib AxesImage
+        The matrix.
+    ax_ : matplotlib Axes
+        Axes with the matrix.
+    figure_ : matplotlib Figure
+        Figure that holds the axes.
+
+    See Also
+    --------
+    skalign.DomainHarmonizer : Brings domains together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.plotting import DomainDistanceDisplay
+    >>> X = np.random.default_rng(0).normal(size=(90, 3))
+    >>> sample_domain = np.repeat(["a", "b", "c"], 30)
+    >>> X[sample_domain == "c"] += 5
+    >>> display = DomainDistanceDisplay.from_spaces(X, sample_domain)
+    >>> display.distances[0].round()
+    array([0., 0., 5.])
+    """
+
+    def __init__(self, distances, domains, *, name="Distance"):
+        self.distances = distances
+        self.domains = domains
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, X, sample_domain, *, metric=None, ax=None):
+        """Plot distances between domains as an estimator carries them.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted transformer; one whose `transform` takes `sample_domain`, such as
+            :class:`~skalign.DomainHarmonizer`, is told it.
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        sample_domain : array-like of shape (n_samples,)
+            Domain of each row, numbers or strings.
+        metric : callable, default=None
+            Symmetric distance of two sets of rows; None is
+            :func:`~skalign.metrics.sliced_wasserstein_distance`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+
+        Returns
+        -------
+        display : DomainDistanceDisplay
+        """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        told = {}
+        if "sample_domain" in signature(estimator.transform).parameters:
+            told = {"sample_domain": sample_domain}
+        X = estimator.transform(X, **told)
+        return cls.from_spaces(X, sample_domain, metric=metric, ax=ax)
+
+    @classmethod
+    def from_spaces(cls, X, sample_domain, *, metric=None, ax=None):
+        """Plot distances between domains.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of all domains.
+        sample_domain : array-like of shape (n_samples,)
+            Domain of each row, numbers or strings.
+        metric : callable, default=None
+            Symmetric distance of two sets of rows; None is
+            :func:`~skalign.metrics.sliced_wasserstein_distance`, with its projections
+            fixed.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+
+        Returns
+        -------
+        display : DomainDistanceDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two domains.
+        """
+        require_matplotlib(f"{cls.__name__}.from_spaces")
+        X = check_array(X, input_name="X")
+        sample_domain = check_domain(sample_domain, X)
+        domains = np.unique(sample_domain)
+        if len(domains) < 2:
+            raise ValueError(f"There must be at least two domains; got {domains}.")
+        name = "Sliced Wasserstein distance"
+        if metric is not None:
+            name = getattr(metric, "__name__", "distance").replace("_", " ")
+        distances = np.zeros((len(domains), len(domains)))
+        for i, j in combinations(range(len(domains)), 2):
+            sides = X[sample_domain == domains[i]], X[sample_domain == domains[j]]
+            if metric is None:
+                distance = sliced_wasserstein_distance(*sides, random_state=0)
+            else:
+                distance = metric(*sides)
+            distances[i, j] = distances[j, i] = distance
+        return cls(distances, domains, name=name[0].upper() + name[1:]).plot(ax=ax)
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        cmap="cividis",
+        values_format=".2g",
+        colorbar=True,
+        image_kw=None,
+    ):
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+        cmap : str or matplotlib Colormap, default="cividis"
+            Colours.
+        values_format : str or None, default=".2g"
+            Format of the distances in the cells; None leaves them out.
+        colorbar : bool, default=True
+            Whether to say what the colours mean.
+        image_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.imshow`, such as `vmax` to compare two
+            figures.
+
+        Returns
+        -------
+        self : DomainDistanceDisplay
+        """
+        ax = given_or_new_axes("DomainDistanceDisplay.plot", ax)
+        settings = {"cmap": cmap, "interpolation": "nearest", "vmin": 0}
+        self.image_ = ax.imshow(self.distances, **settings | (image_kw or {}))
+        if values_format is not None:
+            cells = {
+                place: format(value, values_format)
+                for place, value in np.ndenumerate(self.distances)
+                if place[0] != place[1]
+            }
+            write_values(self.image_, self.distances, cells)
+        if colorbar:
+            ax.figure.colorbar(self.image_, ax=ax, label=self.name)
+        names = [str(domain) for domain in self.domains]
+        ax.set_yticks(range(len(names)), names)
+        long = max(map(len, names)) * len(names) > 40
+        rotation = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        ax.set_xticks(range(len(names)), names, **(rotation if long else {}))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

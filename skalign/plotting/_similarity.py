@@ -1,0 +1,216 @@
+"""Which rows of two spaces are alike."""
+
+import numpy as np
+from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from skalign.metrics._scorers import _transform_target
+from skalign.plotting._axes import evenly, given_or_new_axes, require_matplotlib
+
+
+class SimilarityDisplay:
+    """Similarity of every row of one space to every row of another.
+
+    Of paired rows that are well aligned the diagonal stands out; with labels, the
+    blocks of the classes do. Make it by `from_estimator` or `from_spaces`. Read more in
+    the :ref:`User Guide <plotting>`.
+
+    Parameters
+    ----------
+    similarities : ndarray of shape (n_samples, n_target_samples)
+        Similarity of each source row to each target row.
+    labels, target_labels : ndarray of shape (n_samples,) and (n_target_samples,), \
+            default=None
+        Classes of the rows, which must come sorted by them.
+    name : str, default="Similarity"
+        What the colours mean.
+
+    Attributes
+    ----------
+    image_ : matplotlib AxesImage
+        The matrix.
+    ax_ : matplotlib Axes
+        Axes with the matrix.
+    figure_ : matplotlib Figure
+        Figure that holds the axes.
+
+    See Also
+    --------
+    skalign.metrics.retrieval_accuracy : How often the diagonal is the largest.
+
+    Examples
+    --------
+    >>> from skalign import RigidAligner
+    >>> from skalign.datasets import make_paired_spaces
+    >>> from skalign.plotting import SimilarityDisplay
+    >>> X, y = make_paired_spaces(30, 4, random_state=0, return_X_y=True)
+    >>> display = SimilarityDisplay.from_estimator(RigidAligner().fit(X, y), X, y)
+    >>> display.similarities.diagonal().round(4).min()
+    np.float64(1.0)
+    """
+
+    def __init__(
+        self, similarities, *, labels=None, target_labels=None, name="Similarity"
+    ):
+        self.similarities = similarities
+        self.labels = labels
+        self.target_labels = target_labels
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        metric="cosine",
+        labels=None,
+        target_labels=None,
+        max_samples=200,
+        ax=None,
+    ):
+        """Plot the similarity of mapped source rows to target rows.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted aligner, or pipeline that ends in one.
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space.
+        metric : str or callable, default="cosine"
+            Kernel, as :func:`~sklearn.metrics.pairwise.pairwise_kernels` takes it.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source rows, by which they are then sorted.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target rows; `labels` by default, if lengths are equal.
+        max_samples : int or None, default=200
+            Of more rows on a side, so many are shown, evenly spread.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+
+        Returns
+        -------
+        display : SimilarityDisplay
+        """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        return cls.from_spaces(
+            estimator.transform(X),
+            _transform_target(estimator, y),
+            metric=metric,
+            labels=labels,
+            target_labels=target_labels,
+            max_samples=max_samples,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_spaces(
+        cls,
+        X,
+        y,
+        *,
+        metric="cosine",
+        labels=None,
+        target_labels=None,
+        max_samples=200,
+        ax=None,
+    ):
+        """Plot the similarity of the rows of two spaces of equal width.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Source rows, mapped.
+        y : array-like of shape (n_target_samples, n_features)
+            Target rows.
+        metric : str or callable, default="cosine"
+            Kernel, as :func:`~sklearn.metrics.pairwise.pairwise_kernels` takes it.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source rows, by which they are then sorted.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target rows; `labels` by default, if lengths are equal.
+        max_samples : int or None, default=200
+            Of more rows on a side, so many are shown, evenly spread.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+
+        Returns
+        -------
+        display : SimilarityDisplay
+
+        Raises
+        ------
+        ValueError
+            If widths differ, or labels are not one for each row.
+        """
+        require_matplotlib(f"{cls.__name__}.from_spaces")
+        X, y = check_array(X, input_name="X"), check_array(y, input_name="y")
+        if X.shape[1] != y.shape[1]:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but y has {y.shape[1]}: map X first."
+            )
+        if target_labels is None and len(X) == len(y):
+            target_labels = labels
+        X, labels = _sorted(X, labels, max_samples)
+        y, target_labels = _sorted(y, target_labels, max_samples)
+        name = metric if isinstance(metric, str) else metric.__name__
+        return cls(
+            pairwise_kernels(X, y, metric=metric),
+            labels=labels,
+            target_labels=target_labels,
+            name=f"Similarity ({name})",
+        ).plot(ax=ax)
+
+    def plot(self, ax=None, *, cmap="viridis", colorbar=True, image_kw=None):
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+        cmap : str or matplotlib Colormap, default="viridis"
+            Colours.
+        colorbar : bool, default=True
+            Whether to say what the colours mean.
+        image_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.imshow`.
+
+        Returns
+        -------
+        self : SimilarityDisplay
+        """
+        ax = given_or_new_axes("SimilarityDisplay.plot", ax)
+        settings = {"cmap": cmap, "interpolation": "nearest", "aspect": "equal"}
+        self.image_ = ax.imshow(self.similarities, **settings | (image_kw or {}))
+        if colorbar:
+            ax.figure.colorbar(self.image_, ax=ax, label=self.name)
+        ax.set(xlabel="Target row", ylabel="Source row, mapped")
+        _mark_classes(ax, ax.yaxis, self.labels, ax.axhline)
+        _mark_classes(ax, ax.xaxis, self.target_labels, ax.axvline)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _sorted(rows, labels, max_samples):
+    if labels is None:
+        return rows[evenly(len(rows), max_samples)], None
+    labels = column_or_1d(labels)
+    check_consistent_length(rows, labels)
+    order = np.argsort(labels, kind="stable")[evenly(len(rows), max_samples)]
+    return rows[order], labels[order]
+
+
+def _mark_classes(ax, axis, labels, draw_line):
+    if labels is None:
+        return
+    classes, starts, counts = np.unique(labels, return_index=True, return_counts=True)
+    for start in starts[1:]:
+        draw_line(start - 0.5, color="white", linewidth=0.8)
+    axis.set_ticks(starts + (counts - 1) / 2, [str(label) for label in classes])
+    axis.set_tick_params(length=0)
+    axis.set_label_text(f"{axis.get_label_text()}, by class")

@@ -1,0 +1,145 @@
+"""How a linear map stretches."""
+
+import numpy as np
+from scipy.linalg import svdvals
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skalign.plotting._axes import COLORS, given_or_new_axes, require_matplotlib
+
+
+class SpectrumDisplay:
+    """Singular values of a linear map.
+
+    A flat spectrum is a rotation, perhaps with a scale; a cliff is the rank of the map;
+    a slope is a map that stretches some directions more than others. Make it by
+    `from_estimator` or `from_map`. Read more in the :ref:`User Guide <plotting>`.
+
+    Parameters
+    ----------
+    singular_values : ndarray of shape (n_values,)
+        Singular values, falling.
+    name : str, default=None
+        Name of the map, for the legend.
+
+    Attributes
+    ----------
+    rank_ : int
+        Singular values above the rounding error of the largest.
+    line_ : matplotlib Line2D
+        The spectrum.
+    ax_ : matplotlib Axes
+        Axes with the spectrum.
+    figure_ : matplotlib Figure
+        Figure that holds the axes.
+
+    See Also
+    --------
+    skalign.model_selection.alignability : Whether the pairs support a low rank.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.plotting import SpectrumDisplay
+    >>> display = SpectrumDisplay.from_map(np.diag([4.0, 2.0, 0.0]))
+    >>> display.singular_values, display.rank_
+    (array([4., 2., 0.]), 2)
+    """
+
+    def __init__(self, singular_values, *, name=None):
+        self.singular_values = singular_values
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, name=None, ax=None):
+        """Plot the spectrum of a fitted aligner.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted aligner with `coef_`, or pipeline whose last step is one; of a
+            pipeline, the last step alone is shown.
+        name : str, default=None
+            Name of the map; the class of the aligner by default.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator has no `coef_`.
+        """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator)
+        while hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        if not hasattr(estimator, "coef_"):
+            raise ValueError(
+                f"{type(estimator).__name__} has no coef_: only a linear map has a "
+                "spectrum."
+            )
+        name = type(estimator).__name__ if name is None else name
+        return cls.from_map(estimator.coef_, name=name, ax=ax)
+
+    @classmethod
+    def from_map(cls, coef, *, name=None, ax=None):
+        """Plot the spectrum of a matrix.
+
+        Parameters
+        ----------
+        coef : array-like of shape (n_features, n_targets)
+            Linear map.
+        name : str, default=None
+            Name of the map, for the legend.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+
+        Returns
+        -------
+        display : SpectrumDisplay
+        """
+        require_matplotlib(f"{cls.__name__}.from_map")
+        coef = check_array(coef, input_name="coef")
+        return cls(svdvals(coef), name=name).plot(ax=ax)
+
+    def plot(self, ax=None, *, line_kw=None):
+        """Draw the spectrum; call it again on the same axes to compare maps.
+
+        Values that are zero up to rounding are left out.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+        line_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        self : SpectrumDisplay
+        """
+        ax = given_or_new_axes("SpectrumDisplay.plot", ax)
+        values = np.asarray(self.singular_values)
+        eps = np.finfo(values.dtype).eps if values.dtype.kind == "f" else 1e-15
+        self.rank_ = int(np.sum(values > len(values) * eps * values.max()))
+        shown = values[: self.rank_]
+        seen = len(ax.lines)
+        label = f"rank {self.rank_} of {len(values)}"
+        settings = {
+            "color": COLORS[seen % len(COLORS)],
+            "marker": "o" if len(shown) <= 100 else None,
+            "markersize": 4,
+            "label": label if self.name is None else f"{self.name}, {label}",
+        }
+        (self.line_,) = ax.plot(
+            np.arange(1, len(shown) + 1), shown, **settings | (line_kw or {})
+        )
+        ax.set(xlabel="Direction", ylabel="Singular value", yscale="log")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

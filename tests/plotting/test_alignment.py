@@ -1,0 +1,93 @@
+"""Two spaces before and after."""
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import pdist
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skalign import CORALAligner, LinearAligner, RigidAligner
+from skalign.datasets import make_paired_spaces
+from skalign.paired import RelativeRepresentation
+from skalign.plotting import AlignmentDisplay
+
+
+def _pairs(*widths, n_samples=50):
+    return make_paired_spaces(
+        n_samples, *widths, noise=0.05, random_state=0, return_X_y=True
+    )
+
+
+def _n_lines(ax):
+    return sum(
+        len(collection.get_segments())
+        for collection in ax.collections
+        if isinstance(collection, LineCollection)
+    )
+
+
+def test_spaces_of_two_columns_keep_their_distances():
+    X, y = _pairs(2)
+    display = AlignmentDisplay.from_spaces(X, y, y)
+    assert_allclose(pdist(display.source_before), pdist(X))
+    assert_allclose(pdist(display.target_after), pdist(y))
+
+
+def test_target_rows_that_stay_do_so_in_the_figure():
+    X, y = _pairs(5)
+    display = AlignmentDisplay.from_estimator(RigidAligner().fit(X, y), X, y)
+    assert_array_equal(display.target_before, display.target_after)
+
+
+def test_lines_join_pairs_and_pairs_alone():
+    X, y = _pairs(4)
+    paired = AlignmentDisplay.from_estimator(LinearAligner().fit(X, y), X, y)
+    assert [_n_lines(ax) for ax in paired.ax_] == [50, 50]
+    unpaired = AlignmentDisplay.from_estimator(CORALAligner().fit(X, y), X, y[:30])
+    assert [_n_lines(ax) for ax in unpaired.ax_] == [0, 0]
+
+
+def test_without_common_axes_no_lines_are_drawn_before_the_map():
+    X, y = _pairs(5, 3)
+    display = AlignmentDisplay.from_estimator(LinearAligner().fit(X, y), X, y)
+    assert [_n_lines(ax) for ax in display.ax_] == [0, 50]
+    assert "its own axes" in display.ax_[0].get_title()
+
+
+def test_target_rows_are_carried_to_a_common_subspace():
+    X, y = _pairs(5)
+    aligner = RelativeRepresentation().fit(X, y)
+    display = AlignmentDisplay.from_estimator(aligner, X, y, paired=True)
+    assert not np.allclose(display.target_before, display.target_after)
+
+
+def test_pipelines_are_taken():
+    X, y = _pairs(4)
+    pipeline = make_pipeline(StandardScaler(), LinearAligner()).fit(X, y)
+    assert AlignmentDisplay.from_estimator(pipeline, X, y).paired
+
+
+def test_no_more_than_max_samples_are_shown():
+    X, y = _pairs(4)
+    display = AlignmentDisplay.from_spaces(X, y, y, max_samples=10)
+    assert len(display.source_after) == len(display.target_before) == 10
+
+
+def test_spaces_that_do_not_go_together_are_refused():
+    X, y = _pairs(4)
+    with pytest.raises(ValueError, match="keeps the number of rows"):
+        AlignmentDisplay.from_spaces(X, y[:10], y)
+    with pytest.raises(ValueError, match="as many target rows as source rows; got 10"):
+        AlignmentDisplay.from_spaces(X, y, y[:10])
+    with pytest.raises(ValueError, match="X_mapped has 3 columns, but y_mapped has 4"):
+        AlignmentDisplay.from_spaces(X, y[:, :3], y)
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        AlignmentDisplay.from_spaces(X, y[:, :1], y)
+
+
+def test_a_single_pair_of_axes_is_refused(pyplot):
+    X, y = _pairs(4)
+    with pytest.raises(ValueError, match="two axes, before and after; got 1"):
+        AlignmentDisplay.from_spaces(X, y, y, ax=pyplot.gca())
