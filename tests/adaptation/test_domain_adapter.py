@@ -278,6 +278,18 @@ def test_a_continuous_y_is_no_class_label():
 
 
 @routing
+def test_a_pipeline_hands_over_labels_of_the_target():
+    X, y, X_target, y_target = make_domains()
+    pipe = make_adapted(
+        StandardScaler(), DomainAdapter(RecordingAligner()), LogisticRegression()
+    ).fit(X, y, X_target=(X_target,), y_target=(y_target,))
+    seen = pipe[1].aligner_.seen_
+    assert_array_equal(seen["labels"], y)
+    assert_array_equal(seen["target_labels"], y_target)
+    assert_array_equal(seen["y"], pipe[0].transform(X_target))
+
+
+@routing
 def test_an_aligner_can_decline_labels():
     X, y, X_target, _ = make_domains()
     aligner = RecordingAligner().set_fit_request(labels=False)
