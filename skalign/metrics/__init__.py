@@ -7,8 +7,14 @@ from skalign.metrics._adaptation_scorers import (
     SoftNeighborhoodScorer,
     SourceScorer,
 )
-from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
+from skalign.metrics._coral import coral_distance
+from skalign.metrics._energy import energy_distance
+from skalign.metrics._gaussian_wasserstein import (
+    frechet_distance,
+    gaussian_wasserstein_distance,
+)
 from skalign.metrics._mmd import linear_time_mmd, mmd, random_fourier_mmd
+from skalign.metrics._proxy_a import proxy_a_distance
 from skalign.metrics._retrieval import mean_reciprocal_rank, retrieval_accuracy
 from skalign.metrics._scorers import (
     gaussian_wasserstein_scorer,
@@ -19,7 +25,12 @@ from skalign.metrics._scorers import (
     sliced_wasserstein_scorer,
     wasserstein_scorer,
 )
-from skalign.metrics._sliced_wasserstein import sliced_wasserstein_distance
+from skalign.metrics._sinkhorn import sinkhorn_divergence
+from skalign.metrics._sliced_wasserstein import (
+    feature_wasserstein_distances,
+    max_sliced_wasserstein_distance,
+    sliced_wasserstein_distance,
+)
 from skalign.metrics._wasserstein import wasserstein_distance
 
 __all__ = [
@@ -28,17 +39,24 @@ __all__ = [
     "PredictionEntropyScorer",
     "SoftNeighborhoodScorer",
     "SourceScorer",
+    "coral_distance",
+    "energy_distance",
+    "feature_wasserstein_distances",
+    "frechet_distance",
     "gaussian_wasserstein_distance",
     "gaussian_wasserstein_scorer",
     "linear_time_mmd",
     "make_distance_scorer",
     "make_similarity_scorer",
+    "max_sliced_wasserstein_distance",
     "mean_reciprocal_rank",
     "mmd",
     "mmd_scorer",
+    "proxy_a_distance",
     "random_fourier_mmd",
     "retrieval_accuracy",
     "retrieval_scorer",
+    "sinkhorn_divergence",
     "sliced_wasserstein_distance",
     "sliced_wasserstein_scorer",
     "wasserstein_distance",

@@ -4,19 +4,23 @@ import numpy as np
 from scipy.linalg import eigh, norm, svd
 from sklearn.utils._param_validation import validate_params
 
-from skalign.metrics._validation import check_no_overflow, check_spaces
+from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
 from skalign.moments import Moments
 
 
 @validate_params(
-    {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
+    {
+        "X": ["array-like"],
+        "Y": ["array-like"],
+        "X_weight": ["array-like", None],
+        "Y_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
 )
-def gaussian_wasserstein_distance(X, Y):
+def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
     """2-Wasserstein distance between two sets as if both were Gaussian.
 
-    Sees means and covariances only. Its square is known as the Fréchet distance, and
-    on features of an Inception network as FID. Read more in the
-    :ref:`User Guide <metrics>`.
+    Sees means and covariances only. Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
@@ -24,6 +28,11 @@ def gaussian_wasserstein_distance(X, Y):
         Source rows, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
         Target rows.
+    X_weight : array-like of shape (n_samples_x,), default=None
+        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
+        it evenly.
+    Y_weight : array-like of shape (n_samples_y,), default=None
+        The same for `Y`.
 
     Returns
     -------
@@ -34,18 +43,20 @@ def gaussian_wasserstein_distance(X, Y):
     Raises
     ------
     ValueError
-        If a set is empty or not finite, or the widths differ.
+        If a set is empty or not finite, the widths differ, or a weight is negative or
+        all are zero.
 
     See Also
     --------
     wasserstein_distance : Sees more than the first two moments.
+    frechet_distance : The square, with unbiased covariances, as in FID.
 
     Notes
     -----
     Costs ``(n_samples_x + n_samples_y) * n_features**2`` and three decompositions of
     matrices of n_features columns. With fewer rows than columns the covariances are
     poor, and the distance is too large by far even between draws of one distribution.
-    They are those with ``1 / n_samples``; FID divides by ``n_samples - 1``.
+    They are those with ``1 / n_samples``.
 
     The square is ``|mean_x - mean_y|**2`` plus that of the distance of Bures [2]_
     between covariances. This is computed as the Procrustes distance between their
@@ -67,11 +78,100 @@ def gaussian_wasserstein_distance(X, Y):
     3.000
     """
     X, Y = check_spaces(X, Y)
-    x, y = Moments.from_arrays(X), Moments.from_arrays(Y)
-    x_root, y_root = (_root(side.xx / side.weight, X.dtype) for side in (x, y))
+    return _distance(
+        *mean_and_covariance(X, X_weight), *mean_and_covariance(Y, Y_weight), X.dtype
+    )
+
+
+@validate_params(
+    {
+        "X": ["array-like"],
+        "Y": ["array-like"],
+        "X_weight": ["array-like", None],
+        "Y_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def frechet_distance(X, Y, *, X_weight=None, Y_weight=None):
+    """Squared 2-Wasserstein distance between Gaussians, as FID takes it.
+
+    On the features of an Inception network this is the FID [1]_: the square of
+    `gaussian_wasserstein_distance`, with covariances that divide by
+    ``n_samples - 1``. For numbers to be compared with published ones. Read more in the
+    :ref:`User Guide <metrics>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples_x, n_features)
+        Source rows, in the target space.
+    Y : array-like of shape (n_samples_y, n_features)
+        Target rows.
+    X_weight : array-like of shape (n_samples_x,), default=None
+        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
+        it evenly.
+    Y_weight : array-like of shape (n_samples_y,), default=None
+        The same for `Y`.
+
+    Returns
+    -------
+    distance : float
+        In the squared unit of the rows; at least 0.
+
+    Raises
+    ------
+    ValueError
+        As `gaussian_wasserstein_distance`, and if a set has a single row.
+
+    See Also
+    --------
+    gaussian_wasserstein_distance : In the unit of the rows.
+    mmd : With a polynomial kernel the KID, which few rows do not make too large.
+
+    Notes
+    -----
+    With weights that sum to one, ``1 - 1 / n_samples`` is one less the sum of their
+    squares.
+
+    References
+    ----------
+    .. [1] M. Heusel, H. Ramsauer, T. Unterthiner, B. Nessler and S. Hochreiter, "GANs
+       trained by a two time-scale update rule converge to a local Nash equilibrium",
+       NeurIPS 2017: Eq. 6.
+
+    Examples
+    --------
+    >>> from skalign.metrics import frechet_distance
+    >>> X, Y = [[0.0, 0.0], [2.0, 0.0]], [[0.0, 3.0], [2.0, 3.0]]  # shifted by 3
+    >>> print(f"{frechet_distance(X, Y):.3f}")
+    9.000
+    """
+    X, Y = check_spaces(X, Y)
+    x = mean_and_covariance(X, X_weight, unbiased=True)
+    y = mean_and_covariance(Y, Y_weight, unbiased=True)
+    return _distance(*x, *y, X.dtype) ** 2
+
+
+def mean_and_covariance(X, weight, *, unbiased=False):
+    """Return the weighted mean and covariance of rows.
+
+    Raises
+    ------
+    ValueError
+        If the weights are bad or, where `unbiased`, of a single row.
+    """
+    rows, mass = check_mass(weight, X)
+    if unbiased and len(rows) < 2:
+        raise ValueError("An unbiased covariance needs two rows a side, but one has 1.")
+    sums = Moments.from_arrays(rows, sample_weight=None if weight is None else mass)
+    share = 1 - mass @ mass if unbiased else 1.0
+    return sums.x_mean, sums.xx / (share * sums.weight)
+
+
+def _distance(x_mean, x_covariance, y_mean, y_covariance, dtype):
+    x_root, y_root = _root(x_covariance, dtype), _root(y_covariance, dtype)
     U, _, Vt = svd(y_root.T @ x_root)
     bures = norm(x_root - y_root @ (U @ Vt))
-    return float(np.hypot(norm(x.x_mean - y.x_mean), bures))
+    return float(np.hypot(norm(x_mean - y_mean), bures))
 
 
 def _root(covariance, dtype):

@@ -1,6 +1,7 @@
 """Input checks that every metric needs."""
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils.validation import _check_sample_weight, check_array
 
 from skalign._validation import FLOATS
@@ -54,3 +55,14 @@ def check_mass(weight, rows):
     )
     kept = np.flatnonzero(weight)
     return rows[kept], weight[kept] / weight.sum()
+
+
+def check_pairs_fit(n, m):
+    """Refuse so many pairs that one number for each passes `working_memory`."""
+    needed, memory = 8 * n * m / 2**20, get_config()["working_memory"]
+    if needed > memory:
+        raise ValueError(
+            f"A matrix of {n} x {m} pairs takes {needed:.0f} MiB, but working_memory="
+            f"{memory} MiB: take fewer rows, a sliced or blockwise measure, or raise "
+            "it by sklearn.set_config."
+        )

@@ -7,7 +7,12 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
+from skalign.metrics._validation import (
+    check_mass,
+    check_no_overflow,
+    check_pairs_fit,
+    check_spaces,
+)
 
 
 @validate_params(
@@ -54,13 +59,15 @@ def wasserstein_distance(
     ------
     ValueError
         If a set is empty or not finite, the widths differ, a weight is negative or all
-        are zero, or `p` is below 1.
+        are zero, `p` is below 1, or a matrix of all pairs passes scikit-learn's
+        `working_memory`.
     RuntimeError
         If the solver did not converge.
 
     See Also
     --------
     sliced_wasserstein_distance : For more rows than a few thousand.
+    sinkhorn_divergence : Smoothed, and faster to solve.
     gaussian_wasserstein_distance : From means and covariances alone.
 
     Notes
@@ -85,6 +92,7 @@ def wasserstein_distance(
     X, Y = check_spaces(X, Y)
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
+    check_pairs_fit(len(X), len(Y))
     with np.errstate(over="ignore"):
         costs = cdist(X, Y, "sqeuclidean") if p == 2 else cdist(X, Y) ** p
     check_no_overflow(costs.max(), costs.dtype)

@@ -9,7 +9,11 @@ from numpy.testing import assert_allclose
 from scipy.linalg import sqrtm
 from scipy.stats import ortho_group
 
-from skalign.metrics import gaussian_wasserstein_distance, wasserstein_distance
+from skalign.metrics import (
+    frechet_distance,
+    gaussian_wasserstein_distance,
+    wasserstein_distance,
+)
 
 
 def draw(n, m, n_features=4, seed=0):
@@ -98,3 +102,34 @@ def test_single_precision_overflows_as_such():
     X, Y = (rows.astype(np.float32) for rows in draw(10, 10))
     with pytest.raises(ValueError, match="overflow float32"):
         gaussian_wasserstein_distance(X * np.float32(1e30), Y)
+
+
+def test_frechet_distance_is_the_formula_of_fid():
+    X, Y = draw(50, 70)
+    A, B = np.cov(X.T), np.cov(Y.T)
+    expected = np.sum((X.mean(axis=0) - Y.mean(axis=0)) ** 2)
+    expected += np.trace(A) + np.trace(B) - 2 * np.trace(sqrtm(A @ B)).real
+    assert_allclose(frechet_distance(X, Y), expected, rtol=1e-9)
+
+
+def test_frechet_distance_of_many_rows_is_the_square():
+    X, Y = draw(5000, 5000)
+    square = gaussian_wasserstein_distance(X, Y) ** 2
+    assert_allclose(frechet_distance(X, Y), square, rtol=1e-3)
+    assert frechet_distance(X, Y) != square
+
+
+def test_frechet_distance_needs_two_rows_a_side():
+    X, Y = draw(5, 1)
+    with pytest.raises(ValueError, match="needs two rows a side, but one has 1"):
+        frechet_distance(X, Y)
+
+
+@settings(deadline=None)
+@given(n=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
+def test_a_weight_of_k_is_k_repeated_rows(n, seed):
+    X, Y = draw(n, 10, seed=seed)
+    counts = np.random.default_rng(seed).integers(1, 4, n)
+    value = gaussian_wasserstein_distance(X, Y, X_weight=counts)
+    repeated = gaussian_wasserstein_distance(X.repeat(counts, axis=0), Y)
+    assert_allclose(value, repeated, rtol=1e-6)

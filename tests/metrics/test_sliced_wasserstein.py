@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from skalign.metrics import sliced_wasserstein_distance, wasserstein_distance
+from skalign.metrics import (
+    feature_wasserstein_distances,
+    max_sliced_wasserstein_distance,
+    sliced_wasserstein_distance,
+    wasserstein_distance,
+)
 
 
 def draw(n, m, n_features=5, seed=0):
@@ -100,3 +105,71 @@ def test_an_int_draws_the_same_lines():
 def test_a_parameter_out_of_range_is_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         sliced_wasserstein_distance(*draw(5, 5), **bad)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_weights_give_what_pot_gives(p):
+    X, Y = draw(40, 25)
+    rng = np.random.default_rng(1)
+    a, b = rng.dirichlet(np.ones(40)), rng.dirichlet(np.ones(25))
+    value = sliced_wasserstein_distance(
+        X, Y, p=p, X_weight=a, Y_weight=b, random_state=0
+    )
+    expected = ot.sliced_wasserstein_distance(X, Y, a, b, 100, p, seed=0)
+    assert_allclose(value, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_the_largest_without_a_turn_is_at_least_that_of_pot(p):
+    X, Y = draw(40, 25)
+    value = max_sliced_wasserstein_distance(X, Y, p=p, max_iter=0, random_state=0)
+    expected = ot.max_sliced_wasserstein_distance(X, Y, None, None, 100, p, seed=0)
+    assert value >= expected * (1 - 1e-12)
+
+
+@settings(deadline=None, max_examples=20)
+@given(angle=st.floats(0, np.pi), p=st.sampled_from([1, 2]), seed=st.integers(0, 99))
+def test_in_the_plane_the_largest_is_that_of_all_lines(angle, p, seed):
+    rng = np.random.default_rng(seed)
+    stretch = np.array([[np.cos(angle)], [np.sin(angle)]])
+    X = rng.normal(size=(30, 2))
+    Y = rng.normal(size=(40, 2)) + 3 * rng.normal(size=(40, 1)) @ stretch.T
+    value = max_sliced_wasserstein_distance(X, Y, p=p, random_state=0)
+    angles = np.linspace(0, np.pi, 2000)
+    lines = np.array([np.cos(angles), np.sin(angles)])
+    every = ot.max_sliced_wasserstein_distance(X, Y, p=p, projections=lines)
+    assert_allclose(value, every, rtol=1e-3)
+
+
+@settings(deadline=None, max_examples=20)
+@given(n=st.integers(2, 12), m=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
+def test_the_largest_lies_between_the_mean_and_the_exact_distance(n, m, seed):
+    X, Y = draw(n, m, seed=seed)
+    largest = max_sliced_wasserstein_distance(X, Y, random_state=0)
+    assert largest >= sliced_wasserstein_distance(X, Y, random_state=0)
+    assert largest <= wasserstein_distance(X, Y) * (1 + 1e-9)
+
+
+def test_the_largest_finds_the_one_direction_of_many():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 2000, 50))
+    Y[:, 7] *= 3  # means agree
+    found = max_sliced_wasserstein_distance(X, Y, random_state=0)
+    alone = feature_wasserstein_distances(X, Y, p=2)[7]
+    assert found >= alone
+    assert sliced_wasserstein_distance(X, Y, random_state=0) < alone / 4
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 20), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
+def test_each_column_equals_scipy_with_weights(n, m, seed):
+    X, Y = draw(n, m, seed=seed)
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(1, 5, n), rng.integers(1, 5, m)
+    for keywords, weights in (({}, ()), ({"X_weight": a, "Y_weight": b}, (a, b))):
+        values = feature_wasserstein_distances(X, Y, **keywords)
+        expected = [
+            scipy.stats.wasserstein_distance(x, y, *weights)
+            for x, y in zip(X.T, Y.T, strict=True)
+        ]
+        assert_allclose(values, expected, rtol=1e-8, atol=1e-12)

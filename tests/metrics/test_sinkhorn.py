@@ -1,0 +1,82 @@
+"""The Sinkhorn divergence against POT and its limits."""
+
+import numpy as np
+import ot
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from skalign.metrics import energy_distance, sinkhorn_divergence, wasserstein_distance
+
+
+def draw(n, m, n_features=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, n_features)), rng.gamma(2.0, size=(m, n_features))
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("reg", [2.0, 10.0])
+def test_equals_the_full_values_of_pot_debiased(p, reg):
+    X, Y = draw(25, 40)
+    rng = np.random.default_rng(1)
+    a, b = rng.dirichlet(np.ones(25)), rng.dirichlet(np.ones(40))
+    metric = "sqeuclidean" if p == 2 else "euclidean"
+
+    def value(A, B, p, q):
+        costs = ot.dist(A, B, metric=metric)
+        return ot.solve(
+            costs, p, q, reg=reg, reg_type="KL", max_iter=50_000, tol=1e-8
+        ).value
+
+    expected = value(X, Y, a, b) - (value(X, X, a, a) + value(Y, Y, b, b)) / 2
+    found = sinkhorn_divergence(X, Y, reg=reg, p=p, X_weight=a, Y_weight=b)
+    assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_little_smoothing_gives_the_exact_cost():
+    X, Y = draw(20, 30)
+    exact = wasserstein_distance(X, Y)
+    value = sinkhorn_divergence(X, Y, reg=0.1)
+    assert_allclose(value, exact**2, rtol=0.02)
+
+
+def test_much_smoothing_gives_half_the_squared_energy_distance():
+    X, Y = draw(20, 30)
+    value = sinkhorn_divergence(X, Y, reg=1e4, p=1)
+    assert_allclose(value, energy_distance(X, Y) ** 2 / 2, rtol=1e-3)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    n=st.integers(1, 15),
+    m=st.integers(1, 15),
+    p=st.sampled_from([1, 2]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_is_not_negative_symmetric_and_zero_on_equal_sets(n, m, p, seed):
+    X, Y = draw(n, m, seed=seed)
+    value = sinkhorn_divergence(X, Y, p=p)
+    assert value >= 0
+    assert_allclose(sinkhorn_divergence(Y, X, p=p), value, rtol=1e-4, atol=1e-6)
+    assert sinkhorn_divergence(X, X[::-1], p=p) < 1e-6
+
+
+def test_a_shift_costs_its_square_beside_the_smoothing():
+    X, _ = draw(25, 1)
+    for reg in (0.5, 5.0):
+        value = sinkhorn_divergence(X, X + [3, 0, 4], reg=reg)
+        assert_allclose(value, 25, rtol=1e-6)
+
+
+def test_an_iteration_that_does_not_converge_is_an_error():
+    with pytest.raises(RuntimeError, match="did not reach tol=1e-05 in max_iter=3"):
+        sinkhorn_divergence(*draw(30, 40), reg=0.01, max_iter=3)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"reg": 0}, {"p": 3}, {"max_iter": 0}, {"tol": 0}, {"reg": -1.0}]
+)
+def test_a_parameter_out_of_range_is_refused(bad):
+    with pytest.raises(ValueError, match=f"'{next(iter(bad))}' parameter"):
+        sinkhorn_divergence(*draw(5, 5), **bad)
