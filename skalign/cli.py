@@ -110,7 +110,7 @@ def _parser():
     report.add_argument("--labels", help="classes of the items")
     report.add_argument(
         "--anchors",
-        type=_count_or_share,
+        type=count_or_share,
         default=0.1,
         help="pairs for the anchored rows: a number, or a share (default: 0.1)",
     )
@@ -135,7 +135,7 @@ def _parser():
     fit.add_argument("--aligner", choices=_ALIGNERS, default="linear")
     fit.add_argument("--rank", type=int, help="rank of a linear map")
     fit.add_argument(
-        "--anchors", type=_count_or_share, help="fit on so many pairs only"
+        "--anchors", type=count_or_share, help="fit on so many pairs only"
     )
     fit.add_argument("--selector", choices=_SELECTORS, default="k-means")
     fit.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -374,7 +374,7 @@ def _writing(path):
         raise _InputError(f"{path} cannot be written: {error}") from None
 
 
-def _count_or_share(text):
+def count_or_share(text):
     value = float(text)
     return int(value) if value >= 1 else value
 

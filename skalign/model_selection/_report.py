@@ -46,7 +46,8 @@ def default_aligners(n_features, n_targets, *, n_anchors=0.1, rank=None, seed=0)
         From the least to the most flexible, baselines first. The identity is among
         them where the widths are equal.
     """
-    rank = rank or max(1, min(n_features, n_targets) // 4)
+    if rank is None:
+        rank = max(1, min(n_features, n_targets) // 4)
     some = RandomAnchors(n_anchors, random_state=seed)
     spread = KMeansAnchors(n_anchors)
     aligners = {"mean of the target": DummyRegressor()}
