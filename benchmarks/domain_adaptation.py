@@ -21,7 +21,6 @@ import argparse
 import csv
 import os
 import platform
-import shlex
 import sys
 import time
 import warnings
@@ -256,7 +255,7 @@ def measure(dataset, methods):
     return accuracies, seconds
 
 
-def about_the_run():
+def about_the_run(dataset):
     """Return what a reader needs to run it again."""
     versions = {"skalign": skalign.__version__, "python": platform.python_version()}
     for package in ("numpy", "scipy", "scikit-learn", "POT", "skada"):
@@ -277,7 +276,7 @@ def about_the_run():
         "versions": " ".join(f"{name}={value}" for name, value in versions.items()),
         "machine": f"{cpu}, {os.cpu_count()} cores",
         "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
-        "command": shlex.join(["python", "benchmarks/domain_adaptation.py"]),
+        "command": f"python benchmarks/domain_adaptation.py {dataset}",
     }
 
 
@@ -308,7 +307,7 @@ def tables(dataset, accuracies, seconds):
                 "n_pairs": len(draws),
                 "n_draws": len(draws[0]),
                 "seconds": f"{np.mean(seconds[method, library]):.3f}",
-                **about_the_run(),
+                **about_the_run(dataset),
             }
         )
     return means, pairs
@@ -330,8 +329,10 @@ def replace_rows(path, dataset, rows):
 def main():
     """Measure data sets and write both tables."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("datasets", nargs="*", choices=[*DATASETS, []], default=[])
+    parser.add_argument("datasets", nargs="*", help=", ".join(DATASETS))
     names = parser.parse_args().datasets or DATASETS
+    if unknown := set(names) - DATASETS.keys():
+        parser.error(f"{sorted(unknown)} must be among {list(DATASETS)}")
     # POT and skada warn about limits that they ran into; ours raises.
     warnings.filterwarnings("ignore", message="Sinkhorn did not converge")
     warnings.simplefilter("ignore", LinAlgWarning)
