@@ -133,7 +133,7 @@ class AlignabilityDisplay:
             ylabel="Relative error",
         )
         ax.set_xticks(shown, [f"{size:,}" for size in shown])
-        ax.tick_params(axis="x", which="minor", bottom=False)
+        ax.set_xticks([], minor=True)
         legend_beside(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -172,7 +172,7 @@ class AnchorSearchDisplay:
         )
         shown = np.unique(np.concatenate([curve[0] for curve in self.curves.values()]))
         ax.set_xticks(shown, [f"{number:g}" for number in shown])
-        ax.minorticks_off()
+        ax.set_xticks([], minor=True)
         legend_beside(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -139,6 +139,12 @@ class SpectrumDisplay:
             np.arange(1, len(shown) + 1), shown, **settings | (line_kw or {})
         )
         ax.set(xlabel="Direction", ylabel="Singular value", yscale="log")
+        low, high = ax.dataLim.intervaly
+        if 0 < high < 10 * low:  # a flat spectrum looks flat, whatever the rounding
+            middle = np.sqrt(low * high)
+            ax.set_ylim(middle / 10**0.5, middle * 10**0.5)
+        else:
+            ax.autoscale(axis="y")
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
         self.ax_, self.figure_ = ax, ax.figure

@@ -45,6 +45,16 @@ def test_maps_drawn_on_the_same_axes_differ_in_colour():
     assert labels == ["one, rank 3 of 3", "two, rank 3 of 3"]
 
 
+def test_a_flat_spectrum_looks_flat_until_a_steep_one_joins_it():
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))[0]
+    display = SpectrumDisplay.from_map(rotation)
+    low, high = display.ax_.get_ylim()
+    assert_allclose([low, high], [10**-0.5, 10**0.5])
+    SpectrumDisplay.from_map(np.diag([100.0, 0.01]), ax=display.ax_)
+    low, high = display.ax_.get_ylim()
+    assert low < 0.01 < 100 < high
+
+
 def test_the_map_of_a_constant_target_has_rank_zero():
     display = SpectrumDisplay.from_map(np.zeros((3, 2)))
     assert display.rank_ == 0
