@@ -55,7 +55,9 @@ class CORALAligner(CovarianceMixin, BaseEstimator):
         Added to the diagonal of both covariances, in squared units of the features.
         The paper's 1 suits standardised features; a larger value pulls the map toward
         a mere shift of the mean. Not negative. With 0 the inverse is the
-        pseudo-inverse: directions in which the source does not vary are lost.
+        pseudo-inverse: directions in which the source does not vary are lost. A small
+        value stretches new rows there, and a warning says so if it is more than a
+        hundredfold.
 
     solver : {"auto", "moments", "svd"}, default="auto"
         "moments" sums products of columns and takes eigenvectors of both covariances,

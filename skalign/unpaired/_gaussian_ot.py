@@ -65,7 +65,8 @@ class GaussianOTAligner(CovarianceMixin, BaseEstimator):
         Added to the diagonal of both covariances, in squared units of the features;
         a larger value pulls the map toward a mere shift of the mean. Not negative.
         With 0 the inverse is the pseudo-inverse: directions in which the source does
-        not vary are lost.
+        not vary are lost. A small value stretches new rows there, and a warning says
+        so if it is more than a hundredfold.
 
     solver : {"auto", "moments", "svd"}, default="auto"
         "moments" sums products of columns and takes eigenvectors of both covariances,

@@ -1,5 +1,6 @@
 """What the aligners share that know each side by its mean and second moments."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from sklearn.utils.validation import check_array, validate_data
 from skalign._aligner import AffineMixin
 from skalign._validation import FLOATS, atomic, check_sides, warn_no_target_rows
 from skalign.moments import Moments
+
+_MAX_STRETCH = 100.0
 
 
 class Spectrum(NamedTuple):
@@ -250,6 +253,25 @@ class CovarianceMixin(SideMomentsMixin):
         self.solver_ = "moments"
 
     def _set_map(self, source, target):
+        self._warn_of_stretch(source, target)
         self.coef_ = self._coef(source, target).astype(self._dtype)
         self.x_mean_ = source.mean.astype(self._dtype)
         self.y_mean_ = target.mean.astype(self._dtype)
+
+    def _warn_of_stretch(self, source, target):
+        """Warn where target variance meets `reg` alone, as with too few rows."""
+        known = source.vectors[:, source.variances(0) > 0]
+        n_features, n_known = known.shape
+        if n_known == n_features or not self.reg:
+            return
+        shared = target.values @ ((target.vectors.T @ known) ** 2).sum(axis=1)
+        hidden = max(target.values.sum() - shared, 0) / (n_features - n_known)
+        if (stretch := np.sqrt(1 + hidden / self.reg)) > _MAX_STRETCH:
+            warnings.warn(
+                f"The source rows vary in {n_known} of {n_features} directions, the "
+                f"target in others too: there {type(self).__name__} stretches new rows "
+                f"some {stretch:.0f}-fold. Raise reg={self.reg} toward the variance of "
+                "a column, or drop these directions by reg=0.",
+                UserWarning,
+                stacklevel=6,
+            )

@@ -138,6 +138,7 @@ def test_a_mean_many_times_the_spread_costs_no_digits(aligner):
     assert_allclose(far, near, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The source rows vary in")
 @pytest.mark.parametrize("Aligner", COVARIANCE)
 @pytest.mark.parametrize("reg", [0, 1e-2, 1])
 @pytest.mark.parametrize(("n", "m"), [(60, 45), (12, 9), (12, 30), (4, 30)])
@@ -152,12 +153,13 @@ def test_both_solvers_find_the_same_map(Aligner, reg, n, m):
 @pytest.mark.parametrize("Aligner", COVARIANCE)
 def test_the_rows_are_decomposed_where_they_are_fewer_than_columns(Aligner):
     X, y = sides(15, 19, n_features=20)
-    aligner = Aligner().fit(X, y)
+    aligner = Aligner(reg=1).fit(X, y)
     assert aligner.solver_ == "svd"
     assert aligner.source_moments_ is None
     with pytest.raises(ValueError, match="start with partial_fit"):
         aligner.partial_fit(X)
-    assert Aligner().fit(*sides(15, 20, n_features=20)).solver_ == "moments"
+    aligner = Aligner(reg=1).fit(*sides(15, 20, n_features=20))
+    assert aligner.solver_ == "moments"
     assert not hasattr(Aligner(solver="svd"), "partial_fit")
     assert not hasattr(Aligner(solver="svd"), "merge")
 
@@ -197,3 +199,18 @@ def test_a_large_reg_leaves_a_shift_of_the_mean(Aligner):
     aligner = Aligner(reg=1e12).fit(X, y)
     shifted = X - X.mean(axis=0) + y.mean(axis=0)
     assert_allclose(aligner.transform(X), shifted, atol=1e-8)
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+@pytest.mark.parametrize("solver", ["moments", "svd"])
+def test_too_few_source_rows_for_a_small_reg_are_found_out(Aligner, solver):
+    X, y = sides(12, 40, n_features=20)
+    with pytest.warns(UserWarning, match="vary in 11 of 20 directions.*-fold") as seen:
+        aligner = Aligner(1e-6, solver=solver).fit(X, y)
+    said = float(str(seen[0].message).split("some ")[1].split("-fold")[0])
+    axes = np.linalg.svd(X - X.mean(axis=0))[2]
+    stretch = np.linalg.norm(axes[11:] @ aligner.coef_) / np.sqrt(9)
+    assert 0.1 * said < stretch < 1.01 * said
+    for reg in (0, 1):  # nothing to say: dropped, and kept small
+        Aligner(reg, solver=solver).fit(X, y)
+    Aligner(1e-6, solver=solver).fit(X, X[:9] + 1)  # nothing is there to stretch to
