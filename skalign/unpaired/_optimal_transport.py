@@ -299,7 +299,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         ValueError
             If the widths differ, a side has fewer than two rows, a value is not
             finite, lengths differ, a source row has no class, `target_labels` holds a
-            class that `labels` lacks, or the median of the cost is 0.
+            class that `labels` lacks, or `reg` > 0 and the median of the cost is 0.
         RuntimeError
             If a limit was met and ``on_nonconvergence="raise"``.
         """
@@ -312,12 +312,13 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         classes, target_classes = number_classes(labels, target_labels)
         centred = (rows - rows.mean(axis=0, dtype=np.float64) for rows in (X, y))
         cost = euclidean_distances(*centred, squared=True)
-        if (median := np.median(cost)) == 0:
-            raise ValueError(
-                "The median of the squared distances between the sides is 0: at least "
-                "half of their rows are equal, and reg has no scale."
-            )
-        cost /= median
+        if self.reg > 0:
+            if (median := np.median(cost)) == 0:
+                raise ValueError(
+                    "The median of the squared distances between the sides is 0: at "
+                    "least half of their rows are equal, and reg has no scale."
+                )
+            cost /= median
         if target_classes is not None:
             differ = (target_classes >= 0) & (classes[:, None] != target_classes)
             cost[differ] = 10 * cost.max()
@@ -375,13 +376,8 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=FLOATS, reset=False)
         if self.shift_ is None:
             return X
-        source = self.source_.astype(X.dtype, copy=False)
-        return (
-            X
-            + self.shift_.astype(X.dtype, copy=False)[
-                pairwise_distances_argmin(X, source)
-            ]
-        )
+        nearest = pairwise_distances_argmin(X, self.source_.astype(X.dtype, copy=False))
+        return X + self.shift_.astype(X.dtype, copy=False)[nearest]
 
     @property
     def _n_features_out(self):

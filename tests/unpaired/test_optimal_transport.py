@@ -238,6 +238,8 @@ def test_a_class_penalty_that_still_moves_is_not_convergence(monkeypatch):
 def test_equal_rows_leave_reg_without_a_scale():
     with pytest.raises(ValueError, match="median of the squared distances"):
         OptimalTransportAligner().fit(np.ones((4, 2)), np.ones((3, 2)))
+    exact = OptimalTransportAligner(reg=0).fit(np.ones((4, 2)), np.zeros((3, 2)))
+    assert_allclose(exact.transform(np.ones((1, 2))), [[0, 0]], atol=1e-15)
 
 
 def test_new_rows_cost_one_search_whatever_the_batch(monkeypatch):
