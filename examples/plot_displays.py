@@ -1,7 +1,7 @@
 """
-=====================================
+======================================
 What a map does to a space, in figures
-=====================================
+======================================
 
 Two autoencoders of the same handwritten digits, and the displays that show how their
 latent spaces differ, what a map makes of it and how many pairs it needs.

@@ -1,7 +1,7 @@
 """
-=============================================================
+==============================================================
 Can one network's decoder read another network's latent space?
-=============================================================
+==============================================================
 
 Two autoencoders of handwritten digits share neither weights nor training images. A map
 between their latent spaces lets the decoder of one read what the encoder of the other
