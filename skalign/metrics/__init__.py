@@ -7,6 +7,7 @@ from skalign.metrics._adaptation_scorers import (
     SoftNeighborhoodScorer,
     SourceScorer,
 )
+from skalign.metrics._bootstrap import bootstrap_interval
 from skalign.metrics._coral import coral_distance
 from skalign.metrics._energy import energy_distance
 from skalign.metrics._gaussian_wasserstein import (
@@ -31,6 +32,11 @@ from skalign.metrics._sliced_wasserstein import (
     max_sliced_wasserstein_distance,
     sliced_wasserstein_distance,
 )
+from skalign.metrics._two_sample_tests import (
+    TwoSampleTestResult,
+    energy_test,
+    mmd_test,
+)
 from skalign.metrics._wasserstein import wasserstein_distance
 
 __all__ = [
@@ -39,8 +45,11 @@ __all__ = [
     "PredictionEntropyScorer",
     "SoftNeighborhoodScorer",
     "SourceScorer",
+    "TwoSampleTestResult",
+    "bootstrap_interval",
     "coral_distance",
     "energy_distance",
+    "energy_test",
     "feature_wasserstein_distances",
     "frechet_distance",
     "gaussian_wasserstein_distance",
@@ -52,6 +61,7 @@ __all__ = [
     "mean_reciprocal_rank",
     "mmd",
     "mmd_scorer",
+    "mmd_test",
     "proxy_a_distance",
     "random_fourier_mmd",
     "retrieval_accuracy",

@@ -1,0 +1,97 @@
+"""Bootstrap intervals: coverage, pairs, errors."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from skalign.metrics import (
+    bootstrap_interval,
+    mmd,
+    retrieval_accuracy,
+)
+
+
+def draw(n, m, shift, seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)), rng.normal(size=(m, 2)) + [shift, 0]
+
+
+def distance_of_means(X, Y):
+    return np.linalg.norm(X.mean(axis=0) - Y.mean(axis=0))
+
+
+@pytest.mark.parametrize("method", ["basic", "percentile"])
+def test_is_the_interval_of_scipy(method):
+    X, Y = draw(20, 30, 1.0, 0)
+    interval = bootstrap_interval(
+        lambda A, B: B.mean() - A.mean(),
+        X[:, :1],
+        Y[:, :1],
+        n_resamples=200,
+        method=method,
+        random_state=0,
+    )
+    expected = stats.bootstrap(
+        (X[:, 0], Y[:, 0]),
+        lambda a, b: b.mean() - a.mean(),
+        n_resamples=200,
+        batch=1,
+        vectorized=False,
+        method=method,
+        random_state=np.random.RandomState(0),
+    ).confidence_interval
+    assert_allclose(interval, expected, rtol=1e-12)
+    assert (interval.low, interval.high) == tuple(interval)
+
+
+@pytest.mark.parametrize(
+    ("metric", "truth"),
+    [
+        (distance_of_means, 2.0),
+        # Gaussians of variance 1, two columns, gamma 1/4: the means of the kernel.
+        (partial(mmd, gamma=0.25), (2 / 2) * (1 - np.exp(-4 / 8))),
+    ],
+)
+def test_nine_in_ten_intervals_hold_the_true_value(metric, truth):
+    held = 0
+    for seed in range(60):
+        X, Y = draw(40, 60, 2.0, seed)
+        low, high = bootstrap_interval(
+            metric, X, Y, confidence_level=0.9, n_resamples=59, random_state=seed
+        )
+        held += low <= truth <= high
+    assert 46 <= held <= 60  # three standard deviations below nine in ten
+
+
+def test_pairs_stay_together():
+    X, _ = draw(30, 1, 0.0, 0)
+    shift = partial(bootstrap_interval, distance_of_means, X, X + [3, 4])
+    low, high = shift(paired=True, random_state=0)
+    assert_allclose([low, high], 5, rtol=1e-12)
+    low, high = shift(random_state=0)
+    assert high - low > 0.1
+
+
+def test_a_similarity_of_pairs_has_an_interval_too():
+    X, _ = draw(30, 1, 0.0, 0)
+    noisy = X + 0.3 * np.random.default_rng(1).normal(size=X.shape)
+    metric = partial(retrieval_accuracy, metric="euclidean", k=5)
+    low, high = bootstrap_interval(
+        metric, X, noisy, paired=True, n_resamples=99, random_state=0
+    )
+    assert low < high
+
+
+def test_bad_input_is_refused():
+    X, Y = draw(5, 6, 0.0, 0)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        bootstrap_interval(distance_of_means, X, Y, paired=True)
+    with pytest.raises(ValueError, match="'confidence_level' parameter"):
+        bootstrap_interval(distance_of_means, X, Y, confidence_level=1.0)
+    with pytest.raises(ValueError, match="'method' parameter"):
+        bootstrap_interval(distance_of_means, X, Y, method="BCa")
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        bootstrap_interval(distance_of_means, np.full((5, 2), np.nan), Y)
