@@ -49,17 +49,20 @@ class ClassSumsMixin:
             If rows come without labels, widths changed, a value is not finite, or the
             estimator was fitted at once in a way that left no sums.
         """
-        source, target = self._kept_sums()
-        if y is not None and np.asarray(y).ndim == 1:
+        no_target = y is not None and np.asarray(y).ndim == 1
+        if no_target:
             warn_no_target_rows(self, y)
-            y = None
         if X is not None:
             X = validate_data(
                 self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
             )
+        if no_target and labels is None:
+            return self
+        source, target = self._kept_sums()
+        if X is not None:
             self._dtype = X.dtype
             source = _added(source, self._sums(X, labels, "labels"))
-        if y is not None:
+        if y is not None and not no_target:
             y = check_array(y, dtype=FLOATS, input_name="y")
             target = _added(target, self._sums(y, target_labels, "target_labels"))
         self._take(source, target)

@@ -79,10 +79,15 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
         return self
 
 
+def fixed_map(coef, x_mean, y_mean):
+    """Map that is known, as a fitted aligner."""
+    aligner = VarianceMap()
+    aligner.n_features_in_, aligner.n_targets_ = coef.shape
+    aligner.coef_, aligner.x_mean_, aligner.y_mean_ = coef, x_mean, y_mean
+    return aligner
+
+
 def identity_map(X):
     """Map that leaves rows as they are."""
-    aligner = VarianceMap()
-    aligner.n_features_in_ = aligner.n_targets_ = width = X.shape[1]
-    aligner.coef_ = np.eye(width, dtype=X.dtype)
-    aligner.x_mean_ = aligner.y_mean_ = np.zeros(width, dtype=X.dtype)
-    return aligner
+    zeros = np.zeros(X.shape[1], dtype=X.dtype)
+    return fixed_map(np.eye(X.shape[1], dtype=X.dtype), zeros, zeros)

@@ -19,10 +19,9 @@ from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
 from skalign.unpaired._inner_aligner import InnerAlignerMixin, to_target_space
 from skalign.unpaired._matching import MATCHINGS, draw_groups, match
-from skalign.unpaired._moment import MomentAligner
+from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 from skalign.unpaired._progress import Progress
 
-_ROWS_PER_AXIS = 100
 _COLLAPSED = 0.7
 
 
@@ -423,9 +422,9 @@ class ICPAligner(
             )
         if fit.variance_ratio < _COLLAPSED:
             warnings.warn(
-                f"The mapped rows have only {fit.variance_ratio:.0%} of the variance of "
-                "the target: wrong matches have shrunk the map. Take one that cannot "
-                "shrink, aligner='covariance', and matching='both'.",
+                f"The mapped rows have only {fit.variance_ratio:.0%} of the variance "
+                "of the target: wrong matches have shrunk the map. Take one that "
+                "cannot shrink, aligner='covariance', and matching='both'.",
                 UserWarning,
                 stacklevel=5,
             )
@@ -459,7 +458,7 @@ class ICPAligner(
         """Return the stages in force."""
         if self.aligner is not None:
             return check_stages(self.aligner, self.max_iter)
-        if min(len(X) / X.shape[1], len(y) / y.shape[1]) < _ROWS_PER_AXIS:
+        if min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS:
             return [Stage("rotation", self.max_iter)]
         last = Stage("covariance", self.max_iter)
         if isinstance(self.init, str) and self.init == "moments":

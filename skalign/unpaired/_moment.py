@@ -1,7 +1,7 @@
 """Alignment of the first three moments: no rows are matched."""
 
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -25,10 +25,9 @@ from skalign.unpaired._moment_matching import (
 
 # Where the covariance-exact map is the better one, and what a sound fit looks like:
 # measured on latents of autoencoders, see the user guide.
-MAP_ROWS, MAP_OBJECTIVE = 100, 0.93
+MAP_ROWS, _MAP_OBJECTIVE = 100, 0.93
 _SOUND_ROWS, _SOUND_OBJECTIVE, _SOUND_SHARES = 20, 0.85, 0.05
 _SOUND_SIGNAL, _ANY_SIGNAL = 0.9, 0.5
-THIRD_ONLY = np.array([0.0, 0.0, 1.0])
 
 
 def norm_shells(rows, n_shells):
@@ -81,7 +80,7 @@ def rotation_coef(source, target, rotation):
     return scale * (source.axes[:, :k] @ rotation @ target.axes[:, :k].T)
 
 
-def covariance_coef(source, target, rotation, weights, *, max_iter, tol):
+def covariance_coef(source, target, rotation, weights):
     """Map that carries covariance to covariance, with the best agreement.
 
     `rotation`, of leading axes, is where the climb between the whitened axes starts.
@@ -92,7 +91,7 @@ def covariance_coef(source, target, rotation, weights, *, max_iter, tol):
         source.blocks(k, whiten=True), target.blocks(k, whiten=True), weights
     )
     start = polar(source_root[:, None] * rotation / target_root)
-    rotation = climb(agreement, start[None], max_iter=max_iter, tol=tol)[0][0]
+    rotation = climb(agreement, start[None])[0][0]
     rotation = rotation / source_root[:, None] * target_root
     return source.axes[:, :k] @ rotation @ target.axes[:, :k].T
 
@@ -161,12 +160,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
     class_weight : {"balanced"} or None, default="balanced"
         "balanced" counts every class alike, so that class shares may differ between
         the sides. None counts a class by the mean of its shares on both sides.
-
-    max_iter : int, default=500
-        Largest number of steps from each start.
-
-    tol : float, default=1e-7
-        A climb ends when the objective changes by less three times in a row.
 
     random_state : int, RandomState instance or None, default=None
         Determines the starts, and the clusters by which shares are compared.
@@ -238,8 +231,9 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
     over orthogonal :math:`R`, with group means :math:`M`, group covariances :math:`C`
     less a multiple of the identity, and third moments :math:`T`. A step takes the
     polar factor of the gradient plus :math:`\\mu R`, with :math:`\\mu` raised until the
-    objective does not fall. The covariance-exact map is the same climb between the two
-    whitened spaces, without labels by :math:`T` alone.
+    objective does not fall; a climb ends when it changes by less than 1e-7 three times
+    in a row, or after 500 steps. The covariance-exact map is the same climb between
+    the two whitened spaces, without labels by :math:`T` alone.
 
     Rows whose third moments vanish, such as Gaussian ones, do not fix the rotation: a
     warning says so, as it does for too few rows, for an objective that stays low and
@@ -266,8 +260,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "n_shells": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -279,8 +271,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         n_restarts=30,
         n_shells=8,
         class_weight="balanced",
-        max_iter=500,
-        tol=1e-7,
         random_state=None,
     ):
         self.map = map
@@ -288,8 +278,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         self.n_restarts = n_restarts
         self.n_shells = n_shells
         self.class_weight = class_weight
-        self.max_iter = max_iter
-        self.tol = tol
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -379,20 +367,20 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         k = common_axes(source, target, self.n_components)
         self.signal_, weights = block_weights(source, target)
         rng = check_random_state(self.random_state)
-        climbing = {"max_iter": self.max_iter, "tol": self.tol}
         starts = random_rotations(self.n_restarts, k, rng)
-        optima = search(source, target, weights, starts, n_axes=k, **climbing)
+        optima = search(source, target, weights, starts, n_axes=k)
         best = optima[0]
         self.map_ = self.map
         if self.map == "auto":
-            sure = classes is not None or best.objective >= MAP_OBJECTIVE
+            sure = classes is not None or best.objective >= _MAP_OBJECTIVE
             enough = n_rows >= MAP_ROWS * k
             self.map_ = "covariance" if sure and enough else "rotation"
         if self.map_ == "rotation":
             coef = rotation_coef(source, target, best.rotation)
         else:
-            weights = THIRD_ONLY if classes is None else weights
-            coef = covariance_coef(source, target, best.rotation, weights, **climbing)
+            # Without labels the shells only help to find the basin.
+            weights = np.array([0.0, 0.0, 1.0]) if classes is None else weights
+            coef = covariance_coef(source, target, best.rotation, weights)
         self.objective_, self.n_restarts_at_best_ = best.objective, best.n_restarts
         self.next_objective_ = optima[1].objective if len(optima) > 1 else -np.inf
         self.classes_, self.n_components_ = classes, k

@@ -16,6 +16,7 @@ from skalign.unpaired._group_moments import symmetric_product
 _FIRST_WIDTH = 10
 _FIRST_KEPT = 8
 _SAME = 0.01
+_MAX_STEPS, _TOL = 500, 1e-7
 _ROUNDING = 1e-10
 _ANCHOR_WEIGHT = 0.25
 
@@ -188,7 +189,7 @@ def polar(matrices):
     return U @ Vt
 
 
-def climb(agreement, rotations, *, max_iter, tol):
+def climb(agreement, rotations):
     """Raise the agreement from each of `rotations` (b, d, d) until it stops rising.
 
     ``R <- polar(gradient + mu * R)``, where `mu` grows until the agreement does not
@@ -197,7 +198,7 @@ def climb(agreement, rotations, *, max_iter, tol):
     rotations = rotations.copy()
     values, gradients = agreement(rotations)
     mu, n_still = np.zeros(len(values)), np.zeros(len(values), dtype=int)
-    for _ in range(max_iter):
+    for _ in range(_MAX_STEPS):
         moving = np.flatnonzero(n_still < 3)
         if len(moving) == 0:
             break
@@ -205,7 +206,7 @@ def climb(agreement, rotations, *, max_iter, tol):
         new_values, new_gradients = agreement(steps)
         rises = new_values - values[moving]
         up, down = moving[rises >= 0], moving[rises < 0]
-        n_still[moving] = np.where(np.abs(rises) < tol, n_still[moving] + 1, 0)
+        n_still[moving] = np.where(np.abs(rises) < _TOL, n_still[moving] + 1, 0)
         rotations[up], gradients[up] = steps[rises >= 0], new_gradients[rises >= 0]
         values[up] = new_values[rises >= 0]
         mu[up] *= 0.7
@@ -219,7 +220,7 @@ def random_rotations(n_rotations, n_axes, rng):
     return np.linalg.qr(rng.standard_normal((n_rotations, width, width)))[0]
 
 
-def search(source, target, weights, starts, *, n_axes, max_iter, tol, pairs=None):
+def search(source, target, weights, starts, *, n_axes, pairs=None):
     """Find the rotations between leading axes under which two sides agree best.
 
     Rotations of a few leading axes climb; the best of the different ones they end at
@@ -236,8 +237,6 @@ def search(source, target, weights, starts, *, n_axes, max_iter, tol, pairs=None
         the groups.
     n_axes : int
         Leading axes of both sides to use.
-    max_iter, tol : int and float
-        Steps at most, and the change at which a climb stops.
     pairs : tuple of ndarray of shape (n_pairs, d), default=None
         Centred rows that are known to correspond, in the axes of each side.
 
@@ -260,7 +259,7 @@ def search(source, target, weights, starts, *, n_axes, max_iter, tol, pairs=None
         else:
             # What agrees in the leading axes says how to turn the next ones.
             starts = polar(agreement(_padded(starts, width))[1])
-        rotations, values = climb(agreement, starts, max_iter=max_iter, tol=tol)
+        rotations, values = climb(agreement, starts)
         optima = _different(rotations, values, hits, source.values[:width])[:n_kept]
         if width == n_axes:
             return optima
