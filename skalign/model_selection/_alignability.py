@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.dummy import DummyRegressor
 from sklearn.kernel_approximation import Nystroem
-from sklearn.model_selection import GridSearchCV, KFold, check_cv
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, check_cv
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import (
     Bunch,
@@ -85,7 +85,7 @@ def _classes(n_features, n_targets, seed):
         classes["low rank"] = GridSearchCV(
             LinearAligner(),
             {"rank": sorted({max(1, narrow // k) for k in (2, 4, 8, 16)})},
-            cv=KFold(3),  # rows come shuffled
+            cv=ShuffleSplit(1, test_size=0.25, random_state=seed),
             scoring="neg_mean_squared_error",
         )
     linear, nonlinear = LinearAligner(), _KernelCorrection(random_state=seed)
@@ -139,6 +139,8 @@ def _verdict(result, confidence):
         f"{result.errors[at]:.3g} ({confidence:.0%} interval {low:.3g} to {high:.3g}) "
         f"from {n_train:,} pairs"
     )
+    if result.intervals[best, 1] >= 1:
+        return f"{said}. No map is seen to predict the target better than its mean."
     if at == best:
         said += ", the least of all classes."
     else:
@@ -146,8 +148,6 @@ def _verdict(result, confidence):
             f", within one standard error of the least, {result.errors[best]:.3g} by "
             f"'{result.best}'."
         )
-    if result.name == "constant":
-        return f"{said} No map predicts the target better than its mean."
     said += f" Twice the pairs would bring it to about {result.doubled_errors[at]:.3g}"
     enough = result.enough_pairs[at]
     if enough <= n_train:
@@ -186,8 +186,9 @@ def alignability(
     Every class is fitted on the training pairs of each split and judged on test pairs
     that it never saw; what a class has to choose (strength, rank, kernel width) it
     chooses within the training pairs. The class named is the simplest whose error is
-    within one standard error of the best [1]_. Read more in the
-    :ref:`User Guide <alignability>`.
+    within one standard error of the best [1]_; where the interval of the best reaches
+    1, the error of no map at all, the simplest class that does no worse than that.
+    Read more in the :ref:`User Guide <alignability>`.
 
     Parameters
     ----------
@@ -211,7 +212,8 @@ def alignability(
         Splits; a number stands for that many shuffled folds. Where rows are tested
         more than once, their errors are averaged.
     confidence : float, default=0.95
-        Level of `intervals`, above 0 and below 1.
+        Level of `intervals`, above 0 and below 1, and so of the evidence that a map has
+        to bring against "constant".
     max_samples : int or None, default=5000
         Of more pairs, so many are drawn. None takes all.
     n_jobs : int, default=None
@@ -225,7 +227,7 @@ def alignability(
         With the attributes
 
         name : str
-            The simplest class within one standard error of the best.
+            The class that the pairs support.
         best : str
             The class with the least error.
         verdict : str
@@ -277,7 +279,7 @@ def alignability(
     The forecast is ``limit + slope * size ** -exponent``, with neither limit nor slope
     negative. It is an extrapolation from four points: trust it for a doubling.
 
-    There are ``4 * n_splits`` fits for each class, and up to 13 within one of "low
+    There are ``4 * n_splits`` fits for each class, and up to 5 within one of "low
     rank". With n = `max_samples` and d the larger width, a fit takes O(n d^2 + d^3) in
     time and O(n d) in memory, however many pairs there are.
 
@@ -357,6 +359,8 @@ def alignability(
     best = int(errors.argmin())
     limit = errors[best] + max(standard_errors[best], eps)
     half_width = norm.ppf((1 + confidence) / 2) * standard_errors
+    if errors[best] + half_width[best] >= 1:
+        limit = max(limit, 1 + eps)  # the best cannot be told from no map
     result = Bunch(
         name=names[int(np.argmax(errors <= limit))],
         best=names[best],
