@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
+from skalign import AnchoredAligner, AnchorSearchCV, LinearAligner
 from skalign.anchors import (
     ClassBalancedAnchors,
     FarthestPointAnchors,
@@ -18,8 +19,6 @@ from skalign.anchors import (
     PivotedQRAnchors,
     RandomAnchors,
 )
-from skalign.model_selection import AnchorSearchCV
-from skalign.paired import AnchoredAligner, LinearAligner
 
 SELECTORS = [
     RandomAnchors(random_state=0),

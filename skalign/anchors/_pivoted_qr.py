@@ -60,9 +60,9 @@ def _pivoted_rows(X, n_picks):
 class PivotedQRAnchors(AnchorSelector):
     """Rows that span the space: the next has the most that those before do not explain.
 
-    Column-pivoted QR of the transposed centred rows [1]_. Suits the smallest numbers of
-    anchors, up to the rank of the data: least squares on them is as well posed as
-    greed can make it. As it takes the longest of what is left, it takes outliers too.
+    Column-pivoted QR of the transposed centred rows [1]_. Suits clean data, and numbers
+    of anchors from the rank of the data on, where least squares on them is as well
+    posed as greed can make it. It takes the longest of what is left: outliers first.
     Once as many rows as the rank are found, it starts again among the rows that are
     left, so that `n_anchors` may be larger than `n_features`. Nested: the anchors are
     the first of those of a larger `n_anchors`. Read more in the

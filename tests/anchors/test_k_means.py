@@ -2,8 +2,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
+from skalign import LinearAligner
 from skalign.anchors import KMeansAnchors, RandomAnchors
-from skalign.paired import LinearAligner
 
 
 def _error(X, anchors):

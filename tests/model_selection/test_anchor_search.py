@@ -10,6 +10,13 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skalign import (
+    AnchoredAligner,
+    AnchorSearchCV,
+    LinearAligner,
+    RelativeRepresentation,
+    RigidAligner,
+)
 from skalign.anchors import (
     ClassBalancedAnchors,
     FarthestPointAnchors,
@@ -18,13 +25,6 @@ from skalign.anchors import (
     RandomAnchors,
 )
 from skalign.metrics import mmd_scorer, retrieval_scorer, sliced_wasserstein_scorer
-from skalign.model_selection import AnchorSearchCV
-from skalign.paired import (
-    AnchoredAligner,
-    LinearAligner,
-    RelativeRepresentation,
-    RigidAligner,
-)
 
 SELECTORS = [
     RandomAnchors(random_state=0),

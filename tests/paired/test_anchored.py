@@ -10,6 +10,12 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skalign import (
+    AnchoredAligner,
+    LinearAligner,
+    RelativeRepresentation,
+    RigidAligner,
+)
 from skalign.anchors import (
     ClassBalancedAnchors,
     FarthestPointAnchors,
@@ -20,12 +26,6 @@ from skalign.metrics import (
     mmd_scorer,
     retrieval_accuracy,
     sliced_wasserstein_scorer,
-)
-from skalign.paired import (
-    AnchoredAligner,
-    LinearAligner,
-    RelativeRepresentation,
-    RigidAligner,
 )
 
 SELECTOR = RandomAnchors(20, random_state=0)

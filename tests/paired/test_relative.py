@@ -14,8 +14,8 @@ from sklearn.metrics.pairwise import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import normalize
 
+from skalign import RelativeRepresentation
 from skalign.anchors import ClassBalancedAnchors, PivotedQRAnchors, RandomAnchors
-from skalign.paired import RelativeRepresentation
 
 SELECTOR = RandomAnchors(15, random_state=0)
 INVERTIBLE = ["cosine", "linear", "euclidean", "l2", "sqeuclidean"]
