@@ -8,6 +8,8 @@ from skalign.metrics._adaptation_scorers import (
     SourceScorer,
 )
 from skalign.metrics._bootstrap import bootstrap_interval
+from skalign.metrics._cca import cca_similarity, svcca
+from skalign.metrics._cka import cka, rv_coefficient
 from skalign.metrics._coral import coral_distance
 from skalign.metrics._energy import energy_distance
 from skalign.metrics._gaussian_wasserstein import (
@@ -15,6 +17,12 @@ from skalign.metrics._gaussian_wasserstein import (
     gaussian_wasserstein_distance,
 )
 from skalign.metrics._mmd import linear_time_mmd, mmd, random_fourier_mmd
+from skalign.metrics._neighbors import (
+    mutual_knn,
+    mutual_knn_samples,
+    rsa_correlation,
+)
+from skalign.metrics._procrustes import procrustes_distance, procrustes_samples
 from skalign.metrics._proxy_a import proxy_a_distance
 from skalign.metrics._retrieval import mean_reciprocal_rank, retrieval_accuracy
 from skalign.metrics._scorers import (
@@ -47,6 +55,8 @@ __all__ = [
     "SourceScorer",
     "TwoSampleTestResult",
     "bootstrap_interval",
+    "cca_similarity",
+    "cka",
     "coral_distance",
     "energy_distance",
     "energy_test",
@@ -62,13 +72,20 @@ __all__ = [
     "mmd",
     "mmd_scorer",
     "mmd_test",
+    "mutual_knn",
+    "mutual_knn_samples",
+    "procrustes_distance",
+    "procrustes_samples",
     "proxy_a_distance",
     "random_fourier_mmd",
     "retrieval_accuracy",
     "retrieval_scorer",
+    "rsa_correlation",
+    "rv_coefficient",
     "sinkhorn_divergence",
     "sliced_wasserstein_distance",
     "sliced_wasserstein_scorer",
+    "svcca",
     "wasserstein_distance",
     "wasserstein_scorer",
 ]

@@ -32,6 +32,30 @@ def check_spaces(X, Y):
     return X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
 
 
+def check_paired_rows(X, Y):
+    """Validate two representations, of any widths, of the same rows.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features_x)
+    Y : ndarray of shape (n_samples, n_features_y)
+        Of one dtype: float32 if both came so, else float64.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a set is empty, not 2-D or not finite.
+    """
+    X = check_array(X, dtype=FLOATS, input_name="X")
+    Y = check_array(Y, dtype=FLOATS, input_name="Y")
+    if len(X) != len(Y):
+        raise ValueError(
+            f"X has {len(X)} rows, but Y has {len(Y)}: both must be of the same items."
+        )
+    dtype = np.result_type(X, Y)
+    return X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
+
+
 def check_no_overflow(value, dtype):
     """Return `value` as a float, or say that `dtype` could not hold its sums."""
     if not np.isfinite(value):
