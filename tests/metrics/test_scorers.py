@@ -20,16 +20,31 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skalign import LinearAligner, RigidAligner
 from skalign.metrics import (
+    cca_similarity,
+    cka,
+    coral_distance,
+    energy_distance,
+    frechet_distance,
     gaussian_wasserstein_distance,
     gaussian_wasserstein_scorer,
+    linear_time_mmd,
     make_distance_scorer,
     make_similarity_scorer,
+    max_sliced_wasserstein_distance,
     mmd,
     mmd_scorer,
+    mutual_knn,
+    procrustes_distance,
+    proxy_a_distance,
+    random_fourier_mmd,
     retrieval_accuracy,
     retrieval_scorer,
+    rsa_correlation,
+    rv_coefficient,
+    sinkhorn_divergence,
     sliced_wasserstein_distance,
     sliced_wasserstein_scorer,
+    svcca,
     wasserstein_distance,
     wasserstein_scorer,
 )
@@ -40,6 +55,25 @@ SCORERS = {
     "wasserstein": wasserstein_scorer,
     "gaussian": gaussian_wasserstein_scorer,
     "retrieval": retrieval_scorer,
+}
+MADE = {
+    "mmd laplacian": make_distance_scorer(mmd, kernel="laplacian", gamma="target"),
+    "mmd polynomial": make_distance_scorer(mmd, kernel="polynomial"),
+    "linear time": make_distance_scorer(linear_time_mmd, gamma=0.1, random_state=0),
+    "fourier": make_distance_scorer(random_fourier_mmd, gamma=0.1, random_state=0),
+    "energy": make_distance_scorer(energy_distance),
+    "sinkhorn": make_distance_scorer(sinkhorn_divergence, reg=20.0),
+    "max sliced": make_distance_scorer(max_sliced_wasserstein_distance, random_state=0),
+    "frechet": make_distance_scorer(frechet_distance),
+    "coral": make_distance_scorer(coral_distance),
+    "proxy a": make_distance_scorer(proxy_a_distance, random_state=0),
+    "procrustes": make_distance_scorer(procrustes_distance),
+    "cka": make_similarity_scorer(cka, debiased=True),
+    "rv": make_similarity_scorer(rv_coefficient),
+    "cca": make_similarity_scorer(cca_similarity),
+    "svcca": make_similarity_scorer(svcca),
+    "mutual knn": make_similarity_scorer(mutual_knn),
+    "rsa": make_similarity_scorer(rsa_correlation),
 }
 
 
@@ -170,6 +204,30 @@ def test_all_scorers_run_side_by_side(spaces, routing):
     for name in SCORERS:
         assert np.isfinite(scores[f"test_{name}"]).all()
         assert np.isfinite(scores[f"train_{name}"]).all()
+
+
+def test_every_measure_makes_a_scorer_for_every_tool_in_two_processes(spaces, routing):
+    X, y = spaces
+    pipeline = make_pipeline(StandardScaler(), LinearAligner())
+    keywords = {"scoring": MADE, "cv": 2, "n_jobs": 2, "error_score": "raise"}
+    scores = cross_validate(pipeline, X, y, return_train_score=True, **keywords)
+    search = GridSearchCV(
+        pipeline, {"linearaligner__alpha": [1e-6, 1e6]}, refit="energy", **keywords
+    ).fit(X, y)
+    assert search.best_params_ == {"linearaligner__alpha": 1e-6}
+    for name, scorer in MADE.items():
+        for part in ("train", "test"):
+            assert np.isfinite(scores[f"{part}_{name}"]).all(), name
+        good, bad = search.cv_results_[f"mean_test_{name}"]
+        # A shrunk map leaves shapes as they are, which is all that these compare.
+        if name not in ("cka", "rv", "cca", "svcca", "rsa", "mutual knn"):
+            assert good > bad, name
+        assert np.isfinite(scorer(search.best_estimator_, X, y))
+    score, permuted, pvalue = permutation_test_score(
+        pipeline, X, y, scoring=MADE["cka"], cv=2, n_permutations=9, n_jobs=2
+    )
+    assert score > permuted.max()
+    assert pvalue == 0.1
 
 
 @pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
