@@ -1,37 +1,44 @@
 """Bring feature spaces together, the scikit-learn way."""
 
-from skalign.adaptation import DomainAdapter, DomainHarmonizer, LabeledOnly
-from skalign.model_selection import AnchorSearchCV
-from skalign.paired import (
-    AnchoredAligner,
-    LinearAligner,
-    RelativeRepresentation,
-    RigidAligner,
-)
-from skalign.unpaired import (
-    CORALAligner,
-    GaussianOTAligner,
-    MeanVarianceAligner,
-    OptimalTransportAligner,
-    SubspaceAligner,
-    TransferComponentAligner,
-)
+from importlib import import_module
 
 __version__ = "0.1.0.dev0"
 
-__all__ = [
-    "AnchorSearchCV",
-    "AnchoredAligner",
-    "CORALAligner",
-    "DomainAdapter",
-    "DomainHarmonizer",
-    "GaussianOTAligner",
-    "LabeledOnly",
-    "LinearAligner",
-    "MeanVarianceAligner",
-    "OptimalTransportAligner",
-    "RelativeRepresentation",
-    "RigidAligner",
-    "SubspaceAligner",
-    "TransferComponentAligner",
-]
+_ROOMS = {
+    "adaptation": ("DomainAdapter", "DomainHarmonizer", "LabeledOnly"),
+    "model_selection": ("AnchorSearchCV",),
+    "paired": (
+        "AnchoredAligner",
+        "LinearAligner",
+        "RelativeRepresentation",
+        "RigidAligner",
+    ),
+    "unpaired": (
+        "CORALAligner",
+        "ClassMeanAligner",
+        "GaussianOTAligner",
+        "ICPAligner",
+        "MeanVarianceAligner",
+        "MomentAligner",
+        "OptimalTransportAligner",
+        "SubspaceAligner",
+        "TransferComponentAligner",
+        "WassersteinProcrustesAligner",
+    ),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    """Load an estimator on first use: importing skalign costs next to nothing."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_HOME})

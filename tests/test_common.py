@@ -20,18 +20,22 @@ import skalign
 from skalign import (
     AnchoredAligner,
     AnchorSearchCV,
+    ClassMeanAligner,
     CORALAligner,
     DomainAdapter,
     DomainHarmonizer,
     GaussianOTAligner,
+    ICPAligner,
     LabeledOnly,
     LinearAligner,
     MeanVarianceAligner,
+    MomentAligner,
     OptimalTransportAligner,
     RelativeRepresentation,
     RigidAligner,
     SubspaceAligner,
     TransferComponentAligner,
+    WassersteinProcrustesAligner,
 )
 from skalign.anchors import KMeansAnchors, RandomAnchors
 
@@ -51,12 +55,16 @@ RELATIVE = [
     RelativeRepresentation(KMeansAnchors(0.5), similarity="rbf"),
 ]
 UNPAIRED = [
+    ClassMeanAligner(),
     CORALAligner(),
     GaussianOTAligner(),
+    ICPAligner(random_state=0),
     MeanVarianceAligner(),
+    MomentAligner(random_state=0),
     OptimalTransportAligner(),
     SubspaceAligner(),
     TransferComponentAligner(),
+    WassersteinProcrustesAligner(random_state=0),
 ]
 LIFTS = [
     DomainAdapter(CORALAligner()),

@@ -376,7 +376,7 @@ class ICPAligner(
         )
         self.classes_ = None
         if y is None:
-            self.aligner_, self.n_iter_ = identity_map(X), 0
+            self.aligner_, self.n_iter_ = identity_map(X), 1
             self.objective_, self.variance_ratio_ = np.zeros(1), 1.0
             self.matching_cost_ = 0.0
             return self
