@@ -1,0 +1,172 @@
+"""Time and memory of every measure, from 1,000 to 100,000 rows a side.
+
+python benchmarks/metrics_cost.py           # writes benchmarks/results/metrics_cost.csv
+python benchmarks/metrics_cost.py --figure  # and draws it, beside
+python benchmarks/metrics_cost.py --ratio   # mmd against its bare products and exp
+
+A size is left out where the growth so far says that it takes longer than `--longest`,
+and where a matrix of all pairs would pass scikit-learn's `working_memory`.
+"""
+
+import argparse
+import csv
+import os
+import time
+import tracemalloc
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from skalign import metrics
+
+RESULTS = Path(__file__).parent / "results" / "metrics_cost.csv"
+SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+N_FEATURES = 32
+GAMMA = 1 / 64
+MEASURES = {
+    "mmd": partial(metrics.mmd, gamma=GAMMA),
+    "mmd, polynomial": partial(metrics.mmd, kernel="polynomial"),
+    "linear_time_mmd": partial(metrics.linear_time_mmd, gamma=GAMMA, random_state=0),
+    "random_fourier_mmd": partial(
+        metrics.random_fourier_mmd, gamma=GAMMA, random_state=0
+    ),
+    "mmd_test, 99 permutations": partial(
+        metrics.mmd_test, gamma=GAMMA, n_permutations=99, random_state=0
+    ),
+    "energy_distance": metrics.energy_distance,
+    "wasserstein_distance": metrics.wasserstein_distance,
+    "sinkhorn_divergence": partial(metrics.sinkhorn_divergence, reg=6.0),
+    "sliced_wasserstein_distance": partial(
+        metrics.sliced_wasserstein_distance, random_state=0
+    ),
+    "max_sliced_wasserstein_distance": partial(
+        metrics.max_sliced_wasserstein_distance, random_state=0
+    ),
+    "feature_wasserstein_distances": metrics.feature_wasserstein_distances,
+    "gaussian_wasserstein_distance": metrics.gaussian_wasserstein_distance,
+    "coral_distance": metrics.coral_distance,
+    "proxy_a_distance": partial(metrics.proxy_a_distance, random_state=0),
+    "retrieval_accuracy": metrics.retrieval_accuracy,
+    "cka, linear": metrics.cka,
+    "cka, rbf": partial(metrics.cka, kernel="rbf", gamma=GAMMA),
+    "cca_similarity": metrics.cca_similarity,
+    "procrustes_distance": metrics.procrustes_distance,
+    "mutual_knn": metrics.mutual_knn,
+    "rsa_correlation": metrics.rsa_correlation,
+}
+
+
+def make_spaces(n_samples, n_features, dtype=np.float64):
+    """Return two sets of rows with a small shift between them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, n_features)).astype(dtype)
+    Y = rng.normal(0.1, 1.0, size=(n_samples, n_features)).astype(dtype)
+    return X, Y
+
+
+def cost(measure, X, Y):
+    """Return the seconds of one call, and the MiB it held beyond its inputs."""
+    tracemalloc.start()
+    start = time.perf_counter()
+    measure(X, Y)
+    seconds = time.perf_counter() - start
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    return seconds, peak
+
+
+def costs(longest):
+    """Generate a record for each measure and size."""
+    for name, measure in MEASURES.items():
+        measure(*make_spaces(200, N_FEATURES))
+        found = []
+        for n_samples in SIZES:
+            if len(found) > 1 and found[-1] ** 2 / found[-2] > longest:
+                break
+            try:
+                seconds, peak = cost(measure, *make_spaces(n_samples, N_FEATURES))
+            except ValueError as error:
+                print(f"{name}, {n_samples} rows: {error}")
+                break
+            found.append(seconds)
+            print(f"{name}, {n_samples} rows: {seconds:.3f} s, {peak:.1f} MiB")
+            yield {
+                "measure": name,
+                "n_samples": n_samples,
+                "n_features": N_FEATURES,
+                "seconds": f"{seconds:.4f}",
+                "peak_mib": f"{peak:.1f}",
+            }
+
+
+def bare_mmd(X, Y):
+    """Form the products and exponentials that mmd needs, and nothing else."""
+    n_rows, n_others = 1024, 2048
+    for A, B, half in ((X, X, True), (Y, Y, True), (X, Y, False)):
+        for start in range(0, len(A), n_rows):
+            for first in range(start if half else 0, len(B), n_others):
+                block = A[start : start + n_rows] @ B[first : first + n_others].T
+                np.exp(block, out=block)
+
+
+def print_ratio(dtype, n_samples=50_000, n_features=128, turns=2):
+    """Time mmd and its bare work in turns."""
+    X, Y = make_spaces(n_samples, n_features, dtype)
+    X_small, Y_small = X / n_features, Y / n_features  # exponents near zero
+    for _ in range(turns):
+        start = time.perf_counter()
+        metrics.mmd(X, Y, gamma=1 / 256)
+        middle = time.perf_counter()
+        bare_mmd(X_small, Y_small)
+        ours, bare = middle - start, time.perf_counter() - middle
+        print(f"{dtype}: {ours:.1f} s, bare {bare:.1f} s, {ours / bare:.2f} x")
+
+
+def draw():
+    """Draw time and memory over rows, a line for each measure."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    with RESULTS.open() as file:
+        records = list(csv.DictReader(file))
+    figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
+    for i, name in enumerate(MEASURES):
+        own = [record for record in records if record["measure"] == name]
+        n_samples = [int(record["n_samples"]) for record in own]
+        for ax, column in zip(axes, ("seconds", "peak_mib"), strict=True):
+            values = [float(record[column]) for record in own]
+            style = ("-", "--", ":")[i // 7]
+            ax.loglog(n_samples, values, style, marker="o", color=f"C{i % 7}", ms=3)
+    axes[0].set(xlabel="rows a side", ylabel="seconds")
+    axes[1].set(xlabel="rows a side", ylabel="MiB beyond the inputs")
+    figure.legend(axes[0].lines, MEASURES, loc="outside right upper", fontsize=8)
+    figure.savefig(RESULTS.with_suffix(".png"), dpi=100)
+
+
+def main():
+    """Write the table."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--longest", type=float, default=150)
+    parser.add_argument("--figure", action="store_true")
+    parser.add_argument("--ratio", action="store_true")
+    arguments = parser.parse_args()
+    print(f"OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'unset')}")
+    if arguments.ratio:
+        for dtype in ("float32", "float64"):
+            print_ratio(dtype)
+        return
+    records = list(costs(arguments.longest))
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)
+    if arguments.figure:
+        draw()
+
+
+if __name__ == "__main__":
+    main()
