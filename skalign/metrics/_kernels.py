@@ -182,7 +182,7 @@ def _mean_within(kernel, X, a, unbiased):
     total = 0.0
     for rows in gen_batches(len(X), block_shape()[0]):
         block, rest = kernel(X[rows], X[rows]), slice(rows.stop, None)
-        total += a[rows] @ (block @ a[rows])
+        total += a[rows] @ _weighted_sums(block, a[rows])
         if unbiased:
             total -= a[rows] ** 2 @ block.diagonal()
         total += 2 * _sum_between(kernel, X[rows], X[rest], a[rows], a[rest])
@@ -192,6 +192,12 @@ def _mean_within(kernel, X, a, unbiased):
 def _sum_between(kernel, X, Y, a, b):
     """Return the weighted sum of the kernel over pairs of a row of `X` and of `Y`."""
     return sum(
-        a[rows] @ (kernel(X[rows], Y[others]) @ b[others])
+        a[rows] @ _weighted_sums(kernel(X[rows], Y[others]), b[others])
         for rows, others in gen_pairs(len(X), len(Y))
     )
+
+
+def _weighted_sums(block, weights):
+    """Return ``block @ weights``; even weights round nothing in single precision."""
+    largest = weights.max()
+    return (block @ (weights / largest).astype(block.dtype)) * largest
