@@ -1,7 +1,7 @@
 """Alignment without pairs on MNIST autoencoder latents: one CSV.
 
-    python benchmarks/unpaired_latents.py train     # about a minute a network, resumable
-    python benchmarks/unpaired_latents.py measure   # writes results/unpaired_latents.csv
+    python benchmarks/unpaired_latents.py train     # a minute a network, resumable
+    python benchmarks/unpaired_latents.py measure   # results/unpaired_latents.csv
 
 Networks, latents and decoders are kept in benchmarks/cache. The score of a map is
 the decoding error of mapped test latents by the target's own decoder, divided by

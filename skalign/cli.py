@@ -134,9 +134,7 @@ def _parser():
     fit.add_argument("-o", "--output", required=True, help="map.skops")
     fit.add_argument("--aligner", choices=_ALIGNERS, default="linear")
     fit.add_argument("--rank", type=int, help="rank of a linear map")
-    fit.add_argument(
-        "--anchors", type=count_or_share, help="fit on so many pairs only"
-    )
+    fit.add_argument("--anchors", type=count_or_share, help="fit on so many pairs only")
     fit.add_argument("--selector", choices=_SELECTORS, default="k-means")
     fit.add_argument("--seed", type=int, default=0, help="default: 0")
     fit.set_defaults(run=_fit)

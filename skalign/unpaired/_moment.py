@@ -27,7 +27,7 @@ from skalign.unpaired._moment_matching import (
 # measured on latents of autoencoders, see the user guide.
 MAP_ROWS, _MAP_OBJECTIVE = 100, 0.93
 _SOUND_ROWS, _SOUND_OBJECTIVE, _SOUND_SHARES = 20, 0.85, 0.05
-_SOUND_SIGNAL, _ANY_SIGNAL = 0.9, 0.5
+_SOUND_NOISE, _GAUSSIAN_NOISE = 0.2, 0.5
 
 
 def norm_shells(rows, n_shells):
@@ -50,11 +50,10 @@ def row_moments(rows, groups, n_axes):
 def shell_sides(X, y, *, n_shells, n_axes):
     """Both sides by shells of equal norm."""
     n_shells = min(n_shells, len(X) // 2, len(y) // 2)
-    weights = np.full(n_shells, 1 / n_shells)
     sides = []
     for rows in (X, y):
         moments, embedding = row_moments(rows, norm_shells(rows, n_shells), n_axes)
-        sides.append(Side(moments, weights, embedding))
+        sides.append(Side(moments, moments.counts / len(rows), embedding))
     return sides
 
 
@@ -63,14 +62,6 @@ def block_weights(source, target):
     signal = np.sqrt(source.signal * target.signal)
     total = signal.sum()
     return signal, signal / total if total > 0 else np.full(3, 1 / 3)
-
-
-def common_axes(source, target, n_axes):
-    """Number of leading axes that both sides have."""
-    n_axes = min(source.n_axes, target.n_axes, n_axes)
-    if n_axes == 0:
-        raise ValueError("All rows of X or of y are equal: there is nothing to align.")
-    return n_axes
 
 
 def rotation_coef(source, target, rotation):
@@ -96,14 +87,21 @@ def covariance_coef(source, target, rotation, weights):
     return source.axes[:, :k] @ rotation @ target.axes[:, :k].T
 
 
-def shell_doubts(signal, difference):
-    """What makes an alignment without labels doubtful, in words."""
+def shell_doubts(noise, difference):
+    """What makes an alignment without labels doubtful, in words.
+
+    Parameters
+    ----------
+    noise : float
+        The larger `skewness_noise` of the two sides.
+    difference : float
+        The `share_difference` of the two sides.
+    """
     doubts = []
-    noise = f"third moments are {1 - signal[2]:.0%} sampling noise"
-    if signal[2] < _ANY_SIGNAL:
-        doubts.append(f"{noise}, as those of Gaussian rows: they fix no rotation")
-    elif signal[2] < _SOUND_SIGNAL:
-        doubts.append(f"{noise}: the rows are too few")
+    if noise > _GAUSSIAN_NOISE:
+        doubts.append("rows that are about Gaussian fix no rotation")
+    elif noise > _SOUND_NOISE:
+        doubts.append(f"third moments are {noise:.0%} noise: the rows are too few")
     if difference > _SOUND_SHARES:
         doubts.append(
             f"the sides fill clusters in shares that differ by {difference:.2f} more "
@@ -117,7 +115,7 @@ def warn_of_doubts(aligner, doubts):
     doubts = list(doubts)
     if aligner.objective_ < _SOUND_OBJECTIVE:
         doubts.append(f"the moments agree only to objective_={aligner.objective_:.2f}")
-    if aligner.n_restarts_at_best_ < 2:
+    if aligner.n_restarts_at_best_ < 2 and aligner.objective_ < _MAP_OBJECTIVE:
         doubts.append("only one start led to the map")
     if doubts:
         warnings.warn(
@@ -150,7 +148,7 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         rank of either side. Memory grows with its third power, time of a step with its
         fourth. Directions beyond are mapped to the mean.
 
-    n_restarts : int, default=30
+    n_restarts : int, default=50
         Random rotations to start from.
 
     n_shells : int, default=8
@@ -188,6 +186,11 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
     signal_ : ndarray of shape (3,)
         Share of the squared norm of group means, group covariances and third moments
         that is no sampling noise, from 0 to 1. The blocks count in this proportion.
+
+    skewness_noise_ : float
+        Share of the third moments of whitened rows (Mardia's skewness) that as many
+        Gaussian rows would show, the larger of the two sides; 1 where rows cannot be
+        told from Gaussian ones.
 
     share_difference_ : float or None
         How differently the two sides fill 20 clusters of the target: total variation
@@ -268,7 +271,7 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         map="auto",
         *,
         n_components=100,
-        n_restarts=30,
+        n_restarts=50,
         n_shells=8,
         class_weight="balanced",
         random_state=None,
@@ -333,7 +336,7 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         )
         rng = self._align(source, target, min(len(X), len(y)))
         self.share_difference_ = share_difference(self._map(X), y, rng)
-        warn_of_doubts(self, shell_doubts(self.signal_, self.share_difference_))
+        warn_of_doubts(self, shell_doubts(self.skewness_noise_, self.share_difference_))
         return self
 
     def _sums(self, rows, labels, name):
@@ -364,8 +367,9 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
 
     def _align(self, source, target, n_rows, classes=None):
         """Set the map between two sides."""
-        k = common_axes(source, target, self.n_components)
+        k = min(source.n_axes, target.n_axes, self.n_components)
         self.signal_, weights = block_weights(source, target)
+        self.skewness_noise_ = max(source.skewness_noise, target.skewness_noise)
         rng = check_random_state(self.random_state)
         starts = random_rotations(self.n_restarts, k, rng)
         optima = search(source, target, weights, starts, n_axes=k)
@@ -397,5 +401,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         d = self.n_features_in_
         self.objective_, self.next_objective_ = np.nan, np.nan
         self.n_restarts_at_best_ = self.n_components_ = 0
-        self.map_ = self.signal_ = self.share_difference_ = self.classes_ = None
+        self.map_ = self.signal_ = self.skewness_noise_ = self.classes_ = None
+        self.share_difference_ = None
         self._set_map(np.eye(d), np.zeros(d), np.zeros(d))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.stats import chi2
 
 from skalign.unpaired._group_moments import symmetric_product
 
@@ -18,7 +19,8 @@ _FIRST_KEPT = 8
 _SAME = 0.01
 _MAX_STEPS, _TOL = 500, 1e-7
 _ROUNDING = 1e-10
-_ANCHOR_WEIGHT = 0.25
+_CHANCE = 1e-3
+_ANCHOR_WEIGHT = 0.5
 
 
 class Blocks(NamedTuple):
@@ -78,6 +80,14 @@ class Side:
         Number of eigenvalues that are not zero but for rounding.
     signal : ndarray of shape (3,)
         Share of the squared norm of each block that is no sampling noise, from 0 to 1.
+    skewness_noise : float
+        Share of Mardia's skewness [1]_ that as many Gaussian rows would show; 1 where
+        its test does not tell the rows from Gaussian ones (p > 0.001).
+
+    References
+    ----------
+    .. [1] K. V. Mardia, "Measures of multivariate skewness and kurtosis with
+       applications", Biometrika 57(3), 1970, pp. 519-530.
     """
 
     def __init__(self, moments, weights, embedding=None):
@@ -95,6 +105,9 @@ class Side:
         values, axes = eigh(covariance)
         self.values, self._axes = values[::-1].clip(0), axes[:, ::-1]
         self.n_axes = int(np.sum(self.values > self.values[0] * _ROUNDING))
+        if self.n_axes == 0:
+            raise ValueError("All rows of a side are equal: there is nothing to align.")
+        self.skewness_noise = self._skewness_noise(moments.counts.sum())
         self.signal = self._signal(weights, moments.counts)
         self.axes = self._axes
         if embedding is not None:
@@ -135,7 +148,18 @@ class Side:
             squared_norm = np.vdot(block, block)
             if squared_norm > noise[i]:
                 signal[i] = 1 - noise[i] / squared_norm
+        if self.skewness_noise == 1:
+            signal[2] = 0
         return signal
+
+    def _skewness_noise(self, n_rows):
+        k = self.n_axes
+        whitening = self._axes[:, :k] / np.sqrt(self.values[:k])
+        third = self._raw_blocks(whitening)[2]
+        skewness, n_moments = np.vdot(third, third), k * (k + 1) * (k + 2)
+        if chi2.sf(n_rows * skewness / 6, n_moments / 6) > _CHANCE:
+            return 1.0
+        return n_moments / (n_rows * skewness)
 
 
 def _normalised(block):

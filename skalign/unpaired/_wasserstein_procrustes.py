@@ -21,7 +21,6 @@ from skalign.unpaired._matching import draw_groups
 from skalign.unpaired._moment import (
     MAP_ROWS,
     block_weights,
-    common_axes,
     rotation_coef,
     shell_doubts,
     shell_sides,
@@ -86,7 +85,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         rows are so dense that neighbours are. "auto" does where the matching cost is
         below 0.1; elsewhere least squares would shrink the map.
 
-    n_restarts : int, default=30
+    n_restarts : int, default=50
         Random rotations that ``init="moments"`` starts from.
 
     n_shells : int, default=8
@@ -146,6 +145,11 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
     signal_ : ndarray of shape (3,)
         Share of the squared norm of shell means, shell covariances and third moments
         that is no sampling noise, from 0 to 1.
+
+    skewness_noise_ : float
+        Share of the third moments of whitened rows (Mardia's skewness) that as many
+        Gaussian rows would show, the larger of the two sides; 1 where rows cannot be
+        told from Gaussian ones.
 
     share_difference_ : float
         How differently the two sides fill 20 clusters of the target: total variation
@@ -215,7 +219,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         init="moments",
         *,
         least_squares="auto",
-        n_restarts=30,
+        n_restarts=50,
         n_shells=8,
         n_components=100,
         n_clusters=60,
@@ -312,7 +316,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self._take(fit.aligner)
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)
-        warn_of_doubts(self, shell_doubts(self.signal_, self.share_difference_))
+        warn_of_doubts(self, shell_doubts(self.skewness_noise_, self.share_difference_))
         if fit.move >= self.tol and self.max_iter:
             warnings.warn(
                 f"WassersteinProcrustesAligner stopped after {self.n_iter_} iterations"
@@ -328,8 +332,9 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         source, target = shell_sides(
             X, y, n_shells=self.n_shells, n_axes=self.n_components
         )
-        k = common_axes(source, target, self.n_components)
+        k = min(source.n_axes, target.n_axes, self.n_components)
         self.signal_, weights = block_weights(source, target)
+        self.skewness_noise_ = max(source.skewness_noise, target.skewness_noise)
         starts = random_rotations(self.n_restarts, k, rng)
         if self.init == "gw":
             cross = coupling_cross(X, y, self.n_clusters, rng)
@@ -363,9 +368,10 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
     def _be_identity(self, X):
         self._take(identity_map(X))
-        self.map_ = self.signal_ = self.share_difference_ = None
+        self.map_ = self.signal_ = self.skewness_noise_ = None
+        self.share_difference_ = None
         self.objective_ = self.next_objective_ = np.nan
-        self.matching_cost_, self.n_iter_, self.n_restarts_at_best_ = 0.0, 0, 0
+        self.matching_cost_, self.n_iter_, self.n_restarts_at_best_ = 0.0, 1, 0
         return self
 
 

@@ -89,13 +89,17 @@ def test_a_search_through_ever_more_axes_finds_the_rotation(make_clouds):
 
 
 def test_signal_tells_skewed_rows_from_gaussian_ones(make_clouds):
-    signal = make_side(make_clouds()).signal
-    assert np.all(signal > 0.9)
+    skewed = make_side(make_clouds())
+    assert np.all(skewed.signal > 0.9)
+    assert skewed.skewness_noise < 0.1
     rng = np.random.default_rng(0)
-    gaussian = GroupMoments.from_rows(
+    moments = GroupMoments.from_rows(
         rng.normal(size=(2000, 3)), np.arange(2000) % 4, order=3
     )
-    assert np.all(Side(gaussian, np.full(4, 0.25)).signal < 0.5)
+    gaussian = Side(moments, np.full(4, 0.25))
+    assert np.all(gaussian.signal < 0.5)
+    assert gaussian.signal[2] == 0
+    assert gaussian.skewness_noise == 1
 
 
 def test_an_embedding_holds_the_leading_axes(make_clouds):

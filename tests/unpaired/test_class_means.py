@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+
+from skalign import LinearAligner, RigidAligner
+from skalign.unpaired import ClassMeanAligner
+
+
+def class_means(rows, labels):
+    return np.array([rows[labels == c].mean(axis=0) for c in np.unique(labels)])
+
+
+@pytest.mark.parametrize(
+    "aligner", [None, RigidAligner(scaling=True), LinearAligner(alpha=0)], ids=str
+)
+def test_the_aligner_is_fitted_to_the_class_means(make_clouds, aligner):
+    clouds = make_clouds()
+    ours = ClassMeanAligner(aligner).fit(clouds.X, clouds.y, **clouds.classes)
+    means = [
+        class_means(clouds.X, clouds.labels),
+        class_means(clouds.y, clouds.target_labels),
+    ]
+    expected = clone(aligner or LinearAligner()).fit(*means)
+    assert_allclose(ours.transform(clouds.X), expected.transform(clouds.X))
+    assert_array_equal(ours.classes_, [0, 1, 2, 3])
+
+
+def test_enough_classes_fix_a_similarity_whatever_the_rows(make_clouds):
+    clouds = make_clouds(same_rows=True)
+    aligner = ClassMeanAligner(RigidAligner(scaling=True))
+    aligner.fit(clouds.X, clouds.y, **clouds.classes)
+    assert_allclose(aligner.transform(clouds.X), clouds.truth(clouds.X))
+    assert_allclose(aligner.inverse_transform(clouds.y) @ clouds.coef,
+                    clouds.y - clouds.shift)  # fmt: skip
+
+
+def test_classes_may_count_by_their_size(make_clouds):
+    clouds = make_clouds()
+    kept = (clouds.labels > 0) | (np.arange(2000) % 10 == 0)
+    X, labels = clouds.X[kept], clouds.labels[kept]
+    ours = ClassMeanAligner(LinearAligner(alpha=1.0), weight_by_size=True)
+    ours.fit(X, clouds.y, labels=labels, target_labels=clouds.target_labels)
+    shares = [np.bincount(side) / len(side) for side in (labels, clouds.target_labels)]
+    expected = LinearAligner(alpha=1.0).fit(
+        class_means(X, labels),
+        class_means(clouds.y, clouds.target_labels),
+        sample_weight=2 * (shares[0] + shares[1]),
+    )
+    assert_allclose(ours.aligner_.coef_, expected.coef_)
+    with pytest.raises(ValueError, match="sample_weight; that of Unweighted does not"):
+        ClassMeanAligner(Unweighted(), weight_by_size=True).fit(
+            X, clouds.y, labels=labels, target_labels=clouds.target_labels
+        )
+
+
+class Unweighted(RigidAligner):
+    def fit(self, X, y):
+        return super().fit(X, y)
+
+
+def test_batches_and_merged_sides_give_what_fit_gives(make_clouds):
+    clouds = make_clouds()
+    whole = ClassMeanAligner().fit(clouds.X, clouds.y, **clouds.classes)
+    source = ClassMeanAligner()
+    for part in np.array_split(np.arange(2000), 3):
+        source.partial_fit(clouds.X[part], labels=clouds.labels[part])
+    target = ClassMeanAligner().partial_fit(
+        y=clouds.y, target_labels=clouds.target_labels
+    )
+    assert not hasattr(source, "classes_")
+    merged = source.merge(target)
+    assert_allclose(merged.transform(clouds.X), whole.transform(clouds.X))
+    assert target.n_targets_ == 3
+    with pytest.raises(AttributeError):
+        _ = target.n_features_in_
+
+
+def test_merging_with_an_aligner_that_saw_nothing_is_refused(make_clouds):
+    clouds = make_clouds()
+    aligner = ClassMeanAligner().fit(clouds.X, clouds.y, **clouds.classes)
+    with pytest.raises(ValueError, match="has seen no rows yet"):
+        aligner.merge(ClassMeanAligner())
+
+
+def test_one_sided_classes_are_left_out_and_named(make_clouds):
+    clouds = make_clouds()
+    names = np.array(["a", "b", "c", "d"])[clouds.labels]
+    of_three = clouds.target_labels < 3
+    target_names = np.array(["a", "b", "c"])[clouds.target_labels[of_three]]
+    aligner = ClassMeanAligner(RigidAligner())
+    with pytest.warns(UserWarning, match="only labels holds them: 'd'"):
+        aligner.fit(
+            clouds.X, clouds.y[of_three], labels=names, target_labels=target_names
+        )
+    assert_array_equal(aligner.classes_, ["a", "b", "c"])
+    kept = clouds.labels < 3
+    without = ClassMeanAligner(RigidAligner()).fit(
+        clouds.X[kept], clouds.y[of_three], labels=names[kept],
+        target_labels=target_names,
+    )  # fmt: skip
+    assert_allclose(aligner.aligner_.coef_, without.aligner_.coef_)
+
+
+def test_missing_labels_and_too_few_classes_are_refused(make_clouds):
+    clouds = make_clouds()
+    with pytest.raises(ValueError, match="ClassMeanAligner needs labels; got None"):
+        ClassMeanAligner().fit(clouds.X, clouds.y)
+    with pytest.raises(ValueError, match="needs target_labels; got None"):
+        ClassMeanAligner().fit(clouds.X, clouds.y, labels=clouds.labels)
+    with pytest.raises(ValueError, match="both sides: 1; at least 2 are needed"):
+        ClassMeanAligner().fit(
+            clouds.X, clouds.y, labels=np.full(2000, 1),
+            target_labels=clouds.target_labels,
+        )  # fmt: skip
+
+
+def test_any_transformer_of_pairs_will_do_and_may_have_no_inverse(make_clouds):
+    class Scaled(StandardScaler):  # compares nothing, inverts nothing
+        inverse_transform = property()
+
+    clouds = make_clouds()
+    aligner = ClassMeanAligner(Scaled()).fit(clouds.X, clouds.y, **clouds.classes)
+    assert_array_equal(aligner.transform_target(clouds.y), clouds.y)
+    assert not hasattr(aligner, "inverse_transform")
+    assert list(aligner.get_feature_names_out()) == [
+        f"classmeanaligner{i}" for i in range(3)
+    ]
+
+
+def test_a_failed_fit_leaves_the_aligner_as_it_was(make_clouds):
+    clouds = make_clouds()
+    aligner = ClassMeanAligner().fit(clouds.X, clouds.y, **clouds.classes)
+    before = aligner.transform(clouds.X)
+    with pytest.raises(ValueError, match="NaN"):
+        aligner.fit(clouds.X * np.nan, clouds.y, **clouds.classes)
+    assert_array_equal(aligner.transform(clouds.X), before)

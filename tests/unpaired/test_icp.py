@@ -1,0 +1,321 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ortho_group
+from sklearn.exceptions import ConvergenceWarning
+
+from skalign import LinearAligner, RigidAligner
+from skalign.unpaired import ClassMeanAligner, ICPAligner, MomentAligner
+
+MATCHINGS = ["nearest", "mutual", "both", "assignment"]
+
+
+@pytest.fixture
+def turned():
+    """The same rows, a little turned and moved."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(80, 2))
+    angle = 0.05
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return X, X @ turn + 0.01
+
+
+@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize(
+    "aligner", ["rotation", "covariance", RigidAligner(), LinearAligner(alpha=0)],
+    ids=str,
+)  # fmt: skip
+def test_rows_that_are_near_their_own_are_brought_to_it(turned, matching, aligner):
+    X, y = turned
+    y = np.random.default_rng(1).permutation(y)
+    icp = ICPAligner(aligner, init="identity", matching=matching, max_iter=50)
+    icp.fit(X, y)
+    assert_allclose(icp.transform(X), turned[1], atol=1e-8)
+    assert_allclose(icp.inverse_transform(icp.transform(X)), X, atol=1e-8)
+    assert icp.matching_cost_ < 1e-12
+    assert_allclose(icp.variance_ratio_, 1)
+    assert len(icp.objective_) == icp.n_iter_ + 1
+    assert icp.objective_[-1] == icp.matching_cost_
+
+
+def test_with_nearest_rows_and_a_rigid_map_the_cost_never_rises(make_clouds):
+    clouds = make_clouds(300, coef=ortho_group.rvs(3, random_state=0))
+    with pytest.warns(ConvergenceWarning, match="after 30 iterations"):
+        icp = ICPAligner(
+            RigidAligner(), init="identity", matching="nearest", max_iter=30, tol=0
+        ).fit(clouds.X, clouds.y)
+    assert icp.objective_[0] > icp.objective_[-1]
+    assert np.all(np.diff(icp.objective_) <= 1e-12)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_rows_that_are_not_the_same_items_are_aligned(make_clouds, labelled):
+    clouds = make_clouds(3000, 4)
+    classes = clouds.classes if labelled else {}
+    icp = ICPAligner(random_state=0).fit(clouds.X, clouds.y, **classes)
+    error = np.mean((icp.transform(clouds.X) - clouds.truth(clouds.X)) ** 2)
+    assert error < 0.01 * np.mean(clouds.y.var(axis=0))
+    assert_allclose(icp.variance_ratio_, 1)
+
+
+def test_least_squares_shrinks_where_rows_are_not_the_same_items(make_clouds):
+    clouds = make_clouds(300, 10)
+    collapsing = ICPAligner(
+        LinearAligner(alpha=0), init="means", matching="nearest", max_iter=40
+    )
+    with pytest.warns(UserWarning, match="of the variance of the target"):
+        collapsing.fit(clouds.X, clouds.y, **clouds.classes)
+    assert collapsing.variance_ratio_ < 0.7
+    firm = ICPAligner("covariance", init="means", max_iter=40)
+    firm.fit(clouds.X, clouds.y, **clouds.classes)
+    assert_allclose(firm.variance_ratio_, 1)
+    errors = [
+        np.mean((icp.transform(clouds.X) - clouds.truth(clouds.X)) ** 2)
+        for icp in (firm, collapsing)
+    ]
+    assert errors[0] < errors[1]
+
+
+def test_labels_keep_matches_within_a_class():
+    rng = np.random.default_rng(0)
+    centres = np.array([[0.0, 0.0], [1.0, 0.0]])
+    labels = np.arange(200) % 2
+    X = 0.01 * rng.normal(size=(200, 2)) + centres[labels]
+    y = X + [0.9, 0.0]  # either class comes to lie by the other
+    names = np.array(["near", "far"])[labels]
+    options = {"init": "identity", "max_iter": 1, "tol": 10.0}
+    with_labels = ICPAligner(RigidAligner(), **options)
+    with_labels.fit(X, y, labels=names, target_labels=names)
+    without = ICPAligner(RigidAligner(), **options).fit(X, y)
+    assert np.abs(with_labels.transform(X) - y).max() < 0.1
+    assert np.abs(without.transform(X) - y).max() > 0.3
+    assert_array_equal(with_labels.classes_, ["far", "near"])
+    assert without.classes_ is None
+
+
+def test_no_iteration_returns_the_start(make_clouds):
+    clouds = make_clouds()
+    icp = ICPAligner(max_iter=0, random_state=0)
+    icp.fit(clouds.X, clouds.y, **clouds.classes)
+    start = MomentAligner(random_state=0).fit(clouds.X, clouds.y, **clouds.classes)
+    assert_array_equal(icp.transform(clouds.X), start.transform(clouds.X))
+    assert icp.n_iter_ == 0
+    assert len(icp.objective_) == 1
+
+
+def test_a_fitted_start_is_used_and_another_is_cloned(make_clouds):
+    clouds = make_clouds()
+    fitted = RigidAligner(scaling=True).fit(clouds.X, clouds.truth(clouds.X))
+    icp = ICPAligner(init=fitted, max_iter=0).fit(clouds.X, clouds.y)
+    assert_array_equal(icp.transform(clouds.X), fitted.transform(clouds.X))
+
+    means = ClassMeanAligner(RigidAligner(scaling=True))
+    icp = ICPAligner(init=means, max_iter=0)
+    icp.fit(clouds.X, clouds.y, **clouds.classes)
+    assert not hasattr(means, "aligner_")
+    expected = means.fit(clouds.X, clouds.y, **clouds.classes)
+    assert_array_equal(icp.transform(clouds.X), expected.transform(clouds.X))
+
+    by_name = ICPAligner(init="means", max_iter=0)
+    by_name.fit(clouds.X, clouds.y, **clouds.classes)
+    expected = ClassMeanAligner().fit(clouds.X, clouds.y, **clouds.classes)
+    assert_array_equal(by_name.transform(clouds.X), expected.transform(clouds.X))
+
+
+def test_stages_follow_one_another(make_clouds):
+    clouds = make_clouds()
+    stages = [("rotation", 2), (LinearAligner(alpha=0), 3)]
+    with pytest.warns(ConvergenceWarning, match="stopped after 5 iterations"):
+        icp = ICPAligner(stages, init="means", tol=0).fit(
+            clouds.X, clouds.y, **clouds.classes
+        )
+    assert icp.n_iter_ == 5
+    assert isinstance(icp.aligner_, LinearAligner)
+    assert icp.get_params(deep=False)["aligner"] is stages
+
+
+def test_the_default_map_depends_on_the_start_and_on_the_rows(make_clouds):
+    clouds = make_clouds()
+    fits = {
+        init: ICPAligner(init=init, random_state=0).fit(
+            clouds.X, clouds.y, **clouds.classes
+        )
+        for init in ("moments", "means")
+    }
+    assert fits["moments"].aligner_.whiten
+    assert fits["means"].aligner_.whiten
+    assert fits["means"].n_iter_ > fits["moments"].n_iter_
+    few = ICPAligner(init="means", max_iter=50)
+    few.fit(clouds.X[:200], clouds.y[:200], labels=clouds.labels[:200],
+            target_labels=clouds.target_labels[:200])  # fmt: skip
+    assert not few.aligner_.whiten
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ([], "at least one stage"),
+        (["rotation"], r"list of \(aligner, n_iter\); got the entry 'rotation'"),
+        ([("spin", 3)], "'rotation', 'covariance' or an aligner.*got 'spin'"),
+        ([("rotation", 0)], "n_iter=0 of a stage must be an int >= 1"),
+        ([("rotation", 1.5)], "n_iter=1.5"),
+    ],
+)
+def test_schedules_that_make_no_sense_are_refused(turned, schedule, message):
+    with pytest.raises(ValueError, match=message):
+        ICPAligner(schedule, init="identity").fit(*turned)
+
+
+def test_classes_count_alike_when_balanced(make_clouds):
+    clouds = make_clouds()
+    first = np.flatnonzero(clouds.target_labels == 0)
+    often = np.concatenate([np.arange(2100), *[first] * 5])
+    classes = {"labels": clouds.labels, "target_labels": clouds.target_labels[often]}
+    once = ICPAligner(init="means", matching="nearest")
+    once.fit(clouds.X, clouds.y, **clouds.classes)
+    # Equal rows, more often: the same neighbours, and the same variance of a class.
+    more = ICPAligner(init="means", matching="nearest")
+    more.fit(clouds.X, clouds.y[often], **classes)
+    assert_allclose(more.transform(clouds.X), once.transform(clouds.X), atol=1e-8)
+    uneven = ICPAligner(init="means", matching="nearest", class_weight=None)
+    uneven.fit(clouds.X, clouds.y[often], **classes)
+    assert np.abs(uneven.transform(clouds.X) - once.transform(clouds.X)).max() > 0.05
+
+
+def test_a_cost_matrix_beyond_the_working_memory_is_refused(make_clouds):
+    clouds = make_clouds()
+    icp = ICPAligner(init="means", matching="assignment")
+    with sklearn.config_context(working_memory=1):
+        with pytest.raises(ValueError, match=r"500 to 525 rows .* 2 MiB.*max_sam"):
+            icp.fit(clouds.X, clouds.y, **clouds.classes)
+        icp.set_params(max_samples=100, random_state=0)
+        icp.fit(clouds.X, clouds.y, **clouds.classes)
+    assert icp.matching_cost_ < 0.2
+
+
+def test_neighbours_are_found_in_little_memory():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6000, 3)).astype("f")
+    icp = ICPAligner("rotation", init="identity", max_iter=1, tol=1.0)
+    tracemalloc.start()
+    icp.fit(X, X[::-1] + np.float32(0.001))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6000 * 6000 / 4  # a matrix of distances has 4 bytes an entry
+
+
+def test_drawn_rows_give_about_the_same_map(make_clouds):
+    clouds = make_clouds(3000, 4)
+    icp = ICPAligner(max_samples=200, random_state=0)
+    icp.fit(clouds.X, clouds.y, **clouds.classes)
+    error = np.mean((icp.transform(clouds.X) - clouds.truth(clouds.X)) ** 2)
+    assert error < 0.01 * np.mean(clouds.y.var(axis=0))
+    again = ICPAligner(max_samples=200, random_state=0)
+    again.fit(clouds.X, clouds.y, **clouds.classes)
+    assert_array_equal(icp.transform(clouds.X), again.transform(clouds.X))
+
+
+def test_stopping_early_warns(turned):
+    with pytest.warns(ConvergenceWarning, match="after 1 iterations.*Raise max_iter"):
+        ICPAligner("rotation", init="identity", max_iter=1, tol=1e-9).fit(*turned)
+
+
+def test_starts_that_do_not_suit_are_refused(make_clouds):
+    clouds = make_clouds(coef=np.ones((3, 2)))
+    with pytest.raises(ValueError, match="equal widths: X has 3 columns, y has 2"):
+        ICPAligner(init="identity").fit(clouds.X, clouds.y)
+    with pytest.raises(ValueError, match="ClassMeanAligner needs labels"):
+        ICPAligner(init="means").fit(clouds.X, clouds.y)
+    with pytest.raises(ValueError, match="Classes on both sides: 0"):
+        ICPAligner(init=RigidAligner().fit(clouds.X, clouds.y[:2000])).fit(
+            clouds.X, clouds.y, labels=np.zeros(2000), target_labels=np.ones(2100)
+        )
+
+
+def test_less_than_two_matches_are_refused():
+    X = np.array([[0.0, 0.0], [0.1, 0.0]])
+    y = np.array([[-1.0, 0.0], [-2.0, 0.0]])
+    with pytest.raises(ValueError, match="matching='mutual' found 1 matches"):
+        ICPAligner("rotation", init="identity", matching="mutual").fit(X, y)
+
+
+def test_one_sided_classes_are_left_out_and_named(make_clouds):
+    clouds = make_clouds()
+    start = RigidAligner(scaling=True).fit(clouds.X, clouds.truth(clouds.X))
+    kept = clouds.target_labels < 3
+    icp = ICPAligner("covariance", init=start)
+    with pytest.warns(UserWarning, match="only labels holds them: 3"):
+        icp.fit(clouds.X, clouds.y[kept], labels=clouds.labels,
+                target_labels=clouds.target_labels[kept])  # fmt: skip
+    assert_array_equal(icp.classes_, [0, 1, 2])
+    error = np.mean((icp.transform(clouds.X) - clouds.truth(clouds.X)) ** 2)
+    assert error < 0.01 * np.mean(clouds.y.var(axis=0))
+
+
+class Watch:
+    """A callback that keeps what it is told."""
+
+    def __init__(self, stop_after=None):
+        self.stop_after, self.ended, self.begun = stop_after, [], 0
+
+    def setup(self, estimator, context):
+        self.open = True
+
+    def teardown(self, estimator, context):
+        self.open = False
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun += 1
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        if context.task_name == "iteration":
+            self.ended.append(fitted_estimator.transform(X))
+        return len(self.ended) == self.stop_after
+
+
+def test_callbacks_are_told_of_each_iteration(make_clouds):
+    clouds = make_clouds()
+    watch = Watch()
+    icp = ICPAligner(init="means", random_state=0).set_callbacks(watch)
+    icp.fit(clouds.X, clouds.y, **clouds.classes)
+    assert len(watch.ended) == icp.n_iter_
+    assert watch.begun == icp.n_iter_ + 1  # the whole fit is a task too
+    assert_allclose(watch.ended[-1], icp.transform(clouds.X))
+    assert not watch.open
+
+
+def test_a_callback_can_stop_the_fit(make_clouds):
+    clouds = make_clouds()
+    watch = Watch(stop_after=2)
+    icp = ICPAligner(init="means").set_callbacks(watch)
+    with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
+        icp.fit(clouds.X, clouds.y, **clouds.classes)
+    assert icp.n_iter_ == 2
+
+
+def test_a_failed_fit_tears_callbacks_down_and_leaves_the_aligner_as_it_was(turned):
+    X, y = turned
+    watch = Watch()
+    icp = ICPAligner("rotation", init="identity").set_callbacks(watch).fit(X, y)
+    before = icp.transform(X)
+    icp.set_params(matching="assignment")
+    with (
+        sklearn.config_context(working_memory=0.01),
+        pytest.raises(ValueError, match="cost matrix"),
+    ):
+        icp.fit(X, y)
+    assert_array_equal(icp.transform(X), before)
+    assert not watch.open
+
+
+def test_pandas_output_changes_no_number(turned):
+    pytest.importorskip("pandas")
+    X, y = turned
+    expected = ICPAligner(RigidAligner(), init="identity").fit(X, y).transform(X)
+    with sklearn.config_context(transform_output="pandas"):
+        ours = ICPAligner(RigidAligner(), init="identity").fit(X, y).transform(X)
+    assert_array_equal(ours.to_numpy(), expected)
+    assert list(ours.columns) == ["icpaligner0", "icpaligner1"]

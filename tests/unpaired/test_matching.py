@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from skalign.unpaired._matching import draw_groups, match
+
+
+@pytest.fixture
+def sides():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(60, 3)), rng.normal(size=(50, 3))
+
+
+@pytest.fixture
+def distances(sides):
+    return cdist(*sides, "sqeuclidean")
+
+
+def all_rows(X, y, max_samples=None):
+    rng = np.random.RandomState(0)
+    return draw_groups(np.zeros(len(X)), np.zeros(len(y)), [0], max_samples, rng)
+
+
+def pairs_of(matches):
+    return sorted(zip(matches.source.tolist(), matches.target.tolist(), strict=True))
+
+
+def expected_pairs(distances, matching):
+    there = {(i, int(j)) for i, j in enumerate(distances.argmin(axis=1))}
+    back = {(int(i), j) for j, i in enumerate(distances.argmin(axis=0))}
+    if matching == "both":
+        return sorted([*there, *back])
+    return sorted(there & back if matching == "mutual" else there)
+
+
+@pytest.mark.parametrize("matching", ["nearest", "mutual", "both"])
+def test_neighbours_are_those_of_all_distances(sides, distances, matching):
+    matches = match(*sides, all_rows(*sides), matching)
+    assert pairs_of(matches) == expected_pairs(distances, matching)
+    assert_allclose(matches.distances, distances[matches.source, matches.target])
+    assert_array_equal(matches.group_sizes, [len(matches.source)])
+
+
+def test_assignment_is_that_of_scipy(sides, distances):
+    matches = match(*sides, all_rows(*sides), "assignment")
+    source, target = linear_sum_assignment(distances)
+    assert_array_equal(matches.source, source)
+    assert_array_equal(matches.target, target)
+    assert_allclose(matches.distances.sum(), distances[source, target].sum())
+
+
+@pytest.mark.parametrize("matching", ["nearest", "mutual", "both", "assignment"])
+def test_rows_are_matched_within_their_group_only(sides, matching):
+    X, y = sides
+    labels, target_labels = np.arange(60) % 3, np.arange(50) % 3
+    groups = draw_groups(labels, target_labels, [0, 2], None, np.random.RandomState(0))
+    matches = match(X, y, groups, matching)
+    assert_array_equal(labels[matches.source], target_labels[matches.target])
+    assert set(labels[matches.source]) == {0, 2}
+    assert matches.group_sizes.sum() == len(matches.source)
+    assert np.all(labels[matches.source[: matches.group_sizes[0]]] == 0)
+
+
+def test_rows_that_are_drawn_look_among_all_rows(sides, distances):
+    groups = all_rows(*sides, max_samples=7)
+    matches = match(*sides, groups, "both")
+    assert len(matches.source) == 14
+    assert_array_equal(matches.target[:7], distances.argmin(axis=1)[matches.source[:7]])
+    assert_array_equal(matches.source[7:], distances.argmin(axis=0)[matches.target[7:]])
+    one_to_one = match(*sides, groups, "assignment")
+    assert len(one_to_one.source) == 7

@@ -1,0 +1,256 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ortho_group
+
+from skalign.unpaired import MomentAligner
+
+# Few rows: what is tested is not how sure the aligner is.
+doubtful = pytest.mark.filterwarnings("ignore:MomentAligner may have failed")
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("kind", ["auto", "rotation"])
+def test_a_similarity_of_shuffled_rows_is_recovered(make_clouds, labelled, kind):
+    clouds = make_clouds(same_rows=True)
+    aligner = MomentAligner(kind, random_state=0)
+    aligner.fit(clouds.X, clouds.y, **(clouds.classes if labelled else {}))
+    assert_allclose(aligner.transform(clouds.X), clouds.truth(clouds.X), atol=1e-4)
+    assert_allclose(aligner.inverse_transform(clouds.y), _back(clouds), atol=1e-4)
+    assert_allclose(aligner.objective_, 1, atol=1e-6)
+    assert aligner.next_objective_ < aligner.objective_
+    assert aligner.n_restarts_at_best_ > 1
+
+
+def _back(clouds):
+    return (clouds.y - clouds.shift) @ np.linalg.inv(clouds.coef)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_the_covariance_exact_map_recovers_any_linear_map(make_clouds, labelled):
+    coef = np.array([[1.0, 0.3, 0.0], [0.0, 0.8, 0.4], [0.2, 0.0, 1.2]])
+    clouds = make_clouds(same_rows=True, coef=coef)
+    aligner = MomentAligner("covariance", random_state=0)
+    aligner.fit(clouds.X, clouds.y, **(clouds.classes if labelled else {}))
+    assert_allclose(aligner.coef_, coef, atol=1e-4)
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_rows_that_are_not_the_same_items_are_aligned(make_clouds, labelled):
+    clouds = make_clouds(10_000, 4)
+    aligner = MomentAligner(random_state=0)
+    aligner.fit(clouds.X, clouds.y, **(clouds.classes if labelled else {}))
+    error = np.mean((aligner.transform(clouds.X) - clouds.truth(clouds.X)) ** 2)
+    assert error < 0.01 * np.mean(clouds.y.var(axis=0))
+
+
+def test_the_covariance_of_the_target_is_matched_exactly(make_clouds):
+    clouds = make_clouds(5000, 4)
+    mapped = MomentAligner("covariance", random_state=0).fit_transform(
+        clouds.X, clouds.y
+    )
+    assert_allclose(np.cov(mapped.T, ddof=0), np.cov(clouds.y.T, ddof=0), atol=1e-10)
+    assert_allclose(mapped.mean(axis=0), clouds.y.mean(axis=0))
+
+
+@pytest.mark.parametrize("widths", [(3, 5), (5, 3)])
+def test_widths_may_differ(make_clouds, widths):
+    semi = ortho_group.rvs(5, random_state=0)[:3]
+    clouds = make_clouds(same_rows=True, coef=semi)
+    X, y = clouds.X, clouds.y
+    if widths == (5, 3):
+        X, y = y, X
+    aligner = MomentAligner(random_state=0).fit(X, y)
+    assert aligner.coef_.shape == widths
+    assert aligner.n_components_ == 3
+    truth = clouds.truth(X) if widths == (3, 5) else (X - clouds.shift) @ semi.T
+    assert_allclose(aligner.transform(X), truth, atol=1e-4)
+
+
+def test_turning_the_source_turns_the_map(make_clouds):
+    clouds = make_clouds(3000)
+    turn = ortho_group.rvs(3, random_state=5)
+    coef = MomentAligner(random_state=0).fit(clouds.X, clouds.y).coef_
+    turned = MomentAligner(random_state=0).fit(clouds.X @ turn, clouds.y).coef_
+    assert_allclose(turn @ turned, coef, atol=1e-3)
+
+
+@doubtful
+def test_with_many_columns_the_leading_axes_are_aligned(make_clouds):
+    coef = np.eye(12) * np.r_[3, 3, 3, np.full(9, 0.01)]
+    wide = make_clouds(3000, 12, same_rows=True)
+    X = wide.X @ coef
+    y = wide.truth(wide.X) @ np.linalg.inv(wide.coef) @ coef
+    y = y @ ortho_group.rvs(12, random_state=3)
+    aligner = MomentAligner(n_components=3, random_state=0).fit(X, y)
+    assert np.linalg.matrix_rank(aligner.coef_) == aligner.n_components_ == 3
+    classes = {"labels": wide.labels, "target_labels": wide.target_labels}
+    labelled = MomentAligner(n_components=3, random_state=0).fit(X, y, **classes)
+    assert np.linalg.matrix_rank(labelled.coef_) == 3
+    assert labelled.source_moments_ is None  # sums of reduced rows do not add up
+    with pytest.raises(ValueError, match="n_components=3 columns; the rows have 12"):
+        MomentAligner(n_components=3).partial_fit(X, labels=wide.labels)
+
+
+def test_batches_and_merged_sides_give_what_fit_gives(make_clouds):
+    clouds = make_clouds()
+    whole = MomentAligner(random_state=0).fit(clouds.X, clouds.y, **clouds.classes)
+    batches = MomentAligner(random_state=0)
+    for part in np.array_split(np.arange(len(clouds.X)), 3):
+        batches.partial_fit(clouds.X[part], labels=clouds.labels[part])
+    batches.partial_fit(y=clouds.y, target_labels=clouds.target_labels)
+    assert_allclose(batches.coef_, whole.coef_, atol=1e-5)
+
+    source = MomentAligner(random_state=0).partial_fit(clouds.X, labels=clouds.labels)
+    target = MomentAligner().partial_fit(y=clouds.y, target_labels=clouds.target_labels)
+    assert_allclose(source.merge(target).coef_, whole.coef_, atol=1e-5)
+    assert_array_equal(source.transform(clouds.X), source.transform(clouds.X))
+
+
+def test_a_refused_batch_changes_nothing(make_clouds):
+    clouds = make_clouds()
+    aligner = MomentAligner(random_state=0).fit(clouds.X, clouds.y, **clouds.classes)
+    before = aligner.coef_.copy()
+    with pytest.raises(ValueError, match="2 columns; those seen before have 3"):
+        aligner.partial_fit(
+            clouds.X, clouds.y[:, :2], labels=clouds.labels,
+            target_labels=clouds.target_labels,
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="pass labels"):
+        aligner.partial_fit(clouds.X)
+    assert_array_equal(aligner.coef_, before)
+    assert aligner.source_moments_.counts.sum() == len(clouds.X)
+    free = MomentAligner(random_state=0).fit(clouds.X, clouds.y)
+    with pytest.raises(ValueError, match="kept no sums"):
+        free.partial_fit(clouds.X, labels=clouds.labels)
+    with pytest.raises(TypeError, match="cannot be merged with str"):
+        free.merge("sums")
+
+
+def test_class_shares_may_differ_when_classes_are_balanced(make_clouds):
+    clouds = make_clouds()
+    plain = MomentAligner(random_state=0).fit(clouds.X, clouds.y, **clouds.classes)
+    rare = np.flatnonzero(clouds.target_labels < 2)
+    often = np.concatenate([np.arange(len(clouds.y)), *[rare] * 4])
+    shifted = clouds.y[often], clouds.target_labels[often]
+    aligner = MomentAligner(random_state=0)
+    aligner.fit(clouds.X, shifted[0], labels=clouds.labels, target_labels=shifted[1])
+    # Not equal: how noisy each block is, is judged from the number of rows.
+    assert_allclose(aligner.coef_, plain.coef_, atol=1e-3)
+    assert_allclose(aligner.x_mean_, plain.x_mean_)
+    by_size = MomentAligner(class_weight=None, random_state=0)
+    by_size.fit(clouds.X, shifted[0], labels=clouds.labels, target_labels=shifted[1])
+    assert np.abs(by_size.x_mean_ - plain.x_mean_).max() > 0.1
+
+
+def test_labels_may_be_strings_and_one_sided_classes_are_left_out_by_name(make_clouds):
+    clouds = make_clouds()
+    names = np.array(["a", "b", "c", "d"])
+    aligner = MomentAligner(random_state=0)
+    plain = aligner.fit(clouds.X, clouds.y, **clouds.classes).coef_
+    named = {name: names[values] for name, values in clouds.classes.items()}
+    assert_array_equal(aligner.fit(clouds.X, clouds.y, **named).coef_, plain)
+
+    rows, more = np.zeros((3, 3)), np.array(["z"] * 3)
+    with pytest.warns(UserWarning, match="only labels holds them: 'z'"):
+        aligner.fit(
+            np.vstack([clouds.X, rows]),
+            clouds.y,
+            labels=np.concatenate([named["labels"], more]),
+            target_labels=named["target_labels"],
+        )
+    assert_array_equal(aligner.coef_, plain)
+    assert_array_equal(aligner.classes_, names)
+
+
+def test_less_than_two_shared_classes_are_refused(make_clouds):
+    clouds = make_clouds()
+    with pytest.raises(ValueError, match=r"Classes on both sides: 0.*holds 0, 1, 2, 3"):
+        MomentAligner().fit(
+            clouds.X, clouds.y, labels=clouds.labels,
+            target_labels=clouds.target_labels + 10,
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="labels has 2 entries for 2000 rows"):
+        MomentAligner().fit(clouds.X, clouds.y, labels=[0, 1], target_labels=[0])
+
+
+def test_labels_of_one_side_alone_are_not_used(make_clouds):
+    clouds = make_clouds()
+    aligner = MomentAligner(random_state=0)
+    expected = aligner.fit(clouds.X, clouds.y).coef_
+    assert_array_equal(
+        aligner.fit(clouds.X, clouds.y, labels=clouds.labels).coef_, expected
+    )
+    assert aligner.classes_ is None
+
+
+@pytest.mark.parametrize("same_rows", [True, False])
+def test_gaussian_rows_are_found_out(same_rows):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5000, 4)) * [3, 2, 1.5, 1]
+    y = rng.normal(size=(5000, 4)) * [3, 2, 1.5, 1]
+    with pytest.warns(UserWarning, match="about Gaussian fix no rotation"):
+        MomentAligner(random_state=0).fit(X, rng.permutation(X) if same_rows else y)
+
+
+def test_too_few_rows_are_found_out(make_clouds):
+    clouds = make_clouds(240, 12)
+    with pytest.warns(UserWarning, match="the rows are too few"):
+        aligner = MomentAligner(random_state=0).fit(clouds.X, clouds.y)
+    assert aligner.map_ == "rotation"
+    few = make_clouds(60, 12)
+    with pytest.warns(UserWarning, match="60 rows are few for 12 axes"):
+        MomentAligner(random_state=0).fit(few.X, few.y, **few.classes)
+
+
+def test_shifted_class_shares_are_found_out_without_labels(make_clouds):
+    clouds = make_clouds(4000, 8)
+    rare = np.flatnonzero((clouds.target_labels > 1) | (np.arange(4100) % 5 == 0))
+    with pytest.warns(UserWarning, match="class shares may differ"):
+        aligner = MomentAligner(random_state=0).fit(clouds.X, clouds.y[rare])
+    assert aligner.share_difference_ > 0.05
+    fair = MomentAligner(random_state=0).fit(clouds.X, clouds.y)  # no warning
+    assert fair.share_difference_ < 0.05
+
+
+def test_shapes_that_do_not_agree_are_found_out():
+    rng = np.random.default_rng(0)
+    X = rng.gamma(1.0, size=(5000, 4))
+    y = rng.gamma(1.0, size=(5000, 4)) ** 2 @ rng.normal(size=(4, 4)) - X[:, ::-1]
+    with pytest.warns(UserWarning, match=r"may have failed"):
+        MomentAligner(random_state=0).fit(X, y)
+
+
+def test_rows_that_are_all_equal_are_refused(make_clouds):
+    clouds = make_clouds()
+    with pytest.raises(ValueError, match="All rows of a side are equal"):
+        MomentAligner().fit(np.ones((50, 3)), clouds.y)
+
+
+@doubtful
+def test_a_constant_column_is_mapped_to_nothing(make_clouds):
+    clouds = make_clouds(same_rows=True)
+    X = np.column_stack([clouds.X, np.full(len(clouds.X), 7.0)])
+    aligner = MomentAligner(random_state=0).fit(X, clouds.y)
+    assert_allclose(aligner.transform(X), clouds.truth(clouds.X), atol=1e-4)
+    assert_allclose(aligner.coef_[3], 0, atol=1e-12)
+
+
+def test_single_precision_gives_the_same_map(make_clouds):
+    clouds = make_clouds()
+    aligner = MomentAligner(random_state=0)
+    double = aligner.fit(clouds.X, clouds.y).coef_
+    single = aligner.fit(clouds.X.astype("f"), clouds.y.astype("f")).coef_
+    assert single.dtype == np.float32
+    assert_allclose(single, double, atol=1e-3)
+
+
+@doubtful
+def test_the_seed_determines_the_map(make_clouds):
+    clouds = make_clouds(500, 12)
+    maps = [
+        MomentAligner(random_state=seed).fit(clouds.X, clouds.y).coef_
+        for seed in (0, 0, np.random.RandomState(0))
+    ]
+    assert_array_equal(maps[0], maps[1])
+    assert_array_equal(maps[0], maps[2])
