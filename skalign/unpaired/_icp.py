@@ -237,7 +237,7 @@ class ICPAligner(
     n_iter_ : int
         Number of iterations, over all stages.
 
-    objective_ : ndarray of shape (n_iter_ + 1,)
+    objective_ : ndarray of shape (`n_iter_` + 1,)
         Mean squared distance of matches as a share of the variance of the target, at
         the start and after each iteration.
 
