@@ -6,7 +6,8 @@
 In an environment that holds skada 0.6 (``pip install skada==0.6.0``), and sees skalign
 by ``PYTHONPATH=.``, its columns are there too; without it they are left out. A run
 replaces the rows of its data sets in ``results/domain_adaptation.csv``, the mean over
-pairs of domains, and in ``results/domain_adaptation_pairs.csv``.
+pairs of domains, and in ``results/domain_adaptation_pairs.csv``. One that was cut off
+goes on from ``cache/domain_adaptation_*.jsonl``; delete these to measure anew.
 
 The protocol is that of the table published for Office-Caltech10 with SURF features
 (github.com/LeoGautheron/OfficeCaltechDomainAdaptation): rows divided by their sum, then
@@ -19,6 +20,7 @@ OptimalTransportAligner. Nothing is chosen by looking at the labels of a target.
 
 import argparse
 import csv
+import json
 import os
 import platform
 import sys
@@ -42,7 +44,7 @@ from skalign.datasets import load_idx
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-RESULTS = HERE / "results"
+RESULTS, CACHE = HERE / "results", HERE / "cache"
 SEED = 0
 CLASSIFIERS = {
     "1-NN": KNeighborsClassifier(1),
@@ -231,27 +233,46 @@ def all_methods():
     return methods
 
 
+def measure_task(task, methods):
+    """Return accuracies by classifier, method and library, and seconds."""
+    _, X, y, X_target, X_new, y_new = task
+    outcome = []
+    for method, libraries in methods.items():
+        for library, adapt in libraries.items():
+            start = time.perf_counter()
+            try:
+                source, new = adapt(X, y, X_target, X_new)
+            except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
+                print(f"{library} {method}: {type(error).__name__}: {error}")
+                source = None
+            seconds = time.perf_counter() - start
+            for name, classifier in CLASSIFIERS.items():
+                accuracy = np.nan
+                if source is not None:
+                    accuracy = 100 * classifier.fit(source, y).score(new, y_new)
+                outcome.append([name, method, library, accuracy, seconds])
+    return outcome
+
+
 def measure(dataset, methods):
-    """Return accuracies by (pair, classifier, method, library), and seconds."""
-    accuracies, seconds, failures = defaultdict(list), defaultdict(list), {}
-    for pair, X, y, X_target, X_new, y_new in DATASETS[dataset]():
-        for method, libraries in methods.items():
-            for library, adapt in libraries.items():
-                start = time.perf_counter()
-                try:
-                    source, new = adapt(X, y, X_target, X_new)
-                except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
-                    failures[method, library] = f"{type(error).__name__}: {error}"
-                    source = new = None
-                seconds[method, library].append(time.perf_counter() - start)
-                for name, classifier in CLASSIFIERS.items():
-                    accuracy = np.nan
-                    if source is not None:
-                        accuracy = 100 * classifier.fit(source, y).score(new, y_new)
-                    key = (" to ".join(pair), name, method, library)
-                    accuracies[key].append(accuracy)
-    for (method, library), failure in failures.items():
-        print(f"{dataset}: {library} {method} failed, {failure}", file=sys.stderr)
+    """Return accuracies by (pair, classifier, method, library), and seconds.
+
+    Tasks that a run before has measured are read from the cache.
+    """
+    accuracies, seconds = defaultdict(list), defaultdict(list)
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"domain_adaptation_{dataset}.jsonl").open("a+") as file:
+        file.seek(0)
+        measured = [json.loads(line) for line in file]
+        for number, task in enumerate(DATASETS[dataset]()):
+            if number < len(measured):
+                outcome = measured[number]
+            else:
+                outcome = measure_task(task, methods)
+                print(json.dumps(outcome), file=file, flush=True)
+            for name, method, library, accuracy, taken in outcome:
+                accuracies[" to ".join(task[0]), name, method, library].append(accuracy)
+                seconds[method, library].append(taken)
     return accuracies, seconds
 
 
