@@ -1,20 +1,25 @@
 """What holds for every estimator: scikit-learn's contract, and the one of DESIGN 1."""
 
 import inspect
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.exceptions import SkipTestWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import (
+    check_estimator,
     check_get_feature_names_out_error,
     check_param_validation,
     check_transformer_get_feature_names_out,
     check_transformer_get_feature_names_out_pandas,
     parametrize_with_checks,
 )
+from sklearn.utils.validation import has_fit_parameter
 
 import skalign
 from skalign import (
@@ -124,16 +129,42 @@ def test_names_of_output_columns(estimator, check):
 
 @pytest.mark.parametrize("setting", [{"transform_output": "pandas"},
                                      {"enable_metadata_routing": True}])  # fmt: skip
-@pytest.mark.parametrize("estimator", PAIRED, ids=_id)
+@pytest.mark.parametrize("estimator", [*PAIRED, *RELATIVE, *UNPAIRED], ids=_id)
+@pytest.mark.filterwarnings("ignore:.* may have failed:UserWarning")  # 60 rows
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_setting_of_scikit_learn_changes_no_number(estimator, setting):
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(40, 5)), rng.normal(size=(40, 5))
-    expected = clone(estimator).fit(X, y).transform(X)
+    X = rng.gamma([1, 2, 3], size=(60, 3))
+    y = X @ rng.normal(size=(3, 3)) + 0.1 * rng.normal(size=(60, 3))
+    classes = {}
+    if has_fit_parameter(estimator, "target_labels"):
+        classes = dict.fromkeys(("labels", "target_labels"), X[:, 0] > 1)
+    expected = clone(estimator).fit(X, y, **classes)
     with sklearn.config_context(**setting):
-        aligner = clone(estimator).fit(X, y)
-        assert_allclose(np.asarray(aligner.transform(X)), expected)
-        assert_allclose(np.asarray(aligner.predict(X)), expected)
-        assert isinstance(aligner.transform_target(y), np.ndarray)
+        aligner = clone(estimator).fit(X, y, **classes)
+        mapped = aligner.transform(X)
+        assert isinstance(mapped, pd.DataFrame) == ("transform_output" in setting)
+        assert_allclose(np.asarray(mapped), expected.transform(X))
+        assert_allclose(aligner.transform_target(y), expected.transform_target(y))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=_id)
+def test_scikit_learn_contract_with_metadata_routing(estimator):
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", SkipTestWarning)
+        failed = [
+            result
+            for result in check_estimator(
+                clone(estimator),
+                expected_failed_checks=_expected_failures(estimator),
+                on_fail=None,
+            )
+            if result["status"] == "failed"
+        ]
+    assert not failed
 
 
 def test_every_public_estimator_is_checked_here():
