@@ -15,6 +15,8 @@ over the pairs of domains.
 
 import argparse
 import os
+import platform
+from importlib.metadata import version
 from itertools import permutations, product
 from pathlib import Path
 
@@ -184,13 +186,19 @@ def main():
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
     candidates.to_csv(
-        folder / "model_selection_candidates.csv", index=False, float_format="%.4f"
+        folder / "model_selection_candidates.csv", index=False, float_format="%.6f"
     )
     summary = summarise(candidates)
-    summary.to_csv(
+    print(summary.round(3).to_string(index=False))
+    packages = ("numpy", "scipy", "scikit-learn", "POT", "skalign")
+    summary.assign(
+        seed=0,
+        versions=" ".join(f"{name}={version(name)}" for name in packages),
+        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        command="python benchmarks/model_selection_without_labels.py",
+    ).to_csv(
         folder / "model_selection_without_labels.csv", index=False, float_format="%.3f"
     )
-    print(summary.round(3).to_string(index=False))
 
 
 if __name__ == "__main__":

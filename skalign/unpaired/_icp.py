@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._validation import atomic, check_sides
+from skalign.paired import LinearAligner
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
@@ -23,6 +24,7 @@ from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 from skalign.unpaired._progress import Progress
 
 _COLLAPSED = 0.7
+LOW_COST = 0.1  # matches so near are as good as pairs: least squares hardly shrinks
 
 
 class Stage:
@@ -34,11 +36,14 @@ class Stage:
         A map whose variance is that of the sides, or a paired aligner.
     n_iter : int
         Largest number of iterations.
+    below : float, default=inf
+        The stage is left out where the matching cost is not below.
     """
 
-    def __init__(self, aligner, n_iter):
+    def __init__(self, aligner, n_iter, below=np.inf):
         self.aligner = aligner
         self.n_iter = n_iter
+        self.below = below
 
     def fit(self, rows, targets, weights, spreads):
         """Return a map fitted to rows that match."""
@@ -137,7 +142,7 @@ def closest_points(
     matches = match(mapped, target, groups, matching)
     costs, move, stopped = [_cost(matches, target)], 0.0, False
     for stage in stages:
-        n_left = stage.n_iter
+        n_left = stage.n_iter if costs[-1] < stage.below else 0
         while n_left and not stopped:
             if progress is not None:
                 progress.begin_step()
@@ -191,10 +196,11 @@ class ICPAligner(
         What is fitted to the matches: "rotation", a rotation with the scale of the two
         total variances; "covariance", the map that carries the covariance of the source
         exactly to that of the target; or any paired aligner. A list is a schedule of
-        such stages, each with its own largest number of iterations. None is
-        "covariance" from a start by moments, and "rotation" followed by "covariance"
-        from any other; with fewer than 100 rows a column on either side it is
-        "rotation".
+        such stages, each with its own largest number of iterations. None is "rotation",
+        left out after a start by moments, then "covariance", and then least squares
+        (:class:`LinearAligner`) if the matching cost is below 0.1 by then, so that
+        matches are nearly as good as pairs; with fewer than 100 rows a column on either
+        side it is "rotation" alone.
 
     init : {"moments", "means", "identity"} or object, default="moments"
         The map before the first matching: that of :class:`MomentAligner` (with labels,
@@ -460,10 +466,13 @@ class ICPAligner(
             return check_stages(self.aligner, self.max_iter)
         if min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS:
             return [Stage("rotation", self.max_iter)]
-        last = Stage("covariance", self.max_iter)
-        if isinstance(self.init, str) and self.init == "moments":
-            return [last]
-        return [Stage("rotation", self.max_iter), last]
+        stages = [
+            Stage("rotation", self.max_iter),
+            Stage("covariance", self.max_iter),
+            Stage(LinearAligner(), self.max_iter, below=LOW_COST),
+        ]
+        by_moments = isinstance(self.init, str) and self.init == "moments"
+        return stages[1:] if by_moments else stages
 
     def _weights(self, sizes):
         """Weights that make groups of these sizes count alike; None if they do not."""

@@ -16,7 +16,7 @@ from skalign._validation import atomic, check_sides
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._covariance_map import Spread, fixed_map, identity_map
-from skalign.unpaired._icp import Stage, closest_points
+from skalign.unpaired._icp import LOW_COST, Stage, closest_points
 from skalign.unpaired._matching import draw_groups
 from skalign.unpaired._moment import (
     MAP_ROWS,
@@ -28,7 +28,6 @@ from skalign.unpaired._moment import (
 )
 from skalign.unpaired._moment_matching import polar, random_rotations, search
 
-_LOW_COST = 0.1
 # Rotations whose objective is this near the best are tried on so many rows.
 _TRIED, _TRIED_MARGIN, _TRIED_ROWS, _TRIED_ITER = 4, 0.05, 1000, 2
 
@@ -100,7 +99,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
     max_iter : int, default=20
         Largest number of iterations of the refinement, and again of least squares. 0
-        leaves the refinement out.
+        leaves both out.
 
     tol : float, default=1e-4
         The refinement ends when mapped rows move by less: mean squared distance, as a
@@ -275,12 +274,12 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         spreads = (Spread(X), Spread(y))
 
-        def refine(aligner, stage, max_iter, groups):
+        def refine(aligner, stages, groups):
             return closest_points(
                 X,
                 y,
                 aligner,
-                [Stage(stage, max_iter)],
+                stages,
                 groups,
                 matching="both",
                 tol=self.tol,
@@ -291,14 +290,12 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
             )
 
         few = min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS
-        self.map_ = "rotation" if few or self.max_iter == 0 else "covariance"
+        kind = "rotation" if few else "covariance"
         starts = self._starts(X, y, pairs, rng)
         if len(starts) > 1:
             groups = _all_rows(X, y, _TRIED_ROWS, rng)
-            tried = [
-                refine(start, self.map_, min(_TRIED_ITER, self.max_iter), groups)
-                for _, start in starts
-            ]
+            stages = [Stage(kind, min(_TRIED_ITER, self.max_iter))]
+            tried = [refine(start, stages, groups) for _, start in starts]
             costs = [fit.costs[-1] + _pair_cost(fit, X, y, pairs) for fit in tried]
             starts = [starts.pop(int(np.argmin(costs))), *starts]
         (best, aligner), *others = starts
@@ -306,13 +303,15 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self.next_objective_ = max((o.objective for o, _ in others), default=-np.inf)
 
         groups = _all_rows(X, y, self.max_samples, rng)
-        fit = refine(aligner, self.map_, self.max_iter, groups)
+        stages = [Stage(kind, self.max_iter)]
+        if self.least_squares:
+            below = LOW_COST if self.least_squares == "auto" else np.inf
+            stages.append(Stage(LinearAligner(), self.max_iter, below))
+        fit = refine(aligner, stages, groups)
         self.n_iter_ = len(fit.costs) - 1
-        low_cost = fit.costs[-1] < _LOW_COST
-        if self.least_squares is True or (self.least_squares == "auto" and low_cost):
+        self.map_ = kind if self.n_iter_ else "rotation"
+        if isinstance(fit.aligner, LinearAligner):
             self.map_ = "least_squares"
-            fit = refine(fit.aligner, LinearAligner(), max(self.max_iter, 1), groups)
-            self.n_iter_ += len(fit.costs) - 1
         self._take(fit.aligner)
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)

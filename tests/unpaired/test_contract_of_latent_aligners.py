@@ -93,17 +93,8 @@ pytestmark = [
 ]
 
 
-def _expected_failures(estimator):
-    if type(estimator) in (ICPAligner, WassersteinProcrustesAligner):
-        return {
-            "check_transformer_n_iter": "without target rows nothing is iterated, so "
-            "n_iter_ is 0"
-        }
-    return {}
-
-
 @no_target
-@parametrize_with_checks(ALIGNERS, expected_failed_checks=_expected_failures)
+@parametrize_with_checks(ALIGNERS)
 def test_scikit_learn_contract_without_target_rows(estimator, check):
     check(estimator)
 
