@@ -68,7 +68,7 @@ class ClassMeanAligner(
     --------
     >>> import numpy as np
     >>> from skalign import ClassMeanAligner, RigidAligner
-    >>> X, y = [[0, 0], [2, 0], [0, 3], [0, 1]], [[6, 5], [5, 5], [5, 7]]
+    >>> X, y = [[0, 0], [2, 0], [0, 3], [0, 1]], [[7, 5], [5, 5], [5, 7]]
     >>> labels, target_labels = ["a", "b", "c", "c"], ["c", "a", "b"]
     >>> aligner = ClassMeanAligner(RigidAligner())
     >>> aligner = aligner.fit(X, y, labels=labels, target_labels=target_labels)
