@@ -14,7 +14,6 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._validation import atomic, check_sides
-from skalign.paired import LinearAligner
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
@@ -24,7 +23,6 @@ from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 from skalign.unpaired._progress import Progress
 
 _COLLAPSED = 0.7
-LOW_COST = 0.1  # matches so near are as good as pairs: least squares hardly shrinks
 
 
 class Stage:
@@ -196,11 +194,11 @@ class ICPAligner(
         What is fitted to the matches: "rotation", a rotation with the scale of the two
         total variances; "covariance", the map that carries the covariance of the source
         exactly to that of the target; or any paired aligner. A list is a schedule of
-        such stages, each with its own largest number of iterations. None is "rotation",
-        left out after a start by moments, then "covariance", and then least squares
-        (:class:`LinearAligner`) if the matching cost is below 0.1 by then, so that
-        matches are nearly as good as pairs; with fewer than 100 rows a column on either
-        side it is "rotation" alone.
+        such stages, each with its own largest number of iterations. None is
+        "covariance" from a start by moments, and "rotation" followed by "covariance"
+        from any other; with fewer than 100 rows a column on either side it is
+        "rotation". Where both sides hold the same rows in unknown order, end the
+        schedule with ``(LinearAligner(), 5)``; elsewhere least squares shrinks the map.
 
     init : {"moments", "means", "identity"} or object, default="moments"
         The map before the first matching: that of :class:`MomentAligner` (with labels,
@@ -466,13 +464,10 @@ class ICPAligner(
             return check_stages(self.aligner, self.max_iter)
         if min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS:
             return [Stage("rotation", self.max_iter)]
-        stages = [
-            Stage("rotation", self.max_iter),
-            Stage("covariance", self.max_iter),
-            Stage(LinearAligner(), self.max_iter, below=LOW_COST),
-        ]
-        by_moments = isinstance(self.init, str) and self.init == "moments"
-        return stages[1:] if by_moments else stages
+        last = Stage("covariance", self.max_iter)
+        if isinstance(self.init, str) and self.init == "moments":
+            return [last]
+        return [Stage("rotation", self.max_iter), last]
 
     def _weights(self, sizes):
         """Weights that make groups of these sizes count alike; None if they do not."""

@@ -16,7 +16,7 @@ from skalign._validation import atomic, check_sides
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._covariance_map import Spread, fixed_map, identity_map
-from skalign.unpaired._icp import LOW_COST, Stage, closest_points
+from skalign.unpaired._icp import Stage, closest_points
 from skalign.unpaired._matching import draw_groups
 from skalign.unpaired._moment import (
     MAP_ROWS,
@@ -28,6 +28,7 @@ from skalign.unpaired._moment import (
 )
 from skalign.unpaired._moment_matching import polar, random_rotations, search
 
+_LOW_COST = 0.1  # matches so near are nearly as good as pairs
 # Rotations whose objective is this near the best are tried on so many rows.
 _TRIED, _TRIED_MARGIN, _TRIED_ROWS, _TRIED_ITER = 4, 0.05, 1000, 2
 
@@ -305,7 +306,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         groups = _all_rows(X, y, self.max_samples, rng)
         stages = [Stage(kind, self.max_iter)]
         if self.least_squares:
-            below = LOW_COST if self.least_squares == "auto" else np.inf
+            below = _LOW_COST if self.least_squares == "auto" else np.inf
             stages.append(Stage(LinearAligner(), self.max_iter, below))
         fit = refine(aligner, stages, groups)
         self.n_iter_ = len(fit.costs) - 1
