@@ -15,6 +15,7 @@ from skalign._aligner import AlignerMixin
 from skalign._validation import FLOATS, atomic, check_sides
 
 _CLASS_STEPS = 100
+_CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many rows
 
 
 def exact_plan(cost, *, max_iter):
@@ -101,7 +102,7 @@ def class_plan(cost, classes, reg, class_reg, *, max_iter, tol):
     for _ in range(_CLASS_STEPS):
         # Share of each class in what a target row receives.
         share = member.T @ plan * cost.shape[1]
-        tangent = member @ (0.5 / np.sqrt(share + 1e-3))
+        tangent = member @ (0.5 / np.sqrt(share / _CLASS_ROWS + _CLASS_SMOOTHING))
         previous = plan
         plan, n_iter, problem = entropic_plan(
             cost + class_reg * tangent, reg, max_iter=max_iter, tol=tol
@@ -166,7 +167,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         of the features. Larger is faster, and draws all rows toward the mean of the
         target. With 0 the plan is exact. Not negative.
 
-    class_reg : float, default=0.1
+    class_reg : float, default=0.3
         Strength of the class penalty, in medians of the cost. Used where `fit` is
         given `labels` and `reg` is positive. Not negative.
 
@@ -217,12 +218,12 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
 
     .. math::
         \\langle P, C \\rangle + \\mathrm{reg} \\sum_{ij} P_{ij} \\log P_{ij} +
-        \\mathrm{class\\_reg} \\sum_j w_j \\sum_c
-        \\Big(\\tfrac{1}{w_j} \\sum_{i \\in c} P_{ij} + 10^{-3}\\Big)^{1/2}
+        \\mathrm{class\\_reg} \\sum_j n w_j \\sum_c
+        \\Big(\\tfrac{1}{n w_j} \\sum_{i \\in c} P_{ij} + 10^{-3}\\Big)^{1/2}
 
-    where :math:`w_j` is the weight of target row j. The last term, large where a
-    target row receives from many classes, is that of [1]_ with shares in place of
-    masses, so that it means the same for any number of rows. A cost between rows about
+    where :math:`w_j` is the weight of target row j and :math:`n = 1000`. The last term,
+    large where a target row receives from many classes, is that of [1]_ for 1,000
+    target rows; here it means the same for any number of them. A cost between rows about
     their own means gives the same plans as one between the rows as they are, but its
     median does not grow with the distance of the means.
 
@@ -258,7 +259,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         self,
         reg=0.1,
         *,
-        class_reg=0.1,
+        class_reg=0.3,
         max_iter=10_000,
         tol=1e-4,
         on_nonconvergence="raise",
