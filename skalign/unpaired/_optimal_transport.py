@@ -223,9 +223,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
 
     where :math:`w_j` is the weight of target row j and :math:`n = 1000`. The last term,
     large where a target row receives from many classes, is that of [1]_ for 1,000
-    target rows; here it means the same for any number of them. A cost between rows about
-    their own means gives the same plans as one between the rows as they are, but its
-    median does not grow with the distance of the means.
+    target rows; here it means the same for any number of them. A cost between rows
+    about their own means gives the same plans as one between the rows as they are, but
+    its median does not grow with the distance of the means.
 
     Memory and time grow with ``n_samples * n_target_samples``. The map is piecewise a
     shift and not one-to-one, so there is no inverse.
