@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -20,12 +21,18 @@ from skalign.anchors import (
     RandomAnchors,
 )
 from skalign.datasets import load_digits_latents
-from skalign.model_selection import alignment_report, default_aligners
+from skalign.model_selection import (
+    alignability,
+    alignment_report,
+    default_aligners,
+)
+from skalign.model_selection._alignability import MIN_PAIRS
 from skalign.model_selection._report import REPORT_METRICS
 from skalign.moments import Moments
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 
 _BATCH_BYTES = 8 * 2**20
+_LINE_WIDTH = 79
 _ALIGNERS = {
     "rigid": RigidAligner(),
     "similarity": RigidAligner(scaling=True),
@@ -186,9 +193,25 @@ def _report(options):
     )
     print(_table(report))
     best = _best(report, options.criterion)
-    print(f"\nBest by {options.criterion}: {report.names[best]}")
+    print(f"\nBest by {options.criterion}: {report.names[best]}\n")
+    found = None
+    if len(X) < MIN_PAIRS:
+        verdict = (
+            f"Which class of map the pairs support takes at least {MIN_PAIRS} of them "
+            f"to tell; there are {len(X)}."
+        )
+    else:
+        found = alignability(
+            X,
+            y,
+            cv=options.cv,
+            random_state=options.seed,
+            progress=_progress("fits"),
+        )
+        verdict = found.verdict
+    print(fill(verdict, _LINE_WIDTH))
     if options.json is not None:
-        _write_json(options.json, options, report, report.names[best])
+        _write_json(options.json, options, report, report.names[best], found)
 
 
 def _best(report, criterion):
@@ -223,7 +246,7 @@ def _table(report):
     return "\n".join(rows)
 
 
-def _write_json(path, options, report, best):
+def _write_json(path, options, report, best, found):
     record = {
         "skalign": version("skalign"),
         "python": platform.python_version(),
@@ -243,6 +266,18 @@ def _write_json(path, options, report, best):
     }
     if report.head_accuracy is not None:
         record["head_accuracy"] = list(report.head_accuracy)
+    record["alignability"] = found and {
+        "name": found.name,
+        "best": found.best,
+        "verdict": found.verdict,
+        "n_train": int(found.train_sizes[-1]),
+        "classes": [
+            {"name": name, "error": error, "interval": list(interval)}
+            for name, error, interval in zip(
+                found.names, found.errors, found.intervals, strict=True
+            )
+        ],
+    }
     with _writing(path):
         Path(path).write_text(json.dumps(record, indent=1) + "\n")
 

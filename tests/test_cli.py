@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skalign import LinearAligner
 from skalign.cli import main
 from skalign.datasets import make_paired_spaces
+from skalign.model_selection import alignability
 
 
 @pytest.fixture
@@ -54,11 +55,43 @@ def test_report_takes_arrays_of_an_npz_file_and_labels(spaces, capsys):
     assert "Best by accuracy" in printed
 
 
+def test_report_prints_and_stores_which_class_of_map_the_pairs_support(spaces, capsys):
+    X, y, out = (str(spaces / name) for name in ("X.npy", "y.npy", "report.json"))
+    arguments = ["report", X, y, "--cv", "3", "--seed", "5", "--json", out]
+    assert main([*arguments, "--anchors", "20"]) == 0
+    expected = alignability(np.load(X), np.load(y), cv=3, random_state=5)
+    printed = capsys.readouterr().out
+    verdict = printed[printed.index("The pairs support") :]
+    assert " ".join(verdict.split()) == expected.verdict
+    assert max(map(len, verdict.splitlines())) <= 79
+    with open(out) as file:
+        record = json.load(file)["alignability"]
+    assert record["name"] == expected.name
+    assert record["best"] == expected.best
+    assert record["verdict"] == expected.verdict
+    assert [row["name"] for row in record["classes"]] == expected.names
+    assert_allclose([row["error"] for row in record["classes"]], expected.errors)
+    intervals = [row["interval"] for row in record["classes"]]
+    assert_allclose(intervals, expected.intervals)
+
+
+def test_report_says_when_pairs_are_too_few_for_a_verdict(spaces, capsys):
+    for name in ("X", "y"):
+        np.save(spaces / f"{name}.npy", np.load(spaces / f"{name}.npy")[:19])
+    X, y, out = (str(spaces / name) for name in ("X.npy", "y.npy", "report.json"))
+    assert main(["report", X, y, "--anchors", "6", "--json", out]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.endswith("takes at least 20 of them to tell; there are 19.")
+    with open(out) as file:
+        assert json.load(file)["alignability"] is None
+
+
 def test_without_arguments_the_embedded_default_is_compared(capsys):
     assert main([]) == 0
     printed = capsys.readouterr().out
     assert "1,797 x 24" in printed
     assert "identity" in printed
+    assert "The pairs support the class" in printed
 
 
 @pytest.mark.parametrize(

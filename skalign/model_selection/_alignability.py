@@ -23,7 +23,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from skalign._validation import FLOATS
 from skalign.paired import LinearAligner, RigidAligner
 
-_MIN_PAIRS = 20
+MIN_PAIRS = 20
+"""Fewest pairs that `alignability` takes."""
+
 _SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training pairs, for the learning curve
 _EXPONENTS = np.linspace(0.25, 2, 8)
 _HORIZON = 10  # learning curves are not followed beyond so many times the pairs
@@ -154,7 +156,7 @@ def _verdict(result, confidence):
         return f"{said}: it has converged to within one standard error."
     if np.isinf(enough):
         return f"{said}, and {_HORIZON} times as many would still help."
-    return f"{said}; beyond about {enough:,.0f} more would hardly be seen."
+    return f"{said}; beyond {float(f'{enough:.2g}'):,.0f}, more would hardly be seen."
 
 
 @validate_params(
@@ -164,9 +166,10 @@ def _verdict(result, confidence):
         "aligners": [dict, None],
         "cv": ["cv_object"],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
-        "max_samples": [Interval(Integral, _MIN_PAIRS, None, closed="left"), None],
+        "max_samples": [Interval(Integral, MIN_PAIRS, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "progress": [callable],
     },
     prefer_skip_nested_validation=True,
 )
@@ -180,6 +183,7 @@ def alignability(
     max_samples=5000,
     n_jobs=None,
     random_state=0,
+    progress=iter,
 ):
     """Tell which class of map the pairs support, and what more pairs would bring.
 
@@ -220,6 +224,8 @@ def alignability(
         Fits that run at a time; None is 1, unless in a joblib context.
     random_state : int, RandomState instance or None, default=0
         Draws the pairs, shuffles the folds and picks the landmarks.
+    progress : callable, default=iter
+        Wraps the list of fits that are due, such as ``tqdm.tqdm``.
 
     Returns
     -------
@@ -304,8 +310,8 @@ def alignability(
     X = check_array(X, dtype=FLOATS, input_name="X")
     y = check_array(y, dtype=FLOATS, input_name="y")
     check_consistent_length(X, y)
-    if len(X) < _MIN_PAIRS:
-        raise ValueError(f"There must be at least {_MIN_PAIRS} pairs; got {len(X)}.")
+    if len(X) < MIN_PAIRS:
+        raise ValueError(f"There must be at least {MIN_PAIRS} pairs; got {len(X)}.")
     eps = max(np.finfo(X.dtype).eps, np.finfo(y.dtype).eps)
     random_state = check_random_state(random_state)
     seed = random_state.randint(2**31 - 1)
@@ -331,7 +337,7 @@ def alignability(
         delayed(_squared_errors)(
             estimators[i], X, y, splits[k][0][: sizes[j]], splits[k][1]
         )
-        for i, j, k in fits
+        for i, j, k in progress(fits)
     )
     squares = np.zeros((len(aligners), len(sizes), len(X)))
     baseline, times = np.zeros(len(X)), np.zeros(len(X))
