@@ -1,0 +1,680 @@
+"""Neural collapse: how near the classes are to the corners of one simplex.
+
+Class means are the rows of a matrix here, its centre is the mean of the class means and
+a covariance within classes is averaged over classes: every class counts the same, of
+however many rows. With classes of equal size that is as in the papers.
+"""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.linalg import norm, qr, svd
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import column_or_1d
+
+from skalign._validation import check_domain
+from skalign.metrics._procrustes import to_length_one
+
+_ROWS = {
+    "X": ["array-like"],
+    "y": ["array-like"],
+    "sample_domain": ["array-like", None],
+}
+
+
+@validate_params(
+    {
+        "n_classes": [Interval(Integral, 2, None, closed="left")],
+        "n_features": [Interval(Integral, 2, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def simplex_etf(n_classes, n_features, random_state=None):
+    """Corners of a regular simplex, turned at random: an equiangular tight frame.
+
+    What a fixed classifier of collapsed features holds [1]_: as many directions as
+    classes, all of length one and as far apart as can be. Read more in the
+    :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of corners, at least 2.
+    n_features : int
+        Width of the space, at least `n_classes`.
+    random_state : int, RandomState instance or None, default=None
+        Draws the directions, every rotation being as likely as any other. Pass a
+        number for the same frame in every call.
+
+    Returns
+    -------
+    etf : ndarray of shape (n_features, n_classes)
+        A corner a column. Columns have length one, sum to zero, and the cosine of any
+        two is ``-1 / (n_classes - 1)``.
+
+    Raises
+    ------
+    ValueError
+        If `n_classes` < 2, or `n_features` < `n_classes`.
+
+    See Also
+    --------
+    etf_distance : How far class means are from the frame.
+
+    References
+    ----------
+    .. [1] Y. Yang, S. Chen, X. Li, L. Xie, Z. Lin and D. Tao, "Inducing neural collapse
+       in imbalanced learning: do we really need a learnable classifier at the end of
+       deep neural network?", NeurIPS 2022: equation 1.
+
+    Examples
+    --------
+    >>> from skalign.metrics import simplex_etf
+    >>> etf = simplex_etf(3, 5, random_state=0)
+    >>> etf.shape
+    (5, 3)
+    >>> (etf.T @ etf).round(2)
+    array([[ 1. , -0.5, -0.5],
+           [-0.5,  1. , -0.5],
+           [-0.5, -0.5,  1. ]])
+    """
+    if n_features < n_classes:
+        raise ValueError(
+            f"n_features={n_features} must be at least n_classes={n_classes}: each "
+            "class needs a direction of its own."
+        )
+    normal = check_random_state(random_state).standard_normal((n_features, n_classes))
+    P, R = qr(normal, mode="economic")
+    P *= np.sign(np.diag(R))  # else LAPACK, not chance, would choose the signs
+    centring = np.eye(n_classes) - 1 / n_classes
+    return np.sqrt(n_classes / (n_classes - 1)) * P @ centring
+
+
+@validate_params(_ROWS, prefer_skip_nested_validation=True)
+def class_prototypes(X, y, *, sample_domain=None):
+    """Mean of each class, in each environment if environments are given.
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Classes, at least two.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Environment of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    prototypes : ndarray of shape (n_classes, n_features) or \
+            (n_domains, n_classes, n_features)
+        Classes, and environments if given, in sorted order: that of ``np.unique``.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `X` is not finite, there is one class only, or an environment
+        lacks a class.
+
+    Examples
+    --------
+    >>> from skalign.metrics import class_prototypes
+    >>> X, y = [[0, 0], [2, 0], [0, 4], [0, 6]], ["cat", "dog", "cat", "dog"]
+    >>> class_prototypes(X, y)
+    array([[0., 2.],
+           [1., 3.]])
+    >>> class_prototypes(X, y, sample_domain=[0, 0, 1, 1]).shape
+    (2, 2, 2)
+    """
+    X, codes, n_classes, groups = _check_environments(X, y, sample_domain)
+    prototypes = [_means(X[rows], codes[rows], n_classes) for rows in groups]
+    return prototypes[0] if sample_domain is None else np.stack(prototypes)
+
+
+@validate_params(_ROWS, prefer_skip_nested_validation=True)
+def nc1_variability(X, y, *, sample_domain=None):
+    r"""NC1: spread within classes, where class means differ, over that of the means.
+
+    ``trace(within @ pinv(between)) / n_classes`` of the two covariances [1]_. Read more
+    in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Classes, at least two, one of them with two rows.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Environment of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    variability : float or ndarray of shape (n_domains,)
+        From 0, where every row is the mean of its class, up; has no unit. With
+        `sample_domain` a value for each environment, in sorted order, from its rows
+        alone.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `X` is not finite, there is one class only, an environment
+        lacks a class, all class means are equal, or no class has two rows.
+
+    See Also
+    --------
+    nc1_trace_ratio : Counts all directions.
+
+    Notes
+    -----
+    Blind to spread in directions in which class means do not differ; where the means of
+    two classes are equal, that is one more such direction, and the value may fall.
+
+    References
+    ----------
+    .. [1] V. Papyan, X. Y. Han and D. L. Donoho, "Prevalence of neural collapse during
+       the terminal phase of deep learning training", PNAS 117(40), 2020,
+       pp. 24652-24663.
+
+    Examples
+    --------
+    >>> from skalign.metrics import nc1_variability
+    >>> X, y = [[1, 0], [3, 9], [-1, 0], [-3, 9]], [0, 0, 1, 1]
+    >>> print(f"{nc1_variability(X, y):.3f}")  # 1 / 4 along the means, over 2 classes
+    0.125
+    """
+
+    def measure(X, codes, n_classes):
+        means, residual = _between_and_within(X, codes, n_classes)
+        _, scale, axes = svd(means, full_matrices=False)
+        rank = np.sum(scale > scale[0] * max(means.shape) * np.finfo(float).eps)
+        kept = slice(min(rank, n_classes - 1))  # centring takes one away
+        # Variance over that of the means, direction by direction: a pseudo-inverse
+        # of the d x d matrix between classes is never formed.
+        spread = np.sum((residual @ axes[kept].T) ** 2, axis=0)
+        return np.sum(spread / scale[kept] ** 2) / n_classes
+
+    return _in_each(measure, X, y, sample_domain)
+
+
+@validate_params(_ROWS, prefer_skip_nested_validation=True)
+def nc1_trace_ratio(X, y, *, sample_domain=None):
+    """NC1, the plain form: variance within classes over that of the class means.
+
+    ``trace(within) / trace(between)`` of the two covariances. Read more in the
+    :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Classes, at least two, one of them with two rows.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Environment of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    ratio : float or ndarray of shape (n_domains,)
+        From 0, where every row is the mean of its class, up; has no unit. With
+        `sample_domain` a value for each environment, in sorted order, from its rows
+        alone.
+
+    Raises
+    ------
+    ValueError
+        As `nc1_variability`.
+
+    See Also
+    --------
+    nc1_variability : Counts each direction by how much the means differ in it.
+
+    Examples
+    --------
+    >>> from skalign.metrics import nc1_trace_ratio
+    >>> X, y = [[1, 0], [3, 9], [-1, 0], [-3, 9]], [0, 0, 1, 1]
+    >>> print(f"{nc1_trace_ratio(X, y):.3f}")  # (1 + 81 / 4) / 4
+    5.312
+    """
+
+    def measure(X, codes, n_classes):
+        means, residual = _between_and_within(X, codes, n_classes)
+        return np.sum(residual**2) / np.sum(means**2)
+
+    return _in_each(measure, X, y, sample_domain)
+
+
+@validate_params(_ROWS, prefer_skip_nested_validation=True)
+def nc2_equiangularity(X, y, *, sample_domain=None):
+    """NC2: how far class means are from a regular simplex of any size and rotation.
+
+    Distance of the Gram matrix of the centred class means from that of a simplex, both
+    of Frobenius norm one [1]_. Read more in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Classes, at least three.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Environment of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    distance : float or ndarray of shape (n_domains,)
+        From 0, a simplex, to ``sqrt(2 - 2 / sqrt(n_classes - 1))``, all means on one
+        line. With `sample_domain` a value for each environment, in sorted order, from
+        its rows alone.
+
+    Raises
+    ------
+    ValueError
+        If there are two classes, since any two points are a regular simplex and the
+        value would be 0 whatever `X` is: take `etf_distance`. If lengths differ, `X` is
+        not finite, there is one class only, an environment lacks a class, or all class
+        means are equal.
+
+    See Also
+    --------
+    etf_distance : Distance from one simplex, which does not turn with the means.
+
+    Notes
+    -----
+    Blind to the spread within classes, and to a simplex that turns from one environment
+    to the next.
+
+    References
+    ----------
+    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam and Q. Qu, "A geometric
+       analysis of neural collapse with unconstrained features", NeurIPS 2021.
+
+    Examples
+    --------
+    >>> from skalign.metrics import nc2_equiangularity
+    >>> X, y = [[1, 0, 0], [0, 1, 0], [0, 0, 1]], [0, 1, 2]
+    >>> print(f"{nc2_equiangularity(X, y):.3f}")
+    0.000
+    >>> line = [[0.0], [1.0], [2.0]]
+    >>> print(f"{nc2_equiangularity(line, y):.3f}")
+    0.765
+    """
+
+    def measure(X, codes, n_classes):
+        means = _unit_means(X, codes, n_classes)
+        return _from_simplex_gram(means @ means.T, "NC2")
+
+    return _in_each(measure, X, y, sample_domain)
+
+
+@validate_params({**_ROWS, "coef": ["array-like"]}, prefer_skip_nested_validation=True)
+def nc3_duality(X, y, coef, *, sample_domain=None):
+    """NC3: how far a linear head and the class means are from one simplex.
+
+    Distance of the products of the head's weights and the centred class means from the
+    Gram matrix of a simplex, both of Frobenius norm one [1]_. Read more in the
+    :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features, as they enter the head.
+    y : array-like of shape (n_samples,)
+        Classes, at least three.
+    coef : array-like of shape (n_classes, n_features)
+        Weights of the head, a row for each class in sorted order, such as `coef_` of
+        :class:`~sklearn.linear_model.LogisticRegression`.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Environment of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    distance : float or ndarray of shape (n_domains,)
+        From 0, weights and means are the same simplex up to size, to 2, they are
+        opposite. With `sample_domain` a value for each environment, in sorted order,
+        from its rows alone.
+
+    Raises
+    ------
+    ValueError
+        If there are two classes, since two opposite weights would show no more than a
+        sign: take `etf_distance`. If `coef` is not of shape (n_classes, n_features), or
+        orthogonal to all class means; else as `nc2_equiangularity`.
+
+    See Also
+    --------
+    etf_distance : With ``coef.T`` for a frame, distance of the weights themselves from
+        the means; for any number of classes.
+
+    References
+    ----------
+    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam and Q. Qu, "A geometric
+       analysis of neural collapse with unconstrained features", NeurIPS 2021.
+
+    Examples
+    --------
+    >>> from skalign.metrics import nc3_duality
+    >>> X, y = [[1, 0, 0], [0, 1, 0], [0, 0, 1]], [0, 1, 2]
+    >>> print(f"{nc3_duality(X, y, coef=[[2, 0, 0], [0, 2, 0], [0, 0, 2]]):.3f}")
+    0.000
+    >>> print(f"{nc3_duality(X, y, coef=[[0, 2, 0], [2, 0, 0], [0, 0, 2]]):.3f}")
+    1.414
+    """
+    coef = check_array(coef, dtype=np.float64, input_name="coef")
+
+    def measure(X, codes, n_classes):
+        _check_shape(coef, "coef", X, n_classes, (n_classes, X.shape[1]))
+        product = coef @ _unit_means(X, codes, n_classes).T
+        if norm(product) <= 4 * np.finfo(float).eps * norm(coef):
+            raise ValueError("coef is orthogonal to all centred class means, or zero.")
+        return _from_simplex_gram(product, "NC3")
+
+    return _in_each(measure, X, y, sample_domain)
+
+
+@validate_params(
+    {**_ROWS, "y_pred": ["array-like"]}, prefer_skip_nested_validation=True
+)
+def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
+    """NC4: share of rows that a head does not give the class of the nearest mean.
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Classes, at least two.
+    y_pred : array-like of shape (n_samples,)
+        What the head predicts for the rows.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Environment of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    share : float or ndarray of shape (n_domains,)
+        From 0, the head does what the nearest class mean does, to 1. With
+        `sample_domain` a value for each environment, in sorted order, from its rows
+        alone.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `X` is not finite, there is one class only, an environment
+        lacks a class, or `y_pred` holds a class that `y` does not.
+
+    Notes
+    -----
+    Neither says that the head is right nor that it is wrong: no true class is compared.
+
+    References
+    ----------
+    .. [1] V. Papyan, X. Y. Han and D. L. Donoho, "Prevalence of neural collapse during
+       the terminal phase of deep learning training", PNAS 117(40), 2020,
+       pp. 24652-24663: figure 7.
+
+    Examples
+    --------
+    >>> from skalign.metrics import nc4_disagreement
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["a", "a", "b", "b"]
+    >>> print(nc4_disagreement(X, y, y_pred=["a", "b", "b", "b"]))
+    0.25
+    """
+    y_pred = column_or_1d(y_pred)
+    check_consistent_length(X, y_pred)
+    classes = np.unique(column_or_1d(y))
+    unknown = np.setdiff1d(y_pred, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y_pred holds classes that y does not: {unknown.tolist()[:5]}; y has "
+            f"{classes.tolist()[:5]}."
+        )
+
+    def measure(X, codes, n_classes, predicted):
+        means = _means(X, codes, n_classes)
+        return np.mean(pairwise_distances_argmin(X, means) != predicted)
+
+    predicted = np.searchsorted(classes, y_pred)
+    return _in_each(measure, X, y, sample_domain, predicted)
+
+
+@validate_params(
+    {**_ROWS, "etf": ["array-like"], "squared": ["boolean"]},
+    prefer_skip_nested_validation=True,
+)
+def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
+    """Distance of the class means from one fixed frame, such as a simplex.
+
+    The F-norm ``|H / |H| - etf / |etf||`` with a centred class mean in each column of
+    `H`. Read more in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Classes, at least two.
+    etf : array-like of shape (n_features, n_classes)
+        Frame that the means are to be at, a column for each class in sorted order, such
+        as what `simplex_etf` returns. It is centred too. With the transposed weights
+        of a head, this is the self-duality of [1]_, their NC3, for any number of
+        classes.
+    squared : bool, default=False
+        If True, return the square, as the code of [2]_ does.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Environment of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    distance : float or ndarray of shape (n_domains,)
+        From 0, the means are the frame up to shift and size, to 2 (squared: 4), they
+        are the opposite of it; means that have nothing to do with it are at the root of
+        2. With `sample_domain` a value for each environment, in sorted order, from its
+        rows alone.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `X` or `etf` is not finite, there is one class only, an
+        environment lacks a class, all class means or all columns of `etf` are equal, or
+        `etf` is not of shape (n_features, n_classes).
+
+    See Also
+    --------
+    simplex_etf : Makes a frame.
+    nc2_equiangularity : Distance from the nearest simplex; three classes at least.
+
+    Notes
+    -----
+    Blind to the spread within classes and to a shift and scaling of an environment as
+    a whole. Means near the frame in the training environments say nothing of others: a
+    shortcut collapses as well.
+
+    References
+    ----------
+    .. [1] V. Papyan, X. Y. Han and D. L. Donoho, "Prevalence of neural collapse during
+       the terminal phase of deep learning training", PNAS 117(40), 2020,
+       pp. 24652-24663.
+    .. [2] Y. Yang, S. Chen, X. Li, L. Xie, Z. Lin and D. Tao, "Inducing neural collapse
+       in imbalanced learning: do we really need a learnable classifier at the end of
+       deep neural network?", NeurIPS 2022.
+
+    Examples
+    --------
+    >>> from skalign.metrics import etf_distance, simplex_etf
+    >>> etf, y = simplex_etf(2, 4, random_state=0), [0, 1]
+    >>> print(f"{etf_distance(3 * etf.T + 1, y, etf):.3f}")  # a sample a corner
+    0.000
+    >>> print(f"{etf_distance(etf.T[::-1], y, etf):.3f}")  # corners exchanged
+    2.000
+    """
+    etf = check_array(etf, dtype=np.float64, ensure_min_features=2, input_name="etf")
+    frame = to_length_one(etf.T)
+    if not frame.any():
+        raise ValueError("All columns of etf are equal: there is no frame.")
+
+    def measure(X, codes, n_classes):
+        _check_shape(etf, "etf", X, n_classes, (X.shape[1], n_classes))
+        distance = norm(_unit_means(X, codes, n_classes) - frame)
+        return distance**2 if squared else distance
+
+    return _in_each(measure, X, y, sample_domain)
+
+
+@validate_params(
+    {**_ROWS, "sample_domain": ["array-like"]}, prefer_skip_nested_validation=True
+)
+def prototype_distance(X, y, sample_domain):
+    """How far the prototypes of a class are apart in different environments.
+
+    Class means are scaled to length one, and distances averaged over classes and over
+    pairs of environments. Read more in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features, as they enter the head: directions are seen from the origin.
+    y : array-like of shape (n_samples,)
+        Classes, at least two.
+    sample_domain : array-like of shape (n_samples,)
+        Environment of each row, at least two. Each must hold a row of every class.
+
+    Returns
+    -------
+    distance : float
+        From 0, every class has one direction in all environments, to 2, opposite ones
+        in two environments.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `X` is not finite, there is one class or one environment
+        only, an environment lacks a class, or a class mean is zero.
+
+    See Also
+    --------
+    class_prototypes : The means themselves.
+
+    Notes
+    -----
+    Blind to lengths and to everything within an environment: 0 too where no class can
+    be told from another.
+
+    Examples
+    --------
+    >>> from skalign.metrics import prototype_distance
+    >>> X, y = [[1, 0], [0, 1], [5, 0], [0, 3]], [0, 1, 0, 1]
+    >>> print(prototype_distance(X, y, sample_domain=[0, 0, 1, 1]))
+    0.0
+    >>> X[2:] = X[3:1:-1]  # classes change places in environment 1
+    >>> print(f"{prototype_distance(X, y, sample_domain=[0, 0, 1, 1]):.3f}")
+    1.414
+    """
+    prototypes = class_prototypes(X, y, sample_domain=sample_domain)
+    if len(prototypes) < 2:
+        raise ValueError("sample_domain holds 1 environment; at least 2 are compared.")
+    length = norm(prototypes, axis=2, keepdims=True)
+    rounding = 4 * np.finfo(float).eps * np.abs(X).max()
+    if (length <= rounding).any():
+        domain, code, _ = np.argwhere(length <= rounding)[0]
+        raise ValueError(
+            f"The mean of class {np.unique(y)[code].item()!r} in environment "
+            f"{np.unique(sample_domain)[domain].item()!r} is zero: it has no direction."
+        )
+    prototypes = prototypes / length
+    first, second = np.triu_indices(len(prototypes), k=1)
+    return float(norm(prototypes[first] - prototypes[second], axis=2).mean())
+
+
+def _check_environments(X, y, sample_domain):
+    """Validate rows, and find those of each environment.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), of float64
+    codes : ndarray of shape (n_samples,), the class of each row, 0 to n_classes - 1
+    n_classes : int
+    groups : list of ndarray, the rows of each environment; all of them without any
+    """
+    X = check_array(X, dtype=np.float64, input_name="X")
+    y = column_or_1d(y)
+    check_consistent_length(X, y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y holds one class, {classes[0].item()!r}; 2 are needed.")
+    if sample_domain is None:
+        return X, codes, len(classes), [np.arange(len(X))]
+    domain = check_domain(sample_domain, X)
+    groups = []
+    for value in np.unique(domain):
+        groups.append(np.flatnonzero(domain == value))
+        missing = np.setdiff1d(np.arange(len(classes)), codes[groups[-1]])
+        if len(missing):
+            raise ValueError(
+                f"Environment {value.item()!r} of sample_domain has no row of class "
+                f"{classes[missing[0]].item()!r}; every class is needed in each."
+            )
+    return X, codes, len(classes), groups
+
+
+def _in_each(measure, X, y, sample_domain, *arrays):
+    """Call a measure on all rows, or on those of each environment."""
+    X, codes, n_classes, groups = _check_environments(X, y, sample_domain)
+    values = [
+        measure(X[rows], codes[rows], n_classes, *(array[rows] for array in arrays))
+        for rows in groups
+    ]
+    return float(values[0]) if sample_domain is None else np.array(values)
+
+
+def _means(X, codes, n_classes):
+    return np.stack([X[codes == k].mean(axis=0) for k in range(n_classes)])
+
+
+def _unit_means(X, codes, n_classes):
+    """Return class means, centred and of Frobenius norm one, a class a row."""
+    means = to_length_one(_means(X, codes, n_classes))
+    if not means.any():
+        raise ValueError("All class means are equal: the classes span no simplex.")
+    return means
+
+
+def _between_and_within(X, codes, n_classes):
+    """Return centred class means, and rows about them, by the root of class sizes.
+
+    In one unit, of which the squares cannot overflow; the sums of squares are
+    n_classes times the two covariances.
+    """
+    counts = np.bincount(codes)
+    if counts.max() == 1:
+        raise ValueError("No class has two rows: there is no spread within classes.")
+    _unit_means(X, codes, n_classes)  # raises where all are equal
+    means = _means(X, codes, n_classes)
+    centred = means - means.mean(axis=0)
+    size = np.abs(centred).max()
+    residual = (X - means[codes]) / size / np.sqrt(counts[codes])[:, np.newaxis]
+    return centred / size, residual
+
+
+def _from_simplex_gram(gram, name):
+    """Distance of a matrix of shape (n_classes, n_classes) from that of a simplex."""
+    n_classes = len(gram)
+    if n_classes == 2:
+        raise ValueError(
+            f"{name} needs at least 3 classes, got 2: any two points are a regular "
+            "simplex, so that it says nothing. etf_distance compares with a fixed one."
+        )
+    simplex = (np.eye(n_classes) - 1 / n_classes) / np.sqrt(n_classes - 1)
+    return norm(gram / norm(gram) - simplex)
+
+
+def _check_shape(array, name, X, n_classes, wanted):
+    if array.shape != wanted:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but {X.shape[1]} features and "
+            f"{n_classes} classes want {wanted}."
+        )
