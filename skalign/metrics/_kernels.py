@@ -93,7 +93,7 @@ def discrepancy(kernel, X, Y, a, b, *, unbiased=False):
         value = (
             _mean_within(kernel, X, a, unbiased)
             + _mean_within(kernel, Y, b, unbiased)
-            - 2 * _sum_between(kernel, X, Y, a, b)
+            - 2 * sum_between(kernel, X, Y, a, b)
         )
     return check_no_overflow(value, X.dtype)
 
@@ -178,18 +178,23 @@ def _mean_of_powers(exponent, gammas):
 
 
 def _mean_within(kernel, X, a, unbiased):
-    """Return the mean of the kernel over pairs of rows of `X`, each computed once."""
+    total = sum_within(kernel, X, a, unbiased)
+    return total / (1 - a @ a) if unbiased else total
+
+
+def sum_within(kernel, X, a, unbiased):
+    """Return the weighted sum of the kernel over pairs of rows, each computed once."""
     total = 0.0
     for rows in gen_batches(len(X), block_shape()[0]):
         block, rest = kernel(X[rows], X[rows]), slice(rows.stop, None)
         total += a[rows] @ _weighted_sums(block, a[rows])
         if unbiased:
             total -= a[rows] ** 2 @ block.diagonal()
-        total += 2 * _sum_between(kernel, X[rows], X[rest], a[rows], a[rest])
-    return total / (1 - a @ a) if unbiased else total
+        total += 2 * sum_between(kernel, X[rows], X[rest], a[rows], a[rest])
+    return total
 
 
-def _sum_between(kernel, X, Y, a, b):
+def sum_between(kernel, X, Y, a, b):
     """Return the weighted sum of the kernel over pairs of a row of `X` and of `Y`."""
     return sum(
         a[rows] @ _weighted_sums(kernel(X[rows], Y[others]), b[others])

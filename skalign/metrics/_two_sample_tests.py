@@ -106,6 +106,12 @@ def mmd_test(
     ``(n_samples_x + n_samples_y) * n_permutations`` bytes say which row is on which
     side. All runs in double precision.
 
+    Rows have no weights here. Under equality rows may change sides since all of them
+    are draws of one distribution; rows that stand for more, or for others, on one side
+    than on the other are not, and no permutation shows what chance does to them. To say
+    how sure a weighted `mmd` is, let `bootstrap_interval` draw rows that carry their
+    weight as a column.
+
     References
     ----------
     .. [1] A. Gretton, K. Borgwardt, M. Rasch, B. Schölkopf and A. Smola, "A kernel
@@ -167,6 +173,10 @@ def energy_test(X, Y, *, n_permutations=999, random_state=None):
     See Also
     --------
     mmd_test : With a kernel of one's choice, at the same cost.
+
+    Notes
+    -----
+    Rows have no weights, for the reason given in `mmd_test`.
 
     References
     ----------

@@ -311,13 +311,20 @@ def test_linear_time_of_one_block_is_exact():
         assert_allclose(value, mmd(X, Y, kernel=kernel, **keywords), rtol=1e-9)
 
 
-def test_cheaper_forms_are_right_on_average():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cheaper_forms_are_right_on_average(weighted):
     X, Y = draw(200, 300, shift=0.2)
-    exact = mmd(X, Y, gamma=0.2)
+    keywords = {"gamma": 0.2}
+    if weighted:  # towards one end, which changes the value by far
+        keywords |= {"X_weight": np.exp(-X[:, 0]), "Y_weight": np.exp(Y[:, 0])}
+        assert mmd(X, Y, **keywords) > 3 * mmd(X, Y, gamma=0.2)
+    exact = mmd(X, Y, **keywords)
     for cheaper in (
-        lambda seed: linear_time_mmd(X, Y, gamma=0.2, block_size=10, random_state=seed),
+        lambda seed: linear_time_mmd(
+            X, Y, block_size=10, random_state=seed, **keywords
+        ),
         lambda seed: random_fourier_mmd(
-            X, Y, gamma=0.2, n_components=50, random_state=seed
+            X, Y, n_components=50, random_state=seed, **keywords
         ),
     ):
         values = np.array([cheaper(seed) for seed in range(100)])
@@ -336,6 +343,30 @@ def test_many_random_features_come_near_the_kernel(kernel, unbiased):
         X, Y, kernel=kernel, n_components=50_000, random_state=0, **keywords
     )
     assert_allclose(value, exact, rtol=0.03)
+
+
+def test_weights_in_blocks_count_pair_by_pair():
+    X, Y = draw(8, 8)
+    a, b = np.random.default_rng(1).uniform(size=(2, 8))
+    rng = np.random.RandomState(0)
+    deals = [np.array_split(rng.permutation(8), 4) for _ in range(2)]
+
+    def mean(A, B, p, q, blocks, others):
+        pairs = [
+            (p[i] * q[j], rbf_kernel(A[[i]], B[[j]], gamma=0.3)[0, 0])
+            for rows, columns in zip(blocks, others, strict=True)
+            for i in rows
+            for j in columns
+            if A is not B or i != j
+        ]
+        return np.average([k for _, k in pairs], weights=[w for w, _ in pairs])
+
+    expected = mean(X, X, a, a, deals[0], deals[0]) + mean(Y, Y, b, b, *deals[1:] * 2)
+    expected -= 2 * mean(X, Y, a, b, *deals)
+    value = linear_time_mmd(
+        X, Y, block_size=2, gamma=0.3, X_weight=a, Y_weight=b, random_state=0
+    )
+    assert_allclose(value, expected, rtol=1e-12)
 
 
 def test_a_biased_value_of_random_features_is_zero_on_equal_sets():

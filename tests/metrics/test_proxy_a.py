@@ -61,6 +61,26 @@ def test_the_folds_are_those_of_the_random_state():
     assert len(set(values)) > 1
 
 
+def test_weights_decide_which_rows_are_told_apart():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 200, 2))
+    Y[100:] += 6
+    first = np.repeat([1.0, 0.001], 100)
+    near = proxy_a_distance(X, Y, Y_weight=first, random_state=0)
+    far = proxy_a_distance(X, Y, Y_weight=first[::-1], random_state=0)
+    assert near < 0.5 < 1.9 < far
+    weighted = proxy_a_distance(
+        X, Y, Y_weight=first, classifier=RandomForestClassifier(20, random_state=0)
+    )
+    assert weighted < 0.5
+
+
+def test_a_classifier_without_weights_is_refused_if_there_are_any():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    with pytest.raises(TypeError, match="sample_weight"):
+        proxy_a_distance(X, X, X_weight=np.ones(20), classifier=KNeighborsClassifier())
+
+
 def test_fewer_rows_than_folds_are_refused():
     X = np.zeros((4, 1))
     with pytest.raises(ValueError, match="X has 4 rows and Y has 4: cv=5 folds"):

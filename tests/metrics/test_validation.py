@@ -47,7 +47,16 @@ TRANSPORT = [
     sinkhorn_divergence,
 ]
 GAUSSIAN = [gaussian_wasserstein_distance, frechet_distance]
-WEIGHTED = [mmd, energy_distance, *TRANSPORT, *GAUSSIAN, coral_distance]
+WEIGHTED = [
+    mmd,
+    seeded(linear_time_mmd),
+    seeded(random_fourier_mmd),
+    energy_distance,
+    *TRANSPORT,
+    *GAUSSIAN,
+    coral_distance,
+    seeded(proxy_a_distance),
+]
 # A shift is all that makes a kernel or a classifier say more, up to its own range.
 SEES_SHIFTS = [mmd, energy_distance, *TRANSPORT, *GAUSSIAN, seeded(random_fourier_mmd)]
 DISTANCES = [*SEES_SHIFTS, coral_distance, seeded(proxy_a_distance)]
