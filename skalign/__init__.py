@@ -6,6 +6,15 @@ __version__ = "0.1.0.dev0"
 
 _ROOMS = {
     "adaptation": ("DomainAdapter", "DomainHarmonizer", "LabeledOnly"),
+    "deep": (
+        "DANNClassifier",
+        "DeepCORALClassifier",
+        "ERMClassifier",
+        "GroupDROClassifier",
+        "IRMClassifier",
+        "MMDClassifier",
+        "VRExClassifier",
+    ),
     "model_selection": ("AnchorSearchCV",),
     "paired": (
         "AnchoredAligner",

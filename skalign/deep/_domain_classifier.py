@@ -1,0 +1,285 @@
+"""What the classifiers that are trained on environments have in common."""
+
+import copy
+import math
+import warnings
+from abc import ABCMeta, abstractmethod
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from skalign._validation import atomic, check_domain
+from skalign.deep._modules import Classifier, make_encoder, n_outputs
+from skalign.deep._objectives import MeanRisk
+from skalign.deep._risks import CrossEntropy
+from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
+
+
+class DomainClassifier(
+    TrainedMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    ClassifierMixin,
+    TransformerMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
+    """A network trained on rows of several environments.
+
+    What it makes small is the `_objective` of its subclass.
+    """
+
+    _parameter_constraints = {
+        "module": [HasMethods("forward"), callable, None],
+        "hidden_layer_sizes": ["array-like"],
+        "image_shape": [tuple, list, None],
+        **TRAINING_CONSTRAINTS,
+    }
+    _needs_environments = True
+    _risk = CrossEntropy()
+
+    @abstractmethod
+    def __init__(
+        self,
+        *,
+        module,
+        hidden_layer_sizes,
+        image_shape,
+        lr,
+        weight_decay,
+        batch_size,
+        max_epochs,
+        steps_per_epoch,
+        early_stopping,
+        validation_fraction,
+        n_iter_no_change,
+        device,
+        warm_start,
+        callbacks,
+        random_state,
+    ):
+        self.module = module
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.image_shape = image_shape
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.random_state = random_state
+
+    @abstractmethod
+    def _objective(self, n_steps):
+        """Return the criterion of a training of `n_steps` steps."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @atomic
+    def fit(self, X, y, *, sample_domain=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, n_channels, height, width)
+            Rows, or pictures; pictures may also come as rows, with `image_shape`.
+        y : array-like of shape (n_samples,)
+            Classes, numbers or strings.
+        sample_domain : array-like of shape (n_samples,), default=None
+            The environment of each row, numbers or strings; at least two, with every
+            class in each of them. A batch has equally many rows of each.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is one class or one environment only, a class is missing from an
+            environment, lengths or shapes do not agree, a value is not finite, or the
+            device is not there.
+        FloatingPointError
+            If the loss stops being finite. The estimator is left as it was.
+        """
+        X, y = self._check_rows(X, y)
+        environment = self._check_environments(y, sample_domain)
+        self._train(X, y, environment, labels=y)
+        return self
+
+    def _check_rows(self, X, y):
+        """Validate what is fitted; classes are numbered.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, *shape_), float32
+        y : ndarray of shape (n_samples,), from 0
+        """
+        going_on = self.warm_start and hasattr(self, "net_")
+        shape, X = self._flatten(X)
+        X, y = validate_data(self, X, y, dtype=np.float32, reset=not going_on)
+        check_classification_targets(y)
+        classes, y = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes; y holds one class, "
+                f"{classes[0]!r}."
+            )
+        if going_on and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start needs the classes of the fit before, {self.classes_}; "
+                f"got {classes}."
+            )
+        if not going_on:
+            self.classes_, self.shape_ = classes, self._check_shape(shape, X)
+        return X.reshape(-1, *self.shape_), y
+
+    def _check_environments(self, y, sample_domain):
+        """Number the environments of rows; sets `environments_`."""
+        if sample_domain is None:
+            if self._needs_environments:
+                warnings.warn(
+                    "There is no sample_domain: all rows are one environment, and "
+                    f"{type(self).__name__} trains as ERMClassifier does.",
+                    UserWarning,
+                    stacklevel=5,
+                )
+            self.environments_ = np.zeros(1, dtype=int)
+            return np.zeros(len(y), dtype=int)
+        domain = check_domain(sample_domain, y)
+        self.environments_, environment = np.unique(domain, return_inverse=True)
+        if len(self.environments_) < 2 and self._needs_environments:
+            raise ValueError(
+                f"sample_domain holds one environment, {self.environments_[0]!r}; "
+                f"{type(self).__name__} needs at least 2."
+            )
+        for e, name in enumerate(self.environments_):
+            missing = np.setdiff1d(np.arange(len(self.classes_)), y[environment == e])
+            if len(missing):
+                raise ValueError(
+                    f"Environment {name!r} has no row of class "
+                    f"{self.classes_[missing[0]]!r}: each class must be in each."
+                )
+        return environment
+
+    def _make_module(self):
+        encoder = self._make_encoder()
+        self._n_features_out = n_outputs(encoder, self.shape_)
+        head = nn.Linear(self._n_features_out, len(self.classes_))
+        return Classifier(encoder, head)
+
+    def _make_encoder(self):
+        if self.module is None:
+            return make_encoder(self.shape_, self.hidden_layer_sizes)
+        if isinstance(self.module, nn.Module):
+            return copy.deepcopy(self.module)
+        return self.module()
+
+    def _make_objective(self, n_steps):
+        if len(self.environments_) < 2:
+            return MeanRisk(self._risk)
+        return self._objective(n_steps)
+
+    def _flatten(self, X):
+        """Return the shape of a picture, or None, and rows."""
+        if getattr(X, "ndim", 2) != 4:
+            return None, X
+        return tuple(X.shape[1:]), np.asarray(X).reshape(len(X), -1)
+
+    def _check_shape(self, shape, X):
+        """Return the shape of a row in force."""
+        given = self.image_shape
+        if given is None:
+            return shape or (X.shape[1],)
+        given = tuple(given)
+        if len(given) != 3:
+            raise ValueError(
+                f"image_shape={given} must be (n_channels, height, width)."
+            )
+        if shape not in (None, given) or math.prod(given) != X.shape[1]:
+            came = f"pictures of shape {shape}" if shape else f"{X.shape[1]} columns"
+            raise ValueError(f"X has {came}, but image_shape={given}.")
+        return given
+
+    def _forward(self, X):
+        """Return features and logits of rows, as ndarrays."""
+        check_is_fitted(self)
+        shape, X = self._flatten(X)
+        if shape not in (None, self.shape_):
+            raise ValueError(
+                f"X has pictures of shape {shape}, but {type(self).__name__} was "
+                f"fitted to rows of shape {self.shape_}."
+            )
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        outputs = self.net_.forward_rows(torch.from_numpy(X).view(-1, *self.shape_))
+        return tuple(output.cpu() for output in outputs)
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, n_channels, height, width)
+            Rows or pictures.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), float64
+            In the order of `classes_`; rows sum to 1.
+        """
+        _, logits = self._forward(X)
+        return self._risk.probabilities(logits.double()).numpy()
+
+    def predict(self, X):
+        """The class of largest probability.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, n_channels, height, width)
+            Rows or pictures.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        _, logits = self._forward(X)
+        return self.classes_[logits.argmax(dim=1).numpy()]
+
+    def transform(self, X):
+        """Features: what the head is given.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, n_channels, height, width)
+            Rows or pictures.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_network_features), float32
+        """
+        features, _ = self._forward(X)
+        return features.numpy()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,238 @@
+"""Find environments where none are given: rows that one model explains better."""
+
+import warnings
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import has_fit_parameter
+
+_LOCAL_BATCH, _LOCAL_STEPS = 200, 100
+
+
+class Partition(NamedTuple):
+    """Environments that were found."""
+
+    environment: np.ndarray  # of each row, from 0
+    n_iter: int
+    changed: float  # share of rows that the last round moved
+
+
+def too_few_rows(y, n_environments):
+    """Whether some class cannot have two rows in each environment."""
+    return np.unique(y, return_counts=True)[1].min() < 2 * n_environments
+
+
+@validate_params(
+    {
+        "X": ["array-like"],
+        "y": ["array-like"],
+        "n_environments": [Interval(Integral, 2, None, closed="left")],
+        "local_model": [HasMethods(["fit", "predict_proba"]), None],
+        "assign_by": [StrOptions({"likelihood", "confidence"})],
+        "cross_fit": ["boolean"],
+        "class_weight": [StrOptions({"balanced"}), None],
+        "tol": [Interval(float, 0, 1, closed="both")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "initial": ["array-like", None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def partition_environments(
+    X,
+    y,
+    n_environments=2,
+    *,
+    local_model=None,
+    assign_by="likelihood",
+    cross_fit=True,
+    class_weight="balanced",
+    tol=0.002,
+    max_iter=15,
+    initial=None,
+    random_state=None,
+):
+    """Divide rows among local models, each row to the one that explains its class best.
+
+    From a random division on: a model is fitted to each environment, and each row goes
+    to the model under which its class is most likely. Two things keep this from its
+    trivial answers: classes have equal weight in each environment, else "environment =
+    class" explains all rows; and a row is judged by models that were not fitted to it,
+    else any division is nearly a fixed point.
+
+    What comes out is a division by whatever predicts the classes best. Where that is a
+    shortcut, the environments are the rows that follow it and those that do not; where
+    it is the cause itself, they are the rows that are labelled rightly and wrongly, and
+    no number here can tell the two.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    y : array-like of shape (n_samples,)
+        Classes.
+    n_environments : int, default=2
+        Number of environments.
+    local_model : classifier or None, default=None
+        With `predict_proba`. None is a network of 64 hidden units, stopped after one
+        pass over the rows (after 100 steps where a pass is shorter): longer training
+        makes it remember rows.
+    assign_by : {"likelihood", "confidence"}, default="likelihood"
+        A row goes to the model with the largest probability of its class, or, reading
+        the paper to the letter, of any class. The latter ignores `y` and fails on
+        coloured digits.
+    cross_fit : bool, default=True
+        Judge a row by models fitted to the other half of the rows.
+    class_weight : {"balanced"} or None, default="balanced"
+        Weight of rows in a local model.
+    tol : float, default=0.002
+        Stop when a smaller share of rows changes its environment.
+    max_iter : int, default=15
+        Largest number of rounds.
+    initial : array-like of shape (n_samples,) or None, default=None
+        Numbers from 0 to start from. None draws them.
+    random_state : int, RandomState instance or None, default=None
+        Determines the first division, halves and local models.
+
+    Returns
+    -------
+    partition : Partition
+        With `environment` of shape (n_samples,), `n_iter` and `changed`, the share of
+        rows that the last round moved.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than two rows for each environment.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `max_iter` rounds were not enough.
+
+    Notes
+    -----
+    An environment that is left with fewer than two rows of a class is given those of
+    this class that the other models explain worst.
+
+    References
+    ----------
+    .. [1] Y. Chen et al., "Neural collapse inspired feature alignment for
+       out-of-distribution generalization", NeurIPS 2024.
+
+    .. [2] J. Liu, Z. Hu, P. Cui, B. Li and Z. Shen, "Heterogeneous risk minimization",
+       ICML 2021, section 4.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.deep import partition_environments
+    >>> rng = np.random.default_rng(0)
+    >>> y, follows = rng.integers(2, size=1000), rng.random(1000) < 0.8
+    >>> X = rng.normal(size=(1000, 2)) + 9 * np.where(follows, y, 1 - y)[:, None]
+    >>> found = partition_environments(X, y, random_state=0).environment
+    >>> share = np.mean(found == follows)
+    >>> bool(max(share, 1 - share) > 0.99)
+    True
+    """
+    X, (classes, y) = np.asarray(X), np.unique(y, return_inverse=True)
+    if too_few_rows(y, n_environments):
+        raise ValueError(
+            f"Each class needs 2 rows for each of {n_environments} environments; the "
+            f"smallest has {np.bincount(y).min()}."
+        )
+    rng = check_random_state(random_state)
+    if initial is None:
+        environment = rng.randint(n_environments, size=len(y))
+    else:
+        environment = np.array(initial)
+    if local_model is None:
+        n_passes = -(-_LOCAL_STEPS * min(_LOCAL_BATCH, len(y)) // len(y))
+        local_model = MLPClassifier(
+            64, batch_size=min(_LOCAL_BATCH, len(y) // (2 * n_environments)),
+            max_iter=n_passes,
+        )  # fmt: skip
+    worst = rng.permutation(len(y))
+    environment = _reseed(environment, y, n_environments, worst)
+    for n_iter in range(1, max_iter + 1):
+        half = _halves(environment, y, rng) if cross_fit else np.zeros(len(y), int)
+        fit = np.full((n_environments, len(y)), -np.inf)
+        for e in range(n_environments):
+            for h in np.unique(half):
+                judged = half != h if cross_fit else half == h
+                rows = (environment == e) & (half == h)
+                model = _fitted(local_model, X[rows], y[rows], class_weight, rng)
+                shares = model.predict_proba(X[judged])
+                if assign_by == "likelihood":
+                    fit[e, judged] = shares[np.arange(len(shares)), y[judged]]
+                else:
+                    fit[e, judged] = shares.max(axis=1)
+        before, environment = environment, fit.argmax(axis=0)
+        environment = _reseed(environment, y, n_environments, fit.max(axis=0).argsort())
+        changed = float(np.mean(environment != before))
+        if changed <= tol:
+            break
+    else:
+        warnings.warn(
+            f"After {max_iter} rounds {changed:.1%} of the rows still changed their "
+            f"environment (tol={tol}).",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return Partition(environment, n_iter, changed)
+
+
+def _halves(environment, y, rng):
+    """Divide the rows of each environment and class into random halves."""
+    order = rng.permutation(len(y))
+    order = order[np.lexsort((y[order], environment[order]))]
+    half = np.empty(len(y), dtype=int)
+    half[order] = np.arange(len(y)) % 2
+    return half
+
+
+def _reseed(environment, y, n_environments, worst_first):
+    """Give each environment at least two rows of each class."""
+    environment = environment.copy()
+    for c in np.unique(y):
+        of_class = worst_first[y[worst_first] == c]
+        n_given = max(2, len(of_class) // (10 * n_environments))
+        for e in range(n_environments):
+            sizes = np.bincount(environment[of_class], minlength=n_environments)
+            if sizes[e] >= 2:
+                continue
+            large = np.isin(environment[of_class], np.flatnonzero(sizes > n_given + 1))
+            given = of_class[large][:n_given]
+            if len(given) < 2:  # a small class: what the largest can spare
+                given = of_class[environment[of_class] == sizes.argmax()][:2]
+            environment[given] = e
+    return environment
+
+
+def _fitted(local_model, X, y, class_weight, rng):
+    model = clone(local_model)
+    if "random_state" in model.get_params():
+        model.set_params(random_state=rng.randint(2**31 - 1))
+    weights = {}
+    if class_weight is not None:
+        if not has_fit_parameter(model, "sample_weight"):
+            raise ValueError(
+                "class_weight='balanced' needs a local_model whose fit takes "
+                f"sample_weight; that of {type(model).__name__} does not."
+            )
+        counts = np.bincount(y)
+        weights["sample_weight"] = len(y) / (len(counts) * counts[y])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop early
+        return model.fit(X, y, **weights)

@@ -1,0 +1,44 @@
+"""A classifier that is fixed: the vertices of a simplex."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skalign.metrics import simplex_etf
+
+
+class SimplexETFHead(nn.Module):
+    """Logits by the vertices of a fixed simplex equiangular tight frame.
+
+    The vertices are unit vectors, any two at the same angle, the widest that so many
+    can have; they are a buffer and not trained [1]_.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of the features, at least `n_classes`.
+    n_classes : int
+        At least 2.
+    normalize : bool, default=True
+        Divide features by their length, so that logits are cosines.
+    random_state : int, RandomState instance or None, default=None
+        Determines how the simplex lies in the space of features.
+
+    References
+    ----------
+    .. [1] Y. Yang et al., "Inducing neural collapse in imbalanced learning: do we
+       really need a learnable classifier at the end of deep neural network?", NeurIPS
+       2022, definition 1.
+    """
+
+    def __init__(self, n_features, n_classes, *, normalize=True, random_state=None):
+        super().__init__()
+        vertices = simplex_etf(n_classes, n_features, random_state=random_state)
+        self.register_buffer("vertices", torch.from_numpy(vertices).float())
+        self.normalize = normalize
+
+    def forward(self, features):
+        """(batch, n_features) -> (batch, n_classes)"""
+        if self.normalize:
+            features = F.normalize(features, dim=1)
+        return features @ self.vertices

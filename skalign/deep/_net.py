@@ -1,0 +1,190 @@
+"""The trainer: a skorch net that holds its rows on the device."""
+
+import math
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer
+from torch.utils.data import Dataset
+
+
+class EnvironmentBatches(Dataset):
+    """Batches with equally many rows of each environment, taken by index.
+
+    Rows stay on the device; no worker process and no copy by row is involved. Rows of
+    an environment come in random order, all of them before any comes again.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, *shape)
+    y : Tensor of shape (n_samples, ...)
+    environment : ndarray of shape (n_samples,)
+        Numbers from 0.
+    batch_size : int or None
+        Rows of each environment in a batch. None takes all rows in every batch.
+    n_batches : int or None, default=None
+        Batches of an epoch; None is one pass over as many rows as there are.
+    generator : torch.Generator, default=None
+        Determines the order.
+    """
+
+    def __init__(self, X, y, environment, batch_size, n_batches=None, generator=None):
+        self.X, self.y, self.generator = X, y, generator
+        order = np.argsort(environment, kind="stable")
+        sizes = np.bincount(environment)
+        if batch_size is None:
+            if (order[1:] < order[:-1]).any():
+                order = torch.from_numpy(order).to(X.device)
+                self.X, self.y = X[order], y[order]
+            self.rows, self.sizes = None, sizes.tolist()
+        else:
+            self.rows = [
+                torch.from_numpy(rows) for rows in np.split(order, sizes.cumsum()[:-1])
+            ]
+            self.sizes = [min(batch_size, sizes.max())] * len(sizes)
+        self.n_batches = n_batches
+        if n_batches is None:
+            self.n_batches = math.ceil(len(environment) / sum(self.sizes))
+
+    def __len__(self):
+        return len(self.y)
+
+    def __iter__(self):
+        if self.rows is None:
+            for _ in range(self.n_batches):
+                yield self.X, (self.y, self.sizes)
+            return
+        columns = [self._draw(rows, self.sizes[0]) for rows in self.rows]
+        drawn = torch.cat(columns, dim=1).to(self.X.device)  # one transfer an epoch
+        for batch in drawn:
+            yield self.X[batch], (self.y[batch], self.sizes)
+
+    def _draw(self, rows, size):
+        n_passes = math.ceil(self.n_batches * size / len(rows))
+        drawn = [
+            rows[torch.randperm(len(rows), generator=self.generator)]
+            for _ in range(n_passes)
+        ]
+        return torch.cat(drawn)[: self.n_batches * size].reshape(-1, size)
+
+
+class HeldOut(Dataset):
+    """All rows of a held-out part, in chunks of one environment each."""
+
+    def __init__(self, X, y, environment):
+        self.parts = [
+            (X[rows], y[rows])
+            for rows in (
+                torch.from_numpy(np.flatnonzero(environment == e)).to(X.device)
+                for e in np.unique(environment)
+            )
+        ]
+
+    def __len__(self):
+        return sum(len(y) for _, y in self.parts)
+
+
+class ResidentNet(NeuralNet):
+    """A net that is trained on :class:`EnvironmentBatches`.
+
+    Losses stay on the device until an epoch has ended. One that is not finite ends
+    training with an error. What is held out is scored after each epoch: the history has
+    `valid_loss` and `valid_score`, the mean over environments. `progress` is told of
+    epochs while it is set.
+    """
+
+    progress = None
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def on_epoch_begin(self, net, **kwargs):
+        super().on_epoch_begin(net, **kwargs)
+        if self.progress is not None:
+            self.progress.begin_step()
+
+    def on_epoch_end(self, net, **kwargs):
+        super().on_epoch_end(net, **kwargs)
+        if self.progress is not None and self.progress.end_step():
+            raise KeyboardInterrupt  # how skorch's callbacks end training
+
+    def get_iterator(self, dataset, training=False):
+        return dataset
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return self.criterion_(*y_pred, *y_true)
+
+    def train_step_single(self, batch, **fit_params):
+        step = super().train_step_single(batch, **fit_params)
+        # Weight decay is part of the sum that an objective divides.
+        for group in self.optimizer_.param_groups:
+            decay = group.setdefault("full_weight_decay", group["weight_decay"])
+            group["weight_decay"] = decay / self.criterion_.divisor
+        return step
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if iterator is None:
+            return
+        if not training:
+            self._score(iterator)
+            return
+        total = torch.zeros((), device=self.device)
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=True)
+            step = step_fn(batch, **fit_params)
+            total += step["loss"].detach()
+            self.notify("on_batch_end", batch=batch, training=True, **step)
+        loss = float(total) / iterator.n_batches
+        self.history.record("train_loss", loss)
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"The loss became {loss} in epoch {len(self.history)}: lower lr or the "
+                "weight of the penalty, or scale the features."
+            )
+
+    def _score(self, held_out):
+        losses, scores = [], []
+        for X, y in held_out.parts:
+            predicted = self.forward_rows(X)
+            losses.append(self.criterion_.risk.losses(predicted[1], y).mean())
+            scores.append(self.criterion_.risk.row_scores(predicted[1], y).mean())
+        self.history.record("valid_loss", float(torch.stack(losses).mean()))
+        self.history.record("valid_score", float(torch.stack(scores).mean()))
+
+    def forward_rows(self, X, batch_size=1024):
+        """What the module makes of rows, in evaluation mode.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, *shape)
+        batch_size : int, default=1024
+
+        Returns
+        -------
+        outputs : tuple of Tensor of shape (n_samples, ...), on the device
+        """
+        self._set_training(False)
+        with torch.inference_mode():
+            parts = [self.module_(part.to(self.device)) for part in X.split(batch_size)]
+        return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+
+def choose_device(device):
+    """Return the name of the device in force.
+
+    Raises
+    ------
+    ValueError
+        If the device is not there.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(error).splitlines()[0]}"
+        ) from error
+    return device

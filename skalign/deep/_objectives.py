@@ -1,0 +1,170 @@
+"""What training makes small: the risk, and what is added to it.
+
+An objective is the criterion of a skorch net. It takes the features and logits of a
+batch and the number of rows of each environment in it, which lie one after another.
+What it has to learn itself, such as a discriminator, is trained along.
+"""
+
+from numbers import Integral
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skalign.deep._penalties import (
+    DomainDiscriminator,
+    coral_penalty,
+    irm_penalty,
+    mmd_penalty,
+    reverse_gradient,
+    vrex_penalty,
+)
+
+
+class MeanRisk(nn.Module):
+    """The mean loss of all rows: empirical risk minimisation.
+
+    Parameters
+    ----------
+    risk : object
+        With `losses(logits, y)`, such as `CrossEntropy`.
+    """
+
+    divisor = 1.0
+
+    def __init__(self, risk):
+        super().__init__()
+        self.risk = risk
+
+    def forward(self, features, logits, y, sizes):
+        """(batch, n_features), (batch, n_classes), (batch,), list of int -> ()"""
+        return self.risk.losses(logits, y).mean()
+
+
+class PenalizedRisk(nn.Module):
+    """The mean of the risks of the environments, plus a penalty.
+
+    A penalty of weight above 1 counts with weight 1 until the warm-up is over. The sum
+    is divided by the weight where that is above 1, so that it stays of one size, as in
+    the code of invariant risk minimisation; `divisor` says by how much, for weight
+    decay is part of that sum.
+
+    Parameters
+    ----------
+    risk : object
+        With `losses` and `scale_gradients`.
+    weight : float
+        Of the penalty.
+    n_warmup : int
+        Steps before the weight is in force.
+    """
+
+    def __init__(self, risk, weight, n_warmup=0):
+        super().__init__()
+        self.risk, self.weight, self.n_warmup = risk, weight, n_warmup
+        self.n_steps, self.divisor = 0, 1.0
+
+    def forward(self, features, logits, y, sizes):
+        losses = self.risk.losses(logits, y).split(sizes)
+        risks = torch.stack([rows.mean() for rows in losses])
+        weight = self.weight
+        if self.n_steps < self.n_warmup:
+            weight = min(weight, 1.0)
+        if self.training:
+            self.n_steps += 1
+            self.divisor = max(weight, 1.0)
+        penalty = self.penalty(features, logits, y, sizes, risks) if weight else 0
+        return (risks.mean() + weight * penalty) / max(weight, 1.0)
+
+
+class IRMRisk(PenalizedRisk):
+    """With the IRMv1 penalty."""
+
+    def penalty(self, features, logits, y, sizes, risks):
+        return irm_penalty(self.risk.scale_gradients(logits, y).split(sizes))
+
+
+class VRExRisk(PenalizedRisk):
+    """With the variance of the risks."""
+
+    def penalty(self, features, logits, y, sizes, risks):
+        return vrex_penalty(risks)
+
+
+class CORALRisk(PenalizedRisk):
+    """With differences of means and covariances of the features."""
+
+    def penalty(self, features, logits, y, sizes, risks):
+        return coral_penalty(features.split(sizes))
+
+
+class MMDRisk(PenalizedRisk):
+    """With the maximum mean discrepancy of the features."""
+
+    def penalty(self, features, logits, y, sizes, risks):
+        return mmd_penalty(features.split(sizes))
+
+
+class DANNRisk(PenalizedRisk):
+    """With a discriminator of environments, whose gradient is reversed.
+
+    The discriminator is trained by the same step.
+
+    Parameters
+    ----------
+    n_features, n_environments : int
+        Of what it sees, and of what it tells apart.
+    """
+
+    def __init__(self, risk, weight, n_features, n_environments):
+        super().__init__(risk, weight)
+        self.discriminator = DomainDiscriminator(n_features, n_environments)
+
+    def forward(self, features, logits, y, sizes):
+        losses = self.risk.losses(logits, y).split(sizes)
+        risks = torch.stack([rows.mean() for rows in losses])
+        guesses = self.discriminator(reverse_gradient(features, self.weight))
+        environment = torch.repeat_interleave(
+            torch.arange(len(sizes), device=y.device),
+            torch.tensor(sizes, device=y.device),
+        )
+        return risks.mean() + F.cross_entropy(guesses, environment)
+
+
+class GroupDRORisk(nn.Module):
+    """The risks weighted by exponentiated gradient ascent (algorithm 1 of [1]_).
+
+    Parameters
+    ----------
+    risk : object
+        With `losses`.
+    n_environments : int
+    step_size : float
+        Of the ascent.
+
+    References
+    ----------
+    .. [1] S. Sagawa, P. W. Koh, T. B. Hashimoto and P. Liang, "Distributionally robust
+       neural networks for group shifts", ICLR 2020.
+    """
+
+    divisor = 1.0
+
+    def __init__(self, risk, n_environments, step_size):
+        super().__init__()
+        self.risk, self.step_size = risk, step_size
+        weights = torch.full((n_environments,), 1 / n_environments)
+        self.register_buffer("weights", weights)
+
+    def forward(self, features, logits, y, sizes):
+        losses = self.risk.losses(logits, y).split(sizes)
+        risks = torch.stack([rows.mean() for rows in losses])
+        if self.training:
+            logits = self.weights.log() + self.step_size * risks.detach()
+            self.weights = logits.softmax(dim=0)
+        return self.weights @ risks
+
+
+def n_warmup_steps(warmup, n_steps):
+    """Number of steps that `warmup`, a number or a share of `n_steps`, stands for."""
+    return warmup if isinstance(warmup, Integral) else round(warmup * n_steps)

@@ -1,0 +1,163 @@
+"""What differs between environments, as numbers to make small.
+
+Each function takes one tensor an environment, or one number an environment, and returns
+a scalar tensor that is 0 where the environments agree.
+"""
+
+from itertools import combinations
+
+import torch
+from torch import nn
+
+# The mixture of DomainBed and, with other factors, of multi-kernel MMD.
+RBF_GAMMAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+
+
+def irm_penalty(scale_gradients):
+    """Squared derivative of each risk by a factor of the scores, their mean.
+
+    Parameters
+    ----------
+    scale_gradients : sequence of Tensor of shape (batch,)
+        Derivative of the loss of each row by a factor of its scores, at 1.
+
+    Returns
+    -------
+    penalty : Tensor of shape ()
+
+    References
+    ----------
+    .. [1] M. Arjovsky, L. Bottou, I. Gulrajani and D. Lopez-Paz, "Invariant risk
+       minimization", arXiv 1907.02893, IRMv1 in section 3.
+    """
+    means = torch.stack([rows.mean() for rows in scale_gradients])
+    return (means**2).mean()
+
+
+def vrex_penalty(risks):
+    """Variance of the risks.
+
+    Parameters
+    ----------
+    risks : Tensor of shape (n_environments,)
+
+    Returns
+    -------
+    penalty : Tensor of shape ()
+
+    References
+    ----------
+    .. [1] D. Krueger et al., "Out-of-distribution generalization via risk extrapolation
+       (REx)", ICML 2021, eq. 8.
+    """
+    return risks.var(correction=0)
+
+
+def coral_penalty(features):
+    """Squared differences of means and of covariances, the mean over pairs.
+
+    Parameters
+    ----------
+    features : sequence of Tensor of shape (batch, n_features)
+
+    Returns
+    -------
+    penalty : Tensor of shape ()
+        Mean over entries, as in DomainBed; Deep CORAL itself has covariances only.
+
+    References
+    ----------
+    .. [1] B. Sun and K. Saenko, "Deep CORAL: correlation alignment for deep domain
+       adaptation", ECCV workshops 2016, eq. 1.
+    """
+    means = [rows.mean(dim=0) for rows in features]
+    centred = [rows - mean for rows, mean in zip(features, means, strict=True)]
+    covariances = [rows.T @ rows / max(len(rows) - 1, 1) for rows in centred]
+    return _over_pairs(
+        len(features),
+        lambda a, b: (
+            ((means[a] - means[b]) ** 2).mean()
+            + ((covariances[a] - covariances[b]) ** 2).mean()
+        ),
+    )
+
+
+def mmd_penalty(features, gammas=RBF_GAMMAS):
+    """Squared maximum mean discrepancy, a sum over RBF kernels, the mean over pairs.
+
+    Parameters
+    ----------
+    features : sequence of Tensor of shape (batch, n_features)
+    gammas : sequence of float
+        Of the kernels ``exp(-gamma * ||x - y||^2)``.
+
+    Returns
+    -------
+    penalty : Tensor of shape ()
+        The biased estimate, not negative but for rounding.
+
+    References
+    ----------
+    .. [1] H. Li, S. J. Pan, S. Wang and A. C. Kot, "Domain generalization with
+       adversarial feature learning", CVPR 2018, eq. 6.
+    """
+    kernels = {
+        (a, b): _rbf_mean(features[a], features[b], gammas)
+        for a in range(len(features))
+        for b in range(a, len(features))
+    }
+    return _over_pairs(
+        len(features),
+        lambda a, b: kernels[a, a] + kernels[b, b] - 2 * kernels[a, b],
+    )
+
+
+def _rbf_mean(X, Y, gammas):
+    squared = (X**2).sum(dim=1)[:, None] + (Y**2).sum(dim=1) - 2 * X @ Y.T
+    squared = squared.clamp(min=0)
+    return sum(torch.exp(-gamma * squared).mean() for gamma in gammas)
+
+
+def _over_pairs(n_environments, penalty):
+    pairs = list(combinations(range(n_environments), 2))
+    return sum(penalty(a, b) for a, b in pairs) / len(pairs)
+
+
+class _ReverseGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, weight):
+        ctx.weight = weight
+        return X.view_as(X)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -ctx.weight * gradient, None
+
+
+def reverse_gradient(X, weight=1.0):
+    """Return `X`, whose gradient comes back times ``-weight``.
+
+    References
+    ----------
+    .. [1] Y. Ganin et al., "Domain-adversarial training of neural networks", JMLR 17,
+       2016, section 4.2.
+    """
+    return _ReverseGradient.apply(X, weight)
+
+
+class DomainDiscriminator(nn.Sequential):
+    """Tells environments apart by features whose gradient is reversed.
+
+    Parameters
+    ----------
+    n_features, n_environments : int
+    n_hidden : int, default=256
+        Width of the hidden layer.
+    """
+
+    def __init__(self, n_features, n_environments, n_hidden=256):
+        super().__init__(
+            nn.Linear(n_features, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, n_environments),
+        )

@@ -1,0 +1,135 @@
+"""What estimators that have a skorch net share: how it is trained."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from skorch.callbacks import EarlyStopping
+
+from skalign.deep._net import EnvironmentBatches, HeldOut, ResidentNet, choose_device
+from skalign.unpaired._progress import Progress
+
+TRAINING_CONSTRAINTS = {
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "steps_per_epoch": [Interval(Integral, 1, None, closed="left"), None],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "device": [str],
+    "warm_start": ["boolean"],
+    "callbacks": [list, None],
+    "random_state": ["random_state"],
+}
+
+
+def hold_out(environment, labels, fraction, rng):
+    """Draw a share of the rows of each environment.
+
+    Parameters
+    ----------
+    environment : ndarray of shape (n_samples,)
+    labels : ndarray of shape (n_samples,) or None
+        Classes that keep their shares.
+    fraction : float
+    rng : RandomState
+
+    Returns
+    -------
+    held_out : ndarray of bool of shape (n_samples,)
+        At least one row of each environment with two or more; never all of them.
+    """
+    held_out = np.zeros(len(environment), dtype=bool)
+    for e in np.unique(environment):
+        rows = rng.permutation(np.flatnonzero(environment == e))
+        if labels is not None:
+            # Evenly spaced in the order of classes is a share of each of them.
+            rows = rows[np.argsort(labels[rows], kind="stable")]
+        n_held_out = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
+        at = (np.arange(n_held_out) + 0.5) * len(rows) / max(n_held_out, 1)
+        held_out[rows[at.astype(int)]] = True
+    return held_out
+
+
+class TrainedMixin(CallbackSupportMixin):
+    """An estimator that has a skorch net.
+
+    Expects the parameters of `TRAINING_CONSTRAINTS`, and `_make_module()` and
+    `_make_objective(n_steps)`.
+    """
+
+    def _train(self, X, y, environment, labels=None):
+        """Train the net, or go on with one that is there where `warm_start`.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, *shape)
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        environment : ndarray of shape (n_samples,)
+            Numbers from 0.
+        labels : ndarray of shape (n_samples,), default=None
+            Classes that keep their shares in what is held out.
+        """
+        rng = check_random_state(self.random_state)
+        seed = rng.randint(2**31 - 1)
+        device = choose_device(self.device)
+        rows, targets = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
+        held_out = None
+        if self.early_stopping:
+            out = hold_out(environment, labels, self.validation_fraction, rng)
+            at = torch.from_numpy(out).to(device)
+            held_out = HeldOut(rows[at], targets[at], environment[out])
+            rows, targets, environment = rows[~at], targets[~at], environment[~out]
+        batches = EnvironmentBatches(
+            rows,
+            targets,
+            environment,
+            self.batch_size,
+            self.steps_per_epoch,
+            torch.Generator().manual_seed(seed),
+        )
+        with torch.random.fork_rng():  # leave the caller's generator alone
+            torch.manual_seed(seed)
+            if not (self.warm_start and hasattr(self, "net_")):
+                self.net_ = self._make_net(device, self.max_epochs * batches.n_batches)
+            self.net_.train_split = lambda dataset: (dataset, held_out)
+            self.net_.progress = Progress(self, self.max_epochs, X, y)
+            try:
+                self.net_.partial_fit(batches)
+                self.net_.progress.end()
+            finally:
+                self.net_.progress = self.net_.train_split = None
+        self.n_iter_ = len(self.net_.history)
+
+    def _make_net(self, device, n_steps=1):
+        callbacks = list(self.callbacks or [])
+        if self.early_stopping:
+            callbacks.append(
+                EarlyStopping(
+                    "valid_score",
+                    patience=self.n_iter_no_change,
+                    lower_is_better=False,
+                    load_best=True,
+                )
+            )
+        return ResidentNet(
+            self._make_module(),
+            self._make_objective(n_steps),
+            optimizer=torch.optim.Adam,
+            lr=self.lr,
+            optimizer__weight_decay=self.weight_decay,
+            optimizer__param_groups=self._param_groups(),
+            max_epochs=self.max_epochs,
+            callbacks=callbacks,
+            device=device,
+            verbose=0,
+        ).initialize()
+
+    def _param_groups(self):
+        """Parameters that are trained otherwise, as (pattern, dict) of skorch."""
+        return []
