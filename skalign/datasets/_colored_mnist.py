@@ -1,0 +1,231 @@
+"""Digits whose colour tells the class better than their shape, until it does not."""
+
+import os
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import (
+    Bunch,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+)
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import column_or_1d
+
+from skalign.datasets._idx import load_idx
+
+_FLIPS = {"domainbed": (0.1, 0.2, 0.9), "irm": (0.2, 0.1, 0.9)}
+
+_DESCR = """\
+Coloured digits
+---------------
+
+{n_samples} images of 2 x {side} x {side} pixels, 0 to 1, in environments of {sizes}.
+The class is 1 for a digit below 5, else 0, and is then flipped with probability
+{label_noise}. The colour is the channel that the digit is in, the other one is empty:
+it is the class, flipped with the probability {flips} of the environment. Shape says the
+class with accuracy {ceiling:g} at most, in every environment.
+"""
+
+
+@validate_params(
+    {
+        "images": ["array-like", None],
+        "target": ["array-like", None],
+        "variant": [StrOptions(set(_FLIPS))],
+        "flip_probabilities": ["array-like", None],
+        "label_noise": [Interval(Real, 0, 1, closed="both")],
+        "directory": [str, os.PathLike],
+        "data_home": [str, os.PathLike, None],
+        "random_state": ["random_state"],
+        "return_X_y": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_colored_mnist(
+    images=None,
+    target=None,
+    *,
+    variant="domainbed",
+    flip_probabilities=None,
+    label_noise=0.25,
+    directory="mnist",
+    data_home=None,
+    random_state=None,
+    return_X_y=False,
+):
+    """Make coloured digits, of environments where colour and class go together.
+
+    In the training environments the colour of a digit tells its class better than its
+    shape does; in the last one it tells the opposite. What a classifier scores there
+    says which of the two it has learnt. Read more in the
+    :ref:`User Guide <colored_data>`.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_samples, height, width), default=None
+        Grey images, of bytes or of numbers from 0 to 1. None reads those of MNIST.
+    target : array-like of shape (n_samples,), default=None
+        The digit of each image, 0 to 9; given with `images`.
+    variant : {"domainbed", "irm"}, default="domainbed"
+        "domainbed" [2]_: all 70,000 digits of MNIST, shuffled, and dealt out to the
+        environments in turn. "irm" [1]_: every second pixel of every second row, and
+        the training digits of MNIST only; the last sixth of them, 10,000, is the last
+        environment, and the others are shuffled and dealt out to the rest, 25,000 each.
+    flip_probabilities : array-like of shape (n_domains,), default=None
+        How often the colour is not that of the class, in each environment. None means
+        (0.1, 0.2, 0.9) for "domainbed" and (0.2, 0.1, 0.9) for "irm".
+    label_noise : float, default=0.25
+        How often the class is not that of the digit.
+    directory, data_home : str or path-like, default="mnist" and None
+        Where the files of MNIST lie, as `load_idx` takes it.
+    random_state : int, RandomState instance or None, default=None
+        Draws the order, the classes and the colours.
+    return_X_y : bool, default=False
+        If True, return `data` and `target` only.
+
+    Returns
+    -------
+    digits : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        data : ndarray of shape (n_samples, 2, height, width), of float32
+            Pixels, 0 to 1, an environment after the other.
+        target : ndarray of shape (n_samples,)
+            Class, 0 or 1, with its noise.
+        sample_domain : ndarray of shape (n_samples,)
+            Environment, 0 up.
+        domain_names : list of str
+            How often colour and class agree, such as "+90%"; with a minus, how often
+            they do not, where that is more often.
+        color : ndarray of shape (n_samples,)
+            The channel that the digit is in, 0 or 1.
+        digit : ndarray of shape (n_samples,)
+            The digit, 0 to 9.
+        indices : ndarray of shape (n_samples,)
+            Which of the images it was.
+        DESCR : str
+            Description of the data.
+    (data, target) : tuple if ``return_X_y=True``
+        Images and classes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `images` is None and MNIST is not where it was looked for.
+    ValueError
+        If only one of `images` and `target` is given, their lengths differ, an image
+        is not of bytes or numbers from 0 to 1, a digit is not 0 to 9, a flip
+        probability is not from 0 to 1, or there are fewer images than environments.
+
+    References
+    ----------
+    .. [1] M. Arjovsky, L. Bottou, I. Gulrajani and D. Lopez-Paz, "Invariant risk
+       minimization", arXiv:1907.02893, 2019: section 5.2.
+    .. [2] I. Gulrajani and D. Lopez-Paz, "In search of lost domain generalization",
+       ICLR 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skalign.datasets import make_colored_mnist
+    >>> digits = load_digits()  # those of MNIST are not at hand here
+    >>> colored = make_colored_mnist(
+    ...     digits.images / 16, digits.target, random_state=0
+    ... )
+    >>> colored.data.shape, colored.domain_names
+    ((1797, 2, 8, 8), ['+90%', '+80%', '-90%'])
+    >>> agree = colored.color == colored.target
+    >>> [f"{agree[colored.sample_domain == e].mean():.2f}" for e in range(3)]
+    ['0.90', '0.82', '0.11']
+    """
+    if (images is None) != (target is None):
+        raise ValueError("images and target must be given together, or neither.")
+    if images is None:
+        subset = "train" if variant == "irm" else "all"
+        mnist = load_idx(directory, subset=subset, data_home=data_home)
+        images, target = mnist.images, mnist.target
+    images, digit = _check_digits(images, target)
+    if flip_probabilities is None:
+        flip_probabilities = _FLIPS[variant]
+    flips = check_array(flip_probabilities, ensure_2d=False, dtype=np.float64)
+    if flips.ndim != 1 or flips.min() < 0 or flips.max() > 1:
+        raise ValueError(
+            f"flip_probabilities={flip_probabilities!r} must be numbers from 0 to 1."
+        )
+    rng = check_random_state(random_state)
+    if variant == "irm":
+        images = images[:, ::2, ::2]
+        groups = _last_sixth_apart(len(images), len(flips), rng)
+    else:
+        order = rng.permutation(len(images))
+        groups = [order[place :: len(flips)] for place in range(len(flips))]
+    sizes = [len(group) for group in groups]
+    if min(sizes) == 0:
+        raise ValueError(
+            f"{len(images)} images are too few for {len(flips)} environments of "
+            f"variant={variant!r}: they would hold {sizes}."
+        )
+    indices, domain = np.concatenate(groups), np.repeat(np.arange(len(flips)), sizes)
+    digit = digit[indices]
+    target = (digit < 5) ^ (rng.uniform(size=len(digit)) < label_noise)
+    color = (target ^ (rng.uniform(size=len(digit)) < flips[domain])).astype(np.int64)
+    data = np.zeros((len(digit), 2, *images.shape[1:]), dtype=np.float32)
+    scale = 255 if images.dtype == np.uint8 else 1
+    for channel in range(2):
+        rows = np.flatnonzero(color == channel)
+        data[rows, channel] = images[indices[rows]] / np.float32(scale)
+    if return_X_y:
+        return data, target.astype(np.int64)
+    return Bunch(
+        data=data,
+        target=target.astype(np.int64),
+        sample_domain=domain,
+        domain_names=[_name(flip) for flip in flips],
+        color=color,
+        digit=digit,
+        indices=indices,
+        DESCR=_DESCR.format(
+            n_samples=len(data),
+            side=data.shape[-1],
+            sizes=", ".join(map(str, sizes)),
+            label_noise=label_noise,
+            flips=", ".join(f"{flip:g}" for flip in flips),
+            ceiling=max(label_noise, 1 - label_noise),
+        ),
+    )
+
+
+def _check_digits(images, target):
+    images = check_array(images, dtype=None, allow_nd=True, input_name="images")
+    if images.ndim != 3:
+        raise ValueError(
+            f"images has shape {images.shape}; (n_samples, height, width) is wanted."
+        )
+    if images.dtype != np.uint8 and (images.min() < 0 or images.max() > 1):
+        raise ValueError(
+            f"images of {images.dtype} go from {images.min()} to {images.max()}; bytes "
+            "(uint8), or numbers from 0 to 1, are wanted."
+        )
+    digit = column_or_1d(target)
+    check_consistent_length(images, digit)
+    unknown = np.setdiff1d(digit, np.arange(10))
+    if len(unknown):
+        raise ValueError(
+            f"target must hold digits, 0 to 9; it holds {unknown.tolist()[:5]}."
+        )
+    return images, digit.astype(np.int64)
+
+
+def _last_sixth_apart(n_samples, n_domains, rng):
+    """Split as the IRM repository does: 25,000, 25,000 and 10,000 of 60,000."""
+    n_first = n_samples - n_samples // 6
+    order = rng.permutation(n_first)
+    groups = [order[place :: n_domains - 1] for place in range(n_domains - 1)]
+    return [*groups, np.arange(n_first, n_samples)]
+
+
+def _name(flip):
+    return f"+{1 - flip:.0%}" if flip <= 0.5 else f"-{flip:.0%}"
