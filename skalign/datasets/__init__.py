@@ -2,12 +2,17 @@
 
 from skalign.datasets._colored_mnist import make_colored_mnist
 from skalign.datasets._digits_latents import load_digits_latents
+from skalign.datasets._folders import domains_from_folders, images_from_folders
 from skalign.datasets._idx import load_idx, read_idx
+from skalign.datasets._nico import load_nico
 from skalign.datasets._paired_spaces import make_paired_spaces
 
 __all__ = [
+    "domains_from_folders",
+    "images_from_folders",
     "load_digits_latents",
     "load_idx",
+    "load_nico",
     "make_colored_mnist",
     "make_paired_spaces",
     "read_idx",

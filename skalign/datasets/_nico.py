@@ -1,0 +1,193 @@
+"""NICO: animals and vehicles in places where they are mostly, or mostly not, seen."""
+
+import csv
+import os
+from itertools import chain
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from skalign.datasets._folders import check_kinds
+from skalign.datasets._pictures import read_pictures
+
+_CLASSES = ["animal", "vehicle"]
+_ENVIRONMENTS = ("train1", "train2", "val", "test")
+
+_DESCR = """\
+NICO, mixed
+-----------
+
+{n_samples} pictures of 3 x {size} x {size} pixels of animals and vehicles on snow, in a
+forest, on a beach and on grass, as {splits} deals them out to the environments {sizes}.
+"""
+
+
+@validate_params(
+    {
+        "path": [str, os.PathLike],
+        "splits": [str, os.PathLike],
+        "environments": ["array-like"],
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"float32", "uint8"})],
+        "data_home": [str, os.PathLike, None],
+        "return_X_y": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_nico(
+    path="NICO",
+    *,
+    splits="mixed_split_corrected",
+    environments=_ENVIRONMENTS,
+    size=224,
+    dtype="float32",
+    data_home=None,
+    return_X_y=False,
+):
+    """Load NICO in the environments of OoD-Bench.
+
+    Animals are mostly in a forest or on grass, and vehicles on snow or on a beach, in
+    the two training environments; the test environment has it the other way round, and
+    the validation environment has all as often. Needs Pillow. Read more in the
+    :ref:`User Guide <pictures>`.
+
+    Parameters
+    ----------
+    path : str or path-like, default="NICO"
+        Folder of the pictures [1]_, ``animal/images/bear/on_snow/1.jpg`` or without
+        the folder ``images``.
+    splits : str or path-like, default="mixed_split_corrected"
+        Folder of the published ``env_train1.csv``, ``env_train2.csv``, ``env_val.csv``
+        and ``env_test.csv`` [2]_, in `path` unless it is absolute: lines of picture,
+        category, context and class.
+    environments : array-like of str, default=("train1", "train2", "val", "test")
+        Which to load, and their order.
+    size : int, default=224
+        Height and width that pictures are brought to; of a picture that is not square,
+        the middle is taken.
+    dtype : {"float32", "uint8"}, default="float32"
+        Pixels from 0 to 1, or from 0 to 255 in a quarter of the memory; all pictures
+        at the default size are 2.5 GB or 0.6 GB.
+    data_home : str or path-like, default=None
+        Folder that `path` lies in; by default the working directory.
+    return_X_y : bool, default=False
+        If True, return `data` and `target` only.
+
+    Returns
+    -------
+    pictures : :class:`~sklearn.utils.Bunch`
+        With the attributes
+
+        data : ndarray of shape (n_samples, 3, size, size)
+            Pixels, of the type that was asked for.
+        target : ndarray of shape (n_samples,)
+            0 for an animal, 1 for a vehicle.
+        target_names : list of str
+            The classes.
+        sample_domain : ndarray of shape (n_samples,)
+            Environment, an index into `domain_names`.
+        domain_names : list of str
+            The environments.
+        category, context : ndarray of shape (n_samples,), of str
+            Kind of animal or vehicle, such as "bear", and where it is, such as
+            "on_snow".
+        filenames : list of str
+            The pictures, relative to `path`.
+        DESCR : str
+            Description of the data.
+    (data, target) : tuple if ``return_X_y=True``
+        Pictures and classes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder, a split file or a picture that a split file names is not there.
+    ImportError
+        If Pillow is not installed.
+    ValueError
+        If an environment is unknown, a line of a split file has not four entries or
+        an unknown class, or a file is damaged.
+
+    References
+    ----------
+    .. [1] Y. He, Z. Shen and P. Cui, "Towards non-I.I.D. image classification: a
+       dataset and baselines", Pattern Recognition 110, 2021.
+    .. [2] N. Ye, K. Li, H. Bai, R. Yu, L. Hong, F. Zhou, Z. Li and J. Zhu, "OoD-Bench:
+       quantifying and understanding two dimensions of out-of-distribution
+       generalization", CVPR 2022.
+
+    Examples
+    --------
+    >>> from skalign.datasets import load_nico
+    >>> nico = load_nico(size=64, data_home="data")  # doctest: +SKIP
+    >>> nico.data.shape  # doctest: +SKIP
+    (4080, 3, 64, 64)
+    """
+    path = Path("" if data_home is None else data_home, path).expanduser()
+    if not path.is_dir():
+        raise FileNotFoundError(f"There is no directory {path}.")
+    environments = check_kinds(
+        list(_ENVIRONMENTS), environments, "environment", "NICO, mixed"
+    )
+    lines = [_read_split(path / splits / f"env_{name}.csv") for name in environments]
+    sizes = [len(part) for part in lines]
+    picture, category, context, label = zip(*chain(*lines), strict=True)
+    names = [
+        _place(path, name, kind) for name, kind in zip(picture, label, strict=True)
+    ]
+    missing = [name for name in names if not (path / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(names)} pictures are not in {path}, such as "
+            f"{missing[0]}."
+        )
+    data = read_pictures(path, names, size, dtype)
+    target = np.array([_CLASSES.index(kind) for kind in label], dtype=np.int64)
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        target_names=list(_CLASSES),
+        sample_domain=np.repeat(np.arange(len(sizes)), sizes),
+        domain_names=environments,
+        category=np.array(category),
+        context=np.array(context),
+        filenames=names,
+        DESCR=_DESCR.format(
+            n_samples=len(data),
+            size=size,
+            splits=path / splits,
+            sizes=", ".join(
+                f"{name} ({n})" for name, n in zip(environments, sizes, strict=True)
+            ),
+        ),
+    )
+
+
+def _read_split(path):
+    """Return the lines of a split file: picture, category, context and class."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no split file {path}.")
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.reader(file))
+    if not lines:
+        raise ValueError(f"{path} is empty.")
+    for number, line in enumerate(lines, start=1):
+        if len(line) != 4 or line[3] not in _CLASSES:
+            raise ValueError(
+                f"Line {number} of {path} is {','.join(line)!r}; picture, category, "
+                "context and class are wanted, the class animal or vehicle."
+            )
+    return lines
+
+
+def _place(path, picture, label):
+    """Return where a picture of a split file, written as on Windows, should lie."""
+    picture = picture.replace("\\", "/")
+    if (path / label / "images").is_dir():
+        return f"{label}/images/{picture}"
+    return f"{label}/{picture}"

@@ -1,0 +1,100 @@
+"""Picture files, in a folder or in a zip file, as arrays."""
+
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+
+def import_pillow():
+    """Import Pillow, which is optional, and return its modules Image and ImageOps."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise ImportError(
+            "Reading pictures needs Pillow, which is not installed: pip install pillow"
+        ) from error
+    return Image, ImageOps
+
+
+def find_pictures(path):
+    """Find the picture files in a folder or a zip file.
+
+    Hidden files, and files that are no pictures by their name, are left out.
+
+    Returns
+    -------
+    names : list of PurePosixPath, in sorted order, relative to `path`
+
+    Raises
+    ------
+    FileNotFoundError
+        If `path` is neither a folder nor a zip file.
+    ValueError
+        If it holds no picture, or a folder in it does not.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = [entry.relative_to(path) for entry in path.rglob("*")]
+        folders = {
+            PurePosixPath(name.as_posix()) for name in found if (path / name).is_dir()
+        }
+        files = {PurePosixPath(name.as_posix()) for name in found} - folders
+    elif path.is_file() and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.namelist()
+        folders = {PurePosixPath(name) for name in entries if name.endswith("/")}
+        files = {PurePosixPath(name) for name in entries if not name.endswith("/")}
+    else:
+        raise FileNotFoundError(f"There is no folder and no zip file {path}.")
+    pictures = sorted(
+        name
+        for name in files
+        if name.suffix.lower() in _SUFFIXES and not _is_hidden(name)
+    )
+    if not pictures:
+        raise ValueError(f"{path} holds no picture.")
+    filled = {parent for name in pictures for parent in name.parents}
+    empty = sorted(name for name in folders - filled if not _is_hidden(name))
+    if empty:
+        raise ValueError(f"The folder {empty[0]} in {path} holds no picture.")
+    return pictures
+
+
+def read_pictures(path, names, size, dtype):
+    """Read pictures of a folder or a zip file, cut to the middle square and resized.
+
+    Returns
+    -------
+    data : ndarray of shape (len(names), 3, size, size)
+        Of uint8, 0 to 255, or of float32, 0 to 1, as `dtype` says.
+    """
+    Image, ImageOps = import_pillow()
+    data = np.empty((len(names), 3, size, size), dtype=dtype)
+    with _opener(Path(path)) as open_file:
+        for place, name in enumerate(names):
+            try:
+                with open_file(str(name)) as file, Image.open(file) as picture:
+                    square = ImageOps.fit(picture.convert("RGB"), (size, size))
+            except (OSError, SyntaxError) as error:  # what Pillow raises
+                raise ValueError(f"{name} in {path} is no picture: {error}") from error
+            data[place] = np.asarray(square).transpose(2, 0, 1)
+    if data.dtype != np.uint8:
+        data /= 255
+    return data
+
+
+@contextmanager
+def _opener(path):
+    if path.is_dir():
+        yield lambda name: (path / name).open("rb")
+    else:
+        with zipfile.ZipFile(path) as archive:
+            yield archive.open
+
+
+def _is_hidden(name):
+    return any(part.startswith((".", "__MACOSX")) for part in name.parts)

@@ -1,0 +1,189 @@
+"""Facts about pictures that are read from folders."""
+
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skalign.datasets import domains_from_folders, images_from_folders
+
+Image = pytest.importorskip("PIL.Image")
+
+
+def paint(path, color, size=(6, 6), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, color).convert(mode).save(path)
+
+
+def make_domains(home, per_class=2):
+    """Red says the domain of a picture, green its class and blue its place."""
+    for i, domain in enumerate(["amazon", "webcam"]):
+        for j, label in enumerate(["bike", "mug"]):
+            for k in range(per_class):
+                color = (100 * i + 50, 100 * j + 50, 10 * k)
+                paint(home / domain / label / f"{k}.png", color)
+    return home
+
+
+def pack(folder, path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.rglob("*"):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_folders_say_the_domain_and_the_class(tmp_path, zipped):
+    path = make_domains(tmp_path / "office")
+    path = pack(path, tmp_path / "office.zip") if zipped else path
+    pictures = domains_from_folders(path, size=4)
+    assert pictures.data.shape == (8, 3, 4, 4)
+    assert pictures.data.dtype == np.float32
+    assert pictures.domain_names == ["amazon", "webcam"]
+    assert pictures.target_names == ["bike", "mug"]
+    assert_array_equal(pictures.sample_domain, [0, 0, 0, 0, 1, 1, 1, 1])
+    assert_array_equal(pictures.target, [0, 0, 1, 1, 0, 0, 1, 1])
+    red, green, blue = (255 * pictures.data.mean(axis=(2, 3))).T
+    assert_allclose(red, 100 * pictures.sample_domain + 50, rtol=1e-5)
+    assert_allclose(green, 100 * pictures.target + 50, rtol=1e-5)
+    assert_allclose(blue, [0, 10] * 4, rtol=1e-5)
+    assert pictures.filenames[2] == "amazon/mug/0.png"
+    assert "8 pictures of 3 x 4 x 4" in pictures.DESCR
+    assert "amazon, webcam" in pictures.DESCR
+
+
+def test_domains_and_classes_come_in_the_order_that_was_asked_for(tmp_path):
+    make_domains(tmp_path / "office")
+    pictures = domains_from_folders(
+        "office", domains=["webcam", "amazon"], classes=["mug"], data_home=tmp_path
+    )
+    assert pictures.domain_names == ["webcam", "amazon"]
+    assert_array_equal(pictures.sample_domain, [0, 0, 1, 1])
+    assert_array_equal(pictures.target, 0)
+    assert pictures.filenames[0] == "webcam/mug/0.png"
+
+
+def test_bytes_are_the_pixels_themselves(tmp_path):
+    make_domains(tmp_path)
+    bytes_, y = domains_from_folders(tmp_path, dtype="uint8", return_X_y=True)
+    assert bytes_.dtype == np.uint8
+    floats = domains_from_folders(tmp_path)
+    assert_allclose(floats.data, bytes_ / 255, rtol=1e-6)
+    assert_array_equal(y, floats.target)
+
+
+def test_the_middle_square_is_taken(tmp_path):
+    pixels = np.zeros((4, 12, 3), dtype=np.uint8)
+    pixels[:, 4:8] = 200
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    Image.fromarray(pixels).save(tmp_path / "a" / "b" / "wide.png")
+    data = domains_from_folders(tmp_path, size=4, dtype="uint8").data
+    assert_array_equal(data, 200)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_pictures_of_any_mode_become_three_channels(tmp_path, mode):
+    paint(tmp_path / "a" / "b" / "0.png", (102, 102, 102), mode=mode)
+    data = domains_from_folders(tmp_path, size=3, dtype="uint8").data
+    assert data.shape == (1, 3, 3, 3)
+    assert_array_equal(data, 102)
+
+
+def test_the_whole_way_to_a_picture_is_its_class(tmp_path):
+    paint(tmp_path / "desert" / "sand" / "0.png", (1, 1, 1))
+    paint(tmp_path / "desert" / "0.png", (2, 2, 2))
+    paint(tmp_path / "ocean" / "0.png", (3, 3, 3))
+    scenes = images_from_folders(tmp_path, size=2, dtype="uint8")
+    assert scenes.target_names == ["desert", "desert/sand", "ocean"]
+    assert_array_equal(scenes.data[:, 0, 0, 0], [2, 1, 3])
+    X, y = images_from_folders(
+        tmp_path, size=2, classes=["ocean", "desert"], dtype="uint8", return_X_y=True
+    )
+    assert_array_equal(X[:, 0, 0, 0], [3, 2])
+    assert_array_equal(y, [0, 1])
+
+
+def test_hidden_files_and_files_that_are_no_pictures_are_left_out(tmp_path):
+    make_domains(tmp_path)
+    (tmp_path / "README.md").write_text("about")
+    (tmp_path / "amazon" / "bike" / "labels.txt").write_text("0")
+    paint(tmp_path / "amazon" / ".thumbnails" / "0.png", (0, 0, 0))
+    assert len(domains_from_folders(tmp_path).data) == 8
+
+
+@pytest.mark.parametrize("load", [domains_from_folders, images_from_folders])
+def test_what_is_not_there_is_named(tmp_path, load):
+    with pytest.raises(FileNotFoundError, match=r"no folder and no zip file .*gone"):
+        load("gone", data_home=tmp_path)
+    with pytest.raises(ValueError, match="holds no picture"):
+        load(tmp_path)
+    make_domains(tmp_path)
+    with pytest.raises(ValueError, match=r"There is no class 'cup' in .*; there is"):
+        load(tmp_path, classes=["cup"])
+    with pytest.raises(ValueError, match=r"Each class must be named once.*got \[\]"):
+        load(tmp_path, classes=[])
+    (tmp_path / "amazon" / "void").mkdir()
+    with pytest.raises(ValueError, match=r"folder amazon/void in .* holds no picture"):
+        load(tmp_path)
+
+
+def test_an_empty_folder_in_a_zip_file_is_named_too(tmp_path):
+    make_domains(tmp_path / "office")
+    (tmp_path / "office" / "dslr").mkdir()
+    path = pack(tmp_path / "office", tmp_path / "office.zip")
+    with pytest.raises(ValueError, match=r"folder dslr in .* holds no picture"):
+        domains_from_folders(path)
+
+
+def test_an_unknown_domain_is_named(tmp_path):
+    make_domains(tmp_path)
+    with pytest.raises(ValueError, match=r"no domain 'dslr' .* is amazon, webcam\."):
+        domains_from_folders(tmp_path, domains=["amazon", "dslr"])
+
+
+def test_pictures_outside_the_folders_of_classes_are_refused(tmp_path):
+    paint(tmp_path / "amazon" / "0.png", (0, 0, 0))
+    with pytest.raises(ValueError, match=r"0\.png in .* is not <domain>/<class>/"):
+        domains_from_folders(tmp_path)
+    paint(tmp_path / "0.png", (0, 0, 0))
+    with pytest.raises(ValueError, match=r"0\.png in .* is not <class>/<picture>"):
+        images_from_folders(tmp_path)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_damaged_picture_is_named(tmp_path, zipped):
+    path = make_domains(tmp_path / "office")
+    (path / "webcam" / "mug" / "1.png").write_bytes(b"not a picture")
+    path = pack(path, tmp_path / "office.zip") if zipped else path
+    with pytest.raises(ValueError, match=r"webcam/mug/1\.png in .* is no picture"):
+        domains_from_folders(path)
+
+
+def test_without_pillow_the_error_says_what_to_install(tmp_path, monkeypatch):
+    make_domains(tmp_path)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match="pip install pillow"):
+        domains_from_folders(tmp_path)
+
+
+def test_office_caltech10_has_its_published_sizes(data_home):
+    path = data_home / "office_caltech10" / "images_128.zip"
+    if not path.is_file():
+        pytest.skip(f"no pictures of Office-Caltech10 in {data_home}")
+    office = domains_from_folders(path, size=8, dtype="uint8")
+    assert office.domain_names == ["amazon", "caltech10", "dslr", "webcam"]
+    assert_array_equal(np.bincount(office.sample_domain), [958, 1123, 157, 295])
+    assert len(office.target_names) == 10
+    deep = np.load(path.with_name("deep_features.npz"))
+    assert office.target_names == deep["classes"].tolist()
+
+
+def test_scenes_have_their_published_sizes(data_home):
+    path = data_home / "scenes" / "scenes_64.zip"
+    if not path.is_file():
+        pytest.skip(f"no scenes in {data_home}")
+    classes = ["sun/ocean", "intel/forest", "sun/desert"]
+    scenes = images_from_folders(path, classes=classes, size=8, dtype="uint8")
+    assert_array_equal(np.bincount(scenes.target), [200, 200, 314])
