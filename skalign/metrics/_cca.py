@@ -3,11 +3,10 @@
 from numbers import Real
 
 import numpy as np
-from scipy.linalg import svd, svdvals
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skalign.metrics._procrustes import to_length_one
-from skalign.metrics._validation import check_paired_rows
+from skalign.metrics._validation import check_paired_rows, namespace, to_numpy
 
 
 @validate_params(
@@ -61,7 +60,7 @@ def cca_similarity(X, Y):
     >>> print(f"{cca_similarity(X, mixed):.2f}")
     0.54
     """
-    X, Y = check_paired_rows(X, Y)
+    X, Y = check_paired_rows(X, Y, any_library=True)
     return _mean_correlation(_basis(X), _basis(Y))
 
 
@@ -119,7 +118,7 @@ def svcca(X, Y, *, explained_variance=0.99):
     >>> print(f"{cca_similarity(X, Y):.2f} {svcca(X, Y):.2f}")
     0.60 1.00
     """
-    X, Y = check_paired_rows(X, Y)
+    X, Y = check_paired_rows(X, Y, any_library=True)
     return _mean_correlation(
         _basis(X, explained_variance), _basis(Y, explained_variance)
     )
@@ -127,13 +126,15 @@ def svcca(X, Y, *, explained_variance=0.99):
 
 def _basis(X, explained_variance=1.0):
     """Return an orthonormal basis of the leading directions of the centred rows."""
-    U, scales, _ = svd(to_length_one(X), full_matrices=False)
-    rounding = scales[0] * max(X.shape) * np.finfo(X.dtype).eps
+    xp = namespace(X)
+    U, scales, _ = xp.linalg.svd(to_length_one(X), full_matrices=False)
+    scales = to_numpy(scales)
+    rounding = scales[0] * max(X.shape) * xp.finfo(X.dtype).eps
     rank = np.sum(scales > rounding)
     share = np.cumsum(scales[:rank] ** 2)
     if rank and explained_variance < 1:
         rank = np.searchsorted(share, explained_variance * share[-1]) + 1
-    return U[:, :rank]
+    return U[:, : int(rank)]
 
 
 def _mean_correlation(U, V):
@@ -141,5 +142,5 @@ def _mean_correlation(U, V):
     n_directions = min(U.shape[1], V.shape[1])
     if n_directions == 0:
         return 0.0
-    cosines = np.minimum(svdvals(U.T @ V), 1.0)  # rounding can pass 1
-    return float(cosines.mean())
+    cosines = to_numpy(namespace(U, V).linalg.svdvals(U.T @ V))
+    return float(np.minimum(cosines, 1.0).mean())  # rounding can pass 1

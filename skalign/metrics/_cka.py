@@ -9,7 +9,11 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from skalign.metrics._kernels import block_shape, gen_pairs, make_kernel
 from skalign.metrics._procrustes import to_length_one
-from skalign.metrics._validation import check_no_overflow, check_paired_rows
+from skalign.metrics._validation import (
+    check_no_overflow,
+    check_paired_rows,
+    namespace,
+)
 
 
 @validate_params(
@@ -85,9 +89,9 @@ def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
     >>> print(f"{cka(X, Y):.2f} {cka(X, Y, debiased=True):.2f}")
     0.41 0.07
     """
-    X, Y = check_paired_rows(X, Y)
-    if debiased and len(X) < 4:
-        raise ValueError(f"X and Y have {len(X)} rows: debiased=True needs 4.")
+    X, Y = check_paired_rows(X, Y, any_library=True)
+    if debiased and X.shape[0] < 4:
+        raise ValueError(f"X and Y have {X.shape[0]} rows: debiased=True needs 4.")
     if kernel == "linear":
         if gamma is not None:
             raise ValueError(f"gamma={gamma!r}, but a linear kernel has none.")
@@ -152,7 +156,7 @@ def rv_coefficient(X, Y, *, modified=False):
     >>> print(f"{rv_coefficient(X, Y):.2f}")
     0.75
     """
-    X, Y = check_paired_rows(X, Y)
+    X, Y = check_paired_rows(X, Y, any_library=True)
     X, Y = to_length_one(X), to_length_one(Y)
 
     def product(A, B):
@@ -165,6 +169,7 @@ def rv_coefficient(X, Y, *, modified=False):
 
 def cosine_of(product, x_square, y_square, dtype):
     """Return a product over the roots of two squares; 0 where one of them is none."""
+    product, x_square, y_square = float(product), float(x_square), float(y_square)
     check_no_overflow(x_square + y_square, dtype)
     if min(x_square, y_square) <= 0:
         return 0.0
@@ -185,47 +190,52 @@ def _linear_dependence(X, Y, debiased):
 def _dependence(x, y, debiased):
     """Return the HSIC of two sides, each rows and a kernel, to a common factor."""
     (X, x_kernel), (Y, y_kernel) = x, y
-    n_samples, square = len(X), 0.0
-    x_sums, y_sums = np.zeros(n_samples), np.zeros(n_samples)
+    xp, n_samples, square = namespace(X, Y), X.shape[0], 0.0
+    x_sums = xp.zeros(n_samples, dtype=xp.float64, device=X.device)
+    y_sums = xp.zeros(n_samples, dtype=xp.float64, device=X.device)
     for rows, others in gen_pairs(n_samples, n_samples):
-        K, L = x_kernel(X[rows], X[others]), y_kernel(Y[rows], Y[others])
-        if debiased:
-            own = np.arange(max(rows.start, others.start), min(rows.stop, others.stop))
-            K[own - rows.start, own - others.start] = 0
-            L[own - rows.start, own - others.start] = 0
-        square += np.einsum("ij,ij->", K, L, dtype=np.float64)
-        x_sums[rows] += K.sum(axis=1, dtype=np.float64)
-        y_sums[rows] += L.sum(axis=1, dtype=np.float64)
+        K = x_kernel(X[rows, :], X[others, :])
+        L = y_kernel(Y[rows, :], Y[others, :])
+        if debiased and max(rows.start, others.start) < min(rows.stop, others.stop):
+            first = rows.start - others.start  # where a row meets itself
+            own = xp.eye(*K.shape, k=first, dtype=K.dtype, device=K.device)
+            K *= 1 - own
+            L *= 1 - own
+        x_sums[rows] += xp.sum(K, axis=1, dtype=xp.float64)
+        y_sums[rows] += xp.sum(L, axis=1, dtype=xp.float64)
+        K *= L
+        square += xp.sum(K, dtype=xp.float64)
     if debiased:
         return _debias(square, x_sums, y_sums)
     value = square - 2 / n_samples * (x_sums @ y_sums)
-    value += x_sums.sum() * y_sums.sum() / n_samples**2
+    value += xp.sum(x_sums) * xp.sum(y_sums) / n_samples**2
     # What is left of equal rows is rounding.
     return value if value > 1e-12 * square else 0.0
 
 
 def _debias(square, x_sums, y_sums):
     """Return the sum of Eq. 5 of [2]_, to a common factor."""
-    n_samples = len(x_sums)
+    xp, n_samples = namespace(x_sums, y_sums), x_sums.shape[0]
     value = square - 2 / (n_samples - 2) * (x_sums @ y_sums)
-    value += x_sums.sum() * y_sums.sum() / ((n_samples - 1) * (n_samples - 2))
+    value += xp.sum(x_sums) * xp.sum(y_sums) / ((n_samples - 1) * (n_samples - 2))
     return value if abs(value) > 1e-12 * abs(square) else 0.0
 
 
 def _squared_lengths(X):
-    return np.einsum("ij,ij->i", X, X, dtype=np.float64)
+    return namespace(X).vecdot(X, X)
 
 
 def _squared_product(X, Y):
     """Return the sum of squares of ``X.T @ Y``, on the side that costs less."""
-    if X.shape[1] * Y.shape[1] > len(X) * (X.shape[1] + Y.shape[1]):
+    xp, n_samples = namespace(X, Y), X.shape[0]
+    if X.shape[1] * Y.shape[1] > n_samples * (X.shape[1] + Y.shape[1]):
         return sum(
-            np.einsum(
-                "ij,ij->", X[rows] @ X[others].T, Y[rows] @ Y[others].T, dtype=float
+            xp.sum(
+                (X[rows, :] @ X[others, :].T) * (Y[rows, :] @ Y[others, :].T),
             )
-            for rows, others in gen_pairs(len(X), len(X))
+            for rows, others in gen_pairs(n_samples, n_samples)
         )
     return sum(
-        np.sum((X[:, columns].T @ Y) ** 2, dtype=np.float64)
+        xp.sum((X[:, columns].T @ Y) ** 2)
         for columns in gen_batches(X.shape[1], block_shape()[0])
     )

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils._param_validation import validate_params
 
 from skalign.metrics._gaussian_wasserstein import mean_and_covariance
-from skalign.metrics._validation import check_no_overflow, check_spaces
+from skalign.metrics._validation import check_no_overflow, check_spaces, namespace
 
 
 @validate_params(
@@ -58,12 +58,12 @@ def coral_distance(X, Y, *, X_weight=None, Y_weight=None):
     --------
     >>> from skalign.metrics import coral_distance
     >>> X, Y = [[0.0], [2.0]], [[0.0], [4.0]]  # of variances 2 and 8
-    >>> coral_distance(X, Y)
-    9.0
+    >>> print(f"{coral_distance(X, Y):.3f}")
+    9.000
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
     _, x_covariance = mean_and_covariance(X, X_weight, unbiased=True)
     _, y_covariance = mean_and_covariance(Y, Y_weight, unbiased=True)
     with np.errstate(over="ignore", invalid="ignore"):
-        square = np.sum((x_covariance - y_covariance) ** 2)
+        square = namespace(X, Y).sum((x_covariance - y_covariance) ** 2)
     return check_no_overflow(square / (4 * X.shape[1] ** 2), X.dtype)

@@ -1,11 +1,17 @@
 """Wasserstein distance between the Gaussians that two sets suggest."""
 
 import numpy as np
-from scipy.linalg import eigh, norm, svd
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import validate_params
 
-from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
-from skalign.moments import Moments
+from skalign.metrics._validation import (
+    check_mass,
+    check_no_overflow,
+    check_spaces,
+    namespace,
+)
+
+_BLOCK_ROWS = 8192
 
 
 @validate_params(
@@ -77,7 +83,7 @@ def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
     >>> print(f"{gaussian_wasserstein_distance(X, Y):.3f}")
     3.000
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
     return _distance(
         *mean_and_covariance(X, X_weight), *mean_and_covariance(Y, Y_weight), X.dtype
     )
@@ -145,7 +151,7 @@ def frechet_distance(X, Y, *, X_weight=None, Y_weight=None):
     >>> print(f"{frechet_distance(X, Y):.3f}")
     9.000
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
     x = mean_and_covariance(X, X_weight, unbiased=True)
     y = mean_and_covariance(Y, Y_weight, unbiased=True)
     return _distance(*x, *y, X.dtype) ** 2
@@ -160,22 +166,33 @@ def mean_and_covariance(X, weight, *, unbiased=False):
         If the weights are bad or, where `unbiased`, of a single row.
     """
     rows, mass = check_mass(weight, X)
-    if unbiased and len(rows) < 2:
+    if unbiased and rows.shape[0] < 2:
         raise ValueError("An unbiased covariance needs two rows a side, but one has 1.")
-    sums = Moments.from_arrays(rows, sample_weight=None if weight is None else mass)
-    share = 1 - mass @ mass if unbiased else 1.0
-    return sums.x_mean, sums.xx / (share * sums.weight)
+    xp, mean, covariance = namespace(rows), 0.0, 0.0
+    blocks = list(gen_batches(rows.shape[0], _BLOCK_ROWS))
+    for block in blocks:
+        mean += mass[block] @ xp.asarray(rows[block, :], dtype=xp.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for block in blocks:
+            scaled = (rows[block, :] - mean) * xp.sqrt(mass[block])[:, None]
+            scaled = xp.asarray(scaled, dtype=rows.dtype)  # products are fast in it
+            covariance += xp.asarray(scaled.T @ scaled, dtype=xp.float64)
+        return mean, covariance / (1 - mass @ mass) if unbiased else covariance
 
 
 def _distance(x_mean, x_covariance, y_mean, y_covariance, dtype):
+    xp = namespace(x_mean, y_mean)
     x_root, y_root = _root(x_covariance, dtype), _root(y_covariance, dtype)
-    U, _, Vt = svd(y_root.T @ x_root)
-    bures = norm(x_root - y_root @ (U @ Vt))
-    return float(np.hypot(norm(x_mean - y_mean), bures))
+    U, _, Vt = xp.linalg.svd(y_root.T @ x_root)
+    bures = xp.linalg.matrix_norm(x_root - y_root @ (U @ Vt))
+    shift = xp.linalg.vector_norm(x_mean - y_mean)
+    return check_no_overflow(np.hypot(float(shift), float(bures)), dtype)
 
 
 def _root(covariance, dtype):
     """Return a square `root` such that ``root @ root.T`` is `covariance`."""
-    check_no_overflow(covariance.trace(), dtype)
-    variances, axes = eigh(covariance)
-    return axes * np.sqrt(np.maximum(variances, 0))  # rounding can pass 0
+    xp = namespace(covariance)
+    check_no_overflow(xp.linalg.trace(covariance), dtype)
+    variances, axes = xp.linalg.eigh(covariance)
+    # Rounding can pass 0.
+    return axes * xp.sqrt(xp.where(variances > 0, variances, 0.0))

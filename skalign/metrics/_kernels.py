@@ -1,5 +1,6 @@
 """Kernels between rows, and their means over pairs, a block of pairs at a time."""
 
+import math
 from functools import partial
 from numbers import Integral, Real
 
@@ -9,7 +10,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches, resample
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skalign.metrics._validation import check_no_overflow
+from skalign.metrics._validation import check_no_overflow, namespace, to_numpy
 
 _BLOCK_SHAPE = 1024, 2048
 _HELD_BLOCKS = 3  # products, their exponentials, a copy in double precision
@@ -35,17 +36,22 @@ def make_kernel(kernel, X, Y, *, gamma=None, degree=3, coef0=1.0):
     ------
     ValueError
         If `gamma` does not suit the kernel.
+    TypeError
+        If the kernel is Laplacian and rows are not numpy's.
     """
+    xp = namespace(X, Y)
     if kernel == "linear":
         if gamma is not None:
             raise ValueError(f"gamma={gamma!r}, but a linear kernel has none.")
         # Far from the origin, sums of products would cancel.
-        return partial(_linear, origin=(X.mean(axis=0) + Y.mean(axis=0)) / 2)
+        return partial(_linear, origin=(xp.mean(X, axis=0) + xp.mean(Y, axis=0)) / 2)
     if kernel == "polynomial":
         gamma = 1 / X.shape[1] if gamma is None else gamma
         if not isinstance(gamma, Real):
             raise ValueError(f"gamma={gamma!r} of a polynomial must be one number.")
         return partial(_polynomial, gamma=gamma, degree=degree, coef0=coef0)
+    if kernel == "laplacian" and xp is not np:
+        raise TypeError(f"kernel='laplacian' takes numpy arrays only; got {type(X)}.")
     function = _gaussian if kernel == "rbf" else _laplacian
     return partial(function, gammas=check_gamma(gamma, X, Y, kernel))
 
@@ -68,16 +74,18 @@ def check_gamma(gamma, X, Y, kernel="rbf"):
 
 def median_distance(*spaces, metric):
     """Return the median distance of unequal rows among 500 of each of the spaces."""
-    rows = [
-        resample(
-            rows,
+    samples = []
+    for rows in spaces:
+        xp, n_samples = namespace(rows), rows.shape[0]
+        drawn = resample(
+            np.arange(n_samples),
             replace=False,
-            n_samples=min(len(rows), _HEURISTIC_ROWS),
+            n_samples=min(n_samples, _HEURISTIC_ROWS),
             random_state=0,
         )
-        for rows in spaces
-    ]
-    distances = pdist(np.concatenate(rows), metric)
+        drawn = xp.asarray(drawn, device=rows.device)
+        samples.append(to_numpy(xp.take(rows, drawn, axis=0)))
+    distances = pdist(np.concatenate(samples), metric)
     distances = distances[distances > 0]
     if not len(distances):
         return 1.0
@@ -133,9 +141,9 @@ def _linear(A, B, origin):
 
 def _polynomial(A, B, gamma, degree, coef0):
     """Return a power of products, of shape (len(A), len(B))."""
-    products = (gamma * A).astype(A.dtype, copy=False) @ B.T
-    products += A.dtype.type(coef0)
-    power = products.copy()
+    products = (float(gamma) * A) @ B.T
+    products += float(coef0)
+    power = namespace(A).asarray(products, copy=True)
     for _ in range(degree - 1):  # numpy's own powers take many times as long
         power *= products
     return power
@@ -143,8 +151,8 @@ def _polynomial(A, B, gamma, degree, coef0):
 
 def _gaussian(A, B, gammas):
     """Return the mean of Gaussian kernels, of shape (len(A), len(B))."""
-    scale = np.sqrt(2 * gammas[0]).astype(A.dtype)
-    center = B.mean(axis=0)  # far from the origin, squares would cancel
+    scale = math.sqrt(2 * gammas[0])
+    center = namespace(B).mean(B, axis=0)  # far from the origin, squares would cancel
     A, B = scale * (A - center), scale * (B - center)
     return _mean_of_powers(_negative_half_squares(A, B)[0], gammas)
 
@@ -158,23 +166,31 @@ def _laplacian(A, B, gammas):
 
 def _negative_half_squares(A, B):
     """Return ``-|a - b|**2 / 2`` of all pairs, and half the squares of both sides."""
-    half_a = np.einsum("ij,ij->i", A, A)[:, None] / 2
-    half_b = np.einsum("ij,ij->i", B, B)[:, None] / 2
+    xp = namespace(A, B)
+    half_a = xp.vecdot(A, A)[:, None] / 2
+    half_b = xp.vecdot(B, B)[:, None] / 2
     # (a, |a|^2 / 2, 1) . (b, -1, -|b|^2 / 2) = -|a - b|^2 / 2: one product does it all.
-    A = np.hstack([A, half_a, np.ones_like(half_a)])
-    B = np.hstack([B, -np.ones_like(half_b), -half_b])
+    A = xp.concat([A, half_a, xp.ones_like(half_a)], axis=1)
+    B = xp.concat([B, -xp.ones_like(half_b), -half_b], axis=1)
     return A @ B.T, half_a, half_b
 
 
 def _mean_of_powers(exponent, gammas):
     """Return the mean exponential of exponents that belong to the first of `gammas`."""
     if len(gammas) == 1:
-        return np.exp(exponent, out=exponent)
-    kernel = np.exp(exponent)
-    for ratio in (gammas[1:] / gammas[0]).astype(exponent.dtype):
-        kernel += np.exp(exponent * ratio)
+        return _exp(exponent)
+    kernel = namespace(exponent).exp(exponent)
+    for gamma in gammas[1:]:
+        kernel += _exp(exponent * float(gamma / gammas[0]))
     kernel /= len(gammas)
     return kernel
+
+
+def _exp(exponent):
+    """Return exponentials, in place where the library can: a new block costs more."""
+    if isinstance(exponent, np.ndarray):
+        return np.exp(exponent, out=exponent)
+    return namespace(exponent).exp(exponent)
 
 
 def _mean_within(kernel, X, a, unbiased):
@@ -184,25 +200,28 @@ def _mean_within(kernel, X, a, unbiased):
 
 def sum_within(kernel, X, a, unbiased):
     """Return the weighted sum of the kernel over pairs of rows, each computed once."""
-    total = 0.0
-    for rows in gen_batches(len(X), block_shape()[0]):
-        block, rest = kernel(X[rows], X[rows]), slice(rows.stop, None)
+    xp, total = namespace(X), 0.0
+    for rows in gen_batches(X.shape[0], block_shape()[0]):
+        block, rest = kernel(X[rows, :], X[rows, :]), slice(rows.stop, None)
         total += a[rows] @ _weighted_sums(block, a[rows])
         if unbiased:
-            total -= a[rows] ** 2 @ block.diagonal()
-        total += 2 * sum_between(kernel, X[rows], X[rest], a[rows], a[rest])
+            own = xp.asarray(xp.linalg.diagonal(block), dtype=xp.float64)
+            total -= a[rows] ** 2 @ own
+        total += 2 * sum_between(kernel, X[rows, :], X[rest, :], a[rows], a[rest])
     return total
 
 
 def sum_between(kernel, X, Y, a, b):
     """Return the weighted sum of the kernel over pairs of a row of `X` and of `Y`."""
     return sum(
-        a[rows] @ _weighted_sums(kernel(X[rows], Y[others]), b[others])
-        for rows, others in gen_pairs(len(X), len(Y))
+        a[rows] @ _weighted_sums(kernel(X[rows, :], Y[others, :]), b[others])
+        for rows, others in gen_pairs(X.shape[0], Y.shape[0])
     )
 
 
 def _weighted_sums(block, weights):
     """Return ``block @ weights``; even weights round nothing in single precision."""
-    largest = weights.max()
-    return (block @ (weights / largest).astype(block.dtype)) * largest
+    xp = namespace(block, weights)
+    largest = xp.max(weights)
+    sums = block @ xp.asarray(weights / largest, dtype=block.dtype)
+    return xp.asarray(sums, dtype=xp.float64) * largest

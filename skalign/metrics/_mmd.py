@@ -14,7 +14,13 @@ from skalign.metrics._kernels import (
     sum_between,
     sum_within,
 )
-from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
+from skalign.metrics._validation import (
+    check_mass,
+    check_no_overflow,
+    check_spaces,
+    namespace,
+    to_numpy,
+)
 
 _BLOCK_VALUES = 2**21
 
@@ -134,7 +140,7 @@ def mmd(
     >>> print(f"{mmd(X, Y, kernel='linear', unbiased=False):.3f}")  # means 1 and 3.5
     6.250
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     if unbiased:
@@ -234,25 +240,28 @@ def linear_time_mmd(
     >>> print(f"{linear_time_mmd(X, Y, random_state=0):.2f} {mmd(X, Y):.2f}")
     0.07 0.07
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     _check_two_rows(X, Y)
     function = make_kernel(kernel, X, Y, gamma=gamma, degree=degree, coef0=coef0)
     random_state = check_random_state(random_state)
-    n_blocks = max(min(len(X), len(Y)) // block_size, 1)
-    deals = (
-        np.array_split(random_state.permutation(len(rows)), n_blocks) for rows in (X, Y)
+    n_blocks = max(min(X.shape[0], Y.shape[0]) // block_size, 1)
+    blocks = zip(
+        _deal(X, a, n_blocks, random_state),
+        _deal(Y, b, n_blocks, random_state),
+        strict=True,
     )
-    sums, masses = np.zeros(3), np.zeros(3)
+    xp, sums, masses = namespace(X, Y), 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        for rows, others in zip(*deals, strict=True):
-            A, B, p, q = X[rows], Y[others], a[rows], b[others]
-            sums[0] += sum_within(function, A, p, unbiased=True)
-            sums[1] += sum_within(function, B, q, unbiased=True)
-            sums[2] += sum_between(function, A, B, p, q)
-            masses += p.sum() ** 2 - p @ p, q.sum() ** 2 - q @ q, p.sum() * q.sum()
-    within_x, within_y, between = sums / masses
+        for (A, p), (B, q) in blocks:
+            within_x = sum_within(function, A, p, unbiased=True)
+            within_y = sum_within(function, B, q, unbiased=True)
+            between = sum_between(function, A, B, p, q)
+            sums += xp.stack([within_x, within_y, between])
+            p_sum, q_sum = xp.sum(p), xp.sum(q)
+            masses += xp.stack([p_sum**2 - p @ p, q_sum**2 - q @ q, p_sum * q_sum])
+    within_x, within_y, between = to_numpy(sums / masses)
     return check_no_overflow(within_x + within_y - 2 * between, X.dtype)
 
 
@@ -344,7 +353,7 @@ def random_fourier_mmd(
     >>> print(f"{random_fourier_mmd(X, Y, random_state=0):.2f} {mmd(X, Y):.2f}")
     0.07 0.07
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     if unbiased:
@@ -356,32 +365,47 @@ def random_fourier_mmd(
         frequencies = random_state.standard_normal(size) * np.sqrt(2 * gammas)
     else:
         frequencies = random_state.standard_cauchy(size) * gammas
-    frequencies = frequencies.astype(X.dtype)
-    origin = Y.mean(axis=0)  # large angles would lose digits
+    xp = namespace(X, Y)
+    frequencies = xp.asarray(frequencies, dtype=X.dtype, device=X.device)
+    origin = xp.mean(Y, axis=0)  # large angles would lose digits
     x, y = (
         _mean_wave(rows - origin, mass, frequencies) for rows, mass in ((X, a), (Y, b))
     )
     if not unbiased:
-        return float(np.mean(np.abs(x - y) ** 2))
+        return float((x - y) @ (x - y))
     # The features of a row have length one.
-    within = (
-        (np.mean(np.abs(z) ** 2) - p @ p) / (1 - p @ p) for z, p in ((x, a), (y, b))
-    )
-    return float(sum(within) - 2 * np.mean((x * y.conj()).real))
+    within = ((z @ z - p @ p) / (1 - p @ p) for z, p in ((x, a), (y, b)))
+    return float(sum(within) - 2 * (x @ y))
+
+
+def _deal(rows, mass, n_blocks, random_state):
+    """Generate blocks of rows drawn without replacement, and their mass."""
+    xp = namespace(rows)
+    order = random_state.permutation(rows.shape[0])
+    for block in np.array_split(order, n_blocks):
+        drawn = xp.asarray(block, device=rows.device)
+        yield xp.take(rows, drawn, axis=0), xp.take(mass, drawn)
 
 
 def _mean_wave(X, mass, frequencies):
-    """Return the weighted mean of complex features, of shape (n_components,)."""
-    total = np.zeros(frequencies.shape[1], dtype=np.complex128)
-    for rows in gen_batches(len(X), max(_BLOCK_VALUES // frequencies.shape[1], 1)):
-        angles = X[rows] @ frequencies
-        total += mass[rows] @ np.cos(angles) + 1j * (mass[rows] @ np.sin(angles))
-    return total
+    """Return the weighted mean of cosines and sines, of shape (2 * n_components,)."""
+    xp, n_components = namespace(X), frequencies.shape[1]
+    total = xp.zeros(2 * n_components, dtype=xp.float64, device=X.device)
+    for rows in gen_batches(X.shape[0], max(_BLOCK_VALUES // n_components, 1)):
+        angles, weight = X[rows, :] @ frequencies, mass[rows]
+        total += xp.concat(
+            [
+                weight @ xp.asarray(wave(angles), dtype=xp.float64)
+                for wave in (xp.cos, xp.sin)
+            ]
+        )
+    return total / n_components**0.5
 
 
 def _check_two_rows(X, Y):
     """Refuse a set that has no pair of different rows."""
-    if min(len(X), len(Y)) < 2:
+    n, m = X.shape[0], Y.shape[0]
+    if min(n, m) < 2:
         raise ValueError(
-            f"X has {len(X)} rows and Y has {len(Y)}: unbiased=True needs two of each."
+            f"X has {n} rows and Y has {m}: unbiased=True needs two of each."
         )

@@ -1,10 +1,12 @@
 """Procrustes distance: what no shift, scale and rotation takes away."""
 
-import numpy as np
-from scipy.linalg import norm, svd
 from sklearn.utils._param_validation import validate_params
 
-from skalign.metrics._validation import check_no_overflow, check_paired_rows
+from skalign.metrics._validation import (
+    check_no_overflow,
+    check_paired_rows,
+    namespace,
+)
 
 
 @validate_params(
@@ -54,7 +56,8 @@ def procrustes_distance(X, Y):
     >>> print(f"{procrustes_distance(X, Y):.3f}")
     0.000
     """
-    return float(norm(procrustes_samples(X, Y)))
+    distances = procrustes_samples(X, Y)
+    return float(namespace(distances).linalg.vector_norm(distances))
 
 
 @validate_params(
@@ -75,7 +78,8 @@ def procrustes_samples(X, Y):
     Returns
     -------
     distances : ndarray of shape (n_samples,)
-        At least 0. The root of the sum of squares is `procrustes_distance`.
+        At least 0, in the library of `X` and `Y`. The root of the sum of squares is
+        `procrustes_distance`.
 
     Raises
     ------
@@ -90,25 +94,27 @@ def procrustes_samples(X, Y):
     >>> print(procrustes_samples(X, Y).argmax())
     3
     """
-    X, Y = check_paired_rows(X, Y)
-    X, Y = to_length_one(X), to_length_one(Y)
+    X, Y = check_paired_rows(X, Y, any_library=True)
+    xp, X, Y = namespace(X, Y), to_length_one(X), to_length_one(Y)
     if X.shape[1] > Y.shape[1]:
         X, Y = Y, X
-    U, _, Vt = svd(Y.T @ X, full_matrices=False)
+    U, _, Vt = xp.linalg.svd(Y.T @ X, full_matrices=False)
     turned = Y @ (U @ Vt)
     # No less exact for small distances, as 2 - 2 * (sum of singular values) would be.
     lost = Y - turned @ (U @ Vt).T
-    return np.sqrt(np.sum((X - turned) ** 2, axis=1) + np.sum(lost**2, axis=1))
+    return xp.sqrt(xp.sum((X - turned) ** 2, axis=1) + xp.sum(lost**2, axis=1))
 
 
 def to_length_one(X):
     """Centre rows and scale them as a whole to length one; zeros if all are equal."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    centred = X - mean
-    rounding = 4 * np.finfo(X.dtype).eps * np.abs(mean).max()
-    if (largest := np.abs(centred).max()) <= rounding:
-        return np.zeros_like(centred)
+    xp = namespace(X)
+    centred = xp.asarray(X, dtype=xp.float64, copy=True)
+    mean = xp.mean(centred, axis=0)
+    centred -= mean
+    rounding = 4 * xp.finfo(X.dtype).eps * xp.max(xp.abs(mean))
+    if (largest := xp.max(xp.abs(centred))) <= rounding:
+        return xp.zeros_like(centred)
     check_no_overflow(largest, X.dtype)
     centred /= largest  # squares of large values would overflow
-    centred -= centred.mean(axis=0)  # what rounding left of a constant column
-    return centred / norm(centred)
+    centred -= xp.mean(centred, axis=0)  # what rounding left of a constant column
+    return centred / xp.linalg.matrix_norm(centred)

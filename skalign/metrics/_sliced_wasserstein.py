@@ -6,9 +6,14 @@ import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
+from skalign.metrics._validation import (
+    check_mass,
+    check_no_overflow,
+    check_spaces,
+    namespace,
+)
 
-_BLOCK_VALUES = 2**21
+_BLOCK_VALUES = 2**18
 _MIN_BLOCK_PROJECTIONS = 16
 _LEAST_CLIMB = 1e-6
 
@@ -91,10 +96,11 @@ def sliced_wasserstein_distance(
     >>> print(f"{sliced_wasserstein_distance(X, Y, random_state=0):.3f}")
     3.000
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
+    xp = namespace(X, Y)
     directions = _draw_directions(n_projections, X, random_state)
     sides = _check_sides(X, Y, X_weight, Y_weight)
-    mean = _costs_along(directions, *sides, p).mean()
+    mean = float(xp.mean(_costs_along(directions, *sides, p)))
     return check_no_overflow(mean ** (1 / p), X.dtype)
 
 
@@ -250,7 +256,7 @@ def feature_wasserstein_distances(X, Y, *, p=1, X_weight=None, Y_weight=None):
     Returns
     -------
     distances : ndarray of shape (n_features,)
-        Each in the unit of its column; at least 0.
+        Each in the unit of its column; at least 0. In the library of `X` and `Y`.
 
     Raises
     ------
@@ -269,10 +275,12 @@ def feature_wasserstein_distances(X, Y, *, p=1, X_weight=None, Y_weight=None):
     >>> feature_wasserstein_distances(X, Y)
     array([3., 0.])
     """
-    X, Y = check_spaces(X, Y)
+    X, Y = check_spaces(X, Y, any_library=True)
+    xp = namespace(X, Y)
     sides = _check_sides(X, Y, X_weight, Y_weight)
-    costs = _costs_along(np.eye(X.shape[1], dtype=X.dtype), *sides, p)
-    check_no_overflow(costs.max(), X.dtype)
+    columns = xp.eye(X.shape[1], dtype=X.dtype, device=X.device)
+    costs = _costs_along(columns, *sides, p)
+    check_no_overflow(xp.max(costs), X.dtype)
     return costs ** (1 / p)
 
 
@@ -280,7 +288,8 @@ def _draw_directions(n_projections, X, random_state):
     """Return random unit vectors, of shape (n_projections, n_features)."""
     random_state = check_random_state(random_state)
     directions = random_state.standard_normal((X.shape[1], n_projections))
-    return (directions / np.linalg.norm(directions, axis=0)).T.astype(X.dtype)
+    directions = (directions / np.linalg.norm(directions, axis=0)).T
+    return namespace(X).asarray(directions, dtype=X.dtype, device=X.device)
 
 
 def _check_sides(X, Y, X_weight, Y_weight):
@@ -294,41 +303,38 @@ def _check_sides(X, Y, X_weight, Y_weight):
 
 def _costs_along(directions, X, Y, a, b, p):
     """Return the least mean power of the way along each direction."""
-    transport_cost = _transport_cost(len(X), len(Y), a, b, p)
-    block = max(_BLOCK_VALUES // max(len(X), len(Y)), _MIN_BLOCK_PROJECTIONS)
+    xp, n, m = namespace(X, Y), X.shape[0], Y.shape[0]
+    block = max(_BLOCK_VALUES // max(n, m), _MIN_BLOCK_PROJECTIONS)
+    if a is None:
+        facing = _facing_quantiles(n, m)
+        facing = tuple(xp.asarray(part, device=X.device) for part in facing)
+    costs = []
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.concatenate(
-            [
-                transport_cost(directions[lines] @ X.T, directions[lines] @ Y.T)
-                for lines in gen_batches(len(directions), block)
-            ]
-        )
+        for lines in gen_batches(directions.shape[0], block):
+            x, y = directions[lines, :] @ X.T, directions[lines, :] @ Y.T
+            if a is None:
+                costs.append(_transport_cost(xp, x, y, *facing, p))
+            else:
+                costs.append(_weighted_transport_cost(xp, x, y, a, b, p))
+    return xp.concat(costs)
 
 
-def _transport_cost(n, m, a, b, p):
-    """Return a function of values on lines, which it sorts in place, to costs.
+def _transport_cost(xp, x, y, x_facing, y_facing, mass, p):
+    """Return costs from values of shape (n_lines, n) and (n_lines, m)."""
+    x, y = xp.sort(x, axis=1), xp.sort(y, axis=1)
+    if x.shape != y.shape:
+        x, y = xp.take(x, x_facing, axis=1), xp.take(y, y_facing, axis=1)
+    x -= y
+    ways = xp.abs(x)
+    ways **= p
+    return xp.asarray(ways, dtype=xp.float64) @ mass
 
-    The values are of shape (n_lines, n) and (n_lines, m), the costs (n_lines,).
-    """
-    if a is not None:
-        from ot import wasserstein_1d
 
-        return lambda x, y: wasserstein_1d(
-            x.T.astype(np.float64), y.T.astype(np.float64), a, b, p
-        )
-    x_facing, y_facing, mass = _facing_quantiles(n, m)
+def _weighted_transport_cost(xp, x, y, a, b, p):
+    from ot import wasserstein_1d
 
-    def transport_cost(x, y):
-        x.sort(axis=1)
-        y.sort(axis=1)
-        if n != m:
-            x, y = x.take(x_facing, axis=1), y.take(y_facing, axis=1)
-        x -= y
-        np.abs(x, out=x)
-        x **= p
-        return x @ mass
-
-    return transport_cost
+    x, y = (xp.asarray(side.T, dtype=xp.float64) for side in (x, y))
+    return wasserstein_1d(x, y, a, b, p)
 
 
 def _facing_quantiles(n, m):

@@ -6,61 +6,128 @@ from sklearn.utils.validation import _check_sample_weight, check_array
 
 from skalign._validation import FLOATS
 
+_ON_CPU = 1  # as DLPack numbers devices
 
-def check_spaces(X, Y):
+
+def namespace(*arrays):
+    """Return numpy, or the array API functions of the library that arrays are of."""
+    if all(isinstance(array, np.ndarray) for array in arrays):
+        return np
+    try:
+        from array_api_compat import array_namespace
+    except ImportError as error:
+        kind = next(
+            type(array) for array in arrays if not isinstance(array, np.ndarray)
+        )
+        raise ImportError(
+            f"Arrays of {kind.__module__} need array-api-compat: "
+            "pip install array-api-compat"
+        ) from error
+    return array_namespace(*arrays)
+
+
+def to_numpy(array):
+    """Copy a few rows or numbers to where numpy can read them."""
+    if isinstance(array, np.ndarray):
+        return array
+    if array.__dlpack_device__()[0] != _ON_CPU:
+        from array_api_compat import to_device
+
+        array = to_device(array, "cpu")
+    return np.from_dlpack(array)
+
+
+def check_spaces(X, Y, *, any_library=False):
     """Validate two sets of rows of one space.
 
     Returns
     -------
     X : ndarray of shape (n_samples_x, n_features)
     Y : ndarray of shape (n_samples_y, n_features)
-        Of one dtype: float32 if both came so, else float64.
+        Of one dtype: float32 if both came so, else float64. With `any_library`, arrays
+        that follow the array API stay what and where they are.
 
     Raises
     ------
     ValueError
         If the widths differ, or a set is empty, not 2-D or not finite.
     """
-    X = check_array(X, dtype=FLOATS, input_name="X")
-    Y = check_array(Y, dtype=FLOATS, input_name="Y")
+    X, Y = _check_both(X, Y, any_library)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
             f"X has {X.shape[1]} columns, but Y has {Y.shape[1]}: both must be rows of "
             "one space."
         )
-    dtype = np.result_type(X, Y)
-    return X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
+    return X, Y
 
 
-def check_paired_rows(X, Y):
+def check_paired_rows(X, Y, *, any_library=False):
     """Validate two representations, of any widths, of the same rows.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features_x)
     Y : ndarray of shape (n_samples, n_features_y)
-        Of one dtype: float32 if both came so, else float64.
+        Of one dtype: float32 if both came so, else float64. With `any_library`, arrays
+        that follow the array API stay what and where they are.
 
     Raises
     ------
     ValueError
         If the lengths differ, or a set is empty, not 2-D or not finite.
     """
-    X = check_array(X, dtype=FLOATS, input_name="X")
-    Y = check_array(Y, dtype=FLOATS, input_name="Y")
-    if len(X) != len(Y):
+    X, Y = _check_both(X, Y, any_library)
+    if X.shape[0] != Y.shape[0]:
         raise ValueError(
-            f"X has {len(X)} rows, but Y has {len(Y)}: both must be of the same items."
+            f"X has {X.shape[0]} rows, but Y has {Y.shape[0]}: both must be of the "
+            "same items."
         )
-    dtype = np.result_type(X, Y)
-    return X.astype(dtype, copy=False), Y.astype(dtype, copy=False)
+    return X, Y
+
+
+def _check_both(X, Y, any_library):
+    """Validate rows of two sides, and bring them to one dtype."""
+    if any_library and any(_is_of_another_library(rows) for rows in (X, Y)):
+        xp = namespace(X, Y)
+        if X.device != Y.device:
+            raise ValueError(f"X is on {X.device}, but Y is on {Y.device}.")
+        X, Y = _check_rows(xp, X, "X"), _check_rows(xp, Y, "Y")
+    else:
+        xp = np
+        X = check_array(X, dtype=FLOATS, input_name="X")
+        Y = check_array(Y, dtype=FLOATS, input_name="Y")
+    dtype = xp.result_type(X, Y)
+    return xp.asarray(X, dtype=dtype), xp.asarray(Y, dtype=dtype)
+
+
+def _is_of_another_library(rows):
+    return hasattr(rows, "__dlpack_device__") and not isinstance(rows, np.ndarray)
+
+
+def _check_rows(xp, rows, name):
+    """Check what `check_array` does, of an array of any library."""
+    if rows.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {rows.ndim}D array as {name}.")
+    if 0 in rows.shape:
+        raise ValueError(
+            f"Found array with {rows.shape[0]} sample(s) and {rows.shape[1]} "
+            f"feature(s) as {name}, while a minimum of 1 of each is required."
+        )
+    if xp.isdtype(rows.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported, got {rows.dtype} as {name}.")
+    if rows.dtype not in (xp.float32, xp.float64):
+        rows = xp.asarray(rows, dtype=xp.float64)
+    if not xp.all(xp.isfinite(rows)):
+        raise ValueError(f"Input {name} contains NaN or infinity.")
+    return rows
 
 
 def check_no_overflow(value, dtype):
     """Return `value` as a float, or say that `dtype` could not hold its sums."""
+    value = float(value)
     if not np.isfinite(value):
         raise ValueError(f"Powers of the distances overflow {dtype}: scale the rows.")
-    return float(value)
+    return value
 
 
 def check_mass(weight, rows):
@@ -72,13 +139,18 @@ def check_mass(weight, rows):
         If a weight is negative or not finite, all are zero, or there are not as many
         as rows.
     """
+    xp, n_samples = namespace(rows), rows.shape[0]
     if weight is None:
-        return rows, np.full(len(rows), 1 / len(rows))
-    weight = _check_sample_weight(
-        weight, rows, dtype=np.float64, ensure_non_negative=True
-    )
-    kept = np.flatnonzero(weight)
-    return rows[kept], weight[kept] / weight.sum()
+        weight = np.full(n_samples, 1 / n_samples)
+    else:
+        weight = to_numpy(weight) if _is_of_another_library(weight) else weight
+        weight = _check_sample_weight(
+            weight, np.empty(n_samples), dtype=np.float64, ensure_non_negative=True
+        )
+        kept = np.flatnonzero(weight)
+        rows = xp.take(rows, xp.asarray(kept, device=rows.device), axis=0)
+        weight = weight[kept] / weight.sum()
+    return rows, xp.asarray(weight, device=rows.device)
 
 
 def check_pairs_fit(n, m):
