@@ -18,6 +18,7 @@ from sklearn.model_selection import (
     KFold,
     cross_val_score,
     cross_validate,
+    permutation_test_score,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -419,6 +420,55 @@ def test_several_scorers_and_a_left_out_domain_go_together():
     )
     assert scores["test_source"].shape == scores["test_circular"].shape == (3,)
     assert scores["test_source"].mean() > 0.8
+
+
+def test_all_scorers_go_together_through_every_tool_in_two_processes():
+    X, y, X_target, _ = make_domains()
+    metadata, scoring = {"X_target": (X_target,)}, {repr(s): s for s in SCORERS}
+    keywords = {"cv": 2, "n_jobs": 2, "error_score": "raise"}
+    scores = cross_validate(
+        make_adapted(),
+        X,
+        y,
+        scoring=scoring,
+        params=metadata,
+        return_train_score=True,
+        **keywords,
+    )
+    search = GridSearchCV(
+        make_adapted(),
+        {"logisticregression__C": [0.1, 1.0]},
+        scoring=scoring,
+        refit=repr(SCORERS[0]),
+        **keywords,
+    ).fit(X, y, **metadata)
+    for name in scoring:
+        assert np.isfinite(scores[f"train_{name}"]).all(), name
+        assert np.isfinite(scores[f"test_{name}"]).all(), name
+        assert np.isfinite(search.cv_results_[f"mean_test_{name}"]).all(), name
+
+
+@all_scorers
+def test_a_permutation_test_hands_over_the_target_in_two_processes(scorer):
+    X, y, X_target, _ = make_domains()
+    found = [
+        permutation_test_score(
+            make_adapted(),
+            X,
+            y,
+            scoring=scorer,
+            cv=2,
+            n_permutations=5,
+            n_jobs=n_jobs,
+            random_state=0,
+            params={"X_target": (X_target,)},
+        )
+        for n_jobs in (None, 2)
+    ]
+    assert found[0][0] == pytest.approx(found[1][0])
+    assert found[0][1] == pytest.approx(found[1][1])
+    if isinstance(scorer, SourceScorer):
+        assert found[0][2] == pytest.approx(1 / 6)
 
 
 def test_a_search_inside_is_scored_by_its_best_estimator():
