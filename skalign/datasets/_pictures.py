@@ -10,14 +10,16 @@ _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", "
 
 
 def import_pillow():
-    """Import Pillow, which is optional, and return its modules Image and ImageOps."""
+    """Import Pillow, which is optional, with the modules that are used here."""
     try:
-        from PIL import Image, ImageOps
+        import PIL.Image
+        import PIL.ImageDraw
+        import PIL.ImageOps
     except ImportError as error:
         raise ImportError(
             "Reading pictures needs Pillow, which is not installed: pip install pillow"
         ) from error
-    return Image, ImageOps
+    return PIL
 
 
 def find_pictures(path):
@@ -72,13 +74,13 @@ def read_pictures(path, names, size, dtype):
     data : ndarray of shape (len(names), 3, size, size)
         Of uint8, 0 to 255, or of float32, 0 to 1, as `dtype` says.
     """
-    Image, ImageOps = import_pillow()
+    PIL = import_pillow()
     data = np.empty((len(names), 3, size, size), dtype=dtype)
     with _opener(Path(path)) as open_file:
         for place, name in enumerate(names):
             try:
-                with open_file(str(name)) as file, Image.open(file) as picture:
-                    square = ImageOps.fit(picture.convert("RGB"), (size, size))
+                with open_file(str(name)) as file, PIL.Image.open(file) as picture:
+                    square = PIL.ImageOps.fit(picture.convert("RGB"), (size, size))
             except (OSError, SyntaxError) as error:  # what Pillow raises
                 raise ValueError(f"{name} in {path} is no picture: {error}") from error
             data[place] = np.asarray(square).transpose(2, 0, 1)

@@ -1,0 +1,181 @@
+"""Objects pasted on backgrounds that go with their class more or less often."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils import Bunch, check_consistent_length, gen_batches
+
+from skalign.datasets._folders import check_kinds
+
+_KEYS = ["rgb", "mask", "label", "image_id"]
+
+
+def read_objects(objects, classes, data_home):
+    """Validate cut-out objects, of a mapping or an .npz file, and keep some classes.
+
+    Returns
+    -------
+    objects : Bunch with rgb (n, height, width, 3), mask (n, height, width), label (n,)
+        an index into classes, classes a list of str, image_id (n,), and indices (n,)
+        into what was given
+    """
+    where = "objects"
+    if isinstance(objects, str | os.PathLike):
+        where = path = Path("" if data_home is None else data_home, objects)
+        path = path.expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {path}.")
+        objects = np.load(path)
+    if not isinstance(objects, Mapping) or not all(key in objects for key in _KEYS):
+        raise ValueError(f"{where} must hold {', '.join(_KEYS)}.")
+    rgb, mask, label, image_id = (np.asarray(objects[key]) for key in _KEYS)
+    check_consistent_length(rgb, mask, label, image_id)
+    suits = rgb.ndim == 4 and rgb.shape[3] == 3 and rgb.shape[:3] == mask.shape
+    if not suits or rgb.dtype != np.uint8 or mask.dtype != np.uint8:
+        raise ValueError(
+            f"{where} holds rgb {rgb.dtype} {rgb.shape} and mask {mask.dtype} "
+            f"{mask.shape}; bytes (uint8) of shapes (n, height, width, 3) and "
+            "(n, height, width) are wanted."
+        )
+    if "classes" in objects:
+        label = np.asarray(objects["classes"])[label]
+    label = label.astype(str)
+    classes = check_kinds(label, classes, "class", where)
+    kept = np.flatnonzero(np.isin(label, classes))
+    return Bunch(
+        rgb=rgb[kept],
+        mask=mask[kept],
+        label=np.array([classes.index(name) for name in label[kept]]),
+        classes=classes,
+        image_id=image_id[kept],
+        indices=kept,
+    )
+
+
+def check_environments(strengths, shares, n_per_class):
+    """Validate what is said of each environment.
+
+    Returns
+    -------
+    strengths : ndarray of shape (n_domains,)
+    shares : ndarray of shape (n_domains,), of integers
+    n_per_class : ndarray of shape (n_domains,), of integers, or None
+    """
+    strengths, shares = np.asarray(strengths, dtype=float), np.asarray(shares)
+    if strengths.ndim != 1 or not np.all((strengths >= 0) & (strengths <= 1)):
+        raise ValueError(f"strengths={strengths.tolist()} must be numbers from 0 to 1.")
+    if shares.shape != strengths.shape or shares.dtype.kind != "i" or shares.min() < 1:
+        raise ValueError(
+            f"shares={shares.tolist()} must be whole numbers above 0, one for each of "
+            f"{len(strengths)} environments."
+        )
+    if n_per_class is None:
+        return strengths, shares, None
+    n_per_class = np.asarray(n_per_class)
+    if n_per_class.ndim == 0:
+        n_per_class = np.full(len(strengths), n_per_class)
+    if (
+        n_per_class.shape != strengths.shape
+        or n_per_class.dtype.kind != "i"
+        or n_per_class.min() < 1
+    ):
+        raise ValueError(
+            f"n_per_class={n_per_class.tolist()} must be a whole number above 0, or "
+            f"one for each of {len(strengths)} environments."
+        )
+    return strengths, shares, n_per_class
+
+
+def deal_out(objects, shares, n_per_class, rng):
+    """Deal objects out to environments, those of one picture to one environment.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples,), objects, some of them more than once
+    domain : ndarray of shape (n_samples,), their environments, in sorted order
+    """
+    counts = np.bincount(objects.label, minlength=len(objects.classes))
+    n_parts = int(np.sum(shares))
+    if counts.min() < n_parts:
+        raise ValueError(
+            f"Class {objects.classes[counts.argmin()]!r} has {counts.min()} objects; "
+            f"shares={shares.tolist()} want at least {n_parts}."
+        )
+    if (n_pictures := len(np.unique(objects.image_id))) < n_parts:
+        raise ValueError(
+            f"The objects are from {n_pictures} pictures; shares={shares.tolist()} "
+            f"want at least {n_parts}."
+        )
+    splitter = StratifiedGroupKFold(
+        n_parts, shuffle=True, random_state=rng.randint(2**31 - 1)
+    )
+    parts = [
+        part
+        for _, part in splitter.split(objects.label, objects.label, objects.image_id)
+    ]
+    ends = np.cumsum(shares)
+    rows = []
+    for e, (start, end) in enumerate(zip(ends - shares, ends, strict=True)):
+        own = np.concatenate(parts[start:end])
+        dealt = []
+        for k, name in enumerate(objects.classes):
+            of_class = rng.permutation(own[objects.label[own] == k])
+            if len(of_class) == 0:
+                raise ValueError(
+                    f"Environment {e} has no object of class {name!r}, whose "
+                    f"{counts[k]} objects are in few pictures; another random_state "
+                    "may deal them out better."
+                )
+            n = len(of_class) if n_per_class is None else n_per_class[e]
+            dealt.append(np.resize(of_class, n))  # again from the start if too few
+        rows.append(np.concatenate(dealt))
+    return np.concatenate(rows), np.repeat(np.arange(len(rows)), list(map(len, rows)))
+
+
+def draw_kinds(target, domain, strengths, others, rng):
+    """Draw a kind of background for each object: its class, or one of the others.
+
+    Parameters
+    ----------
+    others : list of n_domains ndarray, kinds to draw from in an environment; None for
+        those of the other classes
+
+    Returns
+    -------
+    kinds : ndarray of shape (n_samples,), below n_classes that of a class
+    """
+    n_classes = target.max() + 1
+    kinds = target.copy()
+    away = np.flatnonzero(rng.uniform(size=len(target)) >= strengths[domain])
+    for place in away:
+        choice = others[domain[place]]
+        if choice is None:
+            choice = np.delete(np.arange(n_classes), target[place])
+        kinds[place] = choice[rng.randint(len(choice))]
+    return kinds
+
+
+def paste(objects, rows, backgrounds, which):
+    """Paste objects on backgrounds, by their soft masks.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples,), of `objects`
+    backgrounds : ndarray of shape (n, 3, height, width) or (n, 3, 1, 1), of float32
+    which : ndarray of shape (n_samples,), of `backgrounds`
+
+    Returns
+    -------
+    data : ndarray of shape (n_samples, 3, height, width), of float32, 0 to 1
+    """
+    height, width = objects.mask.shape[1:]
+    data = np.empty((len(rows), 3, height, width), dtype=np.float32)
+    for batch in gen_batches(len(rows), 512):
+        of_batch = rows[batch]
+        alpha = objects.mask[of_batch][:, np.newaxis] / np.float32(255)
+        rgb = objects.rgb[of_batch].transpose(0, 3, 1, 2) / np.float32(255)
+        data[batch] = alpha * rgb + (1 - alpha) * backgrounds[which[batch]]
+    return data
