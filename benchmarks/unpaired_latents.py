@@ -150,6 +150,13 @@ PAPER = ICPAligner(
     max_samples=500,
     random_state=0,
 )
+# For few columns: rows matched one to one, and least squares to end with.
+ONE_TO_ONE = ICPAligner(
+    [("covariance", 10), (LinearAligner(), 5)],
+    matching="assignment",
+    max_samples=500,
+    random_state=0,
+)
 LABELS = {
     "class means": ClassMeanAligner(),
     "class means, rigid": ClassMeanAligner(RigidAligner(scaling=True)),
@@ -157,6 +164,7 @@ LABELS = {
     "moments": MomentAligner(random_state=0),
     "ICP": ICPAligner(random_state=0),
     "ICP, 500 rows a class": ICPAligner(max_samples=500, random_state=0),
+    "ICP, one to one": ONE_TO_ONE,
     "ICP from class means": ICPAligner(init="means", random_state=0),
 }
 NOTHING = {
