@@ -10,8 +10,8 @@ latent spaces differ, what a map makes of it and how many pairs it needs.
 # %%
 # Before and after
 # ----------------
-# Lines join the two latents of the same image. Both panels show one plane, each at its
-# own scale, and the target stays where it is.
+# Lines join the two latents of the same image, colours are the digits 0 to 4. Both
+# panels show one plane, each at its own scale, and the target stays where it is.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,7 +34,10 @@ train, test = digits.train_indices[:400], digits.test_indices
 X, y = digits.data[train], digits.target[train]
 X_test, y_test = digits.data[test], digits.target[test]
 rigid, linear = RigidAligner(scaling=True).fit(X, y), LinearAligner().fit(X, y)
-AlignmentDisplay.from_estimator(linear, X_test, y_test)
+few = digits.labels[test] < 5
+AlignmentDisplay.from_estimator(
+    linear, X_test[few], y_test[few], labels=digits.labels[test][few]
+)
 plt.show()
 
 # %%

@@ -12,6 +12,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._validation import FLOATS, check_target
 
 
+def transform_target(estimator, y):
+    """Carry target rows by the aligner inside pipelines and searches, if it does so."""
+    while not hasattr(estimator, "transform_target"):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            return y
+    return estimator.transform_target(y)
+
+
 class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """A map from a source space to a target space.
 

@@ -2,6 +2,7 @@
 
 from inspect import signature
 
+from skalign._aligner import transform_target
 from skalign.metrics._adaptation_scorers import adapted_domains, request_domains
 from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
 from skalign.metrics._mmd import mmd
@@ -97,7 +98,7 @@ class _SpaceScorer:
     def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
         """Return the score of a fitted aligner, or pipeline that adapts, on rows."""
         if X_target is None and sample_domain is None:
-            spaces = estimator.transform(X), _transform_target(estimator, y)
+            spaces = estimator.transform(X), transform_target(estimator, y)
         else:
             spaces = adapted_domains(estimator, X, X_target, sample_domain)
         value = self._metric(*spaces, **self._kwargs)
@@ -116,18 +117,6 @@ class _SpaceScorer:
     def _accept_sample_weight(self):
         # Asked of every scorer by scikit-learn's searches.
         return False
-
-
-def _transform_target(estimator, y):
-    """Carry target rows by the aligner inside pipelines and searches."""
-    while not hasattr(estimator, "transform_target"):
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        else:
-            return y
-    return estimator.transform_target(y)
 
 
 mmd_scorer = make_distance_scorer(mmd, gamma="target")

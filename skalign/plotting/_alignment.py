@@ -6,8 +6,17 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skalign.metrics._scorers import _transform_target
-from skalign.plotting._axes import COLORS, evenly, require_matplotlib
+from skalign._aligner import transform_target
+from skalign._validation import check_labels
+from skalign.plotting._axes import (
+    COLORS,
+    evenly,
+    legend_beside,
+    require_matplotlib,
+)
+
+_SIDES = {"source": (COLORS[0], "o"), "target": (COLORS[4], "^")}
+_OTHER = "0.6"
 
 
 class AlignmentDisplay:
@@ -26,6 +35,10 @@ class AlignmentDisplay:
         Whether row i of both sides is the same item; lines join them then.
     same_axes : bool, default=True
         Whether both sides share their axes before the map too.
+    labels, target_labels : ndarray of shape (n_shown,) and (n_target_shown,), \
+            default=None
+        Classes of the rows, which then give the colours; the sides differ in their
+        markers.
 
     Attributes
     ----------
@@ -43,6 +56,9 @@ class AlignmentDisplay:
     nothing and are left out. Each panel has its own scale. A plane shows the largest
     differences and hides the rest: rows that lie apart in it are apart, rows that
     coincide need not be near.
+
+    Seven colours can be told apart by all readers: of more classes, the largest seven
+    of both sides together have one, and the others are grey.
 
     Examples
     --------
@@ -64,6 +80,8 @@ class AlignmentDisplay:
         *,
         paired=True,
         same_axes=True,
+        labels=None,
+        target_labels=None,
     ):
         self.source_before = source_before
         self.target_before = target_before
@@ -71,9 +89,22 @@ class AlignmentDisplay:
         self.target_after = target_after
         self.paired = paired
         self.same_axes = same_axes
+        self.labels = labels
+        self.target_labels = target_labels
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, paired=None, max_samples=200, ax=None):
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        paired=None,
+        labels=None,
+        target_labels=None,
+        max_samples=200,
+        ax=None,
+    ):
         """Plot two spaces before and after a fitted aligner.
 
         Parameters
@@ -87,6 +118,10 @@ class AlignmentDisplay:
         paired : bool, default=None
             Whether row i of both sides is the same item; by default, whether the
             aligner is learnt from pairs.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source rows, shown as colours.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target rows; `labels` by default, if rows are paired.
         max_samples : int or None, default=200
             Of more rows on a side, so many are shown, evenly spread; all of them count
             for the plane.
@@ -103,15 +138,27 @@ class AlignmentDisplay:
             X,
             estimator.transform(X),
             y,
-            y_mapped=_transform_target(estimator, y),
+            y_mapped=transform_target(estimator, y),
             paired=is_regressor(estimator) if paired is None else paired,
+            labels=labels,
+            target_labels=target_labels,
             max_samples=max_samples,
             ax=ax,
         )
 
     @classmethod
     def from_spaces(
-        cls, X, X_mapped, y, *, y_mapped=None, paired=True, max_samples=200, ax=None
+        cls,
+        X,
+        X_mapped,
+        y,
+        *,
+        y_mapped=None,
+        paired=True,
+        labels=None,
+        target_labels=None,
+        max_samples=200,
+        ax=None,
     ):
         """Plot two spaces before and after a map.
 
@@ -128,6 +175,10 @@ class AlignmentDisplay:
             default.
         paired : bool, default=True
             Whether row i of both sides is the same item.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source rows, shown as colours.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target rows; `labels` by default, if rows are paired.
         max_samples : int or None, default=200
             Of more rows on a side, so many are shown, evenly spread.
         ax : array-like of 2 matplotlib Axes, default=None
@@ -140,7 +191,8 @@ class AlignmentDisplay:
         Raises
         ------
         ValueError
-            If lengths or widths do not go together, or a space has a single column.
+            If lengths or widths do not go together, labels are not one for each row, or
+            a space has a single column.
         """
         require_matplotlib(f"{cls.__name__}.from_spaces")
         y_mapped = y if y_mapped is None else y_mapped
@@ -165,6 +217,10 @@ class AlignmentDisplay:
                 f"X_mapped has {X_mapped.shape[1]} columns, but y_mapped has "
                 f"{y_mapped.shape[1]}: they share no space."
             )
+        if target_labels is None and paired:
+            target_labels = labels
+        labels = check_labels(labels, X, "labels")
+        target_labels = check_labels(target_labels, y, "target_labels")
         same_axes = X.shape[1] == y.shape[1]
         target_stays = y.shape == y_mapped.shape and np.array_equal(y, y_mapped)
         if same_axes and target_stays:
@@ -189,6 +245,8 @@ class AlignmentDisplay:
             after.transform(y_mapped)[target],
             paired=paired,
             same_axes=same_axes,
+            labels=None if labels is None else labels[source],
+            target_labels=None if target_labels is None else target_labels[target],
         ).plot(ax=ax)
 
     def plot(self, ax=None, *, scatter_kw=None, line_kw=None):
@@ -222,6 +280,8 @@ class AlignmentDisplay:
         ax = np.asarray(ax, dtype=object).ravel()
         if len(ax) != 2:
             raise ValueError(f"ax must hold two axes, before and after; got {len(ax)}.")
+        colors = _class_colors(self.labels, self.target_labels)
+        sides = {"source": self.labels, "target": self.target_labels}
         panels = [
             (self.source_before, self.target_before, "Before", self.same_axes),
             (self.source_after, self.target_after, "After", True),
@@ -233,11 +293,12 @@ class AlignmentDisplay:
                 panel.add_collection(
                     LineCollection(pairs, **settings | (line_kw or {}))
                 )
-            sides = (
-                (source, "source", COLORS[0], "o"),
-                (target, "target", COLORS[4], "^"),
-            )
-            for rows, name, color, marker in sides:
+            for rows, name in ((source, "source"), (target, "target")):
+                color, marker = _SIDES[name]
+                if colors is not None:
+                    labels = np.repeat(None, len(rows))
+                    labels = labels if sides[name] is None else sides[name]
+                    color = [colors.get(label, _OTHER) for label in labels]
                 settings = {"color": color, "marker": marker, "s": 16, "label": name}
                 settings |= {"alpha": 0.8, "linewidths": 0, "zorder": 2}
                 panel.scatter(*rows.T, **settings | (scatter_kw or {}))
@@ -245,8 +306,42 @@ class AlignmentDisplay:
             panel.set_title(title + note)
             panel.set(xticks=[], yticks=[])
             panel.set_aspect("equal", adjustable="datalim")
-        ax[0].legend(
-            loc="upper left", bbox_to_anchor=(0, -0.02), ncols=2, frameon=False
-        )
+        if colors is None:
+            ax[0].legend(
+                loc="upper left", bbox_to_anchor=(0, -0.02), ncols=2, frameon=False
+            )
+        else:
+            legend_beside(ax[1], handles=_class_handles(colors, sides.values()))
         self.ax_, self.figure_ = ax, ax[0].figure
         return self
+
+
+def _class_colors(*sides):
+    """Give the largest classes a colour each, in sorted order; None without labels."""
+    sides = [labels for labels in sides if labels is not None]
+    if not sides:
+        return None
+    classes, counts = np.unique(np.concatenate(sides), return_counts=True)
+    largest = np.sort(np.argsort(-counts, kind="stable")[: len(COLORS)])
+    return dict(zip(classes[largest].tolist(), COLORS, strict=False))
+
+
+def _class_handles(colors, sides):
+    """Return what a legend shows: the markers of the sides, the colours of classes."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color="0.3", marker=marker, linestyle="", label=name)
+        for name, (_, marker) in _SIDES.items()
+    ]
+    handles += [
+        Line2D([], [], color=color, marker="s", linestyle="", label=str(name))
+        for name, color in colors.items()
+    ]
+    if any(
+        labels is None or not set(labels.tolist()) <= set(colors) for labels in sides
+    ):
+        handles.append(
+            Line2D([], [], color=_OTHER, marker="s", linestyle="", label="other")
+        )
+    return handles

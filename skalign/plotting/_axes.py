@@ -35,9 +35,10 @@ def given_or_new_axes(caller, ax, *, figsize=None):
     return ax
 
 
-def legend_beside(ax):
+def legend_beside(ax, **keywords):
     """Put the legend to the right of the axes, where no data can be."""
-    return ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+    place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
+    return ax.legend(**place, **keywords)
 
 
 def write_values(image, values, texts):

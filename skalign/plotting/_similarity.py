@@ -5,7 +5,7 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skalign.metrics._scorers import _transform_target
+from skalign._aligner import transform_target
 from skalign.plotting._axes import evenly, given_or_new_axes, require_matplotlib
 
 
@@ -100,7 +100,7 @@ class SimilarityDisplay:
         check_is_fitted(estimator)
         return cls.from_spaces(
             estimator.transform(X),
-            _transform_target(estimator, y),
+            transform_target(estimator, y),
             metric=metric,
             labels=labels,
             target_labels=target_labels,

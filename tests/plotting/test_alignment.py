@@ -69,6 +69,64 @@ def test_pipelines_are_taken():
     assert AlignmentDisplay.from_estimator(pipeline, X, y).paired
 
 
+def _colors(ax):
+    """Return the colours of the points of both sides."""
+    points = [c for c in ax.collections if not isinstance(c, LineCollection)]
+    return [side.get_facecolors()[:, :3] for side in points]
+
+
+def _entries(display):
+    legend = display.ax_[1].get_legend()
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_classes_give_the_colours_and_sides_the_markers():
+    X, y = _pairs(4)
+    labels = np.array(["b", "a"] * 25)
+    display = AlignmentDisplay.from_estimator(
+        RigidAligner().fit(X, y), X, y, labels=labels
+    )
+    for ax in display.ax_:
+        for colors in _colors(ax):
+            assert len(np.unique(colors[labels == "a"], axis=0)) == 1
+            assert not np.array_equal(colors[0], colors[1])
+    source, target = _colors(display.ax_[1])
+    assert_array_equal(source, target)
+    assert _entries(display) == ["source", "target", "a", "b"]
+
+
+def test_of_many_classes_the_largest_have_a_colour():
+    X, y = _pairs(4)
+    labels = np.repeat(np.arange(10), 5)
+    labels[labels == 3] = 7  # the eight others come after it
+    labels[0] = 9
+    display = AlignmentDisplay.from_spaces(X, y, y, labels=labels)
+    assert _entries(display)[2:] == ["1", "2", "4", "5", "6", "7", "9", "other"]
+    source, _ = _colors(display.ax_[0])
+    assert len(np.unique(source, axis=0)) == 8
+    assert len(np.unique(source[np.isin(labels, [0, 8])], axis=0)) == 1
+
+
+def test_unpaired_target_rows_have_labels_of_their_own_or_none():
+    X, y = _pairs(4)
+    aligner = CORALAligner().fit(X, y[:30])
+    labels = np.arange(50) % 2
+    display = AlignmentDisplay.from_estimator(aligner, X, y[:30], labels=labels)
+    assert _entries(display) == ["source", "target", "0", "1", "other"]
+    display = AlignmentDisplay.from_estimator(
+        aligner, X, y[:30], labels=labels, target_labels=labels[:30] + 1
+    )
+    assert _entries(display) == ["source", "target", "0", "1", "2"]
+
+
+def test_labels_of_another_length_are_refused():
+    X, y = _pairs(4)
+    with pytest.raises(ValueError, match="labels has 3 entries for 50 rows"):
+        AlignmentDisplay.from_spaces(X, y, y, labels=[0, 1, 2])
+    with pytest.raises(ValueError, match="target_labels has 3 entries for 50 rows"):
+        AlignmentDisplay.from_spaces(X, y, y, target_labels=[0, 1, 2])
+
+
 def test_no_more_than_max_samples_are_shown():
     X, y = _pairs(4)
     display = AlignmentDisplay.from_spaces(X, y, y, max_samples=10)

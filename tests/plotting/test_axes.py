@@ -47,8 +47,10 @@ DRAW = {
 }
 
 
-@pytest.fixture(params=DRAW, ids=lambda display: display.__name__)
+@pytest.fixture(params=[*DRAW, "classes"], ids=lambda d: getattr(d, "__name__", d))
 def display(request):
+    if request.param == "classes":
+        return AlignmentDisplay.from_spaces(X, y, y, labels=np.arange(60) % 9)
     return DRAW[request.param]()
 
 
