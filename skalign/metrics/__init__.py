@@ -11,6 +11,7 @@ from skalign.metrics._bootstrap import bootstrap_interval
 from skalign.metrics._cca import cca_similarity, svcca
 from skalign.metrics._cka import cka, rv_coefficient
 from skalign.metrics._coral import coral_distance
+from skalign.metrics._domain_scorers import MeanDomainScorer, WorstDomainScorer
 from skalign.metrics._energy import energy_distance
 from skalign.metrics._gaussian_wasserstein import (
     frechet_distance,
@@ -61,10 +62,12 @@ from skalign.metrics._wasserstein import wasserstein_distance
 __all__ = [
     "CircularValidationScorer",
     "ImportanceWeightedScorer",
+    "MeanDomainScorer",
     "PredictionEntropyScorer",
     "SoftNeighborhoodScorer",
     "SourceScorer",
     "TwoSampleTestResult",
+    "WorstDomainScorer",
     "bootstrap_interval",
     "cca_similarity",
     "cka",

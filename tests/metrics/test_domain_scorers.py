@@ -1,0 +1,118 @@
+"""Facts about scores on several labelled domains."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from sklearn import config_context
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import f1_score, r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skalign import DomainAdapter, MeanVarianceAligner
+from skalign.metrics import MeanDomainScorer, WorstDomainScorer
+
+
+def make_rows(seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(90, 2))
+    domain = np.repeat([4, 0, 7], [10, 30, 50])
+    noise = domain[:, np.newaxis] * rng.normal(size=(90, 1))
+    return X, (X[:, 0] + noise[:, 0] > 0).astype(int), domain
+
+
+@pytest.mark.parametrize("names", [None, np.array(list("abcdefgh"))])
+def test_scores_are_the_worst_and_the_mean_of_the_domains(names):
+    X, y, domain = make_rows()
+    model = LogisticRegression().fit(X, y)
+    accuracies = [model.score(X[domain == e], y[domain == e]) for e in (0, 4, 7)]
+    given = domain if names is None else names[domain]
+    worst = WorstDomainScorer()(model, X, y, sample_domain=given)
+    mean = MeanDomainScorer()(model, X, y, sample_domain=given)
+    assert_allclose(worst, min(accuracies))
+    assert_allclose(mean, np.mean(accuracies))
+    assert worst < mean < max(accuracies)
+
+
+def test_another_metric_and_regressors_are_scored_too():
+    X, y, domain = make_rows()
+    model = LogisticRegression().fit(X, y)
+    f1 = [f1_score(y[domain == e], model.predict(X[domain == e])) for e in (0, 4, 7)]
+    assert_allclose(
+        WorstDomainScorer(f1_score)(model, X, y, sample_domain=domain), min(f1)
+    )
+    model = LinearRegression().fit(X, y)
+    r2 = [r2_score(y[domain == e], model.predict(X[domain == e])) for e in (0, 4, 7)]
+    assert_allclose(MeanDomainScorer()(model, X, y, sample_domain=domain), np.mean(r2))
+
+
+def test_target_rows_are_not_scored():
+    X, y, domain = make_rows()
+    model = LogisticRegression().fit(X, y)
+    stacked = np.concatenate([X, X[:5]]), np.concatenate([y, 1 - y[:5]])
+    with_target = np.concatenate([domain, [-1] * 5])
+    for scorer in (WorstDomainScorer(), MeanDomainScorer()):
+        score = scorer(model, X, y, sample_domain=domain)
+        assert scorer(model, *stacked, sample_domain=with_target) == score
+
+
+def test_frames_are_scored_as_arrays_are():
+    X, y, domain = make_rows()
+    frame, column = (
+        pd.DataFrame(X, columns=["a", "b"]),
+        pd.Series(y, index=range(9, 99)),
+    )
+    model = LogisticRegression().fit(frame, column)
+    expected = WorstDomainScorer()(
+        LogisticRegression().fit(X, y), X, y, sample_domain=domain
+    )
+    score = WorstDomainScorer()(model, frame, column, sample_domain=domain.tolist())
+    assert score == expected
+
+
+def test_an_adapter_is_told_the_domain_of_each_row():
+    X, y, domain = make_rows()
+    with config_context(enable_metadata_routing=True):
+        adapter = (
+            DomainAdapter(MeanVarianceAligner())
+            .set_fit_request(X_target=True, sample_domain=True)
+            .set_transform_request(sample_domain=True)
+        )
+        model = make_pipeline(adapter, LogisticRegression())
+        model.fit(X, y, X_target=(5 + X[:40],))
+        score = MeanDomainScorer()(model, X, y, sample_domain=domain)
+        accuracies = [
+            np.mean(model.predict(X[rows], sample_domain=domain[rows]) == y[rows])
+            for rows in (domain == e for e in (0, 4, 7))
+        ]
+    assert_allclose(score, np.mean(accuracies))
+
+
+def test_a_search_passes_on_the_domains_and_is_scored_itself():
+    X, y, domain = make_rows()
+    domain = np.arange(90) % 3
+    with config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            LogisticRegression(),
+            {"C": [0.1, 1]},
+            scoring={"worst": WorstDomainScorer(), "pooled": "accuracy"},
+            refit="worst",
+        ).fit(X, y, sample_domain=domain)
+        results = search.cv_results_
+        assert (results["mean_test_worst"] < results["mean_test_pooled"]).all()
+        score = WorstDomainScorer()(search, X, y, sample_domain=domain)
+        assert search.score(X, y, sample_domain=domain) == score
+
+
+@pytest.mark.parametrize("scorer", [WorstDomainScorer(), MeanDomainScorer()])
+def test_domains_that_do_not_suit_are_refused(scorer):
+    X, y, domain = make_rows()
+    model = LogisticRegression().fit(X, y)
+    name = type(scorer).__name__
+    with pytest.raises(ValueError, match=f"{name} needs sample_domain"):
+        scorer(model, X, y)
+    with pytest.raises(ValueError, match=f"{name} has target rows only"):
+        scorer(model, X, y, sample_domain=np.full(90, -1))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        scorer(model, X, y, sample_domain=domain[1:])
