@@ -22,6 +22,7 @@ from skalign.metrics._neighbors import (
     mutual_knn,
     mutual_knn_samples,
     rsa_correlation,
+    rsa_samples,
 )
 from skalign.metrics._neural_collapse import (
     class_prototypes,
@@ -36,7 +37,11 @@ from skalign.metrics._neural_collapse import (
 )
 from skalign.metrics._procrustes import procrustes_distance, procrustes_samples
 from skalign.metrics._proxy_a import proxy_a_distance
-from skalign.metrics._retrieval import mean_reciprocal_rank, retrieval_accuracy
+from skalign.metrics._retrieval import (
+    mean_reciprocal_rank,
+    retrieval_accuracy,
+    retrieval_ranks,
+)
 from skalign.metrics._scorers import (
     gaussian_wasserstein_scorer,
     make_distance_scorer,
@@ -101,8 +106,10 @@ __all__ = [
     "proxy_a_distance",
     "random_fourier_mmd",
     "retrieval_accuracy",
+    "retrieval_ranks",
     "retrieval_scorer",
     "rsa_correlation",
+    "rsa_samples",
     "rv_coefficient",
     "simplex_etf",
     "sinkhorn_divergence",

@@ -3,14 +3,19 @@
 from numbers import Integral
 
 import numpy as np
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 from scipy.stats import rankdata
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skalign.metrics._cka import cosine_of
-from skalign.metrics._validation import check_paired_rows, check_pairs_fit
+from skalign.metrics._validation import (
+    check_no_overflow,
+    check_paired_rows,
+    check_pairs_fit,
+)
 
 _EQUAL = 1e-12
 _NEIGHBOR_CONSTRAINTS = {
@@ -19,6 +24,13 @@ _NEIGHBOR_CONSTRAINTS = {
     "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     "metric": [StrOptions({"cosine", "euclidean"})],
 }
+_RSA_CONSTRAINTS = {
+    "X": ["array-like"],
+    "Y": ["array-like"],
+    "metric": [StrOptions({"euclidean", "cosine"})],
+    "correlation": [StrOptions({"spearman", "pearson"})],
+}
+_BLOCK_PAIRS = 2**19
 
 
 @validate_params(_NEIGHBOR_CONSTRAINTS, prefer_skip_nested_validation=True)
@@ -132,15 +144,7 @@ def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
     )
 
 
-@validate_params(
-    {
-        "X": ["array-like"],
-        "Y": ["array-like"],
-        "metric": [StrOptions({"euclidean", "cosine"})],
-        "correlation": [StrOptions({"spearman", "pearson"})],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)
 def rsa_correlation(X, Y, *, metric="euclidean", correlation="spearman"):
     """Correlation of the distances between rows on both sides.
 
@@ -186,16 +190,89 @@ def rsa_correlation(X, Y, *, metric="euclidean", correlation="spearman"):
     >>> print(f"{rsa_correlation(X, Y):.3f}")
     1.000
     """
+    X, Y, metric = _check_rsa(X, Y, metric)
+    check_pairs_fit(len(X), len(X))
+    x, y = pdist(X, metric), pdist(Y, metric)
+    return float(_correlations(x[None], y[None], correlation)[0])
+
+
+@validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)
+def rsa_samples(X, Y, *, metric="euclidean", correlation="spearman"):
+    """Correlation, for each row, of its distances to the others on both sides.
+
+    Says which rows sit at another place among the others. Read more in the
+    :ref:`User Guide <similarities>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features_x)
+        One representation.
+    Y : array-like of shape (n_samples, n_features_y)
+        Another one of the same rows, of any width.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        The distance, as in `rsa_correlation`.
+    correlation : {"spearman", "pearson"}, default="spearman"
+        Of the ranks of the distances, or of these.
+
+    Returns
+    -------
+    similarities : ndarray of shape (n_samples,)
+        From -1 to 1; 0 where all distances of a row are equal on one side. Their mean
+        is not `rsa_correlation`, which compares the distances of all rows with one
+        another.
+
+    Raises
+    ------
+    ValueError
+        As `rsa_correlation`, but for its matrix: distances are held in blocks.
+
+    See Also
+    --------
+    rsa_correlation : One number of all distances.
+    mutual_knn_samples : Of the nearest rows only.
+
+    Examples
+    --------
+    >>> from skalign.metrics import rsa_samples
+    >>> X = [[0.0], [1.0], [3.0], [7.0]]
+    >>> Y = [[0.0], [1.0], [3.0], [-5.0]]  # the last one has moved
+    >>> rsa_samples(X, Y)
+    array([ 1.,  1.,  1., -1.])
+    """
+    X, Y, metric = _check_rsa(X, Y, metric)
+    n_samples, found = len(X), []
+    for rows in gen_batches(n_samples, max(1, _BLOCK_PAIRS // n_samples)):
+        others = np.arange(n_samples) != np.arange(rows.start, rows.stop)[:, None]
+        x, y = (
+            cdist(side[rows], side, metric)[others].reshape(-1, n_samples - 1)
+            for side in (X, Y)
+        )
+        found.append(_correlations(x, y, correlation))
+    return np.concatenate(found)
+
+
+def _check_rsa(X, Y, metric):
+    """Return rows, and the metric that scipy is to take of them."""
     X, Y = check_paired_rows(X, Y)
     if len(X) < 3:
         raise ValueError(f"X and Y have {len(X)} rows: distances need 3 to vary.")
-    check_pairs_fit(len(X), len(X))
     if metric == "cosine":
-        X, Y, metric = normalize(X), normalize(Y), "sqeuclidean"  # twice the cosine's
-    x, y = pdist(X, metric), pdist(Y, metric)
-    if min(np.ptp(x) / (x.max() or 1), np.ptp(y) / (y.max() or 1)) < _EQUAL:
-        return 0.0
+        return normalize(X), normalize(Y), "sqeuclidean"  # twice the cosine's
+    return X, Y, metric
+
+
+def _correlations(x, y, correlation):
+    """Correlate line by line; 0 where all distances of one side are equal."""
+    with np.errstate(over="ignore"):
+        check_no_overflow(max(x.max(), y.max()), x.dtype)
+    vary = np.ones(len(x), dtype=bool)
+    for side in (x, y):
+        vary &= np.ptp(side, axis=1) >= _EQUAL * side.max(axis=1)
+        vary &= side.max(axis=1) > 0
     if correlation == "spearman":
-        x, y = rankdata(x), rankdata(y)
-    x, y = x - x.mean(), y - y.mean()
-    return cosine_of(x @ y, x @ x, y @ y, X.dtype)
+        x, y = rankdata(x, axis=1), rankdata(y, axis=1)
+    values = np.zeros(len(x))
+    for i in np.flatnonzero(vary):
+        a, b = x[i] - x[i].mean(), y[i] - y[i].mean()
+        values[i] = cosine_of(a @ b, a @ a, b @ b, x.dtype)
+    return values

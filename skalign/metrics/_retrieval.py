@@ -140,6 +140,53 @@ def mean_reciprocal_rank(X, Y, *, relevant=None, metric="cosine", csls=None):
     return float(np.mean(1 / _ranks(X, Y, relevant, metric, csls)))
 
 
+@validate_params(_SHARED_CONSTRAINTS, prefer_skip_nested_validation=True)
+def retrieval_ranks(X, Y, *, relevant=None, metric="cosine", csls=None):
+    """Place of the nearest right candidate of each query.
+
+    Read more in the :ref:`User Guide <retrieval>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_queries, n_features)
+        Queries: source rows, in the target space.
+    Y : array-like of shape (n_candidates, n_features)
+        Candidates: target rows.
+    relevant : array-like of shape (n_pairs, 2), default=None
+        Right answers, as in `retrieval_accuracy`.
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What near means.
+    csls : int, default=None
+        Neighbours of the correction for hubs, as in `retrieval_accuracy`.
+
+    Returns
+    -------
+    ranks : ndarray of shape (n_scored_queries,)
+        From 1, the nearest, in the order of the rows of `X`; queries without a right
+        answer are left out. Ties count against, as in `retrieval_accuracy`, which is
+        the share of ranks up to `k`.
+
+    Raises
+    ------
+    ValueError
+        As in `retrieval_accuracy`.
+
+    See Also
+    --------
+    retrieval_accuracy : Share of queries answered among the first k.
+    mean_reciprocal_rank : Mean of one over the ranks.
+
+    Examples
+    --------
+    >>> from skalign.metrics import retrieval_ranks
+    >>> X, Y = [[1, 0], [0, 1], [1, 1]], [[2, 0], [3, 2], [1, 1]]
+    >>> retrieval_ranks(X, Y)  # the second finds the third
+    array([1, 2, 1])
+    """
+    X, Y = check_spaces(X, Y)
+    return _ranks(X, Y, relevant, metric, csls)
+
+
 def _ranks(X, Y, relevant, metric, csls):
     """Return the place of the nearest right candidate of each query that has one."""
     relevant = _check_relevant(relevant, len(X), len(Y))

@@ -9,7 +9,11 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 from sklearn import config_context
 
-from skalign.metrics import mean_reciprocal_rank, retrieval_accuracy
+from skalign.metrics import (
+    mean_reciprocal_rank,
+    retrieval_accuracy,
+    retrieval_ranks,
+)
 
 
 def ranks_by_definition(X, Y, relevant, metric="cosine", csls=None):
@@ -238,3 +242,24 @@ def test_words_are_translated_as_well_as_published(data_home):
     mapped = english @ U @ Vt
     assert retrieval_accuracy(mapped, french, relevant=test) >= 0.57
     assert retrieval_accuracy(mapped, french, relevant=test, csls=10) >= 0.65
+
+
+@pytest.mark.parametrize("keywords", [{}, {"metric": "euclidean"}, {"csls": 5}])
+def test_ranks_are_the_places_that_the_scores_count(keywords):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    Y = X + 0.5 * rng.normal(size=X.shape)
+    ranks = retrieval_ranks(X, Y, **keywords)
+    assert ranks.shape == (60,)
+    assert ranks.min() == 1
+    for k in (1, 3, 10):
+        value = retrieval_accuracy(X, Y, k=k, **keywords)
+        assert value == np.mean(ranks <= k)
+    value = mean_reciprocal_rank(X, Y, **keywords)
+    assert_allclose(value, np.mean(1 / ranks))
+
+
+def test_ranks_are_of_the_queries_that_have_an_answer():
+    X, Y = [[1, 0], [0, 1], [1, 1]], [[2, 0], [3, 2], [1, 1]]
+    ranks = retrieval_ranks(X, Y, relevant=[[2, 1], [0, 2], [2, 0]])
+    assert ranks.tolist() == [3, 2]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial import procrustes
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import ortho_group, pearsonr, spearmanr
 from sklearn.cross_decomposition import CCA
 from sklearn.metrics.pairwise import rbf_kernel
@@ -23,6 +23,7 @@ from skalign.metrics import (
     procrustes_distance,
     procrustes_samples,
     rsa_correlation,
+    rsa_samples,
     rv_coefficient,
     svcca,
 )
@@ -163,6 +164,7 @@ def test_a_row_that_moved_stands_out():
     Y[7] += 5
     assert procrustes_samples(X, Y).argmax() == 7
     assert mutual_knn_samples(X, Y, n_neighbors=5, metric="euclidean").argmin() == 7
+    assert rsa_samples(X, Y).argmin() == 7
 
 
 @settings(deadline=None, max_examples=30)
@@ -198,6 +200,30 @@ def test_rsa_is_the_correlation_of_scipy():
         for name, function in (("spearman", spearmanr), ("pearson", pearsonr)):
             value = rsa_correlation(X, Y, metric=metric, correlation=name)
             assert_allclose(value, function(x, y)[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("block", [2**19, 100])
+def test_rsa_of_each_row_is_the_correlation_of_scipy(block, monkeypatch):
+    monkeypatch.setattr("skalign.metrics._neighbors._BLOCK_PAIRS", block)
+    X, Y = draw()
+    for metric in ("euclidean", "cosine"):
+        x, y = (squareform(pdist(side, metric)) for side in (X, Y))
+        for name, function in (("spearman", spearmanr), ("pearson", pearsonr)):
+            values = rsa_samples(X, Y, metric=metric, correlation=name)
+            expected = [
+                function(np.delete(a, i), np.delete(b, i))[0]
+                for i, (a, b) in enumerate(zip(x, y, strict=True))
+            ]
+            assert_allclose(values, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_rsa_of_rows_that_are_all_equal_is_zero():
+    X, Y = draw(10)
+    assert_allclose(rsa_samples(np.ones((10, 3)), Y), 0)
+    X[1:] = X[1]  # all others are as far from the first
+    values = rsa_samples(X, Y)
+    assert values[0] == 0
+    assert np.isfinite(values).all()
 
 
 @every_measure
