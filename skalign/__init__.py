@@ -13,6 +13,8 @@ _ROOMS = {
         "GroupDROClassifier",
         "IRMClassifier",
         "MMDClassifier",
+        "NCFALClassifier",
+        "StitchingRegressor",
         "VRExClassifier",
     ),
     "model_selection": ("AnchorSearchCV",),

@@ -11,22 +11,75 @@ except ImportError as error:
 
 from skalign.deep._dann import DANNClassifier
 from skalign.deep._deep_coral import DeepCORALClassifier
+from skalign.deep._environments import Partition, partition_environments
 from skalign.deep._erm import ERMClassifier
+from skalign.deep._etf import SimplexETFHead
 from skalign.deep._group_dro import GroupDROClassifier
 from skalign.deep._irm import IRMClassifier
+from skalign.deep._masks import ChannelMix, StochasticMask
 from skalign.deep._mmd import MMDClassifier
 from skalign.deep._modules import MLP, DigitsCNN, ResNet8
+from skalign.deep._ncfal import NCFALClassifier
+from skalign.deep._objectives import (
+    CORALRisk,
+    DANNRisk,
+    ETFRisk,
+    GroupDRORisk,
+    IRMRisk,
+    MeanRisk,
+    MMDRisk,
+    VRExRisk,
+)
+from skalign.deep._penalties import (
+    DomainDiscriminator,
+    coral_penalty,
+    etf_penalty,
+    irm_penalty,
+    mmd_penalty,
+    reverse_gradient,
+    vrex_penalty,
+)
+from skalign.deep._risks import CrossEntropy, DotRegression, SquaredError
+from skalign.deep._stitching import StitchingRegressor
+from skalign.deep._storage import load_estimator, save_estimator
 from skalign.deep._vrex import VRExClassifier
 
 __all__ = [
     "MLP",
+    "CORALRisk",
+    "ChannelMix",
+    "CrossEntropy",
     "DANNClassifier",
+    "DANNRisk",
     "DeepCORALClassifier",
     "DigitsCNN",
+    "DomainDiscriminator",
+    "DotRegression",
     "ERMClassifier",
+    "ETFRisk",
     "GroupDROClassifier",
+    "GroupDRORisk",
     "IRMClassifier",
+    "IRMRisk",
     "MMDClassifier",
+    "MMDRisk",
+    "MeanRisk",
+    "NCFALClassifier",
+    "Partition",
     "ResNet8",
+    "SimplexETFHead",
+    "SquaredError",
+    "StitchingRegressor",
+    "StochasticMask",
     "VRExClassifier",
+    "VRExRisk",
+    "coral_penalty",
+    "etf_penalty",
+    "irm_penalty",
+    "load_estimator",
+    "mmd_penalty",
+    "partition_environments",
+    "reverse_gradient",
+    "save_estimator",
+    "vrex_penalty",
 ]

@@ -116,7 +116,7 @@ class DANNClassifier(DomainClassifier):
             random_state=random_state,
         )
 
-    def _objective(self, n_steps):
+    def _objective(self, module, n_steps):
         return DANNRisk(
             self._risk, self.weight, self._n_features_out, len(self.environments_)
         )

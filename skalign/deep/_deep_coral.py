@@ -117,5 +117,5 @@ class DeepCORALClassifier(DomainClassifier):
             random_state=random_state,
         )
 
-    def _objective(self, n_steps):
+    def _objective(self, module, n_steps):
         return CORALRisk(self._risk, self.weight)

@@ -85,7 +85,7 @@ class DomainClassifier(
         self.random_state = random_state
 
     @abstractmethod
-    def _objective(self, n_steps):
+    def _objective(self, module, n_steps):
         """Return the criterion of a training of `n_steps` steps."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -118,10 +118,11 @@ class DomainClassifier(
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """
-        X, y = self._check_rows(X, y)
-        environment = self._check_environments(y, sample_domain)
-        self._train(X, y, environment, labels=y)
+        self._fit(*self._check_rows(X, y), sample_domain)
         return self
+
+    def _fit(self, X, y, sample_domain):
+        self._train(X, y, self._check_environments(y, sample_domain), labels=y)
 
     def _check_rows(self, X, y):
         """Validate what is fitted; classes are numbered.
@@ -158,7 +159,7 @@ class DomainClassifier(
                     "There is no sample_domain: all rows are one environment, and "
                     f"{type(self).__name__} trains as ERMClassifier does.",
                     UserWarning,
-                    stacklevel=5,
+                    stacklevel=6,
                 )
             self.environments_ = np.zeros(1, dtype=int)
             return np.zeros(len(y), dtype=int)
@@ -191,10 +192,10 @@ class DomainClassifier(
             return copy.deepcopy(self.module)
         return self.module()
 
-    def _make_objective(self, n_steps):
+    def _make_objective(self, module, n_steps):
         if len(self.environments_) < 2:
             return MeanRisk(self._risk)
-        return self._objective(n_steps)
+        return self._objective(module, n_steps)
 
     def _flatten(self, X):
         """Return the shape of a picture, or None, and rows."""

@@ -1,14 +1,14 @@
 """Find environments where none are given: rows that one model explains better."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -17,7 +17,9 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import has_fit_parameter
 
-_LOCAL_BATCH, _LOCAL_STEPS = 200, 100
+from skalign._validation import FLOATS
+
+_LOCAL_BATCH, _LOCAL_STEPS = 200, 60  # a batch of MLPClassifier
 
 
 class Partition(NamedTuple):
@@ -42,7 +44,7 @@ def too_few_rows(y, n_environments):
         "assign_by": [StrOptions({"likelihood", "confidence"})],
         "cross_fit": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), None],
-        "tol": [Interval(float, 0, 1, closed="both")],
+        "tol": [Interval(Real, 0, 1, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "initial": ["array-like", None],
         "random_state": ["random_state"],
@@ -59,7 +61,7 @@ def partition_environments(
     cross_fit=True,
     class_weight="balanced",
     tol=0.002,
-    max_iter=15,
+    max_iter=30,
     initial=None,
     random_state=None,
 ):
@@ -85,9 +87,9 @@ def partition_environments(
     n_environments : int, default=2
         Number of environments.
     local_model : classifier or None, default=None
-        With `predict_proba`. None is a network of 64 hidden units, stopped after one
-        pass over the rows (after 100 steps where a pass is shorter): longer training
-        makes it remember rows.
+        With `predict_proba`. None is a network of 64 hidden units, stopped after
+        60 steps, or after one pass over the rows where that is longer: it is not
+        to remember rows.
     assign_by : {"likelihood", "confidence"}, default="likelihood"
         A row goes to the model with the largest probability of its class, or, reading
         the paper to the letter, of any class. The latter ignores `y` and fails on
@@ -98,7 +100,7 @@ def partition_environments(
         Weight of rows in a local model.
     tol : float, default=0.002
         Stop when a smaller share of rows changes its environment.
-    max_iter : int, default=15
+    max_iter : int, default=30
         Largest number of rounds.
     initial : array-like of shape (n_samples,) or None, default=None
         Numbers from 0 to start from. None draws them.
@@ -146,26 +148,28 @@ def partition_environments(
     >>> bool(max(share, 1 - share) > 0.99)
     True
     """
-    X, (classes, y) = np.asarray(X), np.unique(y, return_inverse=True)
+    X, y = check_array(X, dtype=FLOATS), np.unique(y, return_inverse=True)[1]
+    check_consistent_length(X, y)
     if too_few_rows(y, n_environments):
         raise ValueError(
             f"Each class needs 2 rows for each of {n_environments} environments; the "
             f"smallest has {np.bincount(y).min()}."
         )
+    # One shift and one scale for all: what is similar stays so.
+    X = X - X.mean(axis=0)
+    X /= np.sqrt(np.mean(X**2)) or 1.0
     rng = check_random_state(random_state)
     if initial is None:
         environment = rng.randint(n_environments, size=len(y))
     else:
         environment = np.array(initial)
     if local_model is None:
-        n_passes = -(-_LOCAL_STEPS * min(_LOCAL_BATCH, len(y)) // len(y))
-        local_model = MLPClassifier(
-            64, batch_size=min(_LOCAL_BATCH, len(y) // (2 * n_environments)),
-            max_iter=n_passes,
-        )  # fmt: skip
+        n_rows = len(y) // (n_environments * (2 if cross_fit else 1))
+        n_passes = -(-_LOCAL_STEPS // -(-n_rows // _LOCAL_BATCH))
+        local_model = MLPClassifier(64, max_iter=n_passes)
     worst = rng.permutation(len(y))
     environment = _reseed(environment, y, n_environments, worst)
-    for n_iter in range(1, max_iter + 1):
+    for n_iter in range(1, max_iter + 1):  # noqa: B007
         half = _halves(environment, y, rng) if cross_fit else np.zeros(len(y), int)
         fit = np.full((n_environments, len(y)), -np.inf)
         for e in range(n_environments):

@@ -154,5 +154,5 @@ class ERMClassifier(DomainClassifier):
             random_state=random_state,
         )
 
-    def _objective(self, n_steps):
+    def _objective(self, module, n_steps):
         return MeanRisk(self._risk)

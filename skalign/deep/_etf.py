@@ -2,13 +2,14 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from skalign.metrics import simplex_etf
 
 
 class SimplexETFHead(nn.Module):
     """Logits by the vertices of a fixed simplex equiangular tight frame.
+
+    Logits of features of length 1 are cosines.
 
     The vertices are unit vectors, any two at the same angle, the widest that so many
     can have; they are a buffer and not trained [1]_.
@@ -19,8 +20,6 @@ class SimplexETFHead(nn.Module):
         Width of the features, at least `n_classes`.
     n_classes : int
         At least 2.
-    normalize : bool, default=True
-        Divide features by their length, so that logits are cosines.
     random_state : int, RandomState instance or None, default=None
         Determines how the simplex lies in the space of features.
 
@@ -31,14 +30,11 @@ class SimplexETFHead(nn.Module):
        2022, definition 1.
     """
 
-    def __init__(self, n_features, n_classes, *, normalize=True, random_state=None):
+    def __init__(self, n_features, n_classes, *, random_state=None):
         super().__init__()
         vertices = simplex_etf(n_classes, n_features, random_state=random_state)
         self.register_buffer("vertices", torch.from_numpy(vertices).float())
-        self.normalize = normalize
 
     def forward(self, features):
         """(batch, n_features) -> (batch, n_classes)"""
-        if self.normalize:
-            features = F.normalize(features, dim=1)
         return features @ self.vertices

@@ -116,5 +116,5 @@ class GroupDROClassifier(DomainClassifier):
             random_state=random_state,
         )
 
-    def _objective(self, n_steps):
+    def _objective(self, module, n_steps):
         return GroupDRORisk(self._risk, len(self.environments_), self.step_size)

@@ -126,5 +126,5 @@ class IRMClassifier(DomainClassifier):
             random_state=random_state,
         )
 
-    def _objective(self, n_steps):
+    def _objective(self, module, n_steps):
         return IRMRisk(self._risk, self.weight, n_warmup_steps(self.warmup, n_steps))

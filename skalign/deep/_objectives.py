@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from skalign.deep._penalties import (
     DomainDiscriminator,
     coral_penalty,
+    etf_penalty,
     irm_penalty,
     mmd_penalty,
     reverse_gradient,
@@ -163,6 +164,39 @@ class GroupDRORisk(nn.Module):
             logits = self.weights.log() + self.step_size * risks.detach()
             self.weights = logits.softmax(dim=0)
         return self.weights @ risks
+
+
+class ETFRisk(nn.Module):
+    """An objective, plus the distance of each environment's class means from a simplex.
+
+    Parameters
+    ----------
+    objective : nn.Module
+        With `risk` and `divisor`.
+    weight : float
+        Of the distance: the sum over environments of the squared Frobenius norm of the
+        difference of both matrices, each of norm 1.
+    vertices : Tensor of shape (n_features, n_classes)
+    """
+
+    def __init__(self, objective, weight, vertices):
+        super().__init__()
+        self.objective, self.weight = objective, weight
+        self.register_buffer("vertices", vertices)
+
+    @property
+    def risk(self):
+        return self.objective.risk
+
+    @property
+    def divisor(self):
+        return self.objective.divisor
+
+    def forward(self, features, logits, y, sizes):
+        loss = self.objective(features, logits, y, sizes)
+        parts = zip(features.split(sizes), y.split(sizes), strict=True)
+        distance = sum(etf_penalty(rows, of, self.vertices) for rows, of in parts)
+        return loss + self.weight * distance / self.divisor
 
 
 def n_warmup_steps(warmup, n_steps):

@@ -123,6 +123,38 @@ def _over_pairs(n_environments, penalty):
     return sum(penalty(a, b) for a, b in pairs) / len(pairs)
 
 
+def etf_penalty(features, y, vertices):
+    """Squared distance of class means from the vertices of a simplex, as shapes.
+
+    Parameters
+    ----------
+    features : Tensor of shape (batch, n_features)
+    y : Tensor of shape (batch,)
+        Classes that are not there are left out.
+    vertices : Tensor of shape (n_features, n_classes)
+
+    Returns
+    -------
+    penalty : Tensor of shape ()
+        From 0 to 4; both matrices have Frobenius norm 1.
+
+    References
+    ----------
+    .. [1] Y. Yang et al., "Inducing neural collapse in imbalanced learning: do we
+       really need a learnable classifier at the end of deep neural network?", NeurIPS
+       2022.
+    """
+    member = torch.nn.functional.one_hot(y, vertices.shape[1]).to(features)
+    counts = member.sum(dim=0)
+    present = counts > 0
+    means = (features.T @ member)[:, present] / counts[present]
+    means = means - means.mean(dim=1, keepdim=True)
+    goal = vertices[:, present]
+    goal = goal - goal.mean(dim=1, keepdim=True)
+    norms = means.norm().clamp(min=1e-12), goal.norm().clamp(min=1e-12)
+    return ((means / norms[0] - goal / norms[1]) ** 2).sum()
+
+
 class _ReverseGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx, X, weight):

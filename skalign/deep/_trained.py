@@ -60,7 +60,7 @@ class TrainedMixin(CallbackSupportMixin):
     """An estimator that has a skorch net.
 
     Expects the parameters of `TRAINING_CONSTRAINTS`, and `_make_module()` and
-    `_make_objective(n_steps)`.
+    `_make_objective(module, n_steps)`.
     """
 
     def _train(self, X, y, environment, labels=None):
@@ -117,9 +117,10 @@ class TrainedMixin(CallbackSupportMixin):
                     load_best=True,
                 )
             )
+        module = self._make_module()
         return ResidentNet(
-            self._make_module(),
-            self._make_objective(n_steps),
+            module,
+            self._make_objective(module, n_steps),
             optimizer=torch.optim.Adam,
             lr=self.lr,
             optimizer__weight_decay=self.weight_decay,
@@ -129,6 +130,23 @@ class TrainedMixin(CallbackSupportMixin):
             device=device,
             verbose=0,
         ).initialize()
+
+    def _restore_net(self, weights):
+        """Set the net to one with these weights, ready to be used.
+
+        Raises
+        ------
+        ValueError
+            If the module has not these weights.
+        """
+        net = self._make_net(choose_device(self.device))
+        try:
+            net.module_.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The stored weights do not fit the module: {error}"
+            ) from error
+        self.net_ = net
 
     def _param_groups(self):
         """Parameters that are trained otherwise, as (pattern, dict) of skorch."""

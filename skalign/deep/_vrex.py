@@ -125,5 +125,5 @@ class VRExClassifier(DomainClassifier):
             random_state=random_state,
         )
 
-    def _objective(self, n_steps):
+    def _objective(self, module, n_steps):
         return VRExRisk(self._risk, self.weight, n_warmup_steps(self.warmup, n_steps))

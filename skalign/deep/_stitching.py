@@ -1,0 +1,244 @@
+"""Stitching: a small network from one space to another, learnt from pairs."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from skalign._aligner import AlignerMixin, PairedMixin
+from skalign._validation import atomic, check_pairs
+from skalign.deep._objectives import MeanRisk
+from skalign.deep._risks import SquaredError
+from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
+
+
+class Regressor(nn.Sequential):
+    """A module that trainers can take for a classifier: its inputs are its features."""
+
+    def forward(self, X):
+        return X, super().forward(X)
+
+
+class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator):
+    """Three fully connected layers from source rows to target rows.
+
+    The stitching layer of [1]_: two hidden layers with ReLU, trained to the mean
+    squared error. It bends space as no linear map can, and needs many pairs for it.
+    Read more in the :ref:`User Guide <stitching>`.
+
+    Parameters
+    ----------
+    hidden_factor : int, default=2
+        Width of both hidden layers, in widths of the source space.
+
+    lr : float, default=1e-3
+        Learning rate of Adam.
+
+    weight_decay : float, default=0.0
+        Half of it times the sum of squared parameters is added to the loss.
+
+    batch_size : int or None, default=64
+        Rows of a batch. None takes all rows in each step.
+
+    max_epochs : int, default=30
+        Number of epochs.
+
+    steps_per_epoch : int or None, default=None
+        Steps of an epoch; None is one pass over the rows.
+
+    early_stopping : bool, default=False
+        Hold out a part of the rows, stop when its error has not fallen for some
+        epochs, and go back to the best epoch.
+
+    validation_fraction : float, default=0.1
+        Share of rows held out.
+
+    n_iter_no_change : int, default=10
+        Number of epochs to wait for a better one.
+
+    device : str, default="auto"
+        Where to train: "cpu", "cuda", "cuda:1", "mps". "auto" is "cuda" if there is
+        one, else "cpu".
+
+    warm_start : bool, default=False
+        Let the next `fit` go on with the network that is there.
+
+    callbacks : list of skorch callbacks or None, default=None
+        Told of training, in addition to the callbacks of scikit-learn.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, what is held out and the order of rows. With an int
+        a fit on a CPU is repeated bit by bit.
+
+    Attributes
+    ----------
+    net_ : skorch net
+        `net_.module_` is the trained network, `net_.history` has a row an epoch:
+        `train_loss`, and with `early_stopping` also `valid_loss` and `valid_score`,
+        minus that loss. Losses are in units of the mean variance of a target column.
+
+    x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
+        Means of the training rows, taken off before the network and added after it.
+
+    x_scale_, y_scale_ : float
+        Root mean squared deviation of both sides, by which rows are divided.
+
+    n_iter_ : int
+        Number of epochs.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    LinearAligner : Needs fewer pairs, and is often as good.
+
+    Notes
+    -----
+    Each side is centred and divided by one number, so that neither the unit nor the
+    place of a space matters.
+
+    References
+    ----------
+    .. [1] Z. Lähner and M. Moeller, "On the direct alignment of latent spaces",
+       UniReps workshop, NeurIPS 2023, eq. 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import StitchingRegressor
+    >>> X = np.random.default_rng(0).normal(size=(2000, 2))
+    >>> y = np.c_[np.abs(X[:, 0]), X.sum(axis=1)]
+    >>> aligner = StitchingRegressor(8, random_state=0).fit(X, y)
+    >>> bool(aligner.score(X, y) > 0.99)
+    True
+    """
+
+    _parameter_constraints = {
+        "hidden_factor": [Interval(Integral, 1, None, closed="left")],
+        **TRAINING_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        hidden_factor=2,
+        *,
+        lr=1e-3,
+        weight_decay=0.0,
+        batch_size=64,
+        max_epochs=30,
+        steps_per_epoch=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        device="auto",
+        warm_start=False,
+        callbacks=None,
+        random_state=None,
+    ):
+        self.hidden_factor = hidden_factor
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @atomic
+    def fit(self, X, y):
+        """Train the network on pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, there are fewer than two rows, a value is not finite, or
+            the device is not there.
+        FloatingPointError
+            If the loss stops being finite. The estimator is left as it was.
+        """
+        going_on = self.warm_start and hasattr(self, "net_")
+        X, y, _ = check_pairs(self, X, y, reset=not going_on)
+        if not going_on:
+            self.x_mean_, self.x_scale_ = _centre_and_scale(X)
+            self.y_mean_, self.y_scale_ = _centre_and_scale(y)
+            self._n_features_out = self.n_targets_
+        rows = ((X - self.x_mean_) / self.x_scale_).astype(np.float32)
+        targets = ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
+        self._train(rows, targets, np.zeros(len(rows), dtype=int))
+        return self
+
+    def transform(self, X):
+        """Carry source rows into the target space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_targets)
+            The same rows in the target space.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        return self._map(X)
+
+    def _map(self, X):
+        rows = ((X - self.x_mean_) / self.x_scale_).astype(np.float32)
+        _, mapped = self.net_.forward_rows(torch.from_numpy(rows))
+        mapped = mapped.cpu().numpy().astype(X.dtype, copy=False)
+        return (mapped * self.y_scale_ + self.y_mean_).astype(X.dtype, copy=False)
+
+    def _make_module(self):
+        n_hidden = self.hidden_factor * self.n_features_in_
+        return Regressor(
+            nn.Linear(self.n_features_in_, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, n_hidden),
+            nn.ReLU(),
+            nn.Linear(n_hidden, self.n_targets_),
+        )
+
+    def _make_objective(self, module, n_steps):
+        return MeanRisk(SquaredError())
+
+
+def _centre_and_scale(rows):
+    """Mean of the columns, and root mean squared deviation; 1 where that is 0."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    return mean, float(np.sqrt(np.mean((rows - mean) ** 2))) or 1.0

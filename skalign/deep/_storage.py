@@ -1,0 +1,100 @@
+"""Estimators in a file, without pickle."""
+
+from zipfile import ZIP_STORED, ZipFile
+
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from sklearn.utils.validation import check_is_fitted
+from skops.io import dumps, get_untrusted_types, loads
+
+_REST, _WEIGHTS = "estimator.skops", "weights.safetensors"
+
+
+def save_estimator(estimator, path):
+    """Store a trained estimator: weights by safetensors, the rest by skops.
+
+    What is stored can be used; the state of the optimizer and the training history are
+    left out. A `module` or `callbacks` that were given are code, and not stored.
+
+    Parameters
+    ----------
+    estimator : estimator of `skalign.deep`
+        Fitted.
+    path : str or path-like
+        File to write, a zip archive of the two.
+
+    Raises
+    ------
+    NotFittedError
+        If `estimator` is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> from skalign import StitchingRegressor
+    >>> from skalign.deep import load_estimator, save_estimator
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> aligner = StitchingRegressor(max_epochs=1, random_state=0).fit(X, X)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_estimator(aligner, f"{folder}/map.zip")
+    ...     loaded = load_estimator(f"{folder}/map.zip")
+    >>> bool((loaded.transform(X) == aligner.transform(X)).all())
+    True
+    """
+    check_is_fitted(estimator)
+    weights = estimator.net_.module_.state_dict()
+    weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    rest = _bare(estimator)
+    with ZipFile(path, "w", ZIP_STORED) as archive:
+        archive.writestr(_WEIGHTS, save_tensors(weights))
+        archive.writestr(_REST, dumps(rest))
+
+
+def load_estimator(path, *, module=None, device="auto"):
+    """Read an estimator that :func:`save_estimator` stored.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    module : nn.Module, callable or None, default=None
+        As it was given to the estimator before it was stored.
+    device : str, default="auto"
+        Where to put the network; takes the place of the estimator's own.
+
+    Returns
+    -------
+    estimator : estimator of `skalign.deep`
+        Ready for `predict` and `transform`; `net_` has no history.
+
+    Raises
+    ------
+    ValueError
+        If the file holds types that are not of skalign, or `module` does not fit the
+        weights.
+    """
+    with ZipFile(path) as archive:
+        weights = load_tensors(archive.read(_WEIGHTS))
+        stored = archive.read(_REST)
+    unknown = get_untrusted_types(data=stored)
+    if foreign := [name for name in unknown if not name.startswith("skalign.")]:
+        raise ValueError(f"{path} holds types that are not of skalign: {foreign}.")
+    estimator = loads(stored, trusted=unknown)
+    estimator.device = device
+    if module is not None:
+        estimator.module = module
+    estimator._restore_net(weights)
+    return estimator
+
+
+def _bare(estimator):
+    """A copy without its net and what only training needs."""
+    bare = object.__new__(type(estimator))
+    vars(bare).update(vars(estimator))
+    del bare.net_
+    bare.callbacks = None
+    for name in ("module", "local_model"):
+        if hasattr(bare, name):
+            setattr(bare, name, None)
+    return bare
