@@ -381,7 +381,7 @@ def nc3_duality(X, y, coef, *, sample_domain=None):
 def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
     """NC4: share of rows that a head does not give the class of the nearest mean.
 
-    Read more in the :ref:`User Guide <neural_collapse>`.
+    At collapse both agree [1]_. Read more in the :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
@@ -409,7 +409,7 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
 
     Notes
     -----
-    Neither says that the head is right nor that it is wrong: no true class is compared.
+    Does not say that the head is right: the class of a row counts for the means only.
 
     References
     ----------
