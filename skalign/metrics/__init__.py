@@ -17,6 +17,7 @@ from skalign.metrics._gaussian_wasserstein import (
     frechet_distance,
     gaussian_wasserstein_distance,
 )
+from skalign.metrics._jackknife import jackknife_interval
 from skalign.metrics._mmd import linear_time_mmd, mmd, random_fourier_mmd
 from skalign.metrics._neighbors import (
     mutual_knn,
@@ -85,6 +86,7 @@ __all__ = [
     "frechet_distance",
     "gaussian_wasserstein_distance",
     "gaussian_wasserstein_scorer",
+    "jackknife_interval",
     "linear_time_mmd",
     "make_distance_scorer",
     "make_similarity_scorer",

@@ -66,6 +66,21 @@ def test_nine_in_ten_intervals_hold_the_true_value(metric, truth):
     assert 46 <= held <= 60  # three standard deviations below nine in ten
 
 
+def test_normal_is_made_of_the_bias_and_the_deviation_of_the_resamples():
+    X, Y = draw(20, 30, 1.0, 0)
+    low, high = bootstrap_interval(
+        distance_of_means, X, Y, confidence_level=0.9, n_resamples=99, random_state=0
+    )
+    rng = np.random.RandomState(0)
+    values = [
+        distance_of_means(X[rng.randint(0, 20, 20)], Y[rng.randint(0, 30, 30)])
+        for _ in range(99)
+    ]
+    own = distance_of_means(X, Y)
+    assert_allclose((low + high) / 2, 2 * own - np.mean(values), rtol=0.02)
+    assert_allclose(high - low, 2 * 1.645 * np.std(values, ddof=1), rtol=0.2)
+
+
 def test_pairs_stay_together():
     X, _ = draw(30, 1, 0.0, 0)
     shift = partial(bootstrap_interval, distance_of_means, X, X + [3, 4])
@@ -92,6 +107,6 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="'confidence_level' parameter"):
         bootstrap_interval(distance_of_means, X, Y, confidence_level=1.0)
     with pytest.raises(ValueError, match="'method' parameter"):
-        bootstrap_interval(distance_of_means, X, Y, method="BCa")
+        bootstrap_interval(distance_of_means, X, Y, method="bca")
     with pytest.raises(ValueError, match="Input X contains NaN"):
         bootstrap_interval(distance_of_means, np.full((5, 2), np.nan), Y)
