@@ -1,6 +1,7 @@
 """Objects pasted on backgrounds that go with their class more or less often."""
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,11 +29,16 @@ def read_objects(objects, classes, data_home):
         path = path.expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {path}.")
-        objects = np.load(path)
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"{path} is no .npz file.")
+        with np.load(path) as file:
+            objects = dict(file)
     if not isinstance(objects, Mapping) or not all(key in objects for key in _KEYS):
         raise ValueError(f"{where} must hold {', '.join(_KEYS)}.")
     rgb, mask, label, image_id = (np.asarray(objects[key]) for key in _KEYS)
     check_consistent_length(rgb, mask, label, image_id)
+    if len(rgb) == 0:
+        raise ValueError(f"{where} holds no object.")
     suits = rgb.ndim == 4 and rgb.shape[3] == 3 and rgb.shape[:3] == mask.shape
     if not suits or rgb.dtype != np.uint8 or mask.dtype != np.uint8:
         raise ValueError(
@@ -41,7 +47,15 @@ def read_objects(objects, classes, data_home):
             "(n, height, width) are wanted."
         )
     if "classes" in objects:
-        label = np.asarray(objects["classes"])[label]
+        names = np.asarray(objects["classes"])
+        if label.dtype.kind not in "iu" or not 0 <= label.min() <= label.max() < len(
+            names
+        ):
+            raise ValueError(
+                f"{where} holds labels that are no indices into its {len(names)} "
+                "classes."
+            )
+        label = names[label]
     label = label.astype(str)
     classes = check_kinds(label, classes, "class", where)
     kept = np.flatnonzero(np.isin(label, classes))

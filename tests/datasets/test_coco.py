@@ -214,6 +214,9 @@ def test_objects_may_lie_in_a_file(tmp_path):
     assert_array_equal(read.data, given.data)
     with pytest.raises(FileNotFoundError, match=r"There is no file .*gone\.npz"):
         make_colored_coco("gone.npz", data_home=tmp_path)
+    (tmp_path / "text.npz").write_text("no arrays")
+    with pytest.raises(ValueError, match=r"text\.npz is no \.npz file"):
+        make_colored_coco("text.npz", data_home=tmp_path)
 
 
 def test_scenes_may_lie_in_a_folder(tmp_path):
@@ -256,6 +259,9 @@ def test_what_does_not_suit_is_refused(make, given, message):
         ({"rgb": np.zeros((120, 6, 6, 3))}, r"holds rgb float64 .* bytes"),
         ({"mask": np.zeros((120, 5, 5), np.uint8)}, r"mask uint8 \(120, 5, 5\); bytes"),
         ({"label": np.zeros(7, int)}, "inconsistent numbers of samples"),
+        ({"label": np.full(120, 3)}, "labels that are no indices into its 3 classes"),
+        ({"label": np.full(120, "dog")}, "labels that are no indices into its 3"),
+        ({key: np.zeros(0) for key in make_objects()}, "objects holds no object"),
     ],
 )
 def test_objects_that_do_not_suit_are_refused(change, message):
