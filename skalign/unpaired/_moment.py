@@ -28,6 +28,7 @@ from skalign.unpaired._moment_matching import (
 MAP_ROWS, _MAP_OBJECTIVE = 100, 0.93
 _SOUND_ROWS, _SOUND_OBJECTIVE, _SOUND_SHARES = 20, 0.85, 0.05
 _SOUND_NOISE, _GAUSSIAN_NOISE = 0.2, 0.5
+_EQUAL = 1e-6  # objectives to which climbs end
 
 
 def norm_shells(rows, n_shells):
@@ -62,6 +63,23 @@ def block_weights(source, target):
     signal = np.sqrt(source.signal * target.signal)
     total = signal.sum()
     return signal, signal / total if total > 0 else np.full(3, 1 / 3)
+
+
+def differ_by_chance(source, target, weights, optima):
+    """Whether sampling noise may be all that sets two optima apart.
+
+    The noise of a block, a share `n` of its squared norm, is spread over `m` entries: a
+    difference `d` of its agreement has a variance of about ``4 d n / m``.
+    """
+    rotations = np.array([optimum.rotation for optimum in optima])
+    k = rotations.shape[1]
+    blocks = source.blocks(k), target.blocks(k)
+    each = [Agreement(*blocks, alone)(rotations)[0] for alone in np.eye(3)]
+    noise = np.mean([1 - side.signal for side in (source, target)], axis=0)
+    noise /= np.minimum(source.n_entries(k), target.n_entries(k))
+    variance = 4 * np.sum(weights**2 * noise * np.abs(np.subtract(*np.transpose(each))))
+    difference = abs(optima[0].objective - optima[1].objective)
+    return difference < 2 * np.sqrt(variance) + _EQUAL
 
 
 def rotation_coef(source, target, rotation):
@@ -238,9 +256,10 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
     in a row, or after 500 steps. The covariance-exact map is the same climb between
     the two whitened spaces, without labels by :math:`T` alone.
 
-    Rows whose third moments vanish, such as Gaussian ones, do not fix the rotation: a
-    warning says so, as it does for too few rows, for an objective that stays low and
-    for shares that differ.
+    Rows whose third moments vanish, such as Gaussian ones, do not fix the rotation
+    unless their classes do: a warning says so, as it does for too few rows, for an
+    objective that stays low, for shares that differ, and where sampling noise may be
+    all that sets the rotation above the next best.
 
     Examples
     --------
@@ -334,9 +353,10 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         source, target = shell_sides(
             X, y, n_shells=self.n_shells, n_axes=self.n_components
         )
-        rng = self._align(source, target, min(len(X), len(y)))
+        rng, doubts = self._align(source, target, min(len(X), len(y)))
         self.share_difference_ = share_difference(self._map(X), y, rng)
-        warn_of_doubts(self, shell_doubts(self.skewness_noise_, self.share_difference_))
+        doubts += shell_doubts(self.skewness_noise_, self.share_difference_)
+        warn_of_doubts(self, doubts)
         return self
 
     def _sums(self, rows, labels, name):
@@ -359,14 +379,13 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
             Side(side, weights, embedding)
             for side, embedding in zip((source, target), embeddings, strict=True)
         ]
-        self._align(*sides, n_rows, classes)
-        doubts = []
+        _, doubts = self._align(*sides, n_rows, classes)
         if n_rows < _SOUND_ROWS * self.n_components_:
-            doubts = [f"{n_rows} rows are few for {self.n_components_} axes"]
+            doubts.append(f"{n_rows} rows are few for {self.n_components_} axes")
         warn_of_doubts(self, doubts)
 
     def _align(self, source, target, n_rows, classes=None):
-        """Set the map between two sides."""
+        """Set the map between two sides; return the generator used, and doubts."""
         k = min(source.n_axes, target.n_axes, self.n_components)
         self.signal_, weights = block_weights(source, target)
         self.skewness_noise_ = max(source.skewness_noise, target.skewness_noise)
@@ -374,6 +393,9 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         starts = random_rotations(self.n_restarts, k, rng)
         optima = search(source, target, weights, starts, n_axes=k)
         best = optima[0]
+        doubts = []
+        if len(optima) > 1 and differ_by_chance(source, target, weights, optima[:2]):
+            doubts = ["another rotation agrees as well but for chance"]
         self.map_ = self.map
         if self.map == "auto":
             sure = classes is not None or best.objective >= _MAP_OBJECTIVE
@@ -390,7 +412,7 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         self.classes_, self.n_components_ = classes, k
         self.share_difference_ = None
         self._set_map(coef, source.mean, target.mean)
-        return rng
+        return rng, doubts
 
     def _set_map(self, coef, x_mean, y_mean):
         self.coef_ = coef.astype(self._dtype)

@@ -18,6 +18,7 @@ _FIRST_WIDTH = 10
 _FIRST_KEPT = 8
 _SAME = 0.01
 _MAX_STEPS, _TOL = 500, 1e-7
+_LEAST_MU = 1e-6
 _ROUNDING = 1e-10
 _CHANCE = 1e-3
 _ANCHOR_WEIGHT = 0.5
@@ -133,6 +134,16 @@ class Side:
             third = np.tensordot(third, basis, (0, 0))
         return means, covariances, third
 
+    def n_entries(self, n_axes):
+        """Numbers of free entries of the blocks, of as many axes as hold the variance.
+
+        Where eigenvalues fall, most of the noise is in the entries of the first.
+        """
+        values = self.values[:n_axes]
+        d = values.sum() ** 2 / (values**2).sum()
+        g = len(self._root)
+        return np.array([g * d, g * d * (d + 1) / 2, d * (d + 1) * (d + 2) / 6])
+
     def _signal(self, weights, counts):
         # Noise: the expected squared norm if the rows of every group were Gaussian.
         traces = np.trace(self._covariances, axis1=1, axis2=2)
@@ -221,7 +232,8 @@ def climb(agreement, rotations):
     """
     rotations = rotations.copy()
     values, gradients = agreement(rotations)
-    mu, n_still = np.zeros(len(values)), np.zeros(len(values), dtype=int)
+    # Where the gradient is blind to some directions, they stay as they are.
+    mu, n_still = np.full(len(values), _LEAST_MU), np.zeros(len(values), dtype=int)
     for _ in range(_MAX_STEPS):
         moving = np.flatnonzero(n_still < 3)
         if len(moving) == 0:
@@ -233,7 +245,7 @@ def climb(agreement, rotations):
         n_still[moving] = np.where(np.abs(rises) < _TOL, n_still[moving] + 1, 0)
         rotations[up], gradients[up] = steps[rises >= 0], new_gradients[rises >= 0]
         values[up] = new_values[rises >= 0]
-        mu[up] *= 0.7
+        mu[up] = np.maximum(0.7 * mu[up], _LEAST_MU)
         mu[down] = np.maximum(2 * mu[down], 0.05)
     return rotations, values
 

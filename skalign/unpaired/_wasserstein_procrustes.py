@@ -21,6 +21,7 @@ from skalign.unpaired._matching import draw_groups
 from skalign.unpaired._moment import (
     MAP_ROWS,
     block_weights,
+    differ_by_chance,
     rotation_coef,
     shell_doubts,
     shell_sides,
@@ -31,6 +32,8 @@ from skalign.unpaired._moment_matching import polar, random_rotations, search
 _LOW_COST = 0.1  # matches so near are nearly as good as pairs
 # Rotations whose objective is this near the best are tried on so many rows.
 _TRIED, _TRIED_MARGIN, _TRIED_ROWS, _TRIED_ITER = 4, 0.05, 1000, 2
+# Costs of maps that matching does not tell apart, and how far they carry rows apart.
+_TIED, _APART = 1.05, 0.1
 
 
 def coupling_cross(X, y, n_clusters, rng):
@@ -292,13 +295,23 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
         few = min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS
         kind = "rotation" if few else "covariance"
-        starts = self._starts(X, y, pairs, rng)
+        starts, sides = self._starts(X, y, pairs, rng)
+        doubts = []
         if len(starts) > 1:
             groups = _all_rows(X, y, _TRIED_ROWS, rng)
             stages = [Stage(kind, min(_TRIED_ITER, self.max_iter))]
             tried = [refine(start, stages, groups) for _, start in starts]
             costs = [fit.costs[-1] + _pair_cost(fit, X, y, pairs) for fit in tried]
-            starts = [starts.pop(int(np.argmin(costs))), *starts]
+            first = int(np.argmin(costs))
+            rivals = [
+                fit.aligner
+                for fit, cost, (optimum, _) in zip(tried, costs, starts, strict=True)
+                if cost < _TIED * costs[first]
+                and differ_by_chance(*sides, [starts[first][0], optimum])
+            ]
+            if _carry_apart(X, y, tried[first].aligner, rivals):
+                doubts = ["another map agrees, and matches rows, about as well"]
+            starts = [starts.pop(first), *starts]
         (best, aligner), *others = starts
         self.objective_, self.n_restarts_at_best_ = best.objective, best.n_restarts
         self.next_objective_ = max((o.objective for o, _ in others), default=-np.inf)
@@ -316,7 +329,8 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self._take(fit.aligner)
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)
-        warn_of_doubts(self, shell_doubts(self.skewness_noise_, self.share_difference_))
+        doubts += shell_doubts(self.skewness_noise_, self.share_difference_)
+        warn_of_doubts(self, doubts)
         if fit.move >= self.tol and self.max_iter:
             warnings.warn(
                 f"WassersteinProcrustesAligner stopped after {self.n_iter_} iterations"
@@ -328,7 +342,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         return self
 
     def _starts(self, X, y, pairs, rng):
-        """Return the rotations that agree about best, and each as a fitted map."""
+        """Return the best rotations, each with its map, and what they compare."""
         source, target = shell_sides(
             X, y, n_shells=self.n_shells, n_axes=self.n_components
         )
@@ -349,7 +363,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         optima = search(source, target, weights, starts, n_axes=k, pairs=known)
         least = optima[0].objective - _TRIED_MARGIN
         means = source.mean.astype(X.dtype), target.mean.astype(X.dtype)
-        return [
+        starts = [
             (
                 optimum,
                 fixed_map(
@@ -360,6 +374,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
             for optimum in optima[:_TRIED]
             if optimum.objective > least
         ]
+        return starts, (source, target, weights)
 
     def _take(self, aligner):
         """Take over the map of a fitted aligner."""
@@ -386,6 +401,13 @@ def _pair_cost(fit, X, y, pairs):
         return 0.0
     steps = fit.aligner.transform(X[pairs[:, 0]]) - y[pairs[:, 1]]
     return float(np.mean(steps**2) / np.mean(y.var(axis=0)))
+
+
+def _carry_apart(X, y, aligner, others):
+    """Whether one of the others carries rows far from where an aligner does."""
+    mapped = aligner.transform(X)
+    far = _APART * np.mean(y.var(axis=0))
+    return any(np.mean((other.transform(X) - mapped) ** 2) > far for other in others)
 
 
 def _check_positions(pairs, n_source, n_target):

@@ -223,6 +223,25 @@ def test_stopping_early_warns(turned):
         ICPAligner("rotation", init="identity", max_iter=1, tol=1e-9).fit(*turned)
 
 
+def test_a_start_by_moments_that_is_doubtful_is_passed_on(make_clouds):
+    rng = np.random.default_rng(0)
+    X, y = (rng.normal(size=(3000, 4)) * [3, 2, 1.5, 1] for _ in range(2))
+    with pytest.warns(UserWarning, match="about Gaussian fix no rotation"):
+        ICPAligner(random_state=0, max_iter=100).fit(X, y)
+    labels, target_labels = np.arange(3000) % 2, np.arange(3000) % 2
+    with pytest.warns(UserWarning, match="another rotation agrees as well"):
+        ICPAligner(random_state=0, max_iter=100).fit(
+            X, y, labels=labels, target_labels=target_labels
+        )
+    few = make_clouds(60, 12)
+    with pytest.warns(UserWarning, match="60 rows are few for 12 axes"):
+        ICPAligner(random_state=0, max_iter=100).fit(few.X, few.y, **few.classes)
+    clouds = make_clouds(4000, 8)
+    rare = np.flatnonzero((clouds.target_labels > 1) | (np.arange(4100) % 5 == 0))
+    with pytest.warns(UserWarning, match="class shares may differ"):
+        ICPAligner(random_state=0, max_iter=100).fit(clouds.X, clouds.y[rare])
+
+
 def test_starts_that_do_not_suit_are_refused(make_clouds):
     clouds = make_clouds(coef=np.ones((3, 2)))
     with pytest.raises(ValueError, match="equal widths: X has 3 columns, y has 2"):

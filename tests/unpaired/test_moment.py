@@ -193,6 +193,44 @@ def test_gaussian_rows_are_found_out(same_rows):
         MomentAligner(random_state=0).fit(X, rng.permutation(X) if same_rows else y)
 
 
+@pytest.mark.parametrize("n_columns_moved", [1, 5])
+def test_gaussian_classes_that_fix_no_rotation_are_found_out(n_columns_moved):
+    rng = np.random.default_rng(0)
+    turn = ortho_group.rvs(5, random_state=0)
+    sides, labels = [], []
+    for _ in range(2):
+        labels.append(rng.integers(2, size=4000))
+        step = 2.0 * (np.arange(5) < n_columns_moved)
+        rows = rng.normal(size=(4000, 5)) * [3, 2, 1.5, 1, 0.7]
+        sides.append(rows + labels[-1][:, None] * step)
+    with pytest.warns(UserWarning, match="another rotation agrees as well"):
+        MomentAligner(random_state=0).fit(
+            sides[0], sides[1] @ turn, labels=labels[0], target_labels=labels[1]
+        )
+
+
+def test_classes_in_all_directions_fix_the_rotation_of_gaussian_rows():
+    rng = np.random.default_rng(0)
+    turn = ortho_group.rvs(5, random_state=0)
+    centres = 2 * rng.normal(size=(10, 5))
+    labels, target_labels = rng.integers(10, size=(2, 4000))
+    X, y = (rng.normal(size=(4000, 5)) + centres[c] for c in (labels, target_labels))
+    aligner = MomentAligner(random_state=0)  # no warning
+    aligner.fit(X, y @ turn, labels=labels, target_labels=target_labels)
+    error = np.mean((aligner.transform(X) - X @ turn) ** 2)
+    assert error < 0.01 * np.mean(y.var(axis=0))
+
+
+def test_a_gaussian_part_of_skewed_rows_is_found_out():
+    rng = np.random.default_rng(0)
+    X, y = (
+        np.hstack([rng.gamma(1.0, size=(3000, 3)), rng.normal(size=(3000, 2))])
+        for _ in range(2)
+    )
+    with pytest.warns(UserWarning, match="another rotation agrees as well"):
+        MomentAligner(random_state=0).fit(X, y @ ortho_group.rvs(5, random_state=0))
+
+
 def test_too_few_rows_are_found_out(make_clouds):
     clouds = make_clouds(240, 12)
     with pytest.warns(UserWarning, match="the rows are too few"):

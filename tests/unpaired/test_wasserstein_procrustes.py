@@ -129,6 +129,16 @@ def test_gaussian_rows_are_found_out():
         on_few_rows().fit(X, y)
 
 
+def test_a_gaussian_part_of_skewed_rows_is_found_out():
+    rng = np.random.default_rng(0)
+    X, y = (
+        np.hstack([rng.gamma(1.0, size=(2000, 3)), rng.normal(size=(2000, 2))])
+        for _ in range(2)
+    )
+    with pytest.warns(UserWarning, match="another map agrees, and matches"):
+        on_few_rows().fit(X, y @ ortho_group.rvs(5, random_state=0))
+
+
 def test_too_few_rows_are_found_out(make_clouds):
     clouds = make_clouds(200, 12)
     with pytest.warns(UserWarning, match="the rows are too few"):
