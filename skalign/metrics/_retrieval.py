@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from skalign.metrics._validation import check_spaces
 
 _MAX_BLOCK_ROWS = 256
+_MAX_BLOCK_BYTES = 2**25
 _SHARED_CONSTRAINTS = {
     "X": ["array-like"],
     "Y": ["array-like"],
@@ -68,8 +69,8 @@ def retrieval_accuracy(X, Y, *, k=1, relevant=None, metric="cosine", csls=None):
 
     Notes
     -----
-    Similarities are held for a block of at most 256 queries at a time, fewer where
-    scikit-learn's `working_memory` asks for it.
+    Similarities are held for a block of at most 256 queries at a time, and of 32 MiB,
+    less where scikit-learn's `working_memory` asks for it.
 
     References
     ----------
@@ -275,5 +276,5 @@ def _rounding(X, Y, handicap):
 def _block_rows(Y):
     """Return how many rows to compare with all of `Y` at a time."""
     row_bytes = (Y.itemsize + 1) * len(Y)  # similarities, and which are large
-    memory = get_config()["working_memory"] * 2**20
+    memory = min(get_config()["working_memory"] * 2**20, _MAX_BLOCK_BYTES)
     return int(np.clip(memory // row_bytes, 1, _MAX_BLOCK_ROWS))
