@@ -4,16 +4,20 @@ python benchmarks/metrics_cost.py           # writes benchmarks/results/metrics_
 python benchmarks/metrics_cost.py --figure  # and draws it, beside
 python benchmarks/metrics_cost.py --ratio   # mmd against its bare products and exp
 
-A size is left out where the growth so far says that it takes longer than `--longest`,
-and where a matrix of all pairs would pass scikit-learn's `working_memory`.
+Seconds are of the processor, since the machine may be shared: set OMP_NUM_THREADS=1,
+and they are those of one core. A row that the table has is not measured again. A size
+is left out where the growth so far says that it takes longer than `--longest` seconds;
+where a matrix of all pairs would pass scikit-learn's `working_memory`, the row says so.
 """
 
 import argparse
 import csv
 import os
+import platform
 import time
 import tracemalloc
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -68,36 +72,64 @@ def make_spaces(n_samples, n_features, dtype=np.float64):
 def cost(measure, X, Y):
     """Return the seconds of one call, and the MiB it held beyond its inputs."""
     tracemalloc.start()
-    start = time.perf_counter()
-    measure(X, Y)
-    seconds = time.perf_counter() - start
-    peak = tracemalloc.get_traced_memory()[1] / 2**20
-    tracemalloc.stop()
+    start = time.process_time()
+    try:
+        measure(X, Y)
+        seconds = time.process_time() - start
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
     return seconds, peak
 
 
+def read():
+    """Return the records of the table, as far as there is one."""
+    if not RESULTS.exists():
+        return []
+    with RESULTS.open() as file:
+        return list(csv.DictReader(file))
+
+
 def costs(longest):
-    """Generate a record for each measure and size."""
-    for name, measure in MEASURES.items():
-        measure(*make_spaces(200, N_FEATURES))
-        found = []
-        for n_samples in SIZES:
-            if len(found) > 1 and found[-1] ** 2 / found[-2] > longest:
-                break
+    """Measure what the table lacks, from few rows to many, and add it row by row."""
+    packages = ("skalign", "numpy", "scipy", "scikit-learn", "POT")
+    conditions = {
+        "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared",
+        "versions": " ".join(f"{name}={version(name)}" for name in packages),
+    }
+    found = {(row["measure"], int(row["n_samples"])): row["seconds"] for row in read()}
+    for i, n_samples in enumerate(SIZES):
+        for name, measure in MEASURES.items():
+            if (name, n_samples) in found:
+                continue
+            before = [found.get((name, size)) for size in SIZES[max(i - 2, 0) : i]]
+            if not all(before):
+                continue  # a smaller size was refused or left out already
+            if i > 1 and float(before[1]) ** 2 / float(before[0]) > longest:
+                continue
+            measure(*make_spaces(200, N_FEATURES))
+            record = {"measure": name, "n_samples": n_samples, "n_features": N_FEATURES}
             try:
                 seconds, peak = cost(measure, *make_spaces(n_samples, N_FEATURES))
+                record |= {"seconds": f"{seconds:.4f}", "peak_mib": f"{peak:.1f}"}
+                record["refused"] = ""
             except ValueError as error:
-                print(f"{name}, {n_samples} rows: {error}")
-                break
-            found.append(seconds)
-            print(f"{name}, {n_samples} rows: {seconds:.3f} s, {peak:.1f} MiB")
-            yield {
-                "measure": name,
-                "n_samples": n_samples,
-                "n_features": N_FEATURES,
-                "seconds": f"{seconds:.4f}",
-                "peak_mib": f"{peak:.1f}",
-            }
+                record |= {"seconds": "", "peak_mib": "", "refused": str(error)}
+            found[name, n_samples] = record["seconds"]
+            print(*record.values(), sep=", ", flush=True)
+            append(record | conditions)
+
+
+def append(record):
+    """Add a row to the table."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    fresh = not RESULTS.exists()
+    with RESULTS.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(record))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(record)
 
 
 def bare_mmd(X, Y):
@@ -115,11 +147,11 @@ def print_ratio(dtype, n_samples=50_000, n_features=128, turns=2):
     X, Y = make_spaces(n_samples, n_features, dtype)
     X_small, Y_small = X / n_features, Y / n_features  # exponents near zero
     for _ in range(turns):
-        start = time.perf_counter()
+        start = time.process_time()
         metrics.mmd(X, Y, gamma=1 / 256)
-        middle = time.perf_counter()
+        middle = time.process_time()
         bare_mmd(X_small, Y_small)
-        ours, bare = middle - start, time.perf_counter() - middle
+        ours, bare = middle - start, time.process_time() - middle
         print(f"{dtype}: {ours:.1f} s, bare {bare:.1f} s, {ours / bare:.2f} x")
 
 
@@ -130,8 +162,7 @@ def draw():
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    with RESULTS.open() as file:
-        records = list(csv.DictReader(file))
+    records = [row for row in read() if row["seconds"]]
     figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
     for i, name in enumerate(MEASURES):
         own = [record for record in records if record["measure"] == name]
@@ -140,7 +171,7 @@ def draw():
             values = [float(record[column]) for record in own]
             style = ("-", "--", ":")[i // 7]
             ax.loglog(n_samples, values, style, marker="o", color=f"C{i % 7}", ms=3)
-    axes[0].set(xlabel="rows a side", ylabel="seconds")
+    axes[0].set(xlabel="rows a side", ylabel="seconds of one core")
     axes[1].set(xlabel="rows a side", ylabel="MiB beyond the inputs")
     figure.legend(axes[0].lines, MEASURES, loc="outside right upper", fontsize=8)
     figure.savefig(RESULTS.with_suffix(".png"), dpi=100)
@@ -149,7 +180,7 @@ def draw():
 def main():
     """Write the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--longest", type=float, default=150)
+    parser.add_argument("--longest", type=float, default=150, help="seconds of a row")
     parser.add_argument("--figure", action="store_true")
     parser.add_argument("--ratio", action="store_true")
     arguments = parser.parse_args()
@@ -158,12 +189,7 @@ def main():
         for dtype in ("float32", "float64"):
             print_ratio(dtype)
         return
-    records = list(costs(arguments.longest))
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(records[0]))
-        writer.writeheader()
-        writer.writerows(records)
+    costs(arguments.longest)
     if arguments.figure:
         draw()
 
