@@ -19,7 +19,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skalign._validation import FLOATS
 
-_LOCAL_BATCH, _LOCAL_STEPS = 200, 60  # a batch of MLPClassifier
+_MANY_ROWS = 10_000
 
 
 class Partition(NamedTuple):
@@ -46,7 +46,7 @@ def too_few_rows(y, n_environments):
         "class_weight": [StrOptions({"balanced"}), None],
         "tol": [Interval(Real, 0, 1, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "initial": ["array-like", None],
+        "initial": [StrOptions({"errors", "random"}), "array-like"],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -61,13 +61,13 @@ def partition_environments(
     cross_fit=True,
     class_weight="balanced",
     tol=0.002,
-    max_iter=30,
-    initial=None,
+    max_iter=15,
+    initial="errors",
     random_state=None,
 ):
     """Divide rows among local models, each row to the one that explains its class best.
 
-    From a random division on: a model is fitted to each environment, and each row goes
+    From a first division on: a model is fitted to each environment, and each row goes
     to the model under which its class is most likely. Two things keep this from its
     trivial answers: classes have equal weight in each environment, else "environment =
     class" explains all rows; and a row is judged by models that were not fitted to it,
@@ -87,9 +87,9 @@ def partition_environments(
     n_environments : int, default=2
         Number of environments.
     local_model : classifier or None, default=None
-        With `predict_proba`. None is a network of 64 hidden units, stopped after
-        60 steps, or after one pass over the rows where that is longer: it is not
-        to remember rows.
+        With `predict_proba`. None is a network of 64 hidden units that is stopped
+        early, after 10 steps of L-BFGS, or after one pass of Adam over 10,000 rows or
+        more: it is to learn what predicts best, and to remember nothing.
     assign_by : {"likelihood", "confidence"}, default="likelihood"
         A row goes to the model with the largest probability of its class, or, reading
         the paper to the letter, of any class. The latter ignores `y` and fails on
@@ -100,10 +100,14 @@ def partition_environments(
         Weight of rows in a local model.
     tol : float, default=0.002
         Stop when a smaller share of rows changes its environment.
-    max_iter : int, default=30
+    max_iter : int, default=15
         Largest number of rounds.
-    initial : array-like of shape (n_samples,) or None, default=None
-        Numbers from 0 to start from. None draws them.
+    initial : {"errors", "random"} or array-like of shape (n_samples,), default="errors"
+        "errors" starts from how well one model of all rows predicts the class of a row
+        it was not fitted to: equal parts of that order, or for two environments the
+        rows that it gets right and wrong. "random" draws environments, as in the
+        paper; a few thousand rows are needed then for one of them to get ahead. Or
+        numbers from 0.
     random_state : int, RandomState instance or None, default=None
         Determines the first division, halves and local models.
 
@@ -159,29 +163,20 @@ def partition_environments(
     X = X - X.mean(axis=0)
     X /= np.sqrt(np.mean(X**2)) or 1.0
     rng = check_random_state(random_state)
-    if initial is None:
+    if isinstance(initial, str):
         environment = rng.randint(n_environments, size=len(y))
     else:
         environment = np.array(initial)
     if local_model is None:
-        n_rows = len(y) // (n_environments * (2 if cross_fit else 1))
-        n_passes = -(-_LOCAL_STEPS // -(-n_rows // _LOCAL_BATCH))
-        local_model = MLPClassifier(64, max_iter=n_passes)
-    worst = rng.permutation(len(y))
-    environment = _reseed(environment, y, n_environments, worst)
+        local_model = _default_model(len(y) // n_environments // (1 + cross_fit))
+    judge = {"model": local_model, "assign_by": assign_by, "rng": rng}
+    judge |= {"class_weight": class_weight, "cross_fit": cross_fit}
+    if isinstance(initial, str) and initial == "errors":
+        alone = _fit_of_rows(X, y, np.zeros(len(y), int), 1, **judge)[0]
+        environment = _by_errors(alone, n_environments)
+    environment = _reseed(environment, y, n_environments, rng.permutation(len(y)))
     for n_iter in range(1, max_iter + 1):  # noqa: B007
-        half = _halves(environment, y, rng) if cross_fit else np.zeros(len(y), int)
-        fit = np.full((n_environments, len(y)), -np.inf)
-        for e in range(n_environments):
-            for h in np.unique(half):
-                judged = half != h if cross_fit else half == h
-                rows = (environment == e) & (half == h)
-                model = _fitted(local_model, X[rows], y[rows], class_weight, rng)
-                shares = model.predict_proba(X[judged])
-                if assign_by == "likelihood":
-                    fit[e, judged] = shares[np.arange(len(shares)), y[judged]]
-                else:
-                    fit[e, judged] = shares.max(axis=1)
+        fit = _fit_of_rows(X, y, environment, n_environments, **judge)
         before, environment = environment, fit.argmax(axis=0)
         environment = _reseed(environment, y, n_environments, fit.max(axis=0).argsort())
         changed = float(np.mean(environment != before))
@@ -195,6 +190,45 @@ def partition_environments(
             stacklevel=3,
         )
     return Partition(environment, n_iter, changed)
+
+
+def _default_model(n_rows):
+    """A network that is stopped before it remembers rows."""
+    if n_rows < _MANY_ROWS:
+        return MLPClassifier(64, solver="lbfgs", max_iter=10)
+    return MLPClassifier(64, max_iter=1)
+
+
+def _by_errors(fit, n_environments):
+    """Equal parts by how well rows fit; for two, those below and above one half."""
+    if n_environments == 2:
+        return (fit < 0.5).astype(int)
+    return fit.argsort().argsort() * n_environments // len(fit)
+
+
+def _fit_of_rows(
+    X, y, environment, n_environments, *, model, assign_by, class_weight, cross_fit, rng
+):
+    """How well the model of each environment fits each row.
+
+    Returns
+    -------
+    fit : ndarray of shape (n_environments, n_samples)
+        Probability of the class of the row, or of the likeliest class.
+    """
+    half = _halves(environment, y, rng) if cross_fit else np.zeros(len(y), int)
+    fit = np.empty((n_environments, len(y)))
+    for e in range(n_environments):
+        for h in np.unique(half):
+            judged = half != h if cross_fit else half == h
+            rows = (environment == e) & (half == h)
+            local = _fitted(model, X[rows], y[rows], class_weight, rng)
+            shares = local.predict_proba(X[judged])
+            if assign_by == "likelihood":
+                fit[e, judged] = shares[np.arange(len(shares)), y[judged]]
+            else:
+                fit[e, judged] = shares.max(axis=1)
+    return fit
 
 
 def _halves(environment, y, rng):

@@ -58,6 +58,10 @@ class NCFALClassifier(DomainClassifier):
         How a row finds its environment, as `assign_by` of
         :func:`~skalign.deep.partition_environments`; "random" draws it, as a control.
 
+    start : {"errors", "random"}, default="errors"
+        Division that the partition starts from, as `initial` of
+        :func:`~skalign.deep.partition_environments`.
+
     local_model : classifier or None, default=None
         Local model of the partition; None is a small network trained for one pass.
 
@@ -194,6 +198,7 @@ class NCFALClassifier(DomainClassifier):
         **DomainClassifier._parameter_constraints,
         "n_environments": [Interval(Integral, 2, None, closed="left")],
         "partition": [StrOptions({"likelihood", "confidence", "random"})],
+        "start": [StrOptions({"errors", "random"})],
         "local_model": [HasMethods(["fit", "predict_proba"]), None],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
         "n_network_features": [Interval(Integral, 2, None, closed="left")],
@@ -218,6 +223,7 @@ class NCFALClassifier(DomainClassifier):
         n_environments=2,
         *,
         partition="likelihood",
+        start="errors",
         local_model=None,
         n_rounds=1,
         n_network_features=16,
@@ -250,6 +256,7 @@ class NCFALClassifier(DomainClassifier):
     ):
         self.n_environments = n_environments
         self.partition = partition
+        self.start = start
         self.local_model = local_model
         self.n_rounds = n_rounds
         self.n_network_features = n_network_features
@@ -344,7 +351,7 @@ class NCFALClassifier(DomainClassifier):
                 self.n_environments,
                 local_model=self.local_model,
                 assign_by=self.partition,
-                initial=self.environment_,
+                initial=self.start if self.environment_ is None else self.environment_,
                 random_state=rng,
             )
         self.environment_, self.partition_changed_ = found.environment, found.changed
