@@ -177,6 +177,12 @@ def _cost(matches, target):
     return float(matches.distances.mean() / target.var(axis=0).sum())
 
 
+def _of_classes(classes, rows, labels):
+    """Rows of some classes, and their labels."""
+    kept = np.isin(labels, classes)
+    return (rows, labels) if kept.all() else (rows[kept], labels[kept])
+
+
 class ICPAligner(
     CallbackSupportMixin, InnerAlignerMixin, MetaEstimatorMixin, BaseEstimator
 ):
@@ -385,12 +391,15 @@ class ICPAligner(
             self.matching_cost_ = 0.0
             return self
         rng = check_random_state(self.random_state)
-        start = self._start(X, y, labels, target_labels, rng)
         if labels is None or target_labels is None:
+            start = self._start(X, y, labels, target_labels, rng)
             labels, target_labels = np.zeros(len(X), int), np.zeros(len(y), int)
             groups = draw_groups(labels, target_labels, [0], self.max_samples, rng)
         else:
             self.classes_ = shared_classes(labels, target_labels, minimum=1)
+            X, labels = _of_classes(self.classes_, X, labels)
+            y, target_labels = _of_classes(self.classes_, y, target_labels)
+            start = self._start(X, y, labels, target_labels, rng)
             groups = draw_groups(
                 labels, target_labels, self.classes_, self.max_samples, rng
             )

@@ -79,8 +79,8 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
     Parameters
     ----------
     init : {"moments", "gw"}, default="moments"
-        Where the search for rotations begins: "moments" at random rotations, "gw" at
-        the one of a Gromov-Wasserstein plan between k-means centroids [2]_.
+        Where the search for rotations begins: "moments" at random rotations, "gw" also
+        at the one of a Gromov-Wasserstein plan between k-means centroids [2]_.
 
     least_squares : {"auto"} or bool, default="auto"
         Whether to finish with least squares on the matches (:class:`LinearAligner`).
@@ -89,7 +89,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         below 0.1; elsewhere least squares would shrink the map.
 
     n_restarts : int, default=50
-        Random rotations that ``init="moments"`` starts from.
+        Random rotations to start from.
 
     n_shells : int, default=8
         Shells of equal norm whose moments are compared; at most half the rows of a
@@ -353,7 +353,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         if self.init == "gw":
             cross = coupling_cross(X, y, self.n_clusters, rng)
             left, right = (s.axes[:, : starts.shape[1]] for s in (source, target))
-            starts = polar(left.T @ cross @ right)[None]
+            starts = np.concatenate([polar(left.T @ cross @ right)[None], starts])
         known = None
         if pairs is not None:
             known = (

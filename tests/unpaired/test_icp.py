@@ -272,6 +272,12 @@ def test_one_sided_classes_are_left_out_and_named(make_clouds):
     assert_array_equal(icp.classes_, [0, 1, 2])
     error = np.mean((icp.transform(clouds.X) - clouds.truth(clouds.X)) ** 2)
     assert error < 0.01 * np.mean(clouds.y.var(axis=0))
+    with pytest.warns(UserWarning, match="Left out") as caught:
+        ICPAligner(init="means").fit(
+            clouds.X, clouds.y[kept], labels=clouds.labels,
+            target_labels=clouds.target_labels[kept],
+        )  # fmt: skip
+    assert len(caught) == 1  # and not once more by the start
 
 
 class Watch:
