@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from skalign import metrics
+from skalign.plotting._axes import COLORS, MARKERS
 
 RESULTS = Path(__file__).parent / "results" / "metrics_cost.csv"
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
@@ -170,7 +171,8 @@ def draw():
         for ax, column in zip(axes, ("seconds", "peak_mib"), strict=True):
             values = [float(record[column]) for record in own]
             style = ("-", "--", ":")[i // 7]
-            ax.loglog(n_samples, values, style, marker="o", color=f"C{i % 7}", ms=3)
+            look = {"color": COLORS[i % 7], "marker": MARKERS[i % 7], "ms": 4}
+            ax.loglog(n_samples, values, style, **look)
     axes[0].set(xlabel="rows a side", ylabel="seconds of one core")
     axes[1].set(xlabel="rows a side", ylabel="MiB beyond the inputs")
     figure.legend(axes[0].lines, MEASURES, loc="outside right upper", fontsize=8)
