@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,23 @@ LIFTS = [
     LabeledOnly(LogisticRegression()),
     LabeledOnly(Ridge()),
 ]
-ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS]
+TRAINED = []
+if find_spec("torch") and find_spec("skorch"):
+    fast = {"hidden_layer_sizes": (32,), "max_epochs": 10, "lr": 0.01}
+    TRAINED = [
+        skalign.ERMClassifier(**fast, random_state=0),
+        skalign.IRMClassifier(**fast, random_state=0),
+        skalign.VRExClassifier(**fast, random_state=0),
+        skalign.GroupDROClassifier(**fast, random_state=0),
+        skalign.DeepCORALClassifier(**fast, random_state=0),
+        skalign.MMDClassifier(**fast, random_state=0),
+        skalign.DANNClassifier(**fast, random_state=0),
+        skalign.NCFALClassifier(
+            local_model=LogisticRegression(), **fast, random_state=0
+        ),
+        skalign.StitchingRegressor(random_state=0),
+    ]
+ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *TRAINED]
 
 
 # What the checks hand over as y are class labels: no target rows, so unpaired
@@ -86,6 +103,7 @@ ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:y holds no target rows:UserWarning"),
     pytest.mark.filterwarnings("ignore:There is (neither|no):UserWarning"),
+    pytest.mark.filterwarnings("ignore:The environments that were found:UserWarning"),
 ]
 
 

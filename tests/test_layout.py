@@ -24,7 +24,7 @@ ROOMS = [
     "cli",
 ]
 SHARED = {"_validation", "_aligner"}
-OPTIONAL = {"torch", "skorch", "matplotlib", "dask", "distributed", "flwr", "ot"}
+OPTIONAL = {"torch", "skorch", "matplotlib", "dask", "distributed", "flwr", "ot", "PIL"}
 
 
 def _imports(path, top_level_only=False):

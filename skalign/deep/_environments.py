@@ -35,6 +35,12 @@ def too_few_rows(y, n_environments):
     return np.unique(y, return_counts=True)[1].min() < 2 * n_environments
 
 
+def random_environments(y, n_environments, rng):
+    """Draw environments, with at least two rows of each class in each."""
+    environment = rng.randint(n_environments, size=len(y))
+    return _reseed(environment, y, n_environments, rng.permutation(len(y)))
+
+
 @validate_params(
     {
         "X": ["array-like"],
@@ -164,7 +170,7 @@ def partition_environments(
     X /= np.sqrt(np.mean(X**2)) or 1.0
     rng = check_random_state(random_state)
     if isinstance(initial, str):
-        environment = rng.randint(n_environments, size=len(y))
+        environment = random_environments(y, n_environments, rng)
     else:
         environment = np.array(initial)
     if local_model is None:
@@ -174,7 +180,7 @@ def partition_environments(
     if isinstance(initial, str) and initial == "errors":
         alone = _fit_of_rows(X, y, np.zeros(len(y), int), 1, **judge)[0]
         environment = _by_errors(alone, n_environments)
-    environment = _reseed(environment, y, n_environments, rng.permutation(len(y)))
+    environment = _reseed(environment, y, n_environments, np.arange(len(y)))
     for n_iter in range(1, max_iter + 1):  # noqa: B007
         fit = _fit_of_rows(X, y, environment, n_environments, **judge)
         before, environment = environment, fit.argmax(axis=0)

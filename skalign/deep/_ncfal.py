@@ -12,7 +12,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from skalign.deep._domain_classifier import DomainClassifier
-from skalign.deep._environments import partition_environments, too_few_rows
+from skalign.deep._environments import (
+    partition_environments,
+    random_environments,
+    too_few_rows,
+)
 from skalign.deep._etf import SimplexETFHead
 from skalign.deep._masks import ChannelMix, StochasticMask
 from skalign.deep._modules import Classifier, n_outputs
@@ -70,8 +74,9 @@ class NCFALClassifier(DomainClassifier):
         the second on, the local models see what the mask takes away, or, without a
         mask, the rows as they are.
 
-    n_network_features : int, default=16
-        Width of the features, at least the number of classes.
+    n_network_features : int or None, default=None
+        Width of the features, at least the number of classes. None is 16, or that
+        number where it is larger.
 
     head : {"etf", "linear"}, default="etf"
         The fixed simplex, or a linear layer that is trained, for comparison.
@@ -201,7 +206,7 @@ class NCFALClassifier(DomainClassifier):
         "start": [StrOptions({"errors", "random"})],
         "local_model": [HasMethods(["fit", "predict_proba"]), None],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
-        "n_network_features": [Interval(Integral, 2, None, closed="left")],
+        "n_network_features": [Interval(Integral, 2, None, closed="left"), None],
         "head": [StrOptions({"etf", "linear"})],
         "loss": [StrOptions({"dot", "cross_entropy"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -226,7 +231,7 @@ class NCFALClassifier(DomainClassifier):
         start="errors",
         local_model=None,
         n_rounds=1,
-        n_network_features=16,
+        n_network_features=None,
         head="etf",
         loss="dot",
         temperature=1.0,
@@ -290,7 +295,8 @@ class NCFALClassifier(DomainClassifier):
         )
 
     def _fit(self, X, y, sample_domain):
-        if self.n_network_features < len(self.classes_):
+        self._n_features_out = self.n_network_features or max(16, len(self.classes_))
+        if self._n_features_out < len(self.classes_):
             raise ValueError(
                 f"n_network_features={self.n_network_features} must be at least the "
                 f"number of classes, {len(self.classes_)}."
@@ -341,7 +347,7 @@ class NCFALClassifier(DomainClassifier):
             return
         self.environments_ = np.arange(self.n_environments)
         if self.partition == "random":
-            self.environment_ = rng.randint(self.n_environments, size=len(y))
+            self.environment_ = random_environments(y, self.n_environments, rng)
             return
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "After .* rounds")  # said below
@@ -385,13 +391,13 @@ class NCFALClassifier(DomainClassifier):
 
     def _make_module(self):
         network = self._make_encoder()
-        last = nn.Linear(n_outputs(network, self.shape_), self.n_network_features)
-        self._n_features_out = self.n_network_features
+        n_features = self._n_features_out
+        last = nn.Linear(n_outputs(network, self.shape_), n_features)
         if self.head == "linear":
-            head = nn.Linear(self.n_network_features, len(self.classes_))
+            head = nn.Linear(n_features, len(self.classes_))
         else:
             head = SimplexETFHead(
-                self.n_network_features,
+                n_features,
                 len(self.classes_),
                 random_state=check_random_state(self.random_state),
             )
@@ -399,7 +405,7 @@ class NCFALClassifier(DomainClassifier):
         if self.mask == "channel":
             mask = ChannelMix(self.shape_[0])
         elif self.mask is not None:
-            shape = self.shape_ if self.mask == "pixel" else self.n_network_features
+            shape = self.shape_ if self.mask == "pixel" else n_features
             mask = StochasticMask(shape, self.mask_noise)
         return Classifier(
             _MaskedEncoder(network, last, mask, self.mask, self._normalizes), head
