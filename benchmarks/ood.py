@@ -61,7 +61,7 @@ IRM_WEIGHT, IRM_DECAY, IRM_LR = (
     2 * 0.00110794568,
     0.0004898536566546834,
 )
-NCFAL = {"n_network_features": 16}
+NCFAL = {"n_network_features": 16, "weight": 1e4}
 # Name: (environments, estimator). "inferred" is one partition a seed, the same for all.
 METHODS = {
     "ERM": ("given", ERMClassifier()),
@@ -69,13 +69,13 @@ METHODS = {
     "NCFAL": ("given", NCFALClassifier(**NCFAL)),
     "NCFAL, inferred": ("inferred", NCFALClassifier(
         penalty="vrex", normalize=False, **NCFAL)),
-    "VREx": ("given", VRExClassifier()),
-    "VREx, inferred": ("inferred", VRExClassifier()),
+    "VREx": ("given", VRExClassifier(1e4)),
+    "VREx, inferred": ("inferred", VRExClassifier(1e4)),
     "IRM, inferred": ("inferred", IRMClassifier(IRM_WEIGHT)),
     "equal weight, inferred": ("inferred", VRExClassifier(0)),
     "NCFAL, random": ("random", NCFALClassifier(
         penalty="vrex", normalize=False, **NCFAL)),
-    "VREx, random": ("random", VRExClassifier()),
+    "VREx, random": ("random", VRExClassifier(1e4)),
     "GroupDRO": ("given", GroupDROClassifier()),
     "grey": ("grey", ERMClassifier()),
     # Ablations.

@@ -28,6 +28,7 @@ class Partition(NamedTuple):
     environment: np.ndarray  # of each row, from 0
     n_iter: int
     changed: float  # share of rows that the last round moved
+    evidence: float  # standard errors by which classes are foretold better than chance
 
 
 def too_few_rows(y, n_environments):
@@ -120,8 +121,10 @@ def partition_environments(
     Returns
     -------
     partition : Partition
-        With `environment` of shape (n_samples,), `n_iter` and `changed`, the share of
-        rows that the last round moved.
+        With `environment` of shape (n_samples,), `n_iter`, `changed`, the share of
+        rows that the last round moved, and `evidence`: by how many standard errors the
+        mean probability of a row's class, under a model of other rows, is above chance.
+        Below about 3 the rows say nothing of the classes, and environments are noise.
 
     Raises
     ------
@@ -177,8 +180,10 @@ def partition_environments(
         local_model = _default_model(len(y) // n_environments // (1 + cross_fit))
     judge = {"model": local_model, "assign_by": assign_by, "rng": rng}
     judge |= {"class_weight": class_weight, "cross_fit": cross_fit}
+    whole = judge | {"assign_by": "likelihood", "cross_fit": True}
+    alone = _fit_of_rows(X, y, np.zeros(len(y), int), 1, **whole)[0]
+    evidence = _evidence(alone, y)
     if isinstance(initial, str) and initial == "errors":
-        alone = _fit_of_rows(X, y, np.zeros(len(y), int), 1, **judge)[0]
         environment = _by_errors(alone, n_environments)
     environment = _reseed(environment, y, n_environments, np.arange(len(y)))
     for n_iter in range(1, max_iter + 1):  # noqa: B007
@@ -195,7 +200,7 @@ def partition_environments(
             ConvergenceWarning,
             stacklevel=3,
         )
-    return Partition(environment, n_iter, changed)
+    return Partition(environment, n_iter, changed, evidence)
 
 
 def _default_model(n_rows):
@@ -203,6 +208,14 @@ def _default_model(n_rows):
     if n_rows < _MANY_ROWS:
         return MLPClassifier(64, solver="lbfgs", max_iter=10)
     return MLPClassifier(64, max_iter=1)
+
+
+def _evidence(fit, y):
+    """Standard errors of the mean of `fit` above chance, classes alike."""
+    parts = [fit[y == c] for c in np.unique(y)]
+    mean = np.mean([part.mean() for part in parts])
+    error = np.sqrt(np.sum([part.var() / len(part) for part in parts])) / len(parts)
+    return float((mean - 1 / len(parts)) / max(error, np.finfo(float).tiny))
 
 
 def _by_errors(fit, n_environments):

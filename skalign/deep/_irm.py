@@ -17,8 +17,10 @@ class IRMClassifier(DomainClassifier):
 
     Parameters
     ----------
-    weight : float, default=1e4
-        Of the penalty. The sum is divided by it where it is above 1.
+    weight : float, default=100.0
+        Of the penalty. The sum is divided by it where it is above 1. The
+        default is that of DomainBed, for batches of 32; with all rows in a batch take
+        about 1e4.
 
     warmup : float or int, default=0.38
         Share of all steps, or number of steps, before `weight` is in force; 1 until
@@ -87,7 +89,7 @@ class IRMClassifier(DomainClassifier):
 
     def __init__(
         self,
-        weight=1e4,
+        weight=100.0,
         warmup=0.38,
         *,
         module=None,

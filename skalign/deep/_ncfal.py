@@ -30,9 +30,9 @@ from skalign.deep._objectives import (
 from skalign.deep._risks import CrossEntropy, DotRegression
 from skalign.metrics import class_prototypes
 
-# Mutual information with the classes, and share of rows still moving, above which
-# inferred environments are doubted.
-_LIKE_LABELS, _LIKE_NOISE = 0.3, 0.1
+# Mutual information with the classes and share of rows still moving above which, and
+# evidence of the classes below which, environments that were found are doubted.
+_LIKE_LABELS, _MOVING, _EVIDENCE = 0.3, 0.1, 3.0
 
 
 class NoPenaltyRisk(PenalizedRisk):
@@ -96,8 +96,10 @@ class NCFALClassifier(DomainClassifier):
         logits, their variance, or none; the simplex alone makes nothing invariant.
         "auto" is "irm" where environments are given and "vrex" where they are found.
 
-    weight : float, default=1e4
-        Of the penalty. The sum is divided by it where it is above 1.
+    weight : float, default=100.0
+        Of the penalty. The sum is divided by it where it is above 1. Losses of a small
+        batch differ by chance too, and a large weight on that leaves nothing to learn;
+        with ``batch_size=None`` take 1e4.
 
     warmup : float or int, default=0.38
         Share of all steps, or number of steps, before `weight` is in force; 1 until
@@ -237,7 +239,7 @@ class NCFALClassifier(DomainClassifier):
         temperature=1.0,
         normalize="auto",
         penalty="auto",
-        weight=1e4,
+        weight=100.0,
         warmup=0.38,
         f_norm=0.0,
         mask=None,
@@ -365,7 +367,9 @@ class NCFALClassifier(DomainClassifier):
         doubt = ""
         if alike > _LIKE_LABELS:
             doubt = f"look like the classes (mutual information {alike:.2f})"
-        elif found.changed > _LIKE_NOISE:
+        elif found.evidence < _EVIDENCE:
+            doubt = "look like noise (the rows say nothing of the classes)"
+        elif found.changed > _MOVING:
             doubt = f"look like noise ({found.changed:.0%} of the rows still move)"
         if doubt:
             warnings.warn(

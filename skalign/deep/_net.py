@@ -1,11 +1,13 @@
 """The trainer: a skorch net that holds its rows on the device."""
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
+from skorch.utils import TeeGenerator
 from torch.utils.data import Dataset
 
 
@@ -42,6 +44,7 @@ class EnvironmentBatches(Dataset):
             self.rows = [
                 torch.from_numpy(rows) for rows in np.split(order, sizes.cumsum()[:-1])
             ]
+            self.to_come = [rows[:0] for rows in self.rows]
             self.sizes = [min(batch_size, sizes.max())] * len(sizes)
         self.n_batches = n_batches
         if n_batches is None:
@@ -55,18 +58,19 @@ class EnvironmentBatches(Dataset):
             for _ in range(self.n_batches):
                 yield self.X, (self.y, self.sizes)
             return
-        columns = [self._draw(rows, self.sizes[0]) for rows in self.rows]
+        columns = [self._draw(e, self.sizes[0]) for e in range(len(self.rows))]
         drawn = torch.cat(columns, dim=1).to(self.X.device)  # one transfer an epoch
         for batch in drawn:
             yield self.X[batch], (self.y[batch], self.sizes)
 
-    def _draw(self, rows, size):
-        n_passes = math.ceil(self.n_batches * size / len(rows))
-        drawn = [
-            rows[torch.randperm(len(rows), generator=self.generator)]
-            for _ in range(n_passes)
-        ]
-        return torch.cat(drawn)[: self.n_batches * size].reshape(-1, size)
+    def _draw(self, e, size):
+        """Rows of environment `e`: (n_batches, size)"""
+        n_drawn, parts = self.n_batches * size, [self.to_come[e]]
+        while sum(map(len, parts)) < n_drawn:
+            order = torch.randperm(len(self.rows[e]), generator=self.generator)
+            parts.append(self.rows[e][order])
+        drawn, self.to_come[e] = torch.cat(parts).tensor_split([n_drawn])
+        return drawn.reshape(-1, size)
 
 
 class HeldOut(Dataset):
@@ -95,20 +99,25 @@ class ResidentNet(NeuralNet):
     """
 
     progress = None
+    within_epoch = stopped = False
 
     @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
 
     def on_epoch_begin(self, net, **kwargs):
+        if self.stopped:
+            raise KeyboardInterrupt  # how skorch's callbacks end training
         super().on_epoch_begin(net, **kwargs)
+        self.within_epoch = True
         if self.progress is not None:
             self.progress.begin_step()
 
     def on_epoch_end(self, net, **kwargs):
         super().on_epoch_end(net, **kwargs)
-        if self.progress is not None and self.progress.end_step():
-            raise KeyboardInterrupt  # how skorch's callbacks end training
+        self.within_epoch = False
+        if self.progress is not None:
+            self.stopped = self.progress.end_step()
 
     def get_iterator(self, dataset, training=False):
         return dataset
@@ -116,13 +125,29 @@ class ResidentNet(NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         return self.criterion_(*y_pred, *y_true)
 
+    def train_step(self, batch, **fit_params):
+        # skorch's without the closure, which Adam does not need.
+        self.optimizer_.zero_grad()
+        step = self.train_step_single(batch, **fit_params)
+        parameters = TeeGenerator(self.get_all_learnable_params())
+        self.notify(
+            "on_grad_computed", named_parameters=parameters, batch=batch, training=True
+        )
+        self.optimizer_.step()
+        return step
+
     def train_step_single(self, batch, **fit_params):
-        step = super().train_step_single(batch, **fit_params)
+        if not self.module_.training:
+            self._set_training(True)
+        X, y = batch
+        y_pred = self.module_(X)
+        loss = self.get_loss(y_pred, y, X=X, training=True)
+        loss.backward()
         # Weight decay is part of the sum that an objective divides.
         for group in self.optimizer_.param_groups:
             decay = group.setdefault("full_weight_decay", group["weight_decay"])
             group["weight_decay"] = decay / self.criterion_.divisor
-        return step
+        return {"loss": loss, "y_pred": y_pred}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if iterator is None:
@@ -153,6 +178,26 @@ class ResidentNet(NeuralNet):
         self.history.record("valid_loss", float(torch.stack(losses).mean()))
         self.history.record("valid_score", float(torch.stack(scores).mean()))
 
+    def go_on_from(self, net):
+        """Take over what another net has learnt, its optimizer and its history.
+
+        Raises
+        ------
+        ValueError
+            If its module or its criterion is another one.
+        """
+        learnt = net.optimizer_.state_dict()
+        learnt["param_groups"] = self.optimizer_.state_dict()["param_groups"]
+        try:
+            self.module_.load_state_dict(net.module_.state_dict())
+            self.criterion_.load_state_dict(net.criterion_.state_dict())
+        except RuntimeError as error:
+            raise ValueError(
+                f"warm_start needs the network of the fit before: {error}"
+            ) from error
+        self.optimizer_.load_state_dict(learnt)
+        self.history.extend(net.history)
+
     def forward_rows(self, X, batch_size=1024):
         """What the module makes of rows, in evaluation mode.
 
@@ -169,6 +214,23 @@ class ResidentNet(NeuralNet):
         with torch.inference_mode():
             parts = [self.module_(part.to(self.device)) for part in X.split(batch_size)]
         return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+    def __getstate__(self):
+        # What skorch was given is what it trains: once is enough, and skorch moves
+        # only the latter to a device that is there.
+        return super().__getstate__() | {"module": None, "criterion": None}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.module, self.criterion = self.module_, self.criterion_
+
+
+@contextmanager
+def seeded(seed):
+    """Let torch draw from `seed`, and leave the caller's generators alone."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
 
 
 def choose_device(device):

@@ -65,6 +65,12 @@ class PenalizedRisk(nn.Module):
         self.risk, self.weight, self.n_warmup = risk, weight, n_warmup
         self.n_steps, self.divisor = 0, 1.0
 
+    def get_extra_state(self):
+        return self.n_steps
+
+    def set_extra_state(self, n_steps):
+        self.n_steps = n_steps
+
     def forward(self, features, logits, y, sizes):
         losses = self.risk.losses(logits, y).split(sizes)
         risks = torch.stack([rows.mean() for rows in losses])

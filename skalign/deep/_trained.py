@@ -9,7 +9,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from skorch.callbacks import EarlyStopping
 
-from skalign.deep._net import EnvironmentBatches, HeldOut, ResidentNet, choose_device
+from skalign.deep._net import (
+    EnvironmentBatches,
+    HeldOut,
+    ResidentNet,
+    choose_device,
+    seeded,
+)
 from skalign.unpaired._progress import Progress
 
 TRAINING_CONSTRAINTS = {
@@ -93,17 +99,18 @@ class TrainedMixin(CallbackSupportMixin):
             self.steps_per_epoch,
             torch.Generator().manual_seed(seed),
         )
-        with torch.random.fork_rng():  # leave the caller's generator alone
-            torch.manual_seed(seed)
-            if not (self.warm_start and hasattr(self, "net_")):
-                self.net_ = self._make_net(device, self.max_epochs * batches.n_batches)
-            self.net_.train_split = lambda dataset: (dataset, held_out)
-            self.net_.progress = Progress(self, self.max_epochs, X, y)
-            try:
-                self.net_.partial_fit(batches)
-                self.net_.progress.end()
-            finally:
-                self.net_.progress = self.net_.train_split = None
+        with seeded(seed):
+            net = self._make_net(device, self.max_epochs * batches.n_batches)
+            if self.warm_start and hasattr(self, "net_"):
+                net.go_on_from(self.net_)
+            net.train_split = lambda dataset: (dataset, held_out)
+            net.progress = Progress(self, self.max_epochs, X, y)
+            net.partial_fit(batches)
+            if net.within_epoch:  # the user, and no callback, has ended training
+                raise KeyboardInterrupt
+            net.progress.end()
+        net.progress = net.train_split = None
+        self.net_ = net
         self.n_iter_ = len(self.net_.history)
 
     def _make_net(self, device, n_steps=1):
@@ -113,6 +120,7 @@ class TrainedMixin(CallbackSupportMixin):
                 EarlyStopping(
                     "valid_score",
                     patience=self.n_iter_no_change,
+                    threshold=0.0,
                     lower_is_better=False,
                     load_best=True,
                 )
@@ -139,7 +147,8 @@ class TrainedMixin(CallbackSupportMixin):
         ValueError
             If the module has not these weights.
         """
-        net = self._make_net(choose_device(self.device))
+        with seeded(0):
+            net = self._make_net(choose_device(self.device))
         try:
             net.module_.load_state_dict(weights)
         except RuntimeError as error:

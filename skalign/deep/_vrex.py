@@ -16,8 +16,10 @@ class VRExClassifier(DomainClassifier):
 
     Parameters
     ----------
-    weight : float, default=1e4
-        Of the variance. The sum is divided by it where it is above 1.
+    weight : float, default=10.0
+        Of the variance. The sum is divided by it where it is above 1. The
+        default is that of DomainBed, for batches of 32; with all rows in a batch take
+        about 1e4.
 
     warmup : float or int, default=0.38
         Share of all steps, or number of steps, before `weight` is in force; 1 until
@@ -86,7 +88,7 @@ class VRExClassifier(DomainClassifier):
 
     def __init__(
         self,
-        weight=1e4,
+        weight=10.0,
         warmup=0.38,
         *,
         module=None,
