@@ -1,12 +1,14 @@
 """Maps learnt from pairs."""
 
 from skalign.paired._anchored import AnchoredAligner
+from skalign.paired._generalized_procrustes import GeneralizedProcrustes
 from skalign.paired._linear import LinearAligner
 from skalign.paired._relative import RelativeRepresentation
 from skalign.paired._rigid import RigidAligner
 
 __all__ = [
     "AnchoredAligner",
+    "GeneralizedProcrustes",
     "LinearAligner",
     "RelativeRepresentation",
     "RigidAligner",

@@ -1,0 +1,149 @@
+"""The consensus of many spaces: what their maps should lead to."""
+
+import warnings
+
+import numpy as np
+from scipy.linalg import eigh, svd
+from sklearn.exceptions import ConvergenceWarning
+
+from skalign.paired._rigid import RigidAligner
+
+
+def _place_one_by_one(spaces, present, scaling):
+    """Return a first consensus: each space turned to the mean of those before it.
+
+    Begins with the widest space, and goes on with the one that shares most rows.
+    """
+    widths = [space.shape[1] for space in spaces]
+    n_rows = present.sum(axis=0)
+    k = max(range(len(spaces)), key=lambda k: (widths[k], n_rows[k], -k))
+    placed = spaces[k][present[:, k]]
+    placed = placed - placed.mean(axis=0)
+    total, count = np.zeros((len(present), max(widths))), np.zeros(len(present))
+    left = set(range(len(spaces)))
+    while True:
+        total[present[:, k]] += placed
+        count += present[:, k]
+        left.remove(k)
+        if not left:
+            return total / count[:, None]
+        shared = present & (count > 0)[:, None]
+        k = max(left, key=lambda k: (shared[:, k].sum(), -k))
+        rows = shared[:, k]
+        target = total[rows] / count[rows, None]
+        aligner = RigidAligner(scaling=scaling).fit(spaces[k][rows], target)
+        placed = aligner.predict(spaces[k][present[:, k]])
+
+
+def rigid_consensus(spaces, present, scaling, max_iter, tol):
+    """Alternate between rotations of the spaces and their mean.
+
+    Parameters
+    ----------
+    spaces : list of ndarray of shape (n_samples, n_features_k)
+        What stands in missing rows is not looked at.
+    present : ndarray of shape (n_samples, n_spaces)
+        Which rows each space has. No row is missing from all, and any two spaces
+        are linked by others that share two rows each.
+    scaling : bool
+        Whether each space has a scale.
+    max_iter : int
+    tol : float
+        The iterations end when the loss falls by no more than this.
+
+    Returns
+    -------
+    consensus : ndarray of shape (n_samples, max(n_features_k))
+        In its principal axes.
+    losses : list of float
+        One for each iteration, as shares of the sum of squares of the spaces.
+    """
+    count = present.sum(axis=1)
+    total = sum(
+        np.square(rows - rows.mean(axis=0)).sum()
+        for rows in (X[seen] for X, seen in zip(spaces, present.T, strict=True))
+    )
+    mean, losses = _place_one_by_one(spaces, present, scaling), []
+    for _ in range(max_iter):
+        consensus = mean - np.average(mean, axis=0, weights=count)
+        if scaling:
+            consensus *= _ratio(total, count @ np.square(consensus).sum(axis=1)) ** 0.5
+        mean, loss = np.zeros_like(consensus), 0.0
+        for X, seen in zip(spaces, present.T, strict=True):
+            aligner = RigidAligner(scaling=scaling).fit(X[seen], consensus[seen])
+            mapped = aligner.predict(X[seen])
+            loss += np.square(mapped - consensus[seen]).sum()
+            mean[seen] += mapped
+        mean /= count[:, None]
+        losses.append(_ratio(loss, total))
+        if len(losses) > 1 and losses[-2] - losses[-1] <= tol:
+            break
+    else:
+        warnings.warn(
+            f"GeneralizedProcrustes did not converge in max_iter={max_iter} "
+            f"iterations: the loss still fell by more than tol={tol}.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+    _, axes = eigh(consensus.T @ (count[:, None] * consensus))
+    return _signed(consensus @ axes[:, ::-1]), losses
+
+
+def linear_consensus(spaces, present, alpha, n_components):
+    """Solve for the rows that ridge regressions from all spaces predict best.
+
+    Parameters
+    ----------
+    spaces, present
+        As for `rigid_consensus`.
+    alpha : float
+        Ridge, as a share of the mean eigenvalue of the Gram matrix of a space.
+    n_components : int
+        Width of the consensus, if the rows span as much.
+
+    Returns
+    -------
+    consensus : ndarray of shape (n_samples, n_components)
+        With uncorrelated columns of mean square one, weighted by the number of spaces
+        of a row; the best predicted first.
+    losses : list of one float
+        Share of the sum of squares of the consensus that is not predicted.
+    """
+    count = present.sum(axis=1)
+    fitted = []
+    for X, seen in zip(spaces, present.T, strict=True):
+        # The smoother of a space, with its intercept, is basis @ basis.T.
+        rows = X[seen] - X[seen].mean(axis=0)
+        U, s, _ = svd(rows, full_matrices=False, check_finite=False)
+        kept = s > max(rows.shape) * np.finfo(s.dtype).eps * s[0]
+        U, s2 = U[:, kept], s[kept] ** 2
+        basis = np.zeros((len(X), 1 + len(s2)))
+        basis[seen, 0] = seen.sum() ** -0.5
+        basis[seen, 1:] = U * np.sqrt(s2 / (s2 + ridge_strength(alpha, rows)))
+        fitted.append(basis)
+    root = np.sqrt(count)[:, None]
+    fitted = np.hstack(fitted) / root
+    constant = root / np.linalg.norm(root)
+    fitted -= constant @ (constant.T @ fitted)
+    U, s, _ = svd(fitted, full_matrices=False, check_finite=False)
+    n_found = int((s > len(s) * np.finfo(s.dtype).eps).sum())
+    if n_found == 0:
+        raise ValueError("All rows are equal in each space: there is nothing to map.")
+    n_components = min(n_components, n_found)
+    consensus = _signed(U[:, :n_components]) * np.sqrt(count.sum()) / root
+    return consensus, [max(0.0, 1 - np.square(s[:n_components]).mean())]
+
+
+def ridge_strength(alpha, rows):
+    """Return the ridge penalty: a share of the mean eigenvalue of the Gram matrix."""
+    return alpha * np.square(rows - rows.mean(axis=0)).sum() / rows.shape[1]
+
+
+def _ratio(part, whole):
+    return float(part / whole) if whole > 0 else 0.0
+
+
+def _signed(columns):
+    """Turn columns round so that the entry largest in size is positive."""
+    largest = np.abs(columns).argmax(axis=0)
+    return columns * np.where(columns[largest, np.arange(columns.shape[1])] < 0, -1, 1)
