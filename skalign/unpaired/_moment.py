@@ -66,7 +66,10 @@ def block_weights(source, target):
 
 
 def differ_by_chance(source, target, weights, optima):
-    """Whether sampling noise may be all that sets two optima apart.
+    """Whether two optima differ by no more than sampling noise may explain.
+
+    One standard deviation of it; two where rows are Gaussian as far as one can tell, so
+    that a rotation which nothing fixes is to be expected.
 
     The noise of a block, a share `n` of its squared norm, is spread over `m` entries: a
     difference `d` of its agreement has a variance of about ``4 d n / m``.
@@ -79,7 +82,8 @@ def differ_by_chance(source, target, weights, optima):
     noise /= np.minimum(source.n_entries(k), target.n_entries(k))
     variance = 4 * np.sum(weights**2 * noise * np.abs(np.subtract(*np.transpose(each))))
     difference = abs(optima[0].objective - optima[1].objective)
-    return difference < 2 * np.sqrt(variance) + _EQUAL
+    n_deviations = 2 if max(source.skewness_noise, target.skewness_noise) == 1 else 1
+    return difference < n_deviations * np.sqrt(variance) + _EQUAL
 
 
 def rotation_coef(source, target, rotation):
