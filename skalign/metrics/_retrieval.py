@@ -252,10 +252,10 @@ def _scored_by_product(X, Y, metric, csls):
         return X, Y, np.zeros(len(Y), dtype=Y.dtype)
     if csls > len(X):
         raise ValueError(f"csls={csls} must be at most the number of queries={len(X)}.")
-    return X, Y, _mean_of_largest(Y, X, csls) / 2
+    return X, Y, mean_of_largest(Y, X, csls) / 2
 
 
-def _mean_of_largest(A, B, n_neighbors):
+def mean_of_largest(A, B, n_neighbors):
     """Return the mean product of each row of `A` with those of `B` nearest to it."""
     means = np.empty(len(A), dtype=A.dtype)
     for rows in gen_batches(len(A), _block_rows(B)):

@@ -14,6 +14,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
+    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     validate_data,
@@ -447,7 +448,7 @@ class GeneralizedProcrustes(
         """
         return self.from_consensus(self.to_consensus(X, source), target)
 
-    def space_scores(self, X):
+    def space_scores(self, X, sample_weight=None):
         """R2 of each space of `fit`, as told by all others through the consensus.
 
         A space is left out of its own prediction, not of the consensus of the training
@@ -457,6 +458,8 @@ class GeneralizedProcrustes(
         ----------
         X : array-like of shape (n_samples, n_features)
             The spaces side by side, NaN where a space does not have a row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
 
         Returns
         -------
@@ -470,7 +473,9 @@ class GeneralizedProcrustes(
             As in `transform`, or if a space shares fewer than two rows with the others.
         """
         check_is_fitted(self)
-        spaces, present = self._split(self._check_rows(X))
+        X = self._check_rows(X)
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        spaces, present = self._split(X)
         scores = np.empty(len(spaces))
         for k, rows in enumerate(spaces):
             told_by = np.arange(len(spaces)) != k if len(spaces) > 1 else [True]
@@ -484,11 +489,12 @@ class GeneralizedProcrustes(
             scores[k] = r2_score(
                 rows[shared],
                 self.from_consensus(told, k),
+                sample_weight=weight[shared],
                 multioutput="variance_weighted",
             )
         return scores
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Mean over the spaces of `space_scores`.
 
         Parameters
@@ -497,13 +503,15 @@ class GeneralizedProcrustes(
             The spaces side by side, NaN where a space does not have a row.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
 
         Returns
         -------
         score : float
             At most 1.
         """
-        return float(self.space_scores(X).mean())
+        return float(self.space_scores(X, sample_weight).mean())
 
     def _check_rows(self, X, reset=False):
         return validate_data(

@@ -226,6 +226,14 @@ def test_the_score_leaves_the_space_itself_out():
     assert_allclose(told[2], 1 - residual / total)
 
 
+def test_a_weight_of_two_scores_as_a_row_that_comes_twice():
+    X = np.hstack(_copies(noise=0.5))
+    model = GeneralizedProcrustes(space_sizes=[4, 4, 4]).fit(X)
+    weights = np.random.default_rng(0).integers(0, 3, len(X))
+    expected = model.score(np.repeat(X, weights, axis=0))
+    assert_allclose(model.score(X, sample_weight=weights), expected)
+
+
 def test_one_space_alone_is_turned_to_its_principal_axes():
     (X,) = _copies(widths=(4,), scales=(1,), noise=0.1)
     model = GeneralizedProcrustes().fit(X)

@@ -1,0 +1,302 @@
+"""Find target rows by source rows."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skalign._aligner import transform_target
+from skalign._validation import FLOATS, atomic, check_target
+from skalign.metrics._retrieval import mean_of_largest
+from skalign.paired._linear import LinearAligner
+
+
+class _FaissIndex:
+    """Exact search by faiss, with the methods of NearestNeighbors that are used."""
+
+    def fit(self, rows):
+        try:
+            import faiss
+        except ImportError as error:
+            raise ImportError(
+                "backend='faiss' needs faiss: pip install faiss-cpu"
+            ) from error
+        self._index = faiss.IndexFlatL2(rows.shape[1])
+        self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
+        return self
+
+    def kneighbors(self, rows, n_neighbors):
+        rows = np.ascontiguousarray(rows, dtype=np.float32)
+        squares, indices = self._index.search(rows, n_neighbors)
+        return np.sqrt(np.maximum(squares, 0)), indices
+
+
+class AlignedRetriever(BaseEstimator):
+    """Nearest target rows of source rows, by a map between the two spaces.
+
+    Search across languages, modalities or embedding models: the map is learnt from
+    pairs, the rows to be found need no partner, and more of them can be added at any
+    time. Read more in the :ref:`User Guide <cross_space_retrieval>`.
+
+    Parameters
+    ----------
+    aligner : estimator, default=None
+        An aligner, or a pipeline that ends in one. None is :class:`LinearAligner`.
+
+    n_neighbors : int, default=5
+        How many rows `kneighbors` returns unless told otherwise.
+
+    metric : {"cosine", "euclidean"}, default="cosine"
+        What near means.
+
+    csls : int, default=None
+        If given, cosines are corrected for hubs, candidates that are near to
+        everything: cross-domain similarity local scaling [1]_ over as many rows, who
+        take 10. For ``metric="cosine"`` only.
+
+    backend : {"scikit-learn", "faiss"}, default="scikit-learn"
+        Who searches, both exactly. faiss has to be installed, and computes in float32.
+
+    Attributes
+    ----------
+    aligner_ : estimator
+        The fitted aligner.
+
+    candidates_ : ndarray of shape (n_candidates, n_components)
+        The rows to be found, where they are compared with mapped source rows.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    n_targets_ : int
+        Width of the target space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    skalign.metrics.retrieval_accuracy : How often the right row is found.
+
+    Notes
+    -----
+    With CSLS the order of candidates is that of ``x @ y - r(y) / 2``, where ``r(y)``
+    is the mean cosine of the candidate to its nearest mapped source rows: those of
+    `fit`, so that the answer to a query does not depend on others asked with it.
+    The largest product becomes the smallest distance by two more columns [2]_, and any
+    exact search will do.
+
+    References
+    ----------
+    .. [1] A. Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou, "Word translation
+       without parallel data", ICLR 2018: section 2.3.
+
+    .. [2] Y. Bachrach, Y. Finkelstein, R. Gilad-Bachrach, L. Katzir, N. Koenigstein,
+       N. Nice and U. Paquet, "Speeding up the Xbox recommender system using a Euclidean
+       transformation for inner-product spaces", RecSys 2014.
+
+    Examples
+    --------
+    >>> from skalign.paired import AlignedRetriever, RigidAligner
+    >>> X, y = [[1, 0], [0, 1], [-1, 0]], [[0, 1], [-1, 0], [0, -1]]  # turned
+    >>> retriever = AlignedRetriever(RigidAligner(), n_neighbors=1).fit(X, y)
+    >>> retriever.add([[-1, 1]])
+    AlignedRetriever(aligner=RigidAligner(), n_neighbors=1)
+    >>> retriever.kneighbors([[2, 0], [1, 1]], return_distance=False)
+    array([[0],
+           [3]])
+    """
+
+    _parameter_constraints = {
+        "aligner": [HasMethods(["fit", "transform"]), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "metric": [StrOptions({"cosine", "euclidean"})],
+        "csls": [Interval(Integral, 1, None, closed="left"), None],
+        "backend": [StrOptions({"scikit-learn", "faiss"})],
+    }
+
+    def __init__(
+        self,
+        aligner=None,
+        *,
+        n_neighbors=5,
+        metric="cosine",
+        csls=None,
+        backend="scikit-learn",
+    ):
+        self.aligner = aligner
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.csls = csls
+        self.backend = backend
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @atomic
+    def fit(self, X, y, *, candidates=None, queries=None):
+        """Learn the map, and take in the rows to be found.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_target_samples,) or (n_target_samples, n_targets)
+            Rows of the target space; for a paired aligner the same items, row by row.
+        candidates : array-like of shape (n_candidates, n_targets), default=None
+            Rows to be found. None takes `y`.
+        queries : array-like of shape (n_queries, n_features), default=None
+            Source rows such as will be asked for, by which `csls` knows hubs. None
+            takes `X`.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a width does not suit or a value is not finite, or `csls` is given with
+            another metric or above the number of queries or candidates.
+        ImportError
+            If `backend` is "faiss" and faiss is not installed.
+        """
+        if y is None:
+            raise ValueError(
+                "AlignedRetriever requires y to be passed, but the target y is None."
+            )
+        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+        y = check_array(y, dtype=FLOATS, ensure_2d=False, input_name="y")
+        y = y.reshape(len(y), -1)
+        self.n_targets_ = y.shape[1]
+        if self.csls is not None and self.metric != "cosine":
+            raise ValueError(
+                f"csls={self.csls} needs metric='cosine', not {self.metric!r}."
+            )
+        aligner = LinearAligner() if self.aligner is None else clone(self.aligner)
+        self.aligner_ = aligner.fit(X, y)
+        self._queries = None
+        if self.csls is not None:
+            if queries is not None:
+                X = validate_data(self, queries, dtype=FLOATS, reset=False)
+            if self.csls > len(X):
+                raise ValueError(
+                    f"csls={self.csls} must be at most the number of queries={len(X)}."
+                )
+            self._queries = self._place(self.aligner_.transform(X))
+        self._take_in(y if candidates is None else candidates)
+        return self
+
+    @atomic
+    def add(self, y):
+        """Take in more rows to be found.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_more, n_targets)
+            Rows of the target space. They are numbered on from those before.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of the target space, or a value is not finite.
+        """
+        check_is_fitted(self)
+        self._take_in(y, self.candidates_, self._hubness)
+        return self
+
+    def kneighbors(self, X, n_neighbors=None, return_distance=True):
+        """Find the candidates nearest to source rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        n_neighbors : int, default=None
+            How many to return; None takes the parameter of that name.
+        return_distance : bool, default=True
+            Whether to return distances too.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_samples, n_neighbors)
+            Rising in each row. For "cosine", one less the cosine; with `csls`, the
+            mean cosines of both to their nearest, less twice the cosine. Only if
+            `return_distance`.
+        indices : ndarray of shape (n_samples, n_neighbors)
+            Row numbers of the candidates, in the order in which they came.
+
+        Raises
+        ------
+        ValueError
+            If `n_neighbors` is not from 1 to the number of candidates, the width
+            changed since `fit`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        if not 1 <= k <= len(self.candidates_):
+            raise ValueError(
+                f"n_neighbors={k} must be from 1 to the number of candidates="
+                f"{len(self.candidates_)}."
+            )
+        X = self._place(self.aligner_.transform(X))
+        rows = X
+        if self.metric == "cosine":
+            rows = np.column_stack([X, np.ones(len(X)), np.zeros(len(X))])
+        distances, indices = self._index.kneighbors(rows, k)
+        if not return_distance:
+            return indices
+        if self.metric == "cosine":
+            squares = np.einsum("ij,ij->i", rows, rows)[:, None] + self._square
+            cosines = (squares - distances**2) / 2
+            if self.csls is None:
+                distances = np.maximum(1 - cosines, 0)  # rounding can pass 0
+            else:
+                hubness = mean_of_largest(X, self.candidates_, self.csls)
+                distances = hubness[:, None] - 2 * cosines
+        return distances, indices
+
+    def _place(self, rows):
+        rows = np.asarray(rows)
+        return normalize(rows) if self.metric == "cosine" else rows
+
+    def _take_in(self, y, before=None, hubness=None):
+        """Index rows `before` and `y`; the hubness of those before is known."""
+        y = check_target(y, self.n_targets_)
+        y = self._place(transform_target(self.aligner_, y))
+        new = np.zeros(len(y), dtype=y.dtype)
+        if self.csls is not None:
+            queries = self._queries.astype(y.dtype, copy=False)
+            new = mean_of_largest(y, queries, self.csls)
+        if before is not None:
+            y, new = np.concatenate([before, y]), np.concatenate([hubness, new])
+        if self.csls is not None and self.csls > len(y):
+            raise ValueError(
+                f"csls={self.csls} must be at most the number of candidates={len(y)}."
+            )
+        self.candidates_, self._hubness = y, new
+        rows = y
+        if self.metric == "cosine":
+            rows = np.column_stack([y, -new / 2])
+            squares = np.einsum("ij,ij->i", rows, rows)
+            self._square = squares.max()
+            rows = np.column_stack([rows, np.sqrt(self._square - squares)])
+        if self.backend == "faiss":
+            self._index = _FaissIndex().fit(rows)
+        else:
+            self._index = NearestNeighbors(algorithm="brute").fit(rows)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
