@@ -39,7 +39,12 @@ from skalign.deep._penalties import (
     reverse_gradient,
     vrex_penalty,
 )
-from skalign.deep._risks import CrossEntropy, DotRegression, SquaredError
+from skalign.deep._risks import (
+    CrossEntropy,
+    DotRegression,
+    SquaredError,
+    VertexDistance,
+)
 from skalign.deep._stitching import StitchingRegressor
 from skalign.deep._storage import load_estimator, save_estimator
 from skalign.deep._vrex import VRExClassifier
@@ -73,6 +78,7 @@ __all__ = [
     "StochasticMask",
     "VRExClassifier",
     "VRExRisk",
+    "VertexDistance",
     "coral_penalty",
     "etf_penalty",
     "irm_penalty",

@@ -147,9 +147,11 @@ class DomainClassifier(
                 f"warm_start needs the classes of the fit before, {self.classes_}; "
                 f"got {classes}."
             )
-        if not going_on:
+        if going_on:
+            self._check_same_shape(shape)
+        else:
             self.classes_, self.shape_ = classes, self._check_shape(shape, X)
-        return X.reshape(-1, *self.shape_), y
+        return self._in_shape(X), y
 
     def _check_environments(self, y, sample_domain):
         """Number the environments of rows; sets `environments_`."""
@@ -218,17 +220,24 @@ class DomainClassifier(
             raise ValueError(f"X has {came}, but image_shape={given}.")
         return given
 
-    def _forward(self, X):
-        """Return features and logits of rows, as ndarrays."""
-        check_is_fitted(self)
-        shape, X = self._flatten(X)
+    def _check_same_shape(self, shape):
         if shape not in (None, self.shape_):
             raise ValueError(
                 f"X has pictures of shape {shape}, but {type(self).__name__} was "
                 f"fitted to rows of shape {self.shape_}."
             )
+
+    def _in_shape(self, X):
+        """Rows as torch takes them: it wants memory in order that it may write to."""
+        return np.require(X, requirements=["C", "W"]).reshape(-1, *self.shape_)
+
+    def _forward(self, X):
+        """Return features and logits of rows, as ndarrays."""
+        check_is_fitted(self)
+        shape, X = self._flatten(X)
+        self._check_same_shape(shape)
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        outputs = self.net_.forward_rows(torch.from_numpy(X).view(-1, *self.shape_))
+        outputs = self.net_.forward_rows(torch.from_numpy(self._in_shape(X)))
         return tuple(output.cpu() for output in outputs)
 
     def predict_proba(self, X):
@@ -246,7 +255,8 @@ class DomainClassifier(
             In the order of `classes_`; rows sum to 1.
         """
         _, logits = self._forward(X)
-        return self._risk.probabilities(logits.double()).numpy()
+        risk = self.net_.criterion_.risk
+        return risk.probabilities(logits.double()).numpy()
 
     def predict(self, X):
         """The class of largest probability.

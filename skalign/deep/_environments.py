@@ -8,7 +8,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -129,7 +134,8 @@ def partition_environments(
     Raises
     ------
     ValueError
-        If a class has fewer than two rows for each environment.
+        If a class has fewer than two rows for each environment, or `initial` has
+        another length than `y` or other numbers than those of the environments.
 
     Warns
     -----
@@ -175,7 +181,7 @@ def partition_environments(
     if isinstance(initial, str):
         environment = random_environments(y, n_environments, rng)
     else:
-        environment = np.array(initial)
+        environment = _check_numbers(initial, y, n_environments)
     if local_model is None:
         local_model = _default_model(len(y) // n_environments // (1 + cross_fit))
     judge = {"model": local_model, "assign_by": assign_by, "rng": rng}
@@ -201,6 +207,17 @@ def partition_environments(
             stacklevel=3,
         )
     return Partition(environment, n_iter, changed, evidence)
+
+
+def _check_numbers(initial, y, n_environments):
+    environment = column_or_1d(initial)
+    check_consistent_length(y, environment)
+    if not np.isin(environment, np.arange(n_environments)).all():
+        raise ValueError(
+            f"initial must hold numbers from 0 to {n_environments - 1}; got "
+            f"{np.unique(environment)}."
+        )
+    return environment.astype(int)
 
 
 def _default_model(n_rows):
@@ -271,9 +288,10 @@ def _reseed(environment, y, n_environments, worst_first):
                 continue
             large = np.isin(environment[of_class], np.flatnonzero(sizes > n_given + 1))
             given = of_class[large][:n_given]
-            if len(given) < 2:  # a small class: what the largest can spare
-                given = of_class[environment[of_class] == sizes.argmax()][:2]
             environment[given] = e
+            while np.sum(environment[of_class] == e) < 2:  # a small class: one by one
+                sizes = np.bincount(environment[of_class])
+                environment[of_class[environment[of_class] == sizes.argmax()][0]] = e
     return environment
 
 

@@ -121,8 +121,17 @@ def make_encoder(shape, hidden_layer_sizes):
     encoder : nn.Module
         :class:`MLP` for rows, :class:`DigitsCNN` for pictures up to 32 x 32,
         :class:`ResNet8` for larger ones.
+
+    Raises
+    ------
+    ValueError
+        If a width is below 1.
     """
     if len(shape) == 1:
+        if any(size < 1 for size in hidden_layer_sizes):
+            raise ValueError(
+                f"hidden_layer_sizes={hidden_layer_sizes} must be at least 1, each."
+            )
         return MLP(math.prod(shape), hidden_layer_sizes)
     n_channels, height, width = shape
     return DigitsCNN(n_channels) if max(height, width) <= 32 else ResNet8(n_channels)

@@ -27,7 +27,7 @@ from skalign.deep._objectives import (
     VRExRisk,
     n_warmup_steps,
 )
-from skalign.deep._risks import CrossEntropy, DotRegression
+from skalign.deep._risks import CrossEntropy, DotRegression, VertexDistance
 from skalign.metrics import class_prototypes
 
 # Mutual information with the classes and share of rows still moving above which, and
@@ -82,7 +82,9 @@ class NCFALClassifier(DomainClassifier):
         The fixed simplex, or a linear layer that is trained, for comparison.
 
     loss : {"dot", "cross_entropy"}, default="dot"
-        Dot regression, or cross-entropy of the cosines divided by `temperature`.
+        Dot regression, or cross-entropy of the logits divided by `temperature`. Dot
+        regression is for features of length 1 and the simplex; otherwise, it is half
+        the squared distance from the vertex, which is the same for two classes.
 
     temperature : float, default=1.0
         Of the cross-entropy.
@@ -421,9 +423,11 @@ class NCFALClassifier(DomainClassifier):
 
     @property
     def _risk(self):
-        if self.loss == "dot":
+        if self.loss == "cross_entropy":
+            return CrossEntropy(1 / self.temperature)
+        if self.head == "etf" and self._normalizes:
             return DotRegression()
-        return CrossEntropy(1 / self.temperature)
+        return VertexDistance()
 
     def _objective(self, module, n_steps):
         penalty = self.penalty

@@ -39,7 +39,7 @@ class MeanRisk(nn.Module):
 
     def forward(self, features, logits, y, sizes):
         """(batch, n_features), (batch, n_classes), (batch,), list of int -> ()"""
-        return self.risk.losses(logits, y).mean()
+        return self.risk.mean(logits, y)
 
 
 class PenalizedRisk(nn.Module):

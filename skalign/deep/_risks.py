@@ -4,7 +4,13 @@ import torch
 from torch.nn import functional as F
 
 
-class _ClassRisk:
+class _Risk:
+    def mean(self, output, y):
+        """The mean of `losses`, for those that have a faster way: ()"""
+        return self.losses(output, y).mean()
+
+
+class _ClassRisk(_Risk):
     """Row by row, from logits of shape (batch, n_classes) and y of shape (batch,)."""
 
     def row_scores(self, logits, y):
@@ -26,23 +32,43 @@ class CrossEntropy(_ClassRisk):
 
     def losses(self, logits, y):
         """(batch, n_classes), (batch,) -> (batch,)"""
-        return F.cross_entropy(self.scale * logits, y, reduction="none")
+        return F.cross_entropy(self._scaled(logits), y, reduction="none")
+
+    def mean(self, logits, y):
+        return F.cross_entropy(self._scaled(logits), y)
 
     def scale_gradients(self, logits, y):
         """Derivative of `losses` by a factor of the logits, at 1: (batch,).
 
         With it, a penalty on the gradient needs no second backward pass.
         """
-        logits = self.scale * logits
+        logits = self._scaled(logits)
         expected = (logits.softmax(dim=1) * logits).sum(dim=1)
         return expected - logits.gather(1, y[:, None]).squeeze(1)
 
     def probabilities(self, logits):
         """(batch, n_classes) -> (batch, n_classes)"""
-        return (self.scale * logits).softmax(dim=1)
+        return self._scaled(logits).softmax(dim=1)
+
+    def _scaled(self, logits):
+        return logits if self.scale == 1 else self.scale * logits
 
 
-class DotRegression(_ClassRisk):
+class _SimplexRisk(_ClassRisk):
+    def probabilities(self, logits):
+        """(batch, n_classes) -> (batch, n_classes)
+
+        The feature of least expected squared distance from the vertices is their mean
+        under the class probabilities p, and its logit of class k is
+        (K p_k - 1) / (K - 1); solved for p, and cut off below 0. Logits of a simplex
+        sum to 0, and others are shifted to do so.
+        """
+        n_classes, logits = logits.shape[1], logits - logits.mean(dim=1, keepdim=True)
+        shares = (((n_classes - 1) * logits + 1) / n_classes).clamp(min=0)
+        return shares / shares.sum(dim=1, keepdim=True)
+
+
+class DotRegression(_SimplexRisk):
     """Half the squared distance of the logit of the right class from 1.
 
     The loss of [1]_ for a fixed classifier whose logits are cosines (eq. 9 there with
@@ -64,26 +90,40 @@ class DotRegression(_ClassRisk):
         right = logits.gather(1, y[:, None]).squeeze(1)
         return (right - 1) * right
 
-    def probabilities(self, logits):
-        """(batch, n_classes) -> (batch, n_classes)
 
-        The feature of least expected squared distance from the vertices is their mean
-        under the class probabilities p, and its logit of class k is
-        (K p_k - 1) / (K - 1); solved for p, and cut off below 0.
-        """
+class VertexDistance(_SimplexRisk):
+    """Half the squared distance of a feature from the vertex of its class.
+
+    Written in logits l, with t those of the vertex: (K - 1) / (2 K) ||l - t||^2, where
+    t is 1 for the right class and -1 / (K - 1) for the others. For two classes it is
+    dot regression. For more, and features of any length, dot regression does not tell
+    classes apart: one feature can have the logit 1 for K - 1 of them.
+    """
+
+    def losses(self, logits, y):
+        """(batch, n_classes), (batch,) -> (batch,)"""
         n_classes = logits.shape[1]
-        shares = (((n_classes - 1) * logits + 1) / n_classes).clamp(min=0)
-        total = shares.sum(dim=1, keepdim=True)
-        uniform = torch.full_like(shares, 1 / n_classes)
-        return torch.where(total > 0, shares / total, uniform)
+        return (n_classes - 1) / (2 * n_classes) * (self._error(logits, y) ** 2).sum(1)
+
+    def scale_gradients(self, logits, y):
+        """Derivative of `losses` by a factor of the logits, at 1: (batch,)."""
+        n_classes = logits.shape[1]
+        return (n_classes - 1) / n_classes * (self._error(logits, y) * logits).sum(1)
+
+    def _error(self, logits, y):
+        others = torch.full_like(logits, -1 / (logits.shape[1] - 1))
+        return logits - others.scatter(1, y[:, None], 1.0)
 
 
-class SquaredError:
+class SquaredError(_Risk):
     """Squared distance of predictions from targets, the mean over columns."""
 
     def losses(self, predicted, y):
         """(batch, n_targets), (batch, n_targets) -> (batch,)"""
         return F.mse_loss(predicted, y, reduction="none").mean(dim=1)
+
+    def mean(self, predicted, y):
+        return F.mse_loss(predicted, y)
 
     def row_scores(self, predicted, y):
         """Minus the losses: (batch,)"""

@@ -1,0 +1,56 @@
+"""One thread, and rows of environments."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+torch.set_num_threads(1)
+
+
+class Rows(NamedTuple):
+    X: np.ndarray
+    y: np.ndarray
+    sample_domain: np.ndarray
+
+    def fit(self, estimator):
+        return estimator.fit(self.X, self.y, sample_domain=self.sample_domain)
+
+
+@pytest.fixture(scope="session")
+def make_rows():
+    def make(n_samples=240, n_classes=3, n_environments=2, n_features=6, seed=0):
+        """Classes that lie apart, in environments that differ by a shift."""
+        rng = np.random.default_rng(seed)
+        y = rng.permutation(np.arange(n_samples) % n_classes)
+        domain = rng.permutation(np.arange(n_samples) % n_environments)
+        centres = 2 * np.random.default_rng(1).normal(size=(n_classes, n_features))
+        X = (
+            centres[y]
+            + 0.3 * domain[:, None]
+            + rng.normal(size=(n_samples, n_features))
+        )
+        return Rows(X.astype(np.float32), y, domain)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def rows(make_rows):
+    return make_rows()
+
+
+@pytest.fixture(scope="session")
+def make_shortcut():
+    def make(n_samples=2000, follows=0.9, seed=0):
+        """Two classes; a cause that tells 80 % of them, a louder shortcut `follows`."""
+        rng = np.random.default_rng(seed)
+        y = rng.integers(2, size=n_samples)
+        cause = np.where(rng.random(n_samples) < 0.8, y, 1 - y)
+        agrees = rng.random(n_samples) < follows
+        shortcut = np.where(agrees, y, 1 - y)
+        X = np.c_[cause, 9 * shortcut] + 0.1 * rng.normal(size=(n_samples, 2))
+        return X.astype(np.float32), y, agrees
+
+    return make

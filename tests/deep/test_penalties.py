@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from torch.nn import functional as F  # noqa: E402
+
+from skalign.deep import (  # noqa: E402
+    CrossEntropy,
+    DomainDiscriminator,
+    SimplexETFHead,
+    coral_penalty,
+    etf_penalty,
+    irm_penalty,
+    mmd_penalty,
+    reverse_gradient,
+    vrex_penalty,
+)
+from skalign.metrics import etf_distance, mmd  # noqa: E402
+
+
+def _features(n_environments=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        torch.randn(12 + e, 3, dtype=torch.float64, generator=generator) + e
+        for e in range(n_environments)
+    ]
+
+
+def test_irm_penalty_is_the_squared_gradient_by_a_dummy_factor():
+    parts, expected = [], []
+    for e, logits in enumerate(_features(3)):
+        y = (torch.arange(len(logits)) + e) % 3
+        factor = torch.ones((), dtype=torch.float64, requires_grad=True)
+        loss = F.cross_entropy(factor * logits, y)
+        (gradient,) = torch.autograd.grad(loss, factor)
+        expected.append(gradient**2)
+        parts.append(CrossEntropy().scale_gradients(logits, y))
+    assert_allclose(irm_penalty(parts), torch.stack(expected).mean())
+
+
+def test_irm_penalty_needs_no_second_pass_for_its_own_gradient():
+    logits = _features(1)[0].requires_grad_()
+    y = torch.arange(len(logits)) % 3
+    irm_penalty([CrossEntropy().scale_gradients(logits, y)]).backward()
+    twin = logits.detach().clone().requires_grad_()
+    factor = torch.ones((), dtype=torch.float64, requires_grad=True)
+    loss = F.cross_entropy(factor * twin, y)
+    (gradient,) = torch.autograd.grad(loss, factor, create_graph=True)
+    (gradient**2).backward()
+    assert_allclose(logits.grad, twin.grad, atol=1e-15)
+
+
+def test_vrex_penalty_is_the_variance():
+    risks = torch.tensor([0.3, 0.5, 1.0])
+    assert_allclose(vrex_penalty(risks), np.var([0.3, 0.5, 1.0]), rtol=1e-6)
+    assert vrex_penalty(torch.full((4,), 0.7)) == 0
+
+
+@pytest.mark.parametrize("penalty", [coral_penalty, mmd_penalty])
+def test_penalty_is_zero_where_features_agree(penalty):
+    features = _features()[0]
+    assert abs(penalty([features, features.flip(0), features])) < 1e-12
+    assert penalty(_features()) > 0.1
+
+
+@pytest.mark.parametrize("penalty", [coral_penalty, mmd_penalty])
+def test_penalty_is_the_mean_over_pairs(penalty):
+    a, b, c = _features(3)
+    pairs = [penalty([a, b]), penalty([a, c]), penalty([b, c])]
+    assert_allclose(penalty([a, b, c]), sum(pairs) / 3)
+
+
+def test_coral_penalty_is_that_of_means_and_covariances():
+    a, b = _features()
+    means = (a.mean(dim=0) - b.mean(dim=0)) ** 2
+    covariances = (torch.cov(a.T) - torch.cov(b.T)) ** 2
+    assert_allclose(coral_penalty([a, b]), means.mean() + covariances.mean())
+
+
+def test_coral_penalty_of_one_row_is_finite():
+    assert torch.isfinite(coral_penalty([torch.ones(1, 3), torch.zeros(1, 3)]))
+
+
+def test_mmd_penalty_is_the_sum_of_biased_discrepancies():
+    a, b = _features()
+    gammas = (0.01, 0.3, 2.0)
+    expected = sum(
+        mmd(a.numpy(), b.numpy(), gamma=gamma, unbiased=False) for gamma in gammas
+    )
+    assert_allclose(mmd_penalty([a, b], gammas), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_etf_penalty_is_the_squared_distance_of_the_metric(seed):
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(30, 6, dtype=torch.float64, generator=generator)
+    y = torch.arange(30) % 4
+    vertices = SimplexETFHead(6, 4, random_state=seed).vertices.double()
+    expected = etf_distance(features.numpy(), y.numpy(), vertices.numpy(), squared=True)
+    assert_allclose(etf_penalty(features, y, vertices), expected, rtol=1e-10)
+
+
+def test_etf_penalty_is_zero_on_the_simplex_and_four_on_its_mirror_image():
+    vertices = SimplexETFHead(6, 4, random_state=0).vertices
+    features, y = 3 * vertices.T + 1, torch.arange(4)
+    assert etf_penalty(features, y, vertices) < 1e-10
+    assert_allclose(etf_penalty(-features, y, vertices), 4, rtol=1e-5)
+
+
+def test_etf_penalty_leaves_out_a_class_without_rows():
+    vertices = SimplexETFHead(6, 4, random_state=0).vertices
+    features, y = vertices.T[:3], torch.arange(3)
+    assert etf_penalty(features, y, vertices) < 1e-10
+
+
+def test_etf_penalty_of_one_class_has_no_gradient():
+    vertices = SimplexETFHead(6, 4, random_state=0).vertices
+    features = torch.ones(5, 6, requires_grad=True)
+    etf_penalty(features, torch.zeros(5, dtype=int), vertices).backward()
+    assert_array_equal(features.grad, torch.zeros(5, 6))
+
+
+def test_reverse_gradient_turns_and_weighs_the_gradient():
+    X = torch.arange(12.0).view(4, 3).requires_grad_()
+    reversed_ = reverse_gradient(X, 0.5)
+    assert_array_equal(reversed_.detach(), X.detach())
+    (reversed_**2).sum().backward()
+    assert_allclose(X.grad, -X.detach(), rtol=1e-6)
+
+
+def test_discriminator_has_a_score_for_each_environment():
+    assert DomainDiscriminator(5, 3)(torch.zeros(7, 5)).shape == (7, 3)
