@@ -24,6 +24,7 @@ from skalign.deep._modules import Classifier, make_encoder, n_outputs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import CrossEntropy
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
+from skalign.unpaired._progress import Progress
 
 
 class DomainClassifier(
@@ -88,8 +89,8 @@ class DomainClassifier(
     def _objective(self, module, n_steps):
         """Return the criterion of a training of `n_steps` steps."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
     @atomic
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, *, sample_domain=None):
         """Train the network.
 
@@ -118,11 +119,18 @@ class DomainClassifier(
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """
-        self._fit(*self._check_rows(X, y), sample_domain)
+        X, y = self._check_rows(X, y)
+        progress = Progress(self, self._max_epochs(), X, y)
+        self._fit(X, y, sample_domain, progress)
+        progress.end()
         return self
 
-    def _fit(self, X, y, sample_domain):
-        self._train(X, y, self._check_environments(y, sample_domain), labels=y)
+    def _max_epochs(self):
+        return self.max_epochs
+
+    def _fit(self, X, y, sample_domain, progress):
+        environment = self._check_environments(y, sample_domain)
+        self._train(X, y, environment, progress, labels=y)
 
     def _check_rows(self, X, y):
         """Validate what is fitted; classes are numbered.

@@ -298,7 +298,10 @@ class NCFALClassifier(DomainClassifier):
             random_state=random_state,
         )
 
-    def _fit(self, X, y, sample_domain):
+    def _max_epochs(self):
+        return self.max_epochs * self.n_rounds
+
+    def _fit(self, X, y, sample_domain, progress):
         self._n_features_out = self.n_network_features or max(16, len(self.classes_))
         if self._n_features_out < len(self.classes_):
             raise ValueError(
@@ -313,17 +316,19 @@ class NCFALClassifier(DomainClassifier):
         if sample_domain is not None:
             self._given = True
             self.environment_ = self._check_environments(y, sample_domain)
-            self._train(X, y, self.environment_, labels=y)
+            self._train(X, y, self.environment_, progress, labels=y)
         else:
             self._given = False
             rng = check_random_state(self.random_state)
             seen, self.environment_ = X.reshape(len(X), -1), None
             for n_left in reversed(range(self.n_rounds)):
                 self._find_environments(seen, y, rng)
-                self._train(X, y, self.environment_, labels=y)
+                self._train(X, y, self.environment_, progress, labels=y)
+                if self.net_.stopped:
+                    break
                 if n_left:
                     seen = self._masked_away(X)
-        features, _ = self._forward(X)
+        features = self.net_.forward_rows(torch.from_numpy(X))[0].cpu()
         self.prototypes_ = class_prototypes(
             features.double().numpy(), y, sample_domain=self.environment_
         )

@@ -10,6 +10,8 @@ from skorch.callbacks import EpochTimer
 from skorch.utils import TeeGenerator
 from torch.utils.data import Dataset
 
+_MULTIPLE = 32
+
 
 class EnvironmentBatches(Dataset):
     """Batches with equally many rows of each environment, taken by index.
@@ -211,9 +213,15 @@ class ResidentNet(NeuralNet):
         outputs : tuple of Tensor of shape (n_samples, ...), on the device
         """
         self._set_training(False)
+        # Matrix products round otherwise for few rows than for many: with batches of
+        # whole multiples, what a row gives does not depend on how many come with it.
+        n_more = -len(X) % _MULTIPLE
+        if n_more:
+            X = torch.cat([X, X[:1].expand(n_more, *X.shape[1:])])
         with torch.inference_mode():
             parts = [self.module_(part.to(self.device)) for part in X.split(batch_size)]
-        return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+        outputs = tuple(torch.cat(part) for part in zip(*parts, strict=True))
+        return tuple(output[: len(output) - n_more] for output in outputs)
 
     def __getstate__(self):
         # What skorch was given is what it trains: once is enough, and skorch moves

@@ -14,6 +14,7 @@ from skalign._validation import atomic, check_pairs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import SquaredError
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
+from skalign.unpaired._progress import Progress
 
 
 class Regressor(nn.Sequential):
@@ -160,8 +161,8 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         self.callbacks = callbacks
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
     @atomic
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
         """Train the network on pairs.
 
@@ -193,7 +194,9 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
             self._n_features_out = self.n_targets_
         rows = ((X - self.x_mean_) / self.x_scale_).astype(np.float32)
         targets = ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
-        self._train(rows, targets, np.zeros(len(rows), dtype=int))
+        progress = Progress(self, self.max_epochs, X, y)
+        self._train(rows, targets, np.zeros(len(rows), dtype=int), progress)
+        progress.end()
         return self
 
     def transform(self, X):

@@ -16,7 +16,6 @@ from skalign.deep._net import (
     choose_device,
     seeded,
 )
-from skalign.unpaired._progress import Progress
 
 TRAINING_CONSTRAINTS = {
     "lr": [Interval(Real, 0, None, closed="neither")],
@@ -69,7 +68,7 @@ class TrainedMixin(CallbackSupportMixin):
     `_make_objective(module, n_steps)`.
     """
 
-    def _train(self, X, y, environment, labels=None):
+    def _train(self, X, y, environment, progress, labels=None):
         """Train the net, or go on with one that is there where `warm_start`.
 
         Parameters
@@ -78,6 +77,8 @@ class TrainedMixin(CallbackSupportMixin):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         environment : ndarray of shape (n_samples,)
             Numbers from 0.
+        progress : Progress
+            Is told of epochs.
         labels : ndarray of shape (n_samples,), default=None
             Classes that keep their shares in what is held out.
         """
@@ -104,11 +105,10 @@ class TrainedMixin(CallbackSupportMixin):
             if self.warm_start and hasattr(self, "net_"):
                 net.go_on_from(self.net_)
             net.train_split = lambda dataset: (dataset, held_out)
-            net.progress = Progress(self, self.max_epochs, X, y)
+            net.progress = progress
             net.partial_fit(batches)
             if net.within_epoch:  # the user, and no callback, has ended training
                 raise KeyboardInterrupt
-            net.progress.end()
         net.progress = net.train_split = None
         self.net_ = net
         self.n_iter_ = len(self.net_.history)

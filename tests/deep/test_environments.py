@@ -1,0 +1,178 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from skalign.deep import partition_environments  # noqa: E402
+
+
+def _gap(environment, agrees):
+    """Difference of the shares of rows that follow the shortcut."""
+    return abs(agrees[environment == 0].mean() - agrees[environment == 1].mean())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("local_model", [None, LogisticRegression()])
+def test_rows_that_follow_the_shortcut_are_found(make_shortcut, seed, local_model):
+    X, y, agrees = make_shortcut(seed=seed)
+    found = partition_environments(X, y, local_model=local_model, random_state=seed)
+    assert _gap(found.environment, agrees) > 0.99
+    assert found.changed <= 0.002
+
+
+def test_classes_may_be_strings(make_shortcut):
+    X, y, _ = make_shortcut(500)
+    expected = partition_environments(X, y, random_state=0).environment
+    named = np.array(["cat", "dog"])[y]
+    found = partition_environments(X, named, random_state=0).environment
+    assert_array_equal(found, expected)
+
+
+def test_an_int_seed_repeats_the_partition(make_shortcut):
+    X, y, _ = make_shortcut(500)
+    first, second = (
+        partition_environments(
+            X, y, initial="random", max_iter=3, tol=1, random_state=3
+        )
+        for _ in range(2)
+    )
+    assert_array_equal(first.environment, second.environment)
+
+
+def test_neither_unit_nor_place_of_the_rows_matters(make_shortcut):
+    X, y, _ = make_shortcut(500)
+    X = X.astype(np.float64)
+    expected = partition_environments(X, y, random_state=0).environment
+    moved = partition_environments(2**10 * X + 2**12, y, random_state=0).environment
+    assert_array_equal(moved, expected)
+
+
+def test_rows_of_the_caller_stay_as_they_are(make_shortcut):
+    X, y, _ = make_shortcut(200)
+    initial = np.arange(200) % 2
+    before = X.copy(), y.copy(), initial.copy()
+    partition_environments(X, y, initial=initial, random_state=0)
+    for now, then in zip((X, y, initial), before, strict=True):
+        assert_array_equal(now, then)
+
+
+def test_a_division_that_is_given_is_kept_where_it_is_right(make_shortcut):
+    X, y, agrees = make_shortcut()
+    found = partition_environments(X, y, initial=agrees.astype(int), random_state=0)
+    assert np.mean(found.environment == agrees) > 0.99
+    assert found.n_iter == 1
+
+
+def test_three_environments(make_shortcut):
+    X, y, _ = make_shortcut(600)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = partition_environments(X, y, 3, random_state=0).environment
+    assert set(found) == {0, 1, 2}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 9), min_size=2, max_size=3),
+    n_environments=st.integers(2, 3),
+    initial=st.sampled_from(["errors", "random", "one", "class"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_each_environment_has_two_rows_of_each_class(
+    sizes, n_environments, initial, seed
+):
+    y = np.repeat(np.arange(len(sizes)), [2 * n_environments + size for size in sizes])
+    X = np.random.default_rng(seed).normal(size=(len(y), 2)) + y[:, None]
+    start = {"one": np.zeros(len(y), int), "class": y % n_environments}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = partition_environments(
+            X,
+            y,
+            n_environments,
+            local_model=LogisticRegression(),
+            initial=start.get(initial, initial),
+            max_iter=3,
+            random_state=seed % 1000,
+        )
+    counts = np.zeros((n_environments, len(sizes)), int)
+    np.add.at(counts, (found.environment, y), 1)
+    assert counts.min() >= 2
+
+
+def test_confidence_ignores_the_class_of_a_row(make_shortcut):
+    X, y, agrees = make_shortcut(1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = partition_environments(
+            X, y, assign_by="confidence", initial="random", random_state=0
+        )
+    assert _gap(found.environment, agrees) < 0.9
+
+
+def test_rounds_that_were_not_enough_are_told(make_shortcut):
+    X, y, _ = make_shortcut(300)
+    with pytest.warns(ConvergenceWarning, match=r"After 1 rounds .*\(tol=0.0\)"):
+        partition_environments(
+            X, y, initial="random", max_iter=1, tol=0.0, random_state=0
+        )
+
+
+def test_too_few_rows_of_a_class_are_refused():
+    X, y = np.arange(8.0)[:, None], [0, 0, 0, 0, 0, 1, 1, 1]
+    with pytest.raises(ValueError, match="2 rows for each of 2 .* the smallest has 3"):
+        partition_environments(X, y)
+
+
+def test_a_local_model_without_weights_needs_them_switched_off(make_shortcut):
+    X, y, _ = make_shortcut(300)
+    neighbors = KNeighborsClassifier(5)
+    with pytest.raises(ValueError, match="takes sample_weight; that of KNeighbors"):
+        partition_environments(X, y, local_model=neighbors)
+    found = partition_environments(
+        X, y, local_model=neighbors, class_weight=None, tol=1, random_state=0
+    )
+    assert set(found.environment) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("initial", "message"),
+    [
+        (np.arange(300) % 3, r"from 0 to 1; got \[0 1 2\]"),
+        (np.zeros(299), "inconsistent numbers of samples"),
+    ],
+)
+def test_a_division_that_does_not_suit_is_refused(make_shortcut, initial, message):
+    X, y, _ = make_shortcut(300)
+    with pytest.raises(ValueError, match=message):
+        partition_environments(X, y, initial=initial)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.full((300, 2), np.nan), "contains NaN"),
+        (np.zeros((299, 2)), "inconsistent numbers of samples"),
+    ],
+)
+def test_bad_rows_are_refused(make_shortcut, X, message):
+    _, y, _ = make_shortcut(300)
+    with pytest.raises(ValueError, match=message):
+        partition_environments(X, y)
+
+
+def test_evidence_tells_rows_that_foretell_their_classes_from_noise(make_shortcut):
+    X, y, _ = make_shortcut(600)
+    assert partition_environments(X, y, random_state=0).evidence > 10
+    noise = np.random.default_rng(0).normal(size=X.shape)
+    found = partition_environments(noise, y, tol=1, random_state=0)
+    assert found.evidence < 3

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from torch.nn import functional as F  # noqa: E402
+
+from skalign.deep import (  # noqa: E402
+    CORALRisk,
+    CrossEntropy,
+    DANNRisk,
+    ETFRisk,
+    GroupDRORisk,
+    IRMRisk,
+    MeanRisk,
+    MMDRisk,
+    SimplexETFHead,
+    VRExRisk,
+    coral_penalty,
+    etf_penalty,
+    irm_penalty,
+    mmd_penalty,
+    vrex_penalty,
+)
+from skalign.deep._objectives import n_warmup_steps  # noqa: E402
+
+SIZES = [6, 10]
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(16, 5, generator=generator)
+    logits = torch.randn(16, 3, generator=generator)
+    return features, logits, torch.arange(16) % 3, SIZES
+
+
+def _risks(batch):
+    _, logits, y, sizes = batch
+    losses = F.cross_entropy(logits, y, reduction="none").split(sizes)
+    return torch.stack([rows.mean() for rows in losses])
+
+
+def test_mean_risk_is_the_mean_of_all_rows(batch):
+    _, logits, y, _ = batch
+    assert_allclose(MeanRisk(CrossEntropy())(*batch), F.cross_entropy(logits, y))
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 20.0])
+@pytest.mark.parametrize(
+    ("objective", "penalty"),
+    [
+        (VRExRisk, lambda batch: vrex_penalty(_risks(batch))),
+        (IRMRisk, lambda batch: irm_penalty(
+            CrossEntropy().scale_gradients(*batch[1:3]).split(SIZES))),
+        (CORALRisk, lambda batch: coral_penalty(batch[0].split(SIZES))),
+        (MMDRisk, lambda batch: mmd_penalty(batch[0].split(SIZES))),
+    ],
+)  # fmt: skip
+def test_environments_weigh_equally_and_the_sum_is_divided(
+    batch, weight, objective, penalty
+):
+    expected = _risks(batch).mean() + weight * penalty(batch)
+    loss = objective(CrossEntropy(), weight)(*batch)
+    assert_allclose(loss, expected / max(weight, 1.0), rtol=1e-5)
+
+
+def test_a_large_weight_is_in_force_after_the_warmup(batch):
+    objective, penalty = VRExRisk(CrossEntropy(), 9.0, 2), vrex_penalty(_risks(batch))
+    before = _risks(batch).mean() + penalty
+    after = (_risks(batch).mean() + 9 * penalty) / 9
+    divisors = []
+    for expected in (before, before, after, after):
+        assert_allclose(objective(*batch), expected, rtol=1e-5)
+        divisors.append(objective.divisor)
+    assert divisors == [1, 1, 9, 9]
+
+
+def test_a_small_weight_is_in_force_at_once(batch):
+    expected = _risks(batch).mean() + 0.5 * vrex_penalty(_risks(batch))
+    assert_allclose(VRExRisk(CrossEntropy(), 0.5, 9)(*batch), expected, rtol=1e-5)
+
+
+def test_evaluation_counts_as_no_step(batch):
+    objective = VRExRisk(CrossEntropy(), 9.0, 1).eval()
+    first = objective(*batch)
+    assert objective(*batch) == first
+    assert objective.n_steps == 0
+
+
+def test_steps_are_part_of_the_state(batch):
+    objective = VRExRisk(CrossEntropy(), 9.0, 1)
+    objective(*batch)
+    other = VRExRisk(CrossEntropy(), 9.0, 1)
+    other.load_state_dict(objective.state_dict())
+    assert other.n_steps == 1
+
+
+def test_group_dro_raises_the_weight_of_the_larger_risk(batch):
+    objective, risks = GroupDRORisk(CrossEntropy(), 2, 0.5), _risks(batch)
+    loss = objective(*batch)
+    expected = np.exp(0.5 * risks.numpy())
+    expected /= expected.sum()
+    assert_allclose(objective.weights, expected, rtol=1e-6)
+    assert_allclose(loss, expected @ risks.numpy(), rtol=1e-6)
+    objective(*batch)
+    twice = np.exp(2 * 0.5 * risks.numpy())
+    assert_allclose(objective.weights, twice / twice.sum(), rtol=1e-6)
+    objective.eval()(*batch)
+    assert_allclose(objective.weights, twice / twice.sum(), rtol=1e-6)
+
+
+def test_a_discriminator_learns_and_the_features_unlearn(batch):
+    features, logits, y, sizes = batch
+    features = features.requires_grad_()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        objective = DANNRisk(CrossEntropy(), 0.7, 5, 2)
+    loss = objective(features, logits, y, sizes)
+    loss.backward()
+    environment = torch.tensor([0] * 6 + [1] * 10)
+    twin = features.detach().clone().requires_grad_()
+    guess = F.cross_entropy(objective.discriminator(twin), environment)
+    (of_features,) = torch.autograd.grad(guess, twin, retain_graph=True)
+    (of_weights,) = torch.autograd.grad(guess, objective.discriminator[0].weight)
+    assert_allclose(loss.detach(), (_risks(batch).mean() + guess).detach(), rtol=1e-6)
+    assert_allclose(features.grad, -0.7 * of_features, rtol=1e-5)
+    assert_allclose(objective.discriminator[0].weight.grad, of_weights, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.5, 20.0])
+def test_distance_from_the_simplex_is_divided_as_the_rest(batch, weight):
+    features, _, y, sizes = batch
+    vertices = SimplexETFHead(5, 3, random_state=0).vertices
+    inner = VRExRisk(CrossEntropy(), weight)
+    distance = sum(
+        etf_penalty(rows, of, vertices)
+        for rows, of in zip(features.split(sizes), y.split(sizes), strict=True)
+    )
+    expected = inner(*batch) + 0.3 * distance / max(weight, 1.0)
+    assert_allclose(ETFRisk(inner, 0.3, vertices)(*batch), expected, rtol=1e-5)
+
+
+def test_warmup_is_a_number_or_a_share_of_steps():
+    assert n_warmup_steps(7, 1000) == 7
+    assert n_warmup_steps(0.38, 1000) == 380

@@ -1,0 +1,339 @@
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from skorch.callbacks import Callback  # noqa: E402
+from torch import nn  # noqa: E402
+
+from skalign import ERMClassifier, StitchingRegressor, VRExClassifier  # noqa: E402
+from skalign.deep import MLP  # noqa: E402
+from skalign.deep._trained import hold_out  # noqa: E402
+
+
+def _weights(estimator):
+    return [p.detach().numpy() for p in estimator.net_.module_.parameters()]
+
+
+def _same(ours, theirs):
+    return all(
+        np.array_equal(a, b)
+        for a, b in zip(_weights(ours), _weights(theirs), strict=True)
+    )
+
+
+class Witness(Callback):
+    """Writes down what a net tells it; does `action` at the end of epoch `at`."""
+
+    def __init__(self, at=None, action=None):
+        self.at, self.action, self.told = at, action, []
+
+    def on_train_begin(self, net, **kwargs):
+        self.told.append("train")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.told.append("epoch")
+        if self.told.count("epoch") == self.at:
+            self.action(net)
+
+    def on_batch_end(self, net, batch=None, loss=None, **kwargs):
+        assert np.isfinite(float(loss.detach()))
+        self.told.append("batch")
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        assert all(p.grad is not None for _, p in named_parameters)
+        self.told.append("gradient")
+
+    def on_train_end(self, net, **kwargs):
+        self.told.append("end")
+
+
+def _interrupt(net):
+    raise KeyboardInterrupt
+
+
+class Watch:
+    """A callback of scikit-learn; says stop after some epochs."""
+
+    def __init__(self, stop_after=None):
+        self.stop_after, self.begun, self.ended = stop_after, 0, 0
+
+    def setup(self, estimator, context):
+        self.open = True
+
+    def teardown(self, estimator, context):
+        self.open = False
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun += 1
+
+    def on_fit_task_end(self, estimator, context, **kwargs):
+        self.ended += context.task_name == "iteration"
+        return self.ended == self.stop_after
+
+
+# ---------------------------------------------------------------- what is held out
+
+
+def test_a_share_of_each_environment_and_class_is_held_out():
+    environment = np.repeat([0, 1], [100, 40])
+    labels = np.arange(140) % 2
+    out = hold_out(environment, labels, 0.1, np.random.RandomState(0))
+    for e, n_rows in ((0, 10), (1, 4)):
+        assert_array_equal(
+            np.bincount(labels[out & (environment == e)]), [n_rows / 2] * 2
+        )
+
+
+def test_no_environment_is_held_out_whole():
+    environment = np.array([0, 0, 1, 1, 1, 2])
+    out = hold_out(environment, None, 0.99, np.random.RandomState(0))
+    assert_array_equal(np.bincount(environment[out], minlength=3), [1, 2, 0])
+
+
+# ---------------------------------------------------------------- the course of a fit
+
+
+def test_history_has_a_row_an_epoch(rows):
+    classifier = rows.fit(ERMClassifier(max_epochs=4, random_state=0))
+    history = classifier.net_.history
+    assert len(history) == classifier.n_iter_ == 4
+    assert history[:, "epoch"] == [1, 2, 3, 4]
+    losses = history[:, "train_loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_skorch_callbacks_are_called(rows):
+    witness = Witness()
+    rows.fit(ERMClassifier(max_epochs=2, steps_per_epoch=3, callbacks=[witness]))
+    epoch = ["gradient", "batch"] * 3 + ["epoch"]
+    assert witness.told == ["train", *epoch, *epoch, "end"]
+
+
+def test_a_callback_may_evaluate_amid_an_epoch(rows):
+    class Evaluate(Callback):
+        def on_batch_end(self, net, **kwargs):
+            net.forward_rows(torch.from_numpy(rows.X))
+
+    network = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5))
+    settings = {"module": network, "max_epochs": 2, "random_state": 0}
+    plain = rows.fit(ERMClassifier(**settings))
+    assert _same(rows.fit(ERMClassifier(callbacks=[Evaluate()], **settings)), plain)
+
+
+def test_scikit_learn_callbacks_are_told_of_each_epoch(rows):
+    watch = Watch()
+    rows.fit(ERMClassifier(max_epochs=3).set_callbacks(watch))
+    assert (watch.begun, watch.ended) == (4, 3)  # the whole fit is a task too
+    assert not watch.open
+
+
+def test_a_scikit_learn_callback_can_stop_the_fit(rows):
+    witness, watch = Witness(), Watch(stop_after=2)
+    classifier = ERMClassifier(max_epochs=9, callbacks=[witness]).set_callbacks(watch)
+    rows.fit(classifier)
+    assert classifier.n_iter_ == len(classifier.net_.history) == 2
+    assert witness.told.count("epoch") == 2  # told of the last epoch too
+    assert witness.told[-1] == "end"
+    assert not watch.open
+
+
+def test_a_skorch_callback_can_stop_the_fit(rows):
+    witness = Witness(at=2, action=_interrupt)
+    classifier = rows.fit(ERMClassifier(max_epochs=9, callbacks=[witness]))
+    assert classifier.n_iter_ == 2
+    assert witness.told[-1] == "end"
+
+
+def test_an_interrupted_fit_is_none(rows):
+    class Impatient(Callback):
+        def on_batch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    classifier = ERMClassifier(callbacks=[Impatient()])
+    with pytest.raises(KeyboardInterrupt):
+        rows.fit(classifier)
+    with pytest.raises(NotFittedError):
+        classifier.predict(rows.X)
+
+
+def test_a_diverging_loss_names_the_epoch_and_leaves_the_estimator_unfitted(rows):
+    watch = Watch()
+    classifier = ERMClassifier(lr=1e30, max_epochs=5, random_state=0)
+    with pytest.raises(FloatingPointError, match=r"became \w+ in epoch [12]: lower lr"):
+        rows.fit(classifier.set_callbacks(watch))
+    assert not watch.open
+    assert not [name for name in vars(classifier) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_diverging_loss_leaves_a_fitted_estimator_as_it_was(rows, warm_start):
+    classifier = rows.fit(ERMClassifier(max_epochs=2, random_state=0))
+    before, net = classifier.predict_proba(rows.X), classifier.net_
+    classifier.set_params(lr=1e30, warm_start=warm_start)
+    with pytest.raises(FloatingPointError):
+        rows.fit(classifier)
+    assert classifier.net_ is net
+    assert len(net.history) == classifier.n_iter_ == 2
+    assert_array_equal(classifier.predict_proba(rows.X), before)
+
+
+# ------------------------------------------------------------------------- randomness
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_an_int_seed_repeats_a_fit_bit_by_bit(rows, early_stopping):
+    classifier = VRExClassifier(
+        max_epochs=3, random_state=5, early_stopping=early_stopping
+    )
+    first, second = rows.fit(clone(classifier)), rows.fit(clone(classifier))
+    assert _same(first, second)
+    assert first.net_.history[:, "train_loss"] == second.net_.history[:, "train_loss"]
+    other = rows.fit(clone(classifier).set_params(random_state=6))
+    assert not _same(first, other)
+
+
+def test_generators_and_rows_of_the_caller_are_left_alone(rows):
+    network = nn.Sequential(nn.Dropout(0.1), MLP(6, (4,)))
+    classifier = ERMClassifier(
+        module=network, max_epochs=2, early_stopping=True, random_state=0
+    )
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    X, y = rows.X.copy(), rows.y.copy()
+    rows.fit(classifier).predict(rows.X)
+    assert_array_equal(torch.random.get_rng_state(), before[0])
+    assert_array_equal(np.random.get_state()[1], before[1])
+    assert_array_equal(rows.X, X)
+    assert_array_equal(rows.y, y)
+
+
+# --------------------------------------------------------------------- early stopping
+
+
+def test_early_stopping_goes_back_to_the_best_epoch(make_rows):
+    rows = make_rows(n_samples=80)
+    kept = []
+
+    class Keep(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            kept.append([p.detach().numpy().copy() for p in net.module_.parameters()])
+
+    classifier = ERMClassifier(
+        lr=0.05,
+        max_epochs=60,
+        early_stopping=True,
+        validation_fraction=0.3,
+        n_iter_no_change=5,
+        callbacks=[Keep()],
+        random_state=0,
+    )
+    scores = rows.fit(classifier).net_.history[:, "valid_score"]
+    best = int(np.argmax(scores))
+    assert classifier.n_iter_ == best + 6 < 60
+    for weight, expected in zip(_weights(classifier), kept[best], strict=True):
+        assert_array_equal(weight, expected)
+
+
+def test_early_stopping_of_a_regression_takes_the_smallest_error():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))  # nothing to learn
+    aligner = StitchingRegressor(
+        8,
+        lr=0.01,
+        early_stopping=True,
+        validation_fraction=0.4,
+        max_epochs=200,
+        n_iter_no_change=7,
+        random_state=0,
+    ).fit(X, y)
+    history = aligner.net_.history
+    best = int(np.argmin(history[:, "valid_loss"]))
+    assert history[best, "valid_score"] == -history[best, "valid_loss"]
+    assert aligner.n_iter_ == best + 8 < 200
+
+
+def test_held_out_rows_are_scored_by_environment(make_rows):
+    rows = make_rows(n_samples=120)
+    # Environment 0 has nine rows of ten; the mean is over environments all the same.
+    domain = (np.arange(120) % 10 == 0).astype(int)
+    classifier = ERMClassifier(max_epochs=1, early_stopping=True, random_state=0)
+    classifier.set_params(validation_fraction=0.5)
+    parts = {}
+
+    class Recompute(Callback):
+        def on_epoch_end(self, net, dataset_valid, **kwargs):
+            for e, (X, y) in enumerate(dataset_valid.parts):
+                logits = net.forward_rows(X)[1]
+                parts[e] = float((logits.argmax(dim=1) == y).float().mean()), len(y)
+
+    classifier.set_params(callbacks=[Recompute()])
+    classifier.fit(rows.X, rows.y, sample_domain=domain)
+    assert [n for _, n in parts.values()] == [54, 6]
+    expected = np.mean([score for score, _ in parts.values()])
+    assert_allclose(classifier.net_.history[-1, "valid_score"], expected)
+
+
+# ------------------------------------------------------------------------- warm start
+
+
+@pytest.mark.parametrize("kind", [ERMClassifier, VRExClassifier])
+def test_a_warm_start_goes_on_where_the_fit_before_ended(rows, kind):
+    settings = {"batch_size": None, "steps_per_epoch": 3, "random_state": 0}
+    if kind is VRExClassifier:
+        settings |= {"weight": 7.0, "warmup": 6, "weight_decay": 0.1}
+    whole = rows.fit(kind(max_epochs=5, **settings))
+    parts = rows.fit(kind(max_epochs=2, warm_start=True, **settings))
+    rows.fit(parts.set_params(max_epochs=3))
+    assert parts.n_iter_ == whole.n_iter_ == 5
+    assert parts.net_.history[:, "train_loss"] == whole.net_.history[:, "train_loss"]
+    assert _same(parts, whole)
+
+
+def test_without_a_warm_start_a_fit_begins_anew(rows):
+    classifier = rows.fit(ERMClassifier(max_epochs=1, random_state=0))
+    expected = _weights(classifier)
+    rows.fit(classifier)
+    for weight, other in zip(_weights(classifier), expected, strict=True):
+        assert_array_equal(weight, other)
+
+
+def test_a_warm_start_takes_new_settings(rows):
+    witness = Witness()
+    classifier = rows.fit(ERMClassifier(max_epochs=1, warm_start=True, random_state=0))
+    expected = _weights(classifier)
+    rows.fit(classifier.set_params(lr=1e-12, callbacks=[witness]))
+    for weight, other in zip(_weights(classifier), expected, strict=True):
+        assert_allclose(weight, other, atol=1e-8)
+    assert "epoch" in witness.told
+
+
+def test_a_warm_start_needs_the_same_network(rows):
+    classifier = rows.fit(ERMClassifier(max_epochs=1, warm_start=True))
+    with pytest.raises(ValueError, match="warm_start needs the network of the fit"):
+        rows.fit(classifier.set_params(hidden_layer_sizes=(5,)))
+
+
+# --------------------------------------------------------------------------- a fitted
+
+
+def test_a_trained_estimator_does_not_keep_its_rows(make_rows):
+    small, large = (
+        len(pickle.dumps(make_rows(n_samples=n).fit(ERMClassifier(
+            hidden_layer_sizes=(4,), max_epochs=1, steps_per_epoch=1,
+            early_stopping=True))))
+        for n in (100, 10_000)
+    )  # fmt: skip
+    assert abs(large - small) < 500
+
+
+def test_a_trained_estimator_survives_pickle(rows):
+    classifier = rows.fit(ERMClassifier(max_epochs=2, warm_start=True, random_state=0))
+    loaded = pickle.loads(pickle.dumps(classifier))
+    assert_array_equal(loaded.predict_proba(rows.X), classifier.predict_proba(rows.X))
+    assert _same(rows.fit(loaded), rows.fit(classifier))  # the optimizer as well
