@@ -90,7 +90,7 @@ if find_spec("torch") and find_spec("skorch"):
         skalign.MMDClassifier(**fast, random_state=0),
         skalign.DANNClassifier(**fast, random_state=0),
         skalign.NCFALClassifier(
-            local_model=LogisticRegression(), **fast, random_state=0
+            local_model=LogisticRegression(), max_epochs=30, random_state=0
         ),
         skalign.StitchingRegressor(random_state=0),
     ]

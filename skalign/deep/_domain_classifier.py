@@ -148,7 +148,7 @@ class DomainClassifier(
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes; y holds one class, "
-                f"{classes[0]!r}."
+                f"{classes[0]}."
             )
         if going_on and not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -177,15 +177,15 @@ class DomainClassifier(
         self.environments_, environment = np.unique(domain, return_inverse=True)
         if len(self.environments_) < 2 and self._needs_environments:
             raise ValueError(
-                f"sample_domain holds one environment, {self.environments_[0]!r}; "
+                f"sample_domain holds one environment, {self.environments_[0]}; "
                 f"{type(self).__name__} needs at least 2."
             )
         for e, name in enumerate(self.environments_):
             missing = np.setdiff1d(np.arange(len(self.classes_)), y[environment == e])
             if len(missing):
                 raise ValueError(
-                    f"Environment {name!r} has no row of class "
-                    f"{self.classes_[missing[0]]!r}: each class must be in each."
+                    f"Environment {name} has no row of class "
+                    f"{self.classes_[missing[0]]}: each class must be in each."
                 )
         return environment
 

@@ -14,7 +14,7 @@ def save_estimator(estimator, path):
     """Store a trained estimator: weights by safetensors, the rest by skops.
 
     What is stored can be used; the state of the optimizer and the training history are
-    left out. A `module` or `callbacks` that were given are code, and not stored.
+    left out. A `module`, `local_model` or callbacks that were given are not stored.
 
     Parameters
     ----------
@@ -93,6 +93,7 @@ def _bare(estimator):
     bare = object.__new__(type(estimator))
     vars(bare).update(vars(estimator))
     del bare.net_
+    vars(bare).pop("_skl_callbacks", None)
     bare.callbacks = None
     for name in ("module", "local_model"):
         if hasattr(bare, name):
