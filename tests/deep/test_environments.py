@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
-from skalign.deep import partition_environments  # noqa: E402
+from skalign.deep import partition_environments
 
 
 def _gap(environment, agrees):
@@ -129,7 +129,7 @@ def test_rounds_that_were_not_enough_are_told(make_shortcut):
 
 def test_too_few_rows_of_a_class_are_refused():
     X, y = np.arange(8.0)[:, None], [0, 0, 0, 0, 0, 1, 1, 1]
-    with pytest.raises(ValueError, match="2 rows for each of 2 .* the smallest has 3"):
+    with pytest.raises(ValueError, match=r"2 rows for each of 2 .* the smallest has 3"):
         partition_environments(X, y)
 
 

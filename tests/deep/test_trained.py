@@ -204,11 +204,11 @@ def test_generators_and_rows_of_the_caller_are_left_alone(rows):
     classifier = ERMClassifier(
         module=network, max_epochs=2, early_stopping=True, random_state=0
     )
-    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     X, y = rows.X.copy(), rows.y.copy()
     rows.fit(classifier).predict(rows.X)
     assert_array_equal(torch.random.get_rng_state(), before[0])
-    assert_array_equal(np.random.get_state()[1], before[1])
+    assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     assert_array_equal(rows.X, X)
     assert_array_equal(rows.y, y)
 

@@ -1,0 +1,333 @@
+import copy
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from torch import nn  # noqa: E402
+
+from skalign import (  # noqa: E402
+    DANNClassifier,
+    DeepCORALClassifier,
+    ERMClassifier,
+    GroupDROClassifier,
+    IRMClassifier,
+    MMDClassifier,
+    NCFALClassifier,
+    VRExClassifier,
+)
+from skalign.deep import MLP, DigitsCNN, ResNet8  # noqa: E402
+
+KINDS = [
+    DANNClassifier,
+    DeepCORALClassifier,
+    ERMClassifier,
+    GroupDROClassifier,
+    IRMClassifier,
+    MMDClassifier,
+    NCFALClassifier,
+    VRExClassifier,
+]
+NEED_ENVIRONMENTS = [k for k in KINDS if k not in (ERMClassifier, NCFALClassifier)]
+every_kind = pytest.mark.parametrize("kind", KINDS)
+every_penalty = pytest.mark.parametrize("kind", NEED_ENVIRONMENTS)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Two classes told by a bright half, as 1 x 6 x 4."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = rng.random((60, 1, 6, 4)).astype(np.float32)
+    X[y == 1, :, :3] += 1
+    return X, y
+
+
+# ---------------------------------------------------------------------- what comes out
+
+
+@every_kind
+def test_classes_are_learnt_and_come_back_as_they_were_named(kind, make_rows):
+    rows = make_rows(n_samples=300, n_environments=3)
+    names = np.array(["zebra", "ant", "cow"])[rows.y]
+    domain = np.array(["b", "c", "a"])[rows.sample_domain]
+    classifier = kind(max_epochs=30, random_state=0)
+    classifier.fit(rows.X, names, sample_domain=domain)
+    assert classifier.classes_.tolist() == ["ant", "cow", "zebra"]
+    assert classifier.environments_.tolist() == ["a", "b", "c"]
+    assert classifier.score(rows.X, names) > 0.9
+    shares = classifier.predict_proba(rows.X)
+    assert shares.dtype == np.float64
+    assert_allclose(shares.sum(axis=1), np.ones(300))
+    assert_array_equal(
+        classifier.classes_[shares.argmax(axis=1)], classifier.predict(rows.X)
+    )
+    features = classifier.transform(rows.X)
+    width = 16 if kind is NCFALClassifier else 128
+    assert features.shape == (300, width)
+    assert features.dtype == np.float32
+    assert len(classifier.get_feature_names_out()) == width
+
+
+@every_kind
+def test_three_environments_of_any_size_are_trained_on(kind, make_rows):
+    rows = make_rows(n_samples=90)
+    domain = np.repeat([7, -3, 5], [60, 20, 10])
+    for batch_size in (8, None):
+        classifier = kind(max_epochs=1, batch_size=batch_size, random_state=0)
+        classifier.fit(rows.X, rows.y, sample_domain=domain)
+        assert classifier.environments_.tolist() == [-3, 5, 7]
+
+
+def test_features_are_what_the_head_is_given(rows):
+    classifier = rows.fit(ERMClassifier(max_epochs=2, random_state=0))
+    head = classifier.net_.module_.head
+    logits = head(torch.from_numpy(classifier.transform(rows.X))).detach().double()
+    assert_allclose(
+        logits.softmax(dim=1), classifier.predict_proba(rows.X), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_probabilities_are_those_of_the_loss_that_was_trained(rows):
+    classifier = NCFALClassifier(max_epochs=2, random_state=0)
+    before = rows.fit(classifier).predict_proba(rows.X)
+    classifier.set_params(loss="cross_entropy", temperature=0.1)
+    assert_array_equal(classifier.predict_proba(rows.X), before)
+
+
+# ---------------------------------------------------------------- pictures and modules
+
+
+def test_pictures_may_come_as_rows(pictures):
+    X, y = pictures
+    settings = {"max_epochs": 2, "random_state": 0}
+    expected = ERMClassifier(**settings).fit(X, y)
+    rows = X.reshape(len(X), -1)
+    classifier = ERMClassifier(image_shape=(1, 6, 4), **settings).fit(rows, y)
+    assert_array_equal(classifier.predict_proba(rows), expected.predict_proba(X))
+    assert_array_equal(classifier.predict_proba(X), expected.predict_proba(rows))
+    assert classifier.shape_ == expected.shape_ == (1, 6, 4)
+    assert classifier.n_features_in_ == expected.n_features_in_ == 24
+
+
+def test_pictures_are_learnt_by_the_network_for_digits(pictures):
+    X, y = pictures
+    classifier = ERMClassifier(max_epochs=10, random_state=0).fit(X, y)
+    assert isinstance(classifier.net_.module_.encoder, DigitsCNN)
+    assert classifier.score(X, y) == 1
+    assert classifier.transform(X).shape == (60, 128)
+
+
+def test_large_pictures_get_the_residual_network():
+    X = np.zeros((4, 3, 33, 33), dtype=np.float32)
+    classifier = ERMClassifier(max_epochs=1, steps_per_epoch=1, batch_size=1)
+    classifier.fit(X, [0, 1, 0, 1])
+    assert isinstance(classifier.net_.module_.encoder, ResNet8)
+
+
+def test_a_module_is_copied_and_goes_on_from_where_it_is(rows):
+    encoder = MLP(6, (7,))
+    before = copy.deepcopy(encoder.state_dict())
+    classifier = rows.fit(ERMClassifier(module=encoder, max_epochs=1, lr=1e-12))
+    trained = classifier.net_.module_.encoder
+    assert trained is not encoder
+    for name, weight in encoder.state_dict().items():
+        assert_array_equal(weight, before[name])
+        assert_allclose(trained.state_dict()[name], before[name], atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [ERMClassifier, NCFALClassifier])
+def test_a_callable_makes_the_module(rows, kind):
+    classifier = rows.fit(kind(module=lambda: nn.Linear(6, 9), max_epochs=1))
+    encoder = classifier.net_.module_.encoder
+    network = encoder if kind is ERMClassifier else encoder.network
+    assert isinstance(network, nn.Linear)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        np.asfortranarray,
+        lambda X: X[::-1][::-1],
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        lambda X: X.astype(np.float64),
+        lambda X: X.tolist(),
+    ],
+)
+def test_the_memory_of_rows_does_not_matter(rows, change):
+    settings = {"image_shape": (1, 2, 3), "max_epochs": 1, "random_state": 0}
+    expected = rows.fit(ERMClassifier(**settings))
+    X = change(rows.X)
+    classifier = ERMClassifier(**settings)
+    classifier.fit(X, rows.y, sample_domain=rows.sample_domain)
+    assert_array_equal(classifier.predict_proba(X), expected.predict_proba(rows.X))
+
+
+def test_rows_may_be_read_only(rows):
+    X = rows.X.copy()
+    X.flags.writeable = False
+    classifier = ERMClassifier(max_epochs=1, random_state=0).fit(X, rows.y)
+    assert classifier.predict(X).shape == rows.y.shape
+
+
+# --------------------------------------------------------------- errors before training
+
+
+class Untouched(nn.Module):
+    """Fails where training has begun."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 4)
+
+    def forward(self, X):
+        assert not self.training, "training has begun"
+        return self.linear(X)
+
+
+def _one_class(rows):
+    return rows._replace(y=np.full(len(rows.y), "cat"))
+
+
+def _no_cat_in_b(rows):
+    cats = rows.y == 1
+    return rows._replace(
+        y=np.array(["ant", "cat", "cow"])[rows.y],
+        sample_domain=np.where(cats | (np.arange(len(cats)) < 60), "a", "b"),
+    )
+
+
+def _nan(rows):
+    X = rows.X.copy()
+    X[3, 2] = np.nan
+    return rows._replace(X=X)
+
+
+def _short_domain(rows):
+    return rows._replace(sample_domain=rows.sample_domain[:-1])
+
+
+def _nan_domain(rows):
+    return rows._replace(sample_domain=np.full(len(rows.y), np.nan))
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_one_class, "needs at least 2 classes; y holds one class, cat"),
+        (_no_cat_in_b, "Environment b has no row of class cat"),
+        (_nan, "contains NaN"),
+        (_short_domain, r"inconsistent numbers of samples: \[240, 239\]"),
+        (_nan_domain, "sample_domain holds NaN"),
+    ],
+)
+def test_bad_rows_are_refused_before_training(kind, rows, spoil, message):
+    classifier = kind(module=Untouched())
+    with pytest.raises(ValueError, match=message):
+        spoil(rows).fit(classifier)
+    assert not [name for name in vars(classifier) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k is not ERMClassifier])
+def test_one_environment_is_refused(kind, rows):
+    with pytest.raises(ValueError, match=r"one environment, only; .* needs at least 2"):
+        rows._replace(sample_domain=["only"] * len(rows.y)).fit(kind())
+
+
+@every_penalty
+def test_without_environments_the_training_is_that_of_erm_and_says_so(kind, rows):
+    settings = {"max_epochs": 1, "random_state": 0}
+    classifier = kind(**settings)
+    with pytest.warns(UserWarning, match="trains as ERMClassifier does") as caught:
+        classifier.fit(rows.X, rows.y)
+    assert caught[0].filename == __file__
+    expected = ERMClassifier(**settings).fit(rows.X, rows.y)
+    assert_array_equal(classifier.predict_proba(rows.X), expected.predict_proba(rows.X))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_is_refused_where_there_is_none(rows):
+    with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
+        rows.fit(ERMClassifier(module=Untouched(), device="cuda"))
+
+
+def test_pictures_of_another_shape_are_refused_at_fit_and_at_predict(pictures):
+    X, y = pictures
+    message = r"pictures of shape \(1, 6, 4\), but image_shape=\(1, 4, 6\)"
+    with pytest.raises(ValueError, match=message):
+        ERMClassifier(image_shape=(1, 4, 6)).fit(X, y)
+    with pytest.raises(ValueError, match=r"24 columns, but image_shape=\(1, 5, 5\)"):
+        ERMClassifier(image_shape=(1, 5, 5)).fit(X.reshape(60, -1), y)
+    with pytest.raises(ValueError, match=r"image_shape=\(6, 4\) must be"):
+        ERMClassifier(image_shape=(6, 4)).fit(X.reshape(60, -1), y)
+    classifier = ERMClassifier(max_epochs=1, warm_start=True).fit(X, y)
+    turned = X.transpose(0, 1, 3, 2)
+    message = r"shape \(1, 4, 6\), but ERMClassifier was fitted to .* \(1, 6, 4\)"
+    for method in (classifier.predict, classifier.transform):
+        with pytest.raises(ValueError, match=message):
+            method(turned)
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(turned, y)
+    with pytest.raises(ValueError, match="X has 20 features, but ERMClassifier"):
+        classifier.predict(X.reshape(60, -1)[:, :20])
+
+
+def test_a_warm_start_needs_the_same_classes(rows):
+    classifier = rows.fit(ERMClassifier(max_epochs=1, warm_start=True))
+    with pytest.raises(ValueError, match=r"classes of the fit before, \[0 1 2\]"):
+        classifier.fit(rows.X, rows.y + 1)
+
+
+def test_a_module_that_returns_no_rows_is_refused(rows):
+    with pytest.raises(ValueError, match="module must return features of shape"):
+        rows.fit(ERMClassifier(module=nn.Unflatten(1, (2, 3))))
+
+
+# --------------------------------------------------------------- tools of scikit-learn
+
+
+def test_environments_go_through_a_pipeline_and_cross_validation(rows):
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = VRExClassifier(max_epochs=2, random_state=0)
+        classifier.set_fit_request(sample_domain=True)
+        pipeline = make_pipeline(StandardScaler(), classifier)
+        result = cross_validate(
+            pipeline,
+            rows.X,
+            rows.y,
+            cv=2,
+            params={"sample_domain": rows.sample_domain},
+            return_estimator=True,
+            error_score="raise",
+        )
+    for fitted in result["estimator"]:
+        assert fitted[-1].environments_.tolist() == [0, 1]
+
+
+def test_a_search_tries_weights(rows):
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = IRMClassifier(max_epochs=8, random_state=0)
+        classifier.set_fit_request(sample_domain=True)
+        search = GridSearchCV(
+            classifier, {"weight": [0.1, 1.0]}, cv=2, error_score="raise"
+        ).fit(rows.X, rows.y, sample_domain=rows.sample_domain)
+    assert search.best_estimator_.net_.criterion_.weight in (0.1, 1.0)
+    assert search.score(rows.X, rows.y) > 0.9
+
+
+def test_a_search_with_a_module_and_callbacks_clones_both(rows):
+    search = GridSearchCV(
+        ERMClassifier(module=MLP(6, (4,)), max_epochs=1, callbacks=[]),
+        {"lr": [0.1, 0.01]},
+        cv=2,
+        error_score="raise",
+    )
+    assert search.fit(rows.X, rows.y).best_params_["lr"] in (0.1, 0.01)

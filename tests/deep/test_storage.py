@@ -1,0 +1,150 @@
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from skops.io import dumps  # noqa: E402
+from torch import nn  # noqa: E402
+
+from skalign import (  # noqa: E402
+    DANNClassifier,
+    ERMClassifier,
+    GroupDROClassifier,
+    NCFALClassifier,
+    StitchingRegressor,
+    VRExClassifier,
+)
+from skalign.deep import MLP, load_estimator, save_estimator  # noqa: E402
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "estimator.zip"
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        ERMClassifier(),
+        DANNClassifier(),
+        GroupDROClassifier(),
+        VRExClassifier(hidden_layer_sizes=(5, 4), early_stopping=True),
+        NCFALClassifier(),
+        NCFALClassifier(mask="pixel", f_norm=0.1, n_network_features=5),
+        NCFALClassifier(head="linear", loss="cross_entropy", mask="feature"),
+    ],
+    ids=lambda estimator: repr(estimator),
+)
+def test_a_classifier_comes_back(rows, path, classifier):
+    names = np.array(["ant", "bee", "cow"])[rows.y]
+    classifier.set_params(max_epochs=2, random_state=0)
+    classifier.fit(rows.X, names, sample_domain=rows.sample_domain)
+    save_estimator(classifier, path)
+    loaded = load_estimator(path)
+    for method in ("predict", "predict_proba", "transform"):
+        assert_array_equal(
+            getattr(loaded, method)(rows.X), getattr(classifier, method)(rows.X)
+        )
+    assert_array_equal(loaded.classes_, classifier.classes_)
+    assert {**loaded.get_params(), "device": 0} == {
+        **classifier.get_params(), "device": 0}  # fmt: skip
+
+
+def test_pictures_come_back(path):
+    X = np.random.default_rng(0).random((10, 2, 6, 6)).astype(np.float32)
+    classifier = ERMClassifier(max_epochs=1, random_state=0).fit(X, np.arange(10) % 2)
+    save_estimator(classifier, path)
+    assert_array_equal(load_estimator(path).transform(X), classifier.transform(X))
+
+
+def test_an_aligner_comes_back(path):
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    aligner = StitchingRegressor(max_epochs=2, random_state=0).fit(X, X[:, :2])
+    save_estimator(aligner, path)
+    loaded = load_estimator(path)
+    assert_array_equal(loaded.transform(X), aligner.transform(X))
+    assert loaded.predict(X).shape == (50, 2)
+
+
+def test_a_given_module_is_given_again(rows, path):
+    classifier = rows.fit(ERMClassifier(module=nn.Linear(6, 4), max_epochs=1))
+    save_estimator(classifier, path)
+    loaded = load_estimator(path, module=nn.Linear(6, 4))
+    assert_array_equal(loaded.predict_proba(rows.X), classifier.predict_proba(rows.X))
+    assert isinstance(classifier.module, nn.Linear)  # saving changed nothing
+    for module in (None, MLP(6, (4,))):
+        with pytest.raises(ValueError, match="stored weights do not fit the module"):
+            load_estimator(path, module=module)
+
+
+def test_what_only_training_needs_is_left_out(rows, path):
+    class Silent:
+        def setup(self, estimator, context):
+            pass
+
+        teardown = on_fit_task_begin = setup
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            pass
+
+    classifier = NCFALClassifier(
+        local_model=LogisticRegression(), callbacks=[], max_epochs=1, random_state=0
+    ).set_callbacks(Silent())
+    rows.fit(classifier)
+    save_estimator(classifier, path)
+    loaded = load_estimator(path)
+    assert_array_equal(loaded.predict(rows.X), classifier.predict(rows.X))
+    assert classifier.local_model is not None
+    assert len(loaded.net_.history) == 0
+
+
+def test_training_can_go_on_after_loading(rows, path):
+    classifier = rows.fit(ERMClassifier(max_epochs=1, random_state=0))
+    save_estimator(classifier, path)
+    loaded = load_estimator(path).set_params(warm_start=True, lr=1e-12)
+    before = loaded.transform(rows.X)
+    np.testing.assert_allclose(rows.fit(loaded).transform(rows.X), before, atol=1e-6)
+
+
+def test_the_file_holds_weights_and_the_rest_and_no_pickle(rows, path):
+    save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
+    with ZipFile(path) as archive:
+        assert set(archive.namelist()) == {"weights.safetensors", "estimator.skops"}
+        assert b"\x80\x04\x95" not in archive.read("estimator.skops")
+
+
+def test_foreign_types_are_refused(rows, path):
+    save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
+    with ZipFile(path) as archive:
+        weights = archive.read("weights.safetensors")
+    with ZipFile(path, "w") as archive:
+        archive.writestr("weights.safetensors", weights)
+        archive.writestr("estimator.skops", dumps(nn.ReLU()))
+    with pytest.raises(ValueError, match=r"types that are not of skalign: .*torch"):
+        load_estimator(path)
+
+
+def test_the_generator_of_the_caller_is_left_alone(rows, path):
+    save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
+    before = torch.random.get_rng_state()
+    load_estimator(path)
+    assert_array_equal(torch.random.get_rng_state(), before)
+
+
+def test_an_estimator_that_is_not_fitted_is_refused(path):
+    with pytest.raises(NotFittedError):
+        save_estimator(ERMClassifier(), path)
+    assert not path.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_refused(rows, path):
+    save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
+    with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
+        load_estimator(path, device="cuda")
