@@ -18,6 +18,7 @@ from skalign.unpaired._moment_matching import (
     Embedding,
     Side,
     climb,
+    parting,
     polar,
     random_rotations,
     search,
@@ -29,6 +30,7 @@ MAP_ROWS, _MAP_OBJECTIVE = 100, 0.93
 _SOUND_ROWS, _SOUND_OBJECTIVE, _SOUND_SHARES = 20, 0.85, 0.05
 _SOUND_NOISE, _GAUSSIAN_NOISE = 0.2, 0.5
 _EQUAL = 1e-6  # objectives to which climbs end
+_APART = 0.05  # rotations that are not the same to whoever uses the rows
 
 
 def norm_shells(rows, n_shells):
@@ -398,7 +400,11 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         optima = search(source, target, weights, starts, n_axes=k)
         best = optima[0]
         doubts = []
-        if len(optima) > 1 and differ_by_chance(source, target, weights, optima[:2]):
+        if any(
+            parting(best.rotation, other.rotation, source.values[:k]) > _APART
+            and differ_by_chance(source, target, weights, [best, other])
+            for other in optima[1:]
+        ):
             doubts = ["another rotation agrees as well but for chance"]
         self.map_ = self.map
         if self.map == "auto":

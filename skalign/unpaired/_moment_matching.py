@@ -310,14 +310,22 @@ def _padded(rotations, width):
     return wide
 
 
+def parting(rotation, other, variances):
+    """Mean squared distance between rows turned by one and by the other.
+
+    As a share of that between rows that have nothing to do with one another, twice
+    their variance.
+    """
+    steps = np.sum((rotation - other) ** 2, axis=1)
+    return variances @ steps / (2 * variances.sum())
+
+
 def _different(rotations, values, hits, variances):
-    """Merge what moves rows alike: less than `_SAME` of their variance apart."""
-    shares = variances / (2 * variances.sum())
+    """Merge what moves rows alike: less than `_SAME` apart."""
     optima = []
     for i in np.argsort(-values, kind="stable"):
         for j, other in enumerate(optima):
-            steps = np.sum((rotations[i] - other.rotation) ** 2, axis=1)
-            if shares @ steps < _SAME:
+            if parting(rotations[i], other.rotation, variances) < _SAME:
                 optima[j] = other._replace(n_restarts=other.n_restarts + int(hits[i]))
                 break
         else:
