@@ -1,0 +1,328 @@
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_digits
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from skalign import ERMClassifier, NCFALClassifier  # noqa: E402
+from skalign.deep import (  # noqa: E402
+    CrossEntropy,
+    DotRegression,
+    VertexDistance,
+    partition_environments,
+)
+from skalign.metrics import class_prototypes, etf_distance  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore:The environments that were found")
+
+
+class Watch:
+    """A callback of scikit-learn; says stop after some epochs."""
+
+    def __init__(self, stop_after=None):
+        self.stop_after, self.set_up, self.torn_down, self.ended = stop_after, 0, 0, 0
+
+    def setup(self, estimator, context):
+        self.set_up += 1
+
+    def teardown(self, estimator, context):
+        self.torn_down += 1
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, **kwargs):
+        self.ended += context.task_name == "iteration"
+        return self.ended == self.stop_after
+
+
+# ------------------------------------------------------------------------- what it does
+
+
+def test_a_shortcut_is_given_up_without_environments(make_shortcut):
+    X, y, agrees = make_shortcut()
+    classifier = NCFALClassifier(max_epochs=10, random_state=0).fit(X, y)
+    found = classifier.environment_
+    assert abs(agrees[found == 0].mean() - agrees[found == 1].mean()) > 0.99
+    X_turned, y_turned, _ = make_shortcut(follows=0.0, seed=1)
+    assert classifier.score(X_turned, y_turned) > 0.75
+    plain = ERMClassifier(max_epochs=10, random_state=0).fit(X, y)
+    assert plain.score(X_turned, y_turned) < 0.2
+
+
+def test_a_random_partition_gives_up_nothing(make_shortcut):
+    X, y, _ = make_shortcut()
+    classifier = NCFALClassifier(partition="random", max_epochs=10, random_state=0)
+    X_turned, y_turned, _ = make_shortcut(follows=0.0, seed=1)
+    assert classifier.fit(X, y).score(X_turned, y_turned) < 0.3
+    assert classifier.partition_changed_ is None
+
+
+def test_a_shortcut_is_given_up_with_environments(make_shortcut):
+    X, y, agrees = make_shortcut()
+    classifier = NCFALClassifier(max_epochs=10, random_state=0)
+    classifier.fit(X, y, sample_domain=np.where(agrees, "follows", "defies"))
+    assert classifier.environments_.tolist() == ["defies", "follows"]
+    assert_array_equal(classifier.environment_, agrees)
+    X_turned, y_turned, _ = make_shortcut(follows=0.0, seed=1)
+    assert classifier.score(X_turned, y_turned) > 0.75
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_ten_classes_collapse_to_a_simplex_in_each_environment(normalize):
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:1000] / 16, y[:1000]
+    classifier = NCFALClassifier(
+        penalty="none", normalize=normalize, lr=3e-3, max_epochs=15, random_state=0
+    )
+    classifier.fit(X, y, sample_domain=np.arange(1000) % 2)
+    assert classifier.score(X, y) > 0.98
+    distances = etf_distance(
+        classifier.transform(X),
+        y,
+        classifier.vertices_,
+        sample_domain=classifier.environment_,
+    )
+    assert np.max(distances) < 0.3
+
+
+# ----------------------------------------------------------------- what is learnt of it
+
+
+def test_learnt_attributes(rows):
+    classifier = NCFALClassifier(mask="pixel", max_epochs=3, random_state=0)
+    rows.fit(classifier)
+    assert_array_equal(classifier.environment_, rows.sample_domain)
+    assert classifier.partition_changed_ is None
+    assert classifier.vertices_.shape == (16, 3)
+    features = classifier.transform(rows.X)
+    expected = class_prototypes(
+        features.astype(float), rows.y, sample_domain=rows.sample_domain
+    )
+    assert classifier.prototypes_.shape == (2, 3, 16)
+    assert_allclose(classifier.prototypes_, expected, rtol=1e-4, atol=1e-6)
+    assert_allclose(np.linalg.norm(features, axis=1), np.ones(len(rows.y)), rtol=1e-5)
+    logits = torch.from_numpy(features @ classifier.vertices_).double()
+    assert_allclose(
+        DotRegression().probabilities(logits),
+        classifier.predict_proba(rows.X),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("mask", "shape"),
+    [("pixel", (2, 4, 4)), ("feature", (16,)), ("channel", (2, 2))],
+)
+def test_a_mask_is_learnt_of_its_shape(mask, shape):
+    rng = np.random.default_rng(0)
+    X = rng.random((40, 2, 4, 4))
+    y = np.arange(40) % 2
+    X[y == 1, 0] += 1
+    classifier = NCFALClassifier(mask=mask, max_epochs=2, mask_lr=3, random_state=0)
+    classifier.fit(X, y, sample_domain=np.arange(40) // 2 % 2)
+    start = np.eye(2) if mask == "channel" else np.full(shape, 0.5)
+    assert classifier.mask_.shape == shape
+    assert (classifier.mask_ != start).any()
+    assert_allclose(classifier.mask_, start, atol=0.3)
+
+
+def test_a_mask_that_learns_nothing_stays_where_it_is(rows):
+    classifier = NCFALClassifier(mask="pixel", mask_lr=0, max_epochs=2)
+    assert_array_equal(rows.fit(classifier).mask_, np.full(6, 0.5))
+
+
+def test_a_mask_leaves_the_features_of_length_one(rows):
+    classifier = rows.fit(NCFALClassifier(mask="feature", max_epochs=1))
+    features = classifier.transform(rows.X)
+    assert_allclose(np.linalg.norm(features, axis=1), np.ones(len(rows.y)), rtol=1e-5)
+
+
+def test_the_width_of_features_follows_the_classes(make_rows):
+    many = make_rows(n_samples=200, n_classes=20)
+    assert many.fit(NCFALClassifier(max_epochs=1)).transform(many.X).shape == (200, 20)
+    few, rows = NCFALClassifier(n_network_features=5, max_epochs=1), make_rows()
+    assert rows.fit(few).transform(rows.X).shape == (240, 5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "penalty", "risk"),
+    [
+        ({}, True, "IRMRisk", DotRegression),
+        ({}, False, "VRExRisk", VertexDistance),
+        ({"normalize": False}, True, "IRMRisk", VertexDistance),
+        ({"normalize": True, "penalty": "vrex"}, True, "VRExRisk", DotRegression),
+        ({"penalty": "none"}, True, "NoPenaltyRisk", DotRegression),
+        ({"head": "linear"}, True, "IRMRisk", VertexDistance),
+        ({"loss": "cross_entropy"}, True, "IRMRisk", CrossEntropy),
+        ({"f_norm": 0.1}, True, "ETFRisk", DotRegression),
+    ],
+)
+def test_what_is_made_small(make_shortcut, settings, given, penalty, risk):
+    X, y, agrees = make_shortcut(400)
+    classifier = NCFALClassifier(max_epochs=1, random_state=0, **settings)
+    classifier.fit(X, y, sample_domain=agrees if given else None)
+    criterion = classifier.net_.criterion_
+    assert type(criterion).__name__ == penalty
+    assert type(criterion.risk) is risk
+
+
+@pytest.mark.parametrize("loss", ["dot", "cross_entropy"])
+@pytest.mark.parametrize("head", ["etf", "linear"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_every_head_and_loss_learns(rows, head, loss, normalize):
+    classifier = NCFALClassifier(
+        head=head, loss=loss, normalize=normalize, penalty="none", lr=0.01,
+        max_epochs=25, temperature=0.1, random_state=0,
+    )  # fmt: skip
+    assert rows.fit(classifier).score(rows.X, rows.y) > 0.95
+    assert (classifier.vertices_ is None) == (head == "linear")
+
+
+@pytest.mark.parametrize("penalty", ["irm", "vrex", "none"])
+@pytest.mark.parametrize("mask", [None, "pixel", "feature"])
+@pytest.mark.parametrize("f_norm", [0.0, 0.1])
+def test_every_penalty_and_mask_learns(rows, penalty, mask, f_norm):
+    classifier = NCFALClassifier(
+        penalty=penalty, mask=mask, f_norm=f_norm, weight=1.0, lr=0.01,
+        max_epochs=12, random_state=0,
+    )  # fmt: skip
+    assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
+
+
+def test_the_distance_from_the_simplex_is_made_small(rows):
+    settings = {"head": "etf", "loss": "cross_entropy", "penalty": "none"}
+    distances = []
+    for f_norm in (0.0, 3.0):
+        classifier = NCFALClassifier(
+            f_norm=f_norm, lr=0.01, max_epochs=5, random_state=0, **settings
+        )
+        features = rows.fit(classifier).transform(rows.X)
+        distances.append(etf_distance(features, rows.y, classifier.vertices_))
+    assert distances[1] < 0.5 * distances[0]
+
+
+def test_a_temperature_divides_the_logits(rows):
+    classifier = NCFALClassifier(loss="cross_entropy", temperature=0.5, max_epochs=1)
+    logits = rows.fit(classifier).transform(rows.X) @ classifier.vertices_
+    expected = torch.from_numpy(logits / 0.5).double().softmax(dim=1)
+    assert_allclose(classifier.predict_proba(rows.X), expected, atol=1e-6)
+
+
+# ------------------------------------------------------------------ environments
+
+
+def test_environments_are_those_of_the_partition_alone(make_shortcut):
+    X, y, _ = make_shortcut(500)
+    classifier = NCFALClassifier(max_epochs=1, random_state=4).fit(X, y)
+    found = partition_environments(X, y, random_state=np.random.RandomState(4))
+    assert_array_equal(classifier.environment_, found.environment)
+    assert classifier.partition_changed_ == found.changed
+
+
+def test_more_environments_can_be_found(make_shortcut):
+    X, y, _ = make_shortcut(600)
+    classifier = NCFALClassifier(3, max_epochs=1, random_state=0).fit(X, y)
+    assert set(classifier.environment_) == {0, 1, 2}
+    assert classifier.prototypes_.shape == (3, 2, 16)
+
+
+@pytest.mark.parametrize("mask", [None, "pixel", "feature"])
+def test_environments_can_be_found_again_after_training(make_shortcut, mask):
+    X, y, agrees = make_shortcut(600)
+    watch = Watch()
+    classifier = NCFALClassifier(n_rounds=2, mask=mask, max_epochs=2, random_state=0)
+    classifier.set_callbacks(watch).fit(X, y)
+    assert (watch.set_up, watch.torn_down, watch.ended) == (1, 1, 4)
+    assert classifier.n_iter_ == 2
+    assert set(classifier.environment_) == {0, 1}
+    if mask != "feature":  # rows as they are, or in halves
+        found = classifier.environment_
+        assert abs(agrees[found == 0].mean() - agrees[found == 1].mean()) > 0.99
+
+
+def test_a_callback_ends_all_rounds(make_shortcut):
+    X, y, _ = make_shortcut(300)
+    watch = Watch(stop_after=2)
+    classifier = NCFALClassifier(n_rounds=3, max_epochs=5).set_callbacks(watch)
+    assert classifier.fit(X, y).n_iter_ == 2
+    assert watch.ended == 2
+
+
+def _doubts(X, y):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        NCFALClassifier(max_epochs=1, steps_per_epoch=1, random_state=0).fit(X, y)
+    for warning in caught:
+        assert warning.filename == __file__
+    return " ".join(str(warning.message) for warning in caught)
+
+
+def test_there_is_no_doubt_where_there_is_a_shortcut(make_shortcut):
+    X, y, _ = make_shortcut()
+    assert _doubts(X, y) == ""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_doubted(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(1000, 5)), rng.integers(2, size=1000)
+    assert "that were found look like noise" in _doubts(X, y)
+
+
+class Shares(ClassifierMixin, BaseEstimator):
+    """Foretells the shares of the classes, without their weights."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.shares_ = counts / len(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.tile(self.shares_, (len(X), 1))
+
+
+def test_environments_that_are_the_classes_are_doubted(make_shortcut):
+    X, y, _ = make_shortcut(500)
+    classifier = NCFALClassifier(
+        local_model=Shares(), start="random", max_epochs=1, random_state=0
+    )
+    message = r"look like the classes \(mutual information 0\.[5-9]"
+    with pytest.warns(UserWarning, match=message):
+        classifier.fit(X, y)
+
+
+def test_too_few_rows_are_one_environment_and_it_is_said(rows):
+    X, y = rows.X[:12], np.arange(12) % 4
+    classifier = NCFALClassifier(max_epochs=1)
+    with pytest.warns(UserWarning, match="a class has 3 rows, too few for 2") as caught:
+        classifier.fit(X, y)
+    assert caught[0].filename == __file__
+    assert_array_equal(classifier.environment_, np.zeros(12))
+    assert classifier.prototypes_.shape == (1, 4, 16)
+
+
+# ---------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"n_network_features": 2},
+            "n_network_features=2 must be at least .*classes, 3",
+        ),
+        ({"f_norm": 0.1, "head": "linear"}, "f_norm needs head='etf'"),
+        ({"mask": "channel"}, "mask='channel' needs pictures; X has rows"),
+    ],
+)
+def test_settings_that_do_not_suit_are_refused(rows, settings, message):
+    classifier = NCFALClassifier(**settings)
+    with pytest.raises(ValueError, match=message):
+        rows.fit(classifier)
+    assert not [name for name in vars(classifier) if name.endswith("_")]
