@@ -213,15 +213,16 @@ class ResidentNet(NeuralNet):
         outputs : tuple of Tensor of shape (n_samples, ...), on the device
         """
         self._set_training(False)
+        parts = list(X.split(batch_size))
         # Matrix products round otherwise for few rows than for many: with batches of
         # whole multiples, what a row gives does not depend on how many come with it.
-        n_more = -len(X) % _MULTIPLE
+        # Pictures are not worth it: one of them would take as long as many.
+        n_more = -len(parts[-1]) % _MULTIPLE if X.ndim == 2 else 0
         if n_more:
-            X = torch.cat([X, X[:1].expand(n_more, *X.shape[1:])])
+            parts[-1] = torch.cat([parts[-1], X[:1].expand(n_more, *X.shape[1:])])
         with torch.inference_mode():
-            parts = [self.module_(part.to(self.device)) for part in X.split(batch_size)]
-        outputs = tuple(torch.cat(part) for part in zip(*parts, strict=True))
-        return tuple(output[: len(output) - n_more] for output in outputs)
+            outputs = [self.module_(part.to(self.device)) for part in parts]
+        return tuple(torch.cat(out)[: len(X)] for out in zip(*outputs, strict=True))
 
     def __getstate__(self):
         # What skorch was given is what it trains: once is enough, and skorch moves

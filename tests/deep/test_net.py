@@ -118,8 +118,16 @@ def test_a_copy_trains_what_it_was_given(net, twin):
 
 
 def test_rows_go_through_the_module_in_evaluation_mode_in_parts(net):
-    X = torch.randn(10, 6, generator=torch.Generator().manual_seed(0))
-    whole, parts = net.forward_rows(X), net.forward_rows(X, batch_size=3)
+    X = torch.randn(100, 6, generator=torch.Generator().manual_seed(0))
+    whole, parts = net.forward_rows(X), net.forward_rows(X, batch_size=32)
     assert not net.module_.training
     for a, b in zip(whole, parts, strict=True):
+        assert len(a) == len(b) == 100
         torch.testing.assert_close(a, b)
+
+
+def test_a_row_gives_the_same_whatever_comes_with_it(net):
+    X = torch.randn(100, 6, generator=torch.Generator().manual_seed(0))
+    _, logits = net.forward_rows(X)
+    for n_rows in (1, 7, 33):
+        assert_array_equal(net.forward_rows(X[:n_rows])[1], logits[:n_rows])
