@@ -1,0 +1,270 @@
+"""Retrieval across languages, modalities and encoders, by closed forms: one CSV.
+
+    python benchmarks/cross_lingual.py  # all; ten minutes on one core
+    python benchmarks/cross_lingual.py words
+
+A run replaces the rows of its data sets in ``results/cross_lingual.csv``. Maps are
+learnt from the fitting rows alone, and what is chosen (a rank, a ridge, a width) is
+chosen by three folds of them. "csls" corrects for hubs by the queries: of words all
+20,000 of the source language, else the test rows, without a look at their partners.
+
+"ridge, target to source" carries the candidates to the queries, which makes fewer hubs
+(Shigeto et al., "Ridge regression, hubness, and zero-shot learning", ECML 2015).
+
+- words: the pairs for training and testing that come with the vectors; candidates are
+  all words of the other language, any translation of the dictionary counts; rows are
+  brought to unit length, centred over each vocabulary, and to unit length again.
+- multi30k: sentences in two languages and two encoders, 3,000 to fit, 1,000 to test.
+- flickr8k: pictures and the mean of their five captions, 800 to fit, 200 to test; also
+  the consensus of two encoders of each.
+- encoders: three encoders by maps between each pair, and through one consensus: "there"
+  compares translated rows in the target space, "meet" both sides in the consensus.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import time
+from importlib.metadata import version
+from itertools import permutations, product
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
+from sklearn.preprocessing import normalize
+
+from skalign import LinearAligner, RigidAligner
+from skalign.metrics import retrieval_ranks, retrieval_scorer
+from skalign.paired import GeneralizedProcrustes
+
+HERE = Path(__file__).resolve().parent
+DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
+RESULTS = HERE / "results" / "cross_lingual.csv"
+SEED, KS, FOLDS = 0, (1, 5, 10), 3
+
+
+def unit(rows):
+    return normalize(rows.astype(np.float32))
+
+
+def splits(n_samples, n_test, n_splits):
+    for split in range(n_splits):
+        order = np.random.default_rng([SEED, split]).permutation(n_samples)
+        yield order[n_test:], order[:n_test]
+
+
+def rank_search(X, y, ranks, groups=None):
+    """Choose the rank of a ridge map by hits among held-out fitting rows."""
+    cv = GroupKFold(FOLDS) if groups is not None else KFold(FOLDS)
+    search = GridSearchCV(
+        LinearAligner(), {"rank": ranks}, scoring=retrieval_scorer, cv=cv
+    )
+    search.fit(X, y, groups=groups)
+    return search.best_estimator_, search.best_params_
+
+
+def maps(X, y, ranks, groups=None):
+    """Yield the closed forms: name, where both sides go, what was chosen, seconds."""
+    for name, fit in {
+        "rotation": lambda: (RigidAligner().fit(X, y), {}),
+        "ridge": lambda: (LinearAligner().fit(X, y), {}),
+        "reduced-rank ridge": lambda: rank_search(X, y, ranks, groups),
+        "ridge, target to source": lambda: (LinearAligner().fit(y, X), {}),
+    }.items():
+        start = time.perf_counter()
+        aligner, chosen = fit()
+        seconds = time.perf_counter() - start
+        if name.endswith("to source"):
+            yield name, lambda X, y, a=aligner: (X, a.transform(y)), chosen, seconds
+        else:
+            yield name, lambda X, y, a=aligner: (a.transform(X), y), chosen, seconds
+
+
+def hits(X, Y, relevant=None):
+    """Return hits@k of plain cosines and of CSLS."""
+    for csls in (None, 10):
+        ranks = retrieval_ranks(X, Y, relevant=relevant, csls=csls)
+        yield csls, [np.mean(ranks <= k) for k in KS]
+
+
+def words():
+    with np.load(DATA / "word_vectors_en_fr" / "en_fr_word_vectors.npz") as arrays:
+        spaces = [unit(arrays[f"{name}_vectors"]) for name in ("en", "fr")]
+        pairs = [arrays["pairs_train"], arrays["pairs_test"]]
+    spaces = [unit(rows - rows.mean(axis=0)) for rows in spaces]
+    for source, target in ((0, 1), (1, 0)):
+        train, test = (rows[:, [source, target]] for rows in pairs)
+        X, y = spaces[source][train[:, 0]], spaces[target][train[:, 1]]
+        task = {"source": ("en", "fr")[source], "target": ("en", "fr")[target]}
+        task |= {"n_fit": len(X), "n_test": len(np.unique(test[:, 0]))}
+        for name, carry, chosen, seconds in maps(X, y, [60, 80, 100], train[:, 0]):
+            both = carry(spaces[source], spaces[target])
+            for csls, values in hits(*both, relevant=test):
+                yield task, name, csls, chosen, seconds, values
+
+
+def multi30k():
+    with np.load(DATA / "text_embeddings" / "multi30k_4000.npz") as arrays:
+        spaces = {name: unit(arrays[name]) for name in arrays.files}
+    pairs = [
+        ("en_minilm", f"{lang}_{m}") for lang in ("de", "fr") for m in ("use", "e5")
+    ]
+    for source, target in pairs:
+        X, y = spaces[source], spaces[target]
+        for train, test in splits(4000, 1000, 3):
+            task = {"source": source, "target": target}
+            task |= {"n_fit": len(train), "n_test": len(test)}
+            for name, carry, chosen, seconds in maps(
+                X[train], y[train], [100, 200, 300]
+            ):
+                for csls, values in hits(*carry(X[test], y[test])):
+                    yield task, name, csls, chosen, seconds, values
+
+
+def flickr8k():
+    with np.load(DATA / "flickr8k_1000" / "features.npz") as arrays:
+        owner = np.argsort(arrays["caption_image"], kind="stable").reshape(1000, 5)
+        spaces = {n: unit(arrays[n]) for n in ("image_efflite0", "image_opennsfw")}
+        for name in ("caption_minilm", "caption_use"):
+            spaces[name] = unit(unit(arrays[name])[owner].mean(axis=1))
+    sides = ("image_efflite0", "caption_minilm"), ("image_efflite0", "caption_use")
+    for train, test in splits(1000, 200, 5):
+        sizes = {"n_fit": len(train), "n_test": len(test)}
+        for source, target in [pair[::step] for pair in sides for step in (1, -1)]:
+            task = {"source": source, "target": target} | sizes
+            X, y = spaces[source], spaces[target]
+            for name, carry, chosen, seconds in maps(X[train], y[train], [25, 50, 100]):
+                for csls, values in hits(*carry(X[test], y[test])):
+                    yield task, name, csls, chosen, seconds, values
+        start = time.perf_counter()
+        chosen = consensus_search([rows[train] for rows in spaces.values()])
+        shown = halves(spaces.values(), train, test, chosen)
+        seconds = time.perf_counter() - start
+        for (source, X), (target, y) in permutations(shown.items()):
+            task = {"source": f"{source}s, both encoders"} | sizes
+            task["target"] = f"{target}s, both encoders"
+            for csls, values in hits(X, y):
+                yield task, "linear consensus of four", csls, chosen, seconds, values
+
+
+def halves(spaces, train, test, chosen):
+    """Return the consensus of test rows, told by pictures and told by captions."""
+    X = np.hstack(list(spaces))
+    sizes = [rows.shape[1] for rows in spaces]
+    model = GeneralizedProcrustes(sizes, kind="linear", **chosen).fit(X[train])
+    shown = {}
+    for name, missing in (("image", slice(sum(sizes[:2]), None)),
+                          ("caption", slice(sum(sizes[:2])))):  # fmt: skip
+        rows = X[test]
+        rows[:, missing] = np.nan
+        shown[name] = model.transform(rows)
+    return shown
+
+
+def consensus_search(spaces):
+    """Choose ridge and width by hits@1, 5 and 10 of pictures, of fitting rows alone."""
+    scores = {}
+    for alpha, width in product((1.0, 3.0, 10.0), (50, 100, 200)):
+        chosen = {"alpha": alpha, "n_components": width}
+        for train, test in KFold(FOLDS).split(spaces[0]):
+            shown = halves(spaces, train, test, chosen)
+            ranks = retrieval_ranks(shown["image"], shown["caption"])
+            value = np.mean([np.mean(ranks <= k) for k in KS])
+            scores.setdefault((alpha, width), []).append(value)
+    best = max(scores, key=lambda key: np.mean(scores[key]))
+    return dict(zip(("alpha", "n_components"), best, strict=True))
+
+
+def encoders():
+    with np.load(DATA / "text_embeddings" / "multi30k_4000.npz") as arrays:
+        for names in (
+            ("en_minilm", "en_use", "en_e5"),
+            ("en_minilm", "de_use", "fr_e5"),
+        ):
+            spaces = [unit(arrays[name]) for name in names]
+            for train, test in splits(4000, 1000, 1):
+                fitted = [rows[train] for rows in spaces]
+                models = {}
+                for kind in ("orthogonal", "similarity", "linear"):
+                    start = time.perf_counter()
+                    models[kind] = GeneralizedProcrustes(kind=kind).fit_spaces(fitted)
+                    models[kind].seconds = time.perf_counter() - start
+                for i, j in permutations(range(3), 2):
+                    task = {"source": names[i], "target": names[j]}
+                    task |= {"n_fit": len(train), "n_test": len(test)}
+                    X, y = spaces[i][test], spaces[j][test]
+                    direct = {"rotation": RigidAligner(), "ridge": LinearAligner()}
+                    for name, aligner in direct.items():
+                        start = time.perf_counter()
+                        aligner.fit(fitted[i], fitted[j])
+                        seconds = time.perf_counter() - start
+                        values = next(hits(aligner.transform(X), y))[1]
+                        yield task, f"direct {name}", None, {}, seconds, values
+                    for kind, model in models.items():
+                        there = next(hits(model.translate(X, i, j), y))[1]
+                        yield task, f"{kind}, there", None, {}, model.seconds, there
+                        sides = model.to_consensus(X, i), model.to_consensus(y, j)
+                        meet = next(hits(*sides))[1]
+                        yield task, f"{kind}, meet", None, {}, model.seconds, meet
+
+
+DATASETS = {task.__name__: task for task in (words, multi30k, flickr8k, encoders)}
+
+
+def table(dataset):
+    """Return the rows of a data set: means over its splits."""
+    results = {}
+    for task, method, csls, chosen, seconds, values in DATASETS[dataset]():
+        print(dataset, task["source"], task["target"], method, csls, chosen, values)
+        key = *task.items(), ("method", method), ("csls", csls or "")
+        results.setdefault(key, []).append((chosen, seconds, values))
+    names = ("skalign", "numpy", "scipy", "scikit-learn")
+    versions = " ".join(f"{name}={version(name)}" for name in names)
+    for key, runs in results.items():
+        chosen, seconds, values = zip(*runs, strict=True)
+        yield (
+            {"dataset": dataset}
+            | dict(key)
+            | {
+                f"hits@{k}": f"{v:.4f}"
+                for k, v in zip(KS, np.mean(values, 0), strict=True)
+            }
+            | {
+                f"sd@{k}": f"{v:.4f}"
+                for k, v in zip(KS, np.std(values, 0), strict=True)
+            }
+            | {"n_splits": len(runs), "seconds": f"{np.mean(seconds):.2f}"}
+            | {
+                "chosen": "; ".join(
+                    " ".join(f"{k}={v}" for k, v in c.items()) for c in chosen
+                )
+            }
+            | {"seed": SEED, "versions": versions, "machine": platform.machine()}
+            | {"threads": os.environ.get("OMP_NUM_THREADS", "unset")}
+            | {"command": f"python benchmarks/cross_lingual.py {dataset}"}
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "datasets", nargs="*", choices=[*DATASETS, "all"], default="all"
+    )
+    chosen = parser.parse_args().datasets
+    for dataset in DATASETS if "all" in chosen else chosen:
+        new = list(table(dataset))
+        rows = []
+        if RESULTS.exists():
+            with RESULTS.open(newline="") as file:
+                rows = [
+                    row for row in csv.DictReader(file) if row["dataset"] != dataset
+                ]
+        with RESULTS.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(new[0]))
+            writer.writeheader()
+            writer.writerows([*rows, *new])
+
+
+if __name__ == "__main__":
+    main()
