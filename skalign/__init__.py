@@ -19,7 +19,9 @@ _ROOMS = {
     ),
     "model_selection": ("AnchorSearchCV",),
     "paired": (
+        "AlignedRetriever",
         "AnchoredAligner",
+        "GeneralizedProcrustes",
         "LinearAligner",
         "RelativeRepresentation",
         "RigidAligner",

@@ -24,6 +24,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 import skalign
 from skalign import (
+    AlignedRetriever,
     AnchoredAligner,
     AnchorSearchCV,
     ClassMeanAligner,
@@ -31,6 +32,7 @@ from skalign import (
     DomainAdapter,
     DomainHarmonizer,
     GaussianOTAligner,
+    GeneralizedProcrustes,
     ICPAligner,
     LabeledOnly,
     LinearAligner,
@@ -94,7 +96,8 @@ if find_spec("torch") and find_spec("skorch"):
         ),
         skalign.StitchingRegressor(random_state=0),
     ]
-ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *TRAINED]
+MANY = [GeneralizedProcrustes(), AlignedRetriever()]
+ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *MANY, *TRAINED]
 
 
 # What the checks hand over as y are class labels: no target rows, so unpaired
