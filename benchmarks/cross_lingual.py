@@ -34,9 +34,8 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.preprocessing import normalize
 
-from skalign import LinearAligner, RigidAligner
+from skalign import GeneralizedProcrustes, LinearAligner, RigidAligner
 from skalign.metrics import retrieval_ranks, retrieval_scorer
-from skalign.paired import GeneralizedProcrustes
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))

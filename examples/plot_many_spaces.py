@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import ortho_group
 
-from skalign.paired import GeneralizedProcrustes
+from skalign import GeneralizedProcrustes
 
 rng = np.random.default_rng(0)
 angle = np.linspace(0.5, 3.5 * np.pi, 300)

@@ -7,9 +7,9 @@ than their shape does. What is left when colour turns round?
 """
 
 # %%
-# Digits of 8 x 8 pixels in red or green: the colour agrees with the class in 90 % of the
-# training rows and in 10 % of the test rows. A quarter of the labels is wrong, so that
-# colour is the better predictor and shape can give 75 %.
+# Digits of 8 x 8 pixels in red or green: the colour agrees with the class in 90 % of
+# the training rows and in 10 % of the test rows. A quarter of the labels is wrong, so
+# that colour is the better predictor and shape can give 75 %.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,9 +29,10 @@ y = np.where(y, "below five", "five or more")
 train, test = ~is_test, is_test
 
 # %%
-# A network trained on all rows alike takes the colour. :class:`~skalign.NCFALClassifier`
-# is not told of any environment: it finds the rows that follow the strongest predictor
-# and those that do not, and trains so that both have the same risk.
+# A network trained on all rows alike takes the colour.
+# :class:`~skalign.NCFALClassifier` is not told of any environment: it finds the rows
+# that follow the strongest predictor and those that do not, and trains so that both
+# have the same risk.
 
 from skalign import ERMClassifier, NCFALClassifier
 
@@ -54,7 +55,7 @@ accuracies = {
     name: [100 * model.score(rows[part], y[part]) for part in (train, test)]
     for name, model in (("ERM", erm), ("NCFAL", ncfal))
 }
-for k, (name, pair) in enumerate(accuracies.items()):
+for k, pair in enumerate(accuracies.values()):
     bars = axes[0].bar([k - 0.2, k + 0.2], pair, 0.4, color=["#0072B2", "#E69F00"])
     axes[0].bar_label(bars, fmt="%.0f")
 limit = axes[0].axhline(75, color="0.5", linestyle=":")

@@ -96,7 +96,13 @@ if find_spec("torch") and find_spec("skorch"):
         ),
         skalign.StitchingRegressor(random_state=0),
     ]
-MANY = [GeneralizedProcrustes(), AlignedRetriever()]
+MANY = [
+    GeneralizedProcrustes(),
+    GeneralizedProcrustes(kind="similarity"),
+    GeneralizedProcrustes(kind="linear"),
+    AlignedRetriever(),
+    AlignedRetriever(csls=2),
+]
 ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *MANY, *TRAINED]
 
 

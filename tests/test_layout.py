@@ -24,7 +24,17 @@ ROOMS = [
     "cli",
 ]
 SHARED = {"_validation", "_aligner"}
-OPTIONAL = {"torch", "skorch", "matplotlib", "dask", "distributed", "flwr", "ot", "PIL"}
+OPTIONAL = {
+    "torch",
+    "skorch",
+    "matplotlib",
+    "dask",
+    "distributed",
+    "flwr",
+    "ot",
+    "PIL",
+    "faiss",
+}
 
 
 def _imports(path, top_level_only=False):

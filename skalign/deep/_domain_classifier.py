@@ -282,6 +282,26 @@ class DomainClassifier(
         _, logits = self._forward(X)
         return self.classes_[logits.argmax(dim=1).numpy()]
 
+    def score(self, X, y, sample_weight=None):
+        """Share of rows whose class is right.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or \
+                (n_samples, n_channels, height, width)
+            Rows or pictures.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        accuracy : float
+            From 0 to 1.
+        """
+        return super().score(X, y, sample_weight=sample_weight)
+
     def transform(self, X):
         """Features: what the head is given.
 

@@ -35,7 +35,7 @@ class StochasticMask(nn.Module):
         return (self.location + 0.5).clamp(0, 1)
 
     def forward(self, X):
-        """(batch, *shape) -> (batch, *shape)"""
+        """(batch, ...) -> (batch, ...)"""
         if not (self.training and self.noise):
             return X * self.mean
         noise = self.noise * torch.randn_like(X)

@@ -158,7 +158,7 @@ class Classifier(nn.Module):
     Parameters
     ----------
     encoder : nn.Module
-        (batch, *shape) -> (batch, n_features).
+        (batch, ...) -> (batch, n_features).
     head : nn.Module
         (batch, n_features) -> (batch, n_classes).
     """

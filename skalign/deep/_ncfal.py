@@ -458,7 +458,7 @@ class _MaskedEncoder(nn.Module):
         self.place, self.normalize = place, normalize
 
     def forward(self, X):
-        """(batch, *shape) -> (batch, n_network_features)"""
+        """(batch, ...) -> (batch, n_network_features)"""
         if self.mask is not None and self.place != "feature":
             X = self.mask(X)
         features = self.last(self.network(X))

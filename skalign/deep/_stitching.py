@@ -29,7 +29,7 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
 
     The stitching layer of [1]_: two hidden layers with ReLU, trained to the mean
     squared error. It bends space as no linear map can, and needs many pairs for it.
-    Read more in the :ref:`User Guide <stitching>`.
+    Read more in the :ref:`User Guide <stitching_networks>`.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class GeneralizedProcrustes(
     n_components_ : int
         Width of the consensus.
 
-    objective_ : ndarray of shape (n_iter_,)
+    objective_ : ndarray of shape (`n_iter_`,)
         Loss at each iteration: what the maps leave of the consensus, as a share of
         the sum of squares of all spaces, from 0 to 1. Never rises.
 
@@ -145,7 +145,7 @@ class GeneralizedProcrustes(
     Examples
     --------
     >>> import numpy as np
-    >>> from skalign.paired import GeneralizedProcrustes
+    >>> from skalign import GeneralizedProcrustes
     >>> rng = np.random.default_rng(0)
     >>> first = rng.normal(size=(20, 2))
     >>> second = first @ [[0, 1], [-1, 0]] + 5  # turned, shifted

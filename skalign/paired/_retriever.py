@@ -102,7 +102,7 @@ class AlignedRetriever(BaseEstimator):
 
     Examples
     --------
-    >>> from skalign.paired import AlignedRetriever, RigidAligner
+    >>> from skalign import AlignedRetriever, RigidAligner
     >>> X, y = [[1, 0], [0, 1], [-1, 0]], [[0, 1], [-1, 0], [0, -1]]  # turned
     >>> retriever = AlignedRetriever(RigidAligner(), n_neighbors=1).fit(X, y)
     >>> retriever.add([[-1, 1]])

@@ -15,8 +15,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skalign import GeneralizedProcrustes, LinearAligner, RigidAligner
 from skalign.metrics import retrieval_accuracy
-from skalign.paired import GeneralizedProcrustes, LinearAligner, RigidAligner
 
 KINDS = ["orthogonal", "similarity", "linear"]
 few_examples = settings(max_examples=15, deadline=None)

@@ -12,9 +12,8 @@ from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
-from skalign import CORALAligner
+from skalign import AlignedRetriever, CORALAligner, LinearAligner, RigidAligner
 from skalign.metrics import retrieval_accuracy
-from skalign.paired import AlignedRetriever, LinearAligner, RigidAligner
 
 
 def _spaces(n_samples=60, noise=0.3, seed=0):
