@@ -18,7 +18,7 @@ class DeepCORALClassifier(DomainClassifier):
     Parameters
     ----------
     weight : float, default=1.0
-        Of the penalty.
+        Of the penalty. The sum is divided by it where it is above 1.
 
     module, hidden_layer_sizes, image_shape, lr, weight_decay, batch_size, max_epochs, \
             steps_per_epoch, early_stopping, validation_fraction, n_iter_no_change, \
