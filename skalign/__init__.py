@@ -13,6 +13,7 @@ _ROOMS = {
         "GroupDROClassifier",
         "IRMClassifier",
         "MMDClassifier",
+        "MixupClassifier",
         "NCFALClassifier",
         "StitchingRegressor",
         "VRExClassifier",
@@ -26,6 +27,7 @@ _ROOMS = {
         "RelativeRepresentation",
         "RigidAligner",
     ),
+    "style": ("DomainRandomizer", "MixStyleAugmenter", "StyleContentSplitter"),
     "unpaired": (
         "CORALAligner",
         "ClassMeanAligner",

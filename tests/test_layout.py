@@ -15,6 +15,7 @@ ROOMS = [
     "moments",
     "metrics",
     "anchors",
+    "style",
     "paired",
     "unpaired",
     "adaptation",

@@ -17,6 +17,7 @@ from skalign.deep._etf import SimplexETFHead
 from skalign.deep._group_dro import GroupDROClassifier
 from skalign.deep._irm import IRMClassifier
 from skalign.deep._masks import ChannelMix, StochasticMask
+from skalign.deep._mixup import MixupClassifier
 from skalign.deep._mmd import MMDClassifier
 from skalign.deep._modules import MLP, DigitsCNN, ResNet8
 from skalign.deep._ncfal import NCFALClassifier
@@ -47,6 +48,15 @@ from skalign.deep._risks import (
 )
 from skalign.deep._stitching import StitchingRegressor
 from skalign.deep._storage import load_estimator, save_estimator
+from skalign.deep._style import (
+    DomainRandomization,
+    MixStyle,
+    Mixup,
+    MixupRisk,
+    PermutedAdaIN,
+    adain,
+    split_style,
+)
 from skalign.deep._vrex import VRExClassifier
 
 __all__ = [
@@ -59,6 +69,7 @@ __all__ = [
     "DeepCORALClassifier",
     "DigitsCNN",
     "DomainDiscriminator",
+    "DomainRandomization",
     "DotRegression",
     "ERMClassifier",
     "ETFRisk",
@@ -69,8 +80,13 @@ __all__ = [
     "MMDClassifier",
     "MMDRisk",
     "MeanRisk",
+    "MixStyle",
+    "Mixup",
+    "MixupClassifier",
+    "MixupRisk",
     "NCFALClassifier",
     "Partition",
+    "PermutedAdaIN",
     "ResNet8",
     "SimplexETFHead",
     "SquaredError",
@@ -79,6 +95,7 @@ __all__ = [
     "VRExClassifier",
     "VRExRisk",
     "VertexDistance",
+    "adain",
     "coral_penalty",
     "etf_penalty",
     "irm_penalty",
@@ -87,5 +104,6 @@ __all__ = [
     "partition_environments",
     "reverse_gradient",
     "save_estimator",
+    "split_style",
     "vrex_penalty",
 ]

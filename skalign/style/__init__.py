@@ -1,0 +1,7 @@
+"""Style of feature maps: split off, mixed, and drawn at random while fitting."""
+
+from skalign.style._domain_randomizer import DomainRandomizer
+from skalign.style._mix_style import MixStyleAugmenter
+from skalign.style._style_content import StyleContentSplitter
+
+__all__ = ["DomainRandomizer", "MixStyleAugmenter", "StyleContentSplitter"]
