@@ -22,6 +22,7 @@ _ROOMS = {
     "paired": (
         "AlignedRetriever",
         "AnchoredAligner",
+        "CanonicalAligner",
         "GeneralizedProcrustes",
         "LinearAligner",
         "RelativeRepresentation",

@@ -27,6 +27,7 @@ from skalign import (
     AlignedRetriever,
     AnchoredAligner,
     AnchorSearchCV,
+    CanonicalAligner,
     ClassMeanAligner,
     CORALAligner,
     DomainAdapter,
@@ -58,6 +59,7 @@ PAIRED = [
     RigidAligner(scaling=True),
     AnchoredAligner(selector=RandomAnchors(0.5, random_state=0)),
     AnchoredAligner(RigidAligner(), KMeansAnchors(0.5)),
+    CanonicalAligner(),
     AnchorSearchCV(LinearAligner(), [KMeansAnchors()], [0.5, 1.0], cv=2),
 ]
 RELATIVE = [

@@ -1,6 +1,7 @@
 """Maps learnt from pairs."""
 
 from skalign.paired._anchored import AnchoredAligner
+from skalign.paired._canonical import CanonicalAligner
 from skalign.paired._generalized_procrustes import GeneralizedProcrustes
 from skalign.paired._linear import LinearAligner
 from skalign.paired._relative import RelativeRepresentation
@@ -10,6 +11,7 @@ from skalign.paired._rigid import RigidAligner
 __all__ = [
     "AlignedRetriever",
     "AnchoredAligner",
+    "CanonicalAligner",
     "GeneralizedProcrustes",
     "LinearAligner",
     "RelativeRepresentation",

@@ -1,0 +1,286 @@
+"""Both sides of pairs to one space, by canonical correlations."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.linalg import svd
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.extmath import svd_flip
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from skalign._aligner import AlignerMixin
+from skalign._validation import FLOATS, atomic, check_pairs, check_target
+from skalign.metrics._retrieval import retrieval_ranks
+from skalign.paired._consensus import ridge_strength
+
+
+def _whiten(rows, alpha, name):
+    """Return centred rows in axes of variance one, less a ridge, and the map there."""
+    U, s, Vt = svd(rows, full_matrices=False, check_finite=False)
+    kept = s > max(rows.shape) * np.finfo(s.dtype).eps * s[0]
+    if not kept.any():
+        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
+    U, s, Vt = U[:, kept], s[kept], Vt[kept]
+    length = np.sqrt(s**2 + ridge_strength(alpha, rows))
+    return U * (s / length), Vt.T / length
+
+
+def canonical_maps(X, y, alpha, n_components):
+    """Return the maps of centred pairs to their common space.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, n_targets)
+        Both centred, in float64.
+    alpha : float
+        Ridge, as a share of the mean eigenvalue of the Gram matrix of a side.
+    n_components : int
+        Width of the common space, if the rows span as much.
+
+    Returns
+    -------
+    x_coef : ndarray of shape (n_features, n_components)
+    y_coef : ndarray of shape (n_targets, n_components)
+    correlations : ndarray of shape (n_components,)
+        Falling.
+
+    Raises
+    ------
+    ValueError
+        If all rows of a side are equal.
+    """
+    (x_white, x_map), (y_white, y_map) = _whiten(X, alpha, "X"), _whiten(y, alpha, "y")
+    U, correlations, Vt = svd(
+        x_white.T @ y_white, full_matrices=False, check_finite=False
+    )
+    x_coef, y_coef = svd_flip(x_map @ U[:, :n_components], Vt[:n_components] @ y_map.T)
+    correlations = correlations[:n_components]
+    weights = np.sqrt(len(X)) * correlations
+    return x_coef * weights, y_coef.T * weights, correlations
+
+
+class CommonSpaceMixin(AlignerMixin):
+    """An aligner of pairs whose two sides meet in a space of its own.
+
+    Expects `_map(X)` and `_map_target(y)` for validated rows, and `n_targets_` after
+    `fit`.
+    """
+
+    def transform(self, X):
+        """Carry source rows to the common space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_components)
+            The same rows in the common space.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        return self._map(validate_data(self, X, dtype=FLOATS, reset=False))
+
+    def transform_target(self, y):
+        """Carry target rows to the common space.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_components)
+            The same rows in the common space.
+
+        Raises
+        ------
+        ValueError
+            If the width is not `n_targets_`, or a value is not finite.
+        """
+        check_is_fitted(self)
+        return self._map_target(check_target(y, self.n_targets_))
+
+    def score(self, X, y, sample_weight=None):
+        """Share of source rows whose own target row is the nearest, by cosine.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples, n_targets)
+            The same items, row by row, in the target space.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the source rows, not negative.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1, as :func:`~skalign.metrics.retrieval_accuracy`: falls with
+            the number of rows.
+        """
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        ranks = retrieval_ranks(self.transform(X), self.transform_target(y))
+        return float(np.average(ranks == 1, weights=weight))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
+    """Both sides of pairs to one space, by canonical correlations with a ridge.
+
+    For search between spaces of which neither tells all that the other knows, such as
+    pictures and captions: what only one side knows takes no part. Read more in the
+    :ref:`User Guide <cross_space_retrieval>`.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Width of the common space, at most ``min(n_features, n_targets)``. None takes
+        as many as the rows span: what the sides do not share has little weight.
+
+    alpha : float, default=1.0
+        Ridge, as a share of the mean eigenvalue of the Gram matrix of a side; not
+        negative. Fewer pairs than columns want more of it, many pairs a tenth. With 0
+        and fewer pairs than columns, everything correlates.
+
+    Attributes
+    ----------
+    x_coef_ : ndarray of shape (n_features, n_components)
+        Map from centred source rows.
+
+    y_coef_ : ndarray of shape (n_targets, n_components)
+        Map from centred target rows.
+
+    x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
+        Means of the training rows.
+
+    correlations_ : ndarray of shape (n_components,)
+        Canonical correlations of the training rows, from 0 to 1 and falling; less than
+        those without a ridge.
+
+    n_components_ : int
+        Width of the common space.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    ContrastiveAligner : Goes on from here to the loss of retrieval itself.
+    GeneralizedProcrustes : More than two spaces.
+
+    Notes
+    -----
+    Canonical ridge [1]_. Coordinates are multiplied by their correlation, which makes
+    each side the best linear prediction of the other's coordinates: with it search
+    finds more than with coordinates of equal size [2]_.
+
+    References
+    ----------
+    .. [1] H. D. Vinod, "Canonical ridge and econometrics of joint production", Journal
+       of Econometrics 4(2), 1976, pp. 147-166.
+
+    .. [2] Y. Gong, Q. Ke, M. Isard and S. Lazebnik, "A multi-view embedding space for
+       modeling internet images, tags, and their semantics", International Journal of
+       Computer Vision 106(2), 2014, pp. 210-233: section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import CanonicalAligner
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.normal(size=(300, 5))
+    >>> X, y = (np.c_[shared, 3 * rng.normal(size=(300, 5))] for _ in range(2))
+    >>> aligner = CanonicalAligner(5, alpha=0.1).fit(X[:200], y[:200])
+    >>> aligner.score(X[200:], y[200:]) > 0.9
+    True
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, n_components=None, *, alpha=1.0):
+        self.n_components = n_components
+        self.alpha = alpha
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @atomic
+    def fit(self, X, y):
+        """Learn the common space from pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, there are fewer than two pairs, a value is not finite,
+            all rows of a side are equal, or `n_components` is too large.
+        """
+        X, y, _ = check_pairs(self, X, y)
+        n_components = check_n_components(self.n_components, X, y)
+        x_mean, y_mean = X.mean(axis=0, dtype=float), y.mean(axis=0, dtype=float)
+        *coefs, self.correlations_ = canonical_maps(
+            X - x_mean, y - y_mean, self.alpha, n_components
+        )
+        self.x_coef_, self.y_coef_ = (coef.astype(X.dtype) for coef in coefs)
+        self.x_mean_, self.y_mean_ = x_mean.astype(X.dtype), y_mean.astype(X.dtype)
+        self.n_components_ = self._n_features_out = len(self.correlations_)
+        return self
+
+    def _map(self, X):
+        return _apply(X, self.x_mean_, self.x_coef_)
+
+    def _map_target(self, y):
+        return _apply(y, self.y_mean_, self.y_coef_)
+
+
+def check_n_components(n_components, X, y):
+    """Return the number of canonical components to look for."""
+    limit = min(X.shape[1], y.shape[1])
+    if n_components is not None and n_components > limit:
+        raise ValueError(
+            f"n_components={n_components} must be at most min(n_features, n_targets)="
+            f"{limit}."
+        )
+    return n_components or limit
+
+
+def _apply(rows, mean, coef):
+    return (rows - mean.astype(rows.dtype, copy=False)) @ coef.astype(
+        rows.dtype, copy=False
+    )
