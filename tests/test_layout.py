@@ -20,6 +20,7 @@ ROOMS = [
     "unpaired",
     "adaptation",
     "deep",
+    "federated",
     "model_selection",
     "plotting",
     "cli",

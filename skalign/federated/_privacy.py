@@ -1,0 +1,138 @@
+"""Sums that hide each row: clipped rows, and Gaussian noise."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.optimize import brentq
+from scipy.special import log_ndtr, ndtr
+from sklearn.utils._param_validation import Interval, validate_params
+
+from skalign.moments import Moments
+
+
+@validate_params(
+    {
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "delta": [Interval(Real, 0, 1, closed="neither")],
+        "sensitivity": [Interval(Real, 0, None, closed="neither")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def gaussian_noise_scale(epsilon, delta, *, sensitivity=1.0):
+    """Standard deviation of the noise that makes a sum differentially private.
+
+    The least that does, by the analytic Gaussian mechanism (Theorem 8 of [1]_); the
+    classical ``sensitivity * sqrt(2 * log(1.25 / delta)) / epsilon`` is larger, and
+    holds for `epsilon` below 1 only.
+
+    Parameters
+    ----------
+    epsilon : float
+        Privacy loss. Must be positive.
+    delta : float
+        Probability of a larger one, between 0 and 1; well below one over the number
+        of rows.
+    sensitivity : float, default=1.0
+        How far, in Euclidean distance, one row can move what is released.
+
+    Returns
+    -------
+    scale : float
+        In units of `sensitivity`'s.
+
+    References
+    ----------
+    .. [1] B. Balle and Y.-X. Wang, "Improving the Gaussian mechanism for differential
+       privacy: analytical calibration and optimal denoising", ICML 2018, pp. 394-403.
+
+    Examples
+    --------
+    >>> from skalign.federated import gaussian_noise_scale
+    >>> round(gaussian_noise_scale(1.0, 1e-5), 4)
+    3.7306
+    """
+
+    def excess(log_scale):
+        # Eq. 6 of [1]_, in units of the sensitivity.
+        half, shift = 0.5 / np.exp(log_scale), epsilon * np.exp(log_scale)
+        return ndtr(half - shift) - np.exp(epsilon + log_ndtr(-half - shift)) - delta
+
+    low, high = -1.0, 1.0
+    while excess(low) < 0:
+        low -= 1
+    while excess(high) > 0:
+        high += 1
+    return sensitivity * float(np.exp(brentq(excess, low, high, xtol=1e-12)))
+
+
+def noisy_moments(rows, clip, epsilon, delta, rng):
+    """Sum over clipped rows, with Gaussian noise on the sums.
+
+    A row longer than `clip` is shortened to it. The sum of rows times `clip` and the
+    upper triangle of the sum of their products are released together. For rows of
+    squared lengths r and s with inner product t, replacing one by the other moves them
+    by at most ``clip**2 * (r + s - 2 * t) + r**2 + s**2 - 2 * t**2``, squared, which is
+    largest, ``4.5 * clip**4``, for two rows of length `clip` with ``t = -clip**2 / 2``.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    clip, epsilon, delta : float
+    rng : Generator or RandomState
+
+    Returns
+    -------
+    moments : Moments
+        With the product "xx", which is symmetric but may have negative eigenvalues.
+    """
+    rows = rows.astype(np.float64)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    rows *= (clip / np.maximum(lengths, clip))[:, None]
+    n_samples, width = rows.shape
+    scale = gaussian_noise_scale(epsilon, delta, sensitivity=np.sqrt(4.5) * clip**2)
+    total = rows.sum(axis=0) + rng.normal(scale=scale / clip, size=width)
+    upper = np.triu(rng.normal(scale=scale, size=(width, width)))
+    noise = upper + np.triu(upper, 1).T
+    mean = total / n_samples
+    centred = rows.T @ rows + noise - n_samples * np.outer(mean, mean)
+    return moments_of(n_samples, mean, xx=centred)
+
+
+def repaired(moments):
+    """Make the noisy products those of some rows, by the nearest such matrix.
+
+    Negative eigenvalues become zero, which is the projection in the Frobenius norm and
+    takes nothing from privacy: it sees only what was released.
+    """
+    values, vectors = eigh(moments.xx, check_finite=False)
+    products = (vectors * values.clip(0)) @ vectors.T
+    return moments_of(moments.n_samples, moments.x_mean, xx=products)
+
+
+def select(moments, products, n_features=None):
+    """Take these products out of "xx", of rows or, side by side, of pairs of rows."""
+    x, y = slice(n_features), slice(n_features, None)
+    joint, squares = moments.xx, np.diag(moments.xx)
+    sums = {"xx": joint[x, x], "xy": joint[x, y], "x2": squares[x], "y2": squares[y]}
+    return moments_of(
+        moments.n_samples,
+        moments.x_mean[x],
+        None if n_features is None else moments.x_mean[y],
+        **{name: sums[name].copy() for name in products},
+    )
+
+
+def moments_of(n_samples, x_mean, y_mean=None, **products):
+    """Return the `Moments` with these values."""
+    moments = object.__new__(Moments)
+    vars(moments).update(
+        n_samples=n_samples,
+        weight=float(n_samples),
+        _x_shift=np.zeros_like(x_mean),
+        _x_offset=x_mean,
+        _y_shift=None if y_mean is None else np.zeros_like(y_mean),
+        _y_offset=y_mean,
+        **dict.fromkeys(("xx", "xy", "x2", "y2")) | products,
+    )
+    return moments

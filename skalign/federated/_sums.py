@@ -1,0 +1,333 @@
+"""Closed forms over many clients: sums travel, rows stay."""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import reduce
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import (
+    Interval,
+    validate_parameter_constraints,
+    validate_params,
+)
+
+from skalign._validation import FLOATS, check_pairs
+from skalign.federated._privacy import noisy_moments, repaired, select
+from skalign.federated._updates import keep_sound
+from skalign.moments import Moments
+from skalign.paired._streaming import StreamingMixin
+from skalign.unpaired._second_moments import SideMomentsMixin
+
+_HEADER = ("n_features", "n_targets", "y_ndim", "private")
+_STATE = ("n_samples", "weight", "_x_shift", "_x_offset", "_y_shift", "_y_offset")
+_PRODUCTS = ("xx", "xy", "x2", "y2")
+
+
+@validate_params(
+    {
+        "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "epsilon": [Interval(Real, 0, None, closed="neither"), None],
+        "delta": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": [None, Interval(Integral, 0, None, closed="left")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def client_sums(
+    aligner,
+    X=None,
+    y=None,
+    *,
+    clip=None,
+    epsilon=None,
+    delta=1e-5,
+    random_state=None,
+):
+    """Sums over a client's rows: all that a closed form needs to know of them.
+
+    With `clip` and `epsilon` the sums hide each row: they are those of rows shortened
+    to length `clip`, with Gaussian noise [1]_ [2]_, and are (epsilon, delta)-
+    differentially private in what one row of the client is. The number of rows is told.
+    Read more in the :ref:`User Guide <federated>`.
+
+    Parameters
+    ----------
+    aligner : estimator
+        :class:`~skalign.LinearAligner`, :class:`~skalign.RigidAligner`,
+        :class:`~skalign.CORALAligner`, :class:`~skalign.GaussianOTAligner` or
+        :class:`~skalign.MeanVarianceAligner`, with the parameters that the server will
+        use. It is not fitted.
+    X : array-like of shape (n_samples, n_features), default=None
+        Rows of the source space. None where the aligner takes no pairs and the client
+        has target rows only.
+    y : array-like of shape (n_target_samples, n_targets), default=None
+        Rows of the target space: the same items for an aligner that takes pairs. None
+        where it does not and the client has source rows only.
+    clip : float, default=None
+        Largest length of a row; of a pair, that of both rows side by side. A longer
+        one is scaled down. Choose it, and a common origin and scale of the columns,
+        without a look at the rows.
+    epsilon : float, default=None
+        Privacy loss, for each row. None sends the sums as they are.
+    delta : float, default=1e-5
+        Probability of a larger loss; well below one over the number of rows.
+    random_state : int, default=None
+        Determines the noise. Whoever knows it can take the noise off, so that an int
+        is for tests only; None takes fresh entropy.
+
+    Returns
+    -------
+    update : dict of str to ndarray
+        What to send to the server, for :func:`fit_from_sums`. No entry is of dtype
+        object: ``numpy.savez`` can write it, and ``numpy.load`` read it, without
+        pickle.
+
+    Raises
+    ------
+    TypeError
+        If the map of `aligner` is not made of such sums.
+    ValueError
+        If the aligner needs the rows themselves, rows are not finite, lengths or
+        widths do not fit, there is nothing to sum, or one of `clip` and `epsilon` is
+        missing.
+
+    See Also
+    --------
+    fit_from_sums : What the server does with them.
+
+    References
+    ----------
+    .. [1] C. Dwork, K. Talwar, A. Thakurta and L. Zhang, "Analyze Gauss: optimal bounds
+       for privacy-preserving principal component analysis", STOC 2014, pp. 11-20.
+
+    .. [2] B. Balle and Y.-X. Wang, "Improving the Gaussian mechanism for differential
+       privacy: analytical calibration and optimal denoising", ICML 2018, pp. 394-403.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import RigidAligner
+    >>> from skalign.federated import client_sums
+    >>> rng = np.random.default_rng(0)
+    >>> update = client_sums(RigidAligner(), rng.normal(size=(9, 3)), np.eye(9, 2))
+    >>> {name: value.shape for name, value in update.items() if value.ndim == 2}
+    {'pairs.xy': (3, 2)}
+    """
+    paired = _takes_pairs(aligner)
+    if (clip is None) != (epsilon is None):
+        raise ValueError(
+            f"clip={clip} and epsilon={epsilon}: noise needs both, exact sums neither."
+        )
+    aligner, y_ndim = clone(aligner), 2
+    if paired:
+        X, y, _ = check_pairs(aligner, X, y, ensure_min_samples=1)
+        y_ndim, dtype = aligner._y_ndim, X.dtype
+    else:
+        X, y, dtype = _check_either_side(aligner, X, y)
+    parts = {"pairs": (X, y)} if paired else {"source": (X,), "target": (y,)}
+    rng, sums = np.random.default_rng(random_state), {}
+    for part, rows in parts.items():
+        if rows[0] is None:
+            continue
+        if epsilon is None:
+            sums[part] = Moments.from_arrays(*rows, products=_products(aligner))
+        else:
+            sums[part] = noisy_moments(np.hstack(rows), clip, epsilon, delta, rng)
+    update = {
+        "n_features": aligner.n_features_in_,
+        "n_targets": aligner.n_targets_,
+        "y_ndim": y_ndim,
+        "private": epsilon is not None,
+        "dtype": dtype.name,
+    }
+    for part, moments in sums.items():
+        for name in (*_STATE, *_PRODUCTS):
+            if (value := getattr(moments, name)) is not None:
+                update[f"{part}.{name.strip('_')}"] = value
+    return {name: np.asarray(value) for name, value in update.items()}
+
+
+def fit_from_sums(aligner, updates):
+    """Fit an aligner to the rows of many clients, from their sums alone.
+
+    From exact sums this is the fit to the rows of all clients together. Noisy sums are
+    added up first and repaired once: negative eigenvalues of the products become zero.
+    Read more in the :ref:`User Guide <federated>`.
+
+    Parameters
+    ----------
+    aligner : estimator
+        As in :func:`client_sums`. It is not fitted itself.
+    updates : dict of str to dict, or list of dict
+        What :func:`client_sums` has returned, by the name of the client. One that is
+        malformed, or of other widths or kind than most, is left out with a line in the
+        log of "skalign.federated".
+
+    Returns
+    -------
+    fitted : estimator
+        A fitted clone of `aligner`; of dtype float32 if the rows of all clients were.
+
+    Raises
+    ------
+    TypeError
+        If the map of `aligner` is not made of such sums.
+    ValueError
+        If a parameter of `aligner` is out of range, it needs the rows themselves, or
+        what the sound updates hold is too little: no update, fewer than two rows.
+
+    See Also
+    --------
+    client_sums : What the clients do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import LinearAligner
+    >>> from skalign.federated import client_sums, fit_from_sums
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(90, 3))
+    >>> y = X[:, :2] + 0.1 * rng.normal(size=(90, 2))
+    >>> clients = [slice(10), slice(10, 40), slice(40, None)]
+    >>> updates = [client_sums(LinearAligner(), X[rows], y[rows]) for rows in clients]
+    >>> pooled = LinearAligner().fit(X, y)
+    >>> np.allclose(fit_from_sums(LinearAligner(), updates).coef_, pooled.coef_)
+    True
+    """
+    paired = _takes_pairs(aligner)
+    aligner = clone(aligner)
+    validate_parameter_constraints(
+        aligner._parameter_constraints,
+        aligner.get_params(deep=False),
+        caller_name=type(aligner).__name__,
+    )
+    if not isinstance(updates, Mapping):
+        updates = dict(enumerate(updates))
+    kinds = Counter(filter(None, map(_kind, updates.values())))
+    kind = max(kinds, key=kinds.get, default=(0, 0, 0, 0))
+    aligner.n_features_in_, aligner.n_targets_, y_ndim, private = kind
+    updates = keep_sound(updates, lambda update: _problem(update, kind, aligner))
+    dtype = np.result_type(*(str(u["dtype"]) for u in updates.values()), np.float32)
+    sums = {}
+    for part in _parts(aligner):
+        parts = [_unpack(u, part) for u in updates.values() if f"{part}.weight" in u]
+        n_samples = sum(moments.n_samples for moments in parts)
+        if n_samples < 2:
+            raise ValueError(
+                f"The updates of {len(parts)} clients hold {n_samples} {part} rows; at "
+                "least 2 are wanted."
+            )
+        sums[part] = reduce(Moments.merge, parts)
+        if private:
+            sums[part] = select(
+                repaired(sums[part]), _products(aligner), kind[0] if paired else None
+            )
+    if paired:
+        aligner._y_ndim = y_ndim
+        aligner._solve(sums["pairs"], dtype)
+    else:
+        aligner._dtype = dtype
+        aligner._take(sums["source"], sums["target"])
+    return aligner
+
+
+def _takes_pairs(aligner):
+    """Tell whether an aligner made of sums takes pairs, or raise if it is not."""
+    if not isinstance(aligner, StreamingMixin | SideMomentsMixin):
+        raise TypeError(
+            f"The map of {type(aligner).__name__} is not made of sums over rows: "
+            "LinearAligner, RigidAligner, CORALAligner, GaussianOTAligner and "
+            "MeanVarianceAligner are."
+        )
+    if not hasattr(aligner, "partial_fit"):
+        raise ValueError(f"{aligner!r} needs the rows themselves.")
+    return isinstance(aligner, StreamingMixin)
+
+
+def _check_either_side(aligner, X, y):
+    given = {
+        name: check_array(rows, dtype=FLOATS, input_name=name)
+        for name, rows in (("X", X), ("y", y))
+        if rows is not None
+    }
+    widths = {name: rows.shape[1] for name, rows in given.items()}
+    if len(set(widths.values())) != 1:
+        raise ValueError(
+            f"{type(aligner).__name__} needs source rows X, target rows y, or both of "
+            f"equal width; got the widths {widths}."
+        )
+    aligner.n_features_in_ = aligner.n_targets_ = next(iter(widths.values()))
+    dtype = next(iter(given.values())).dtype
+    X, y = (given[name].astype(dtype) if name in given else None for name in ("X", "y"))
+    return X, y, dtype
+
+
+def _parts(aligner):
+    return ("pairs",) if isinstance(aligner, StreamingMixin) else ("source", "target")
+
+
+def _products(aligner):
+    paired = isinstance(aligner, StreamingMixin)
+    return aligner._products() if paired else aligner._products
+
+
+def _kind(update):
+    """Return what the header of an update says, or None if there is no header."""
+    try:
+        return tuple(int(update[name]) for name in _HEADER)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _problem(update, kind, aligner):
+    """Say what is wrong with an update, or return None."""
+    if (own := _kind(update)) != kind:
+        own, most = (
+            "nothing" if values is None else dict(zip(_HEADER, values, strict=True))
+            for values in (own, kind)
+        )
+        return f"its header says {own}, that of most {most}."
+    if str(update.get("dtype")) not in ("float32", "float64"):
+        return f"dtype={update.get('dtype')} is neither float32 nor float64."
+    parts = [part for part in _parts(aligner) if f"{part}.weight" in update]
+    if not parts:
+        return "it holds no sums."
+    for part in parts:
+        for name, shape in _shapes(part, kind, aligner).items():
+            value = np.asarray(update.get(f"{part}.{name}"))
+            if value.dtype.kind not in "iuf" or value.shape != shape:
+                return (
+                    f"{part}.{name} is of shape {value.shape} and dtype {value.dtype}; "
+                    f"numbers of shape {shape} were wanted."
+                )
+            if not np.isfinite(value).all():
+                return f"{part}.{name} is not finite."
+        if update[f"{part}.n_samples"] < 1 or update[f"{part}.weight"] <= 0:
+            return f"it counts {update[f'{part}.n_samples']} {part} rows."
+    return None
+
+
+def _shapes(part, kind, aligner):
+    """Return the shape of each array of a part."""
+    n_features, n_targets, _, private = kind
+    widths = {"x": n_features}
+    if part == "pairs":
+        widths = {"x": n_features + n_targets} if private else widths | {"y": n_targets}
+    shapes = {"n_samples": (), "weight": ()}
+    for side, width in widths.items():
+        shapes[f"{side}_shift"] = shapes[f"{side}_offset"] = (width,)
+    for name in ("xx",) if private else _products(aligner):
+        shapes[name] = tuple(widths[side] for side in name if side in widths)
+    return shapes
+
+
+def _unpack(update, part):
+    """Return the `Moments` of a part."""
+    moments = object.__new__(Moments)
+    for name in (*_STATE, *_PRODUCTS):
+        value = update.get(f"{part}.{name.strip('_')}")
+        value = value.item() if name in ("n_samples", "weight") else value
+        setattr(moments, name, value)
+    return moments

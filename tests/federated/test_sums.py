@@ -1,0 +1,278 @@
+"""Sums of many clients give the map of the pooled rows; noise hides a row."""
+
+import io
+import logging
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm, ortho_group
+
+from skalign import (
+    CORALAligner,
+    GaussianOTAligner,
+    ICPAligner,
+    LinearAligner,
+    MeanVarianceAligner,
+    RigidAligner,
+)
+from skalign.federated import client_sums, fit_from_sums, gaussian_noise_scale
+
+PAIRED = [
+    LinearAligner(),
+    LinearAligner(alpha=0.1, fit_intercept=False),
+    LinearAligner(rank=2),
+    RigidAligner(),
+    RigidAligner(scaling=True),
+]
+UNPAIRED = [CORALAligner(), GaussianOTAligner(), MeanVarianceAligner()]
+SIZES = (3, 50, 400)  # clients of unequal size, one smaller than the width
+
+
+def _rows(n_samples=453, n_features=6, n_targets=4, mean=5.0, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, n_features)) @ rng.normal(size=(n_features,) * 2)
+    X += mean
+    y = X @ rng.normal(size=(n_features, n_targets)) + rng.normal(
+        size=(n_samples, n_targets)
+    )
+    return X, y
+
+
+def _clients(rows, sizes=SIZES):
+    # In order of the first column, so that the clients differ.
+    return np.split(rows[np.argsort(rows[:, 0])], np.cumsum(sizes)[:-1])
+
+
+def _paired_updates(aligner, X, y, **noise):
+    clients = np.split(np.argsort(X[:, 0]), np.cumsum(SIZES)[:-1])
+    return [client_sums(aligner, X[rows], y[rows], **noise) for rows in clients]
+
+
+@pytest.mark.parametrize("aligner", PAIRED, ids=repr)
+@pytest.mark.parametrize("n_targets", [4, 9])
+def test_sums_of_pairs_give_the_pooled_map(aligner, n_targets):
+    X, y = _rows(n_targets=n_targets)
+    fitted = fit_from_sums(aligner, _paired_updates(aligner, X, y))
+    pooled = aligner.fit(X, y)
+    assert_allclose(fitted.coef_, pooled.coef_, rtol=0, atol=1e-10)
+    assert_allclose(fitted.transform(X), pooled.transform(X), rtol=0, atol=1e-10)
+    assert vars(fitted).keys() >= {"moments_", "n_features_in_", "n_targets_"}
+    assert fitted.moments_.n_samples == len(X)
+
+
+@pytest.mark.parametrize("aligner", [LinearAligner(), RigidAligner()], ids=repr)
+def test_a_mean_many_times_the_spread_costs_no_digits(aligner):
+    X, y = _rows(mean=1e5)
+    fitted = fit_from_sums(aligner, _paired_updates(aligner, X, y))
+    assert_allclose(fitted.coef_, aligner.fit(X, y).coef_, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("aligner", UNPAIRED, ids=repr)
+def test_sums_of_two_sides_give_the_pooled_map(aligner):
+    (X, _), (y, _) = _rows(), _rows(seed=1)
+    updates = {
+        f"client {k}": client_sums(aligner, source, target)
+        for k, (source, target) in enumerate(
+            zip(_clients(X), _clients(y)[::-1], strict=True)
+        )
+    }
+    fitted, pooled = fit_from_sums(aligner, updates), aligner.fit(X, y)
+    assert_allclose(fitted.transform(X), pooled.transform(X), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("aligner", UNPAIRED, ids=repr)
+def test_a_client_may_have_rows_of_one_side_only(aligner):
+    (X, _), (y, _) = _rows(), _rows(seed=1)
+    updates = [client_sums(aligner, X), client_sums(aligner, y=y)]
+    fitted, pooled = fit_from_sums(aligner, updates), aligner.fit(X, y)
+    assert_allclose(fitted.transform(X), pooled.transform(X), rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match="hold 0 target rows; at least 2"):
+        fit_from_sums(aligner, updates[:1])
+
+
+def test_an_update_holds_no_row_and_travels_without_pickle():
+    X, y = _rows(n_samples=100)
+    update = client_sums(LinearAligner(), X, y)
+    assert all(100 not in value.shape for value in update.values())
+    file = io.BytesIO()
+    np.savez(file, **update)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrived:
+        fitted = fit_from_sums(LinearAligner(), [dict(arrived)])
+    assert_array_equal(fitted.coef_, LinearAligner().fit(X, y).coef_)
+
+
+def test_float32_rows_of_all_clients_give_a_float32_map():
+    X, y = (rows.astype(np.float32) for rows in _rows())
+    updates = _paired_updates(RigidAligner(), X, y)
+    assert fit_from_sums(RigidAligner(), updates).coef_.dtype == np.float32
+    updates[0] = client_sums(RigidAligner(), X[:3].astype(float), y[:3])
+    assert fit_from_sums(RigidAligner(), updates).coef_.dtype == np.float64
+
+
+def test_a_column_as_target_is_predicted_as_a_column():
+    X, y = _rows()
+    updates = [client_sums(LinearAligner(), X[k::3], y[k::3, 0]) for k in range(3)]
+    fitted, pooled = fit_from_sums(LinearAligner(), updates), LinearAligner()
+    assert_allclose(fitted.predict(X), pooled.fit(X, y[:, 0]).predict(X), rtol=1e-10)
+
+
+def test_a_fitted_map_takes_more_rows():
+    X, y = _rows()
+    first = fit_from_sums(RigidAligner(), [client_sums(RigidAligner(), X[:99], y[:99])])
+    first.partial_fit(X[99:], y[99:])
+    assert_allclose(first.coef_, RigidAligner().fit(X, y).coef_, rtol=0, atol=1e-10)
+
+
+MALFORMED = {
+    "no dict": (lambda u: "rows", "its header says nothing"),
+    "another width": (
+        lambda u: client_sums(RigidAligner(), np.eye(5), np.eye(5)),
+        "'n_features': 5",
+    ),
+    "wrong shape": (
+        lambda u: u | {"pairs.xy": u["pairs.xy"][:-1]},
+        r"pairs.xy is of shape \(5, 4\) .* shape \(6, 4\) were wanted",
+    ),
+    "a part missing": (
+        lambda u: {k: v for k, v in u.items() if k != "pairs.y_offset"},
+        "pairs.y_offset is of shape",
+    ),
+    "no part": (
+        lambda u: {k: v for k, v in u.items() if "." not in k},
+        "it holds no sums",
+    ),
+    "NaN": (
+        lambda u: u | {"pairs.xy": np.full((6, 4), np.nan)},
+        "pairs.xy is not finite",
+    ),
+    "strings": (lambda u: u | {"pairs.xy": np.full((6, 4), "1")}, "dtype <U1"),
+    "no rows": (lambda u: u | {"pairs.n_samples": np.array(0)}, "it counts 0 pairs"),
+    "another dtype": (lambda u: u | {"dtype": np.array("float16")}, "dtype=float16"),
+    "noise": (
+        lambda u: client_sums(RigidAligner(), *_rows(), clip=1.0, epsilon=1.0),
+        "'private': 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_update_is_left_out_with_a_line_in_the_log(name, caplog):
+    spoil, line = MALFORMED[name]
+    X, y = _rows()
+    updates = dict(zip("abc", _paired_updates(RigidAligner(), X, y), strict=True))
+    expected = fit_from_sums(RigidAligner(), {k: updates[k] for k in "ac"})
+    updates["b"] = spoil(updates["b"])
+    with caplog.at_level(logging.WARNING, "skalign.federated"):
+        fitted = fit_from_sums(RigidAligner(), updates)
+    assert_array_equal(fitted.coef_, expected.coef_)
+    assert len(caplog.records) == 1
+    assert caplog.messages[0].startswith("The update of client b is left out: ")
+    assert re.search(line, caplog.messages[0])
+
+
+def test_what_cannot_be_fitted_from_sums_is_refused():
+    X, y = _rows()
+    with pytest.raises(TypeError, match="ICPAligner is not made of sums"):
+        client_sums(ICPAligner(), X, y)
+    for aligner in (LinearAligner(alpha="loo"), CORALAligner(solver="svd")):
+        with pytest.raises(ValueError, match="needs the rows themselves"):
+            client_sums(aligner, X, y)
+    with pytest.raises(ValueError, match=r"got the widths {'X': 6, 'y': 4}"):
+        client_sums(CORALAligner(), X, y)
+    with pytest.raises(ValueError, match=r"got the widths {}"):
+        client_sums(CORALAligner())
+    with pytest.raises(ValueError, match="noise needs both"):
+        client_sums(RigidAligner(), X, y, clip=1.0)
+    with pytest.raises(ValueError, match="NaN"):
+        client_sums(RigidAligner(), X * np.nan, y)
+    with pytest.raises(ValueError, match="0 clients hold 0 pairs rows"):
+        fit_from_sums(RigidAligner(), [])
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        fit_from_sums(LinearAligner(alpha=-1), [])
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.5, 1, 10, 200])
+@pytest.mark.parametrize("delta", [1e-9, 1e-5, 0.1])
+def test_the_noise_is_the_least_that_keeps_the_promise(epsilon, delta):
+    sigma = gaussian_noise_scale(epsilon, delta, sensitivity=2.0)
+
+    def largest_delta(sigma):
+        # Of N(0, sigma) against N(2, sigma): the set where the loss passes epsilon.
+        edge = 1 - epsilon * sigma**2 / 2
+        outside = np.exp(epsilon + norm.logcdf(edge - 2, scale=sigma))
+        return norm.cdf(edge, scale=sigma) - outside
+
+    assert_allclose(largest_delta(sigma), delta, rtol=1e-6)
+    assert largest_delta(0.99 * sigma) > delta
+    if epsilon < 1:
+        assert sigma < 2 * np.sqrt(2 * np.log(1.25 / delta)) / epsilon
+
+
+def test_noise_has_the_promised_scale_and_little_of_it_changes_little():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 3))
+    clipped = X / np.maximum(np.linalg.norm(X, axis=1), 1.5)[:, None] * 1.5
+    released = []
+    for seed in range(2000):
+        update = client_sums(
+            CORALAligner(), X, clip=1.5, epsilon=2.0, delta=1e-4, random_state=seed
+        )
+        mean = update["source.x_shift"] + update["source.x_offset"]
+        products = update["source.xx"] + 50 * np.outer(mean, mean)
+        assert_array_equal(products, products.T)
+        released.append([*50 * 1.5 * mean, *products[np.triu_indices(3)]])
+    exact = [*1.5 * clipped.sum(0), *(clipped.T @ clipped)[np.triu_indices(3)]]
+    sigma = gaussian_noise_scale(2.0, 1e-4, sensitivity=np.sqrt(4.5) * 1.5**2)
+    assert_allclose(np.std(released, axis=0), sigma, rtol=0.06)
+    assert np.abs(np.mean(released, axis=0) - exact).max() < 4 * sigma / 2000**0.5
+
+
+def test_no_two_rows_differ_by_more_than_the_sensitivity():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 200_000, 2))
+    a, b = (
+        rows / np.maximum(np.linalg.norm(rows, axis=1), 1)[:, None] for rows in (a, b)
+    )
+    b[0], a[0] = [1, 0], [-0.5, 0.75**0.5]  # where it is largest
+    upper = [a[:, i] * a[:, j] - b[:, i] * b[:, j] for i, j in ((0, 0), (0, 1), (1, 1))]
+    squares = ((a - b) ** 2).sum(axis=1) + np.square(upper).sum(axis=0)
+    assert squares.max() <= 4.5
+
+
+@pytest.mark.parametrize("aligner", [*PAIRED, *UNPAIRED], ids=repr)
+def test_private_sums_with_next_to_no_noise_give_the_exact_map(aligner):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-0.2, 0.2, size=(900, 4)) * [1, 0.8, 0.6, 0.4]
+    y = X @ ortho_group.rvs(4, random_state=rng) + 0.01 * rng.normal(size=X.shape)
+    updates = [
+        client_sums(aligner, X[k::3], y[k::3], clip=1.0, epsilon=1e8, random_state=k)
+        for k in range(3)
+    ]
+    fitted, exact = fit_from_sums(aligner, updates), aligner.fit(X, y)
+    assert_allclose(fitted.transform(X), exact.transform(X), rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("aligner", [LinearAligner(), GaussianOTAligner(reg=1e-3)])
+def test_sums_that_are_all_noise_still_give_a_map(aligner):
+    X, y = _rows(n_samples=60, n_targets=6)
+    updates = [
+        client_sums(aligner, X[k::3], y[k::3], clip=1.0, epsilon=0.1, random_state=k)
+        for k in range(3)
+    ]
+    fitted = fit_from_sums(aligner, updates)
+    assert np.isfinite(fitted.transform(X)).all()
+    moments = getattr(fitted, "moments_", None) or fitted.source_moments_
+    eigenvalues = np.linalg.eigvalsh(moments.xx)
+    assert eigenvalues.min() > -1e-9 * eigenvalues.max()
+
+
+def test_noise_is_fresh_unless_seeded():
+    X, y = _rows()
+    noise = {"clip": 1.0, "epsilon": 1.0}
+    one, other = (client_sums(RigidAligner(), X, y, **noise) for _ in range(2))
+    assert (one["pairs.xx"] != other["pairs.xx"]).all()
+    seeded = [client_sums(RigidAligner(), X, y, **noise, random_state=1)] * 2
+    assert_array_equal(seeded[0]["pairs.xx"], seeded[1]["pairs.xx"])
