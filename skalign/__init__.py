@@ -7,6 +7,7 @@ __version__ = "0.1.0.dev0"
 _ROOMS = {
     "adaptation": ("DomainAdapter", "DomainHarmonizer", "LabeledOnly"),
     "deep": (
+        "ContrastiveAligner",
         "DANNClassifier",
         "DeepCORALClassifier",
         "ERMClassifier",

@@ -101,6 +101,10 @@ if find_spec("torch") and find_spec("skorch"):
             local_model=LogisticRegression(), max_epochs=30, random_state=0
         ),
         skalign.StitchingRegressor(random_state=0),
+        skalign.ContrastiveAligner(random_state=0),
+        skalign.ContrastiveAligner(
+            hidden_layer_sizes=(8,), init="random", lr=1e-3, random_state=0
+        ),
     ]
 MANY = [
     GeneralizedProcrustes(),

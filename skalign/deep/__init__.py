@@ -9,12 +9,14 @@ except ImportError as error:
         "pip install 'skalign[deep]'."
     ) from error
 
+from skalign.deep._contrastive import ContrastiveAligner
 from skalign.deep._dann import DANNClassifier
 from skalign.deep._deep_coral import DeepCORALClassifier
 from skalign.deep._environments import Partition, partition_environments
 from skalign.deep._erm import ERMClassifier
 from skalign.deep._etf import SimplexETFHead
 from skalign.deep._group_dro import GroupDROClassifier
+from skalign.deep._info_nce import InfoNCE, info_nce
 from skalign.deep._irm import IRMClassifier
 from skalign.deep._masks import ChannelMix, StochasticMask
 from skalign.deep._mixup import MixupClassifier
@@ -63,6 +65,7 @@ __all__ = [
     "MLP",
     "CORALRisk",
     "ChannelMix",
+    "ContrastiveAligner",
     "CrossEntropy",
     "DANNClassifier",
     "DANNRisk",
@@ -77,6 +80,7 @@ __all__ = [
     "GroupDRORisk",
     "IRMClassifier",
     "IRMRisk",
+    "InfoNCE",
     "MMDClassifier",
     "MMDRisk",
     "MeanRisk",
@@ -98,6 +102,7 @@ __all__ = [
     "adain",
     "coral_penalty",
     "etf_penalty",
+    "info_nce",
     "irm_penalty",
     "load_estimator",
     "mmd_penalty",

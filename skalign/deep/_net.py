@@ -175,8 +175,9 @@ class ResidentNet(NeuralNet):
         losses, scores = [], []
         for X, y in held_out.parts:
             predicted = self.forward_rows(X)
-            losses.append(self.criterion_.risk.losses(predicted[1], y).mean())
-            scores.append(self.criterion_.risk.row_scores(predicted[1], y).mean())
+            with torch.no_grad():  # a risk may learn too
+                losses.append(self.criterion_.risk.losses(predicted[1], y).mean())
+                scores.append(self.criterion_.risk.row_scores(predicted[1], y).mean())
         self.history.record("valid_loss", float(torch.stack(losses).mean()))
         self.history.record("valid_score", float(torch.stack(scores).mean()))
 
@@ -200,13 +201,15 @@ class ResidentNet(NeuralNet):
         self.optimizer_.load_state_dict(learnt)
         self.history.extend(net.history)
 
-    def forward_rows(self, X, batch_size=1024):
+    def forward_rows(self, X, batch_size=1024, module=None):
         """What the module makes of rows, in evaluation mode.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, *shape)
         batch_size : int, default=1024
+        module : callable, default=None
+            A part of the network that returns a tuple; None is all of it.
 
         Returns
         -------
@@ -220,8 +223,9 @@ class ResidentNet(NeuralNet):
         n_more = -len(parts[-1]) % _MULTIPLE if X.ndim == 2 else 0
         if n_more:
             parts[-1] = torch.cat([parts[-1], X[:1].expand(n_more, *X.shape[1:])])
+        module = self.module_ if module is None else module
         with torch.inference_mode():
-            outputs = [self.module_(part.to(self.device)) for part in parts]
+            outputs = [module(part.to(self.device)) for part in parts]
         return tuple(torch.cat(out)[: len(X)] for out in zip(*outputs, strict=True))
 
     def __getstate__(self):

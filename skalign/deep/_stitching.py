@@ -189,8 +189,8 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         going_on = self.warm_start and hasattr(self, "net_")
         X, y, _ = check_pairs(self, X, y, reset=not going_on)
         if not going_on:
-            self.x_mean_, self.x_scale_ = _centre_and_scale(X)
-            self.y_mean_, self.y_scale_ = _centre_and_scale(y)
+            self.x_mean_, self.x_scale_ = centre_and_scale(X)
+            self.y_mean_, self.y_scale_ = centre_and_scale(y)
             self._n_features_out = self.n_targets_
         rows = ((X - self.x_mean_) / self.x_scale_).astype(np.float32)
         targets = ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
@@ -241,7 +241,7 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         return MeanRisk(SquaredError())
 
 
-def _centre_and_scale(rows):
+def centre_and_scale(rows):
     """Mean of the columns, and root mean squared deviation; 1 where that is 0."""
     mean = rows.mean(axis=0, dtype=np.float64)
     return mean, float(np.sqrt(np.mean((rows - mean) ** 2))) or 1.0

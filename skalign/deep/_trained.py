@@ -101,6 +101,7 @@ class TrainedMixin(CallbackSupportMixin):
             torch.Generator().manual_seed(seed),
         )
         with seeded(seed):
+            self._begin(rows)
             net = self._make_net(device, self.max_epochs * batches.n_batches)
             if self.warm_start and hasattr(self, "net_"):
                 net.go_on_from(self.net_)
@@ -112,6 +113,9 @@ class TrainedMixin(CallbackSupportMixin):
         net.progress = net.train_split = None
         self.net_ = net
         self.n_iter_ = len(self.net_.history)
+
+    def _begin(self, rows):
+        """See the rows to train on, (n_samples, *shape), before the module is made."""
 
     def _make_net(self, device, n_steps=1):
         callbacks = list(self.callbacks or [])

@@ -1,0 +1,379 @@
+"""Two projection heads that meet: retrieval between two modalities."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+from torch.nn import functional as F
+
+from skalign._validation import atomic, check_pairs
+from skalign.deep._info_nce import InfoNCE
+from skalign.deep._modules import make_encoder
+from skalign.deep._objectives import MeanRisk
+from skalign.deep._stitching import centre_and_scale
+from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
+from skalign.paired._canonical import (
+    CommonSpaceMixin,
+    canonical_maps,
+    check_n_components,
+)
+from skalign.unpaired._progress import Progress
+
+
+class ProjectionHead(nn.Module):
+    """A linear map, plus a network where there are hidden layers, to unit length.
+
+    Parameters
+    ----------
+    n_inputs, n_components : int
+    hidden_layer_sizes : sequence of int
+    noise : float
+        Standard deviation of what is added to rows while training.
+    """
+
+    def __init__(self, n_inputs, n_components, hidden_layer_sizes, noise):
+        super().__init__()
+        self.linear, self.noise = nn.Linear(n_inputs, n_components), noise
+        self.bend = None
+        if len(hidden_layer_sizes):
+            self.bend = nn.Sequential(
+                make_encoder((n_inputs,), hidden_layer_sizes),
+                nn.Linear(hidden_layer_sizes[-1], n_components),
+            )
+
+    def begin_at(self, coef, mean):
+        """Be the linear map ``(rows - mean) @ coef``, and nothing else yet."""
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.from_numpy(coef.T))
+            self.linear.bias.copy_(torch.from_numpy(-mean @ coef))
+            if self.bend is not None:
+                self.bend[-1].weight.zero_()
+                self.bend[-1].bias.zero_()
+
+    def forward(self, rows):
+        """(batch, n_inputs) -> (batch, n_components)"""
+        if self.training and self.noise:
+            rows = rows + self.noise * torch.randn_like(rows)
+        projected = self.linear(rows)
+        if self.bend is not None:
+            projected = projected + self.bend(rows)
+        return F.normalize(projected, dim=1)
+
+
+class TwoHeads(nn.Module):
+    """A head for each side of pairs, and the loss whose temperature is learnt along.
+
+    Parameters
+    ----------
+    source, target : ProjectionHead
+    loss : InfoNCE
+    """
+
+    def __init__(self, source, target, loss):
+        super().__init__()
+        self.source, self.target, self.loss = source, target, loss
+
+    def forward(self, pairs):
+        """(batch, n_features + n_targets) -> the same, (batch, 2, n_components)"""
+        n_features = self.source.linear.in_features
+        source = self.source(pairs[:, :n_features])
+        target = self.target(pairs[:, n_features:])
+        return pairs, torch.stack([source, target], dim=1)
+
+
+class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
+    """Two heads to one space, trained to tell partners from all others.
+
+    The loss of CLIP [1]_ on features that are there already: each side has a linear
+    map or a network of its own to the unit sphere, where partners are to be nearer to
+    one another than to any other row of a batch. Read more in the
+    :ref:`User Guide <contrastive>`.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Width of the common space. None takes ``min(n_features, n_targets)``, which is
+        also the most that there can be with ``init="canonical"``.
+
+    hidden_layer_sizes : sequence of int, default=()
+        Widths of ReLU layers beside the linear map of each head, whose outputs are
+        added. None of them makes heads linear.
+
+    init : {"canonical", "random"}, default="canonical"
+        Where training begins: at :class:`CanonicalAligner`, or at random weights, which
+        want an `lr` about ten times as large and more epochs.
+
+    alpha : float, default=1.0
+        Ridge of the canonical start, as a share of the mean variance of a column; and
+        the variance of the noise, in the same unit, that is added to rows while
+        training, which does to the heads what a ridge does to a linear map [2]_. Not
+        negative. Fewer pairs than columns want more of it, many pairs a tenth.
+
+    temperature : float, default=0.07
+        Temperature of the softmax at the start; it is learnt along, and kept from
+        0.01 to 1.
+
+    lr : float, default=1e-4
+        Learning rate of Adam.
+
+    weight_decay : float, default=0.0
+        Half of it times the sum of squared parameters, without the temperature, is
+        added to the loss.
+
+    batch_size : int or None, default=1024
+        Pairs of a batch: the more, the more others a partner is told from. None takes
+        all pairs in each step. Memory grows with it as the width of the rows does, not
+        with its square.
+
+    max_epochs : int, default=30
+        Number of epochs.
+
+    steps_per_epoch : int or None, default=None
+        Steps of an epoch; None is one pass over the pairs.
+
+    early_stopping : bool, default=False
+        Hold out a part of the pairs, stop when their loss has not fallen for some
+        epochs, and go back to the best epoch.
+
+    validation_fraction : float, default=0.1
+        Share of pairs held out.
+
+    n_iter_no_change : int, default=10
+        Number of epochs to wait for a better one.
+
+    device : str, default="auto"
+        Where to train: "cpu", "cuda", "cuda:1", "mps". "auto" is "cuda" if there is
+        one, else "cpu".
+
+    warm_start : bool, default=False
+        Let the next `fit` go on with the heads that are there.
+
+    callbacks : list of skorch callbacks or None, default=None
+        Told of training, in addition to the callbacks of scikit-learn.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines random weights, noise, what is held out and the order of pairs. With
+        an int a fit on a CPU is repeated bit by bit.
+
+    Attributes
+    ----------
+    net_ : skorch net
+        `net_.module_` has the heads `source` and `target`, `net_.history` a row an
+        epoch: `train_loss`, and with `early_stopping` also `valid_loss` and
+        `valid_score`, minus that loss.
+
+    temperature_ : float
+        Temperature that was learnt.
+
+    n_components_ : int
+        Width of the common space; with ``init="canonical"``, columns beyond what the
+        pairs span are 0.
+
+    x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
+        Means of the training rows, taken off before the heads.
+
+    x_scale_, y_scale_ : float
+        Root mean squared deviation of both sides, by which rows are divided.
+
+    n_iter_ : int
+        Number of epochs.
+
+    n_targets_ : int
+        Width of the target space.
+
+    n_features_in_ : int
+        Width of the source space.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the source columns, where `X` had any.
+
+    See Also
+    --------
+    CanonicalAligner : Closed form, and all there is to gain from few pairs.
+    AlignedRetriever : Finds target rows by source rows with any aligner.
+
+    Notes
+    -----
+    All pairs of a batch are told apart: an item that is there twice is a stranger to
+    itself.
+
+    References
+    ----------
+    .. [1] A. Radford et al., "Learning transferable visual models from natural language
+       supervision", ICML 2021.
+
+    .. [2] C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization",
+       Neural Computation 7(1), 1995, pp. 108-116.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import ContrastiveAligner
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.normal(size=(300, 5))
+    >>> X, y = (np.c_[shared, 3 * rng.normal(size=(300, 5))] for _ in range(2))
+    >>> aligner = ContrastiveAligner(5, alpha=0.1, max_epochs=5, random_state=0)
+    >>> aligner.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9
+    True
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "hidden_layer_sizes": ["array-like"],
+        "init": [StrOptions({"canonical", "random"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "temperature": [Interval(Real, 0.01, 1, closed="both")],
+        **TRAINING_CONSTRAINTS,
+        "batch_size": [Interval(Integral, 2, None, closed="left"), None],
+    }
+    _start = None
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        hidden_layer_sizes=(),
+        init="canonical",
+        alpha=1.0,
+        temperature=0.07,
+        lr=1e-4,
+        weight_decay=0.0,
+        batch_size=1024,
+        max_epochs=30,
+        steps_per_epoch=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        device="auto",
+        warm_start=False,
+        callbacks=None,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.init = init
+        self.alpha = alpha
+        self.temperature = temperature
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.random_state = random_state
+
+    @atomic
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Train the heads on pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, there are fewer than two rows, a value is not finite,
+            the device is not there, a width is below 1, or, with ``init="canonical"``,
+            `n_components` is too large or all rows of a side are equal.
+        FloatingPointError
+            If the loss stops being finite. The estimator is left as it was.
+        """
+        going_on = self.warm_start and hasattr(self, "net_")
+        X, y, _ = check_pairs(self, X, y, reset=not going_on)
+        if not going_on:
+            self.x_mean_, self.x_scale_ = centre_and_scale(X)
+            self.y_mean_, self.y_scale_ = centre_and_scale(y)
+            self.n_components_ = self._n_features_out = self._choose_width(X, y)
+        pairs = np.hstack(
+            [
+                _scaled(X, self.x_mean_, self.x_scale_),
+                _scaled(y, self.y_mean_, self.y_scale_),
+            ]
+        )
+        progress = Progress(self, self.max_epochs, X, y)
+        nothing = np.empty((len(pairs), 0), dtype=np.float32)
+        self._train(pairs, nothing, np.zeros(len(pairs), dtype=int), progress)
+        progress.end()
+        self._start = None
+        self.temperature_ = self.net_.module_.loss.temperature
+        return self
+
+    def _choose_width(self, X, y):
+        if self.init == "canonical":
+            return check_n_components(self.n_components, X, y)
+        return self.n_components or min(X.shape[1], y.shape[1])
+
+    def _begin(self, rows):
+        if self.init == "random" or (self.warm_start and hasattr(self, "net_")):
+            return
+        rows = rows.cpu().numpy().astype(np.float64)
+        sides = np.split(rows, [self.n_features_in_], axis=1)
+        means = [side.mean(axis=0) for side in sides]
+        *coefs, correlations = canonical_maps(
+            *(side - mean for side, mean in zip(sides, means, strict=True)),
+            self.alpha,
+            self.n_components_,
+        )
+        length = np.linalg.norm(correlations) or 1.0
+        missing = self.n_components_ - len(correlations)
+        self._start = [
+            (np.pad(coef / length, [(0, 0), (0, missing)]), mean)
+            for coef, mean in zip(coefs, means, strict=True)
+        ]
+
+    def _make_module(self):
+        heads = [
+            ProjectionHead(
+                width,
+                self.n_components_,
+                self.hidden_layer_sizes,
+                float(np.sqrt(self.alpha)),
+            )
+            for width in (self.n_features_in_, self.n_targets_)
+        ]
+        if self._start is not None:
+            for head, (coef, mean) in zip(heads, self._start, strict=True):
+                head.begin_at(coef, mean)
+        return TwoHeads(*heads, InfoNCE(self.temperature))
+
+    def _make_objective(self, module, n_steps):
+        return MeanRisk(module.loss)
+
+    def _param_groups(self):
+        return [("*log_scale", {"weight_decay": 0.0})]
+
+    def _map(self, X):
+        rows = _scaled(X, self.x_mean_, self.x_scale_)
+        return self._project(rows, self.net_.module_.source, X.dtype)
+
+    def _map_target(self, y):
+        rows = _scaled(y, self.y_mean_, self.y_scale_)
+        return self._project(rows, self.net_.module_.target, y.dtype)
+
+    def _project(self, rows, head, dtype):
+        (projected,) = self.net_.forward_rows(
+            torch.from_numpy(rows), module=lambda part: (head(part),)
+        )
+        return projected.cpu().numpy().astype(dtype, copy=False)
+
+
+def _scaled(rows, mean, scale):
+    return ((rows - mean) / scale).astype(np.float32)
