@@ -15,6 +15,7 @@ from skalign.deep._deep_coral import DeepCORALClassifier
 from skalign.deep._environments import Partition, partition_environments
 from skalign.deep._erm import ERMClassifier
 from skalign.deep._etf import SimplexETFHead
+from skalign.deep._fedbn import load_shared_arrays, shared_arrays, split_state
 from skalign.deep._group_dro import GroupDROClassifier
 from skalign.deep._info_nce import InfoNCE, info_nce
 from skalign.deep._irm import IRMClassifier
@@ -105,10 +106,13 @@ __all__ = [
     "info_nce",
     "irm_penalty",
     "load_estimator",
+    "load_shared_arrays",
     "mmd_penalty",
     "partition_environments",
     "reverse_gradient",
     "save_estimator",
+    "shared_arrays",
+    "split_state",
     "split_style",
     "vrex_penalty",
 ]
