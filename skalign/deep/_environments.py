@@ -59,6 +59,7 @@ def random_environments(y, n_environments, rng):
         "tol": [Interval(Real, 0, 1, closed="both")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "initial": [StrOptions({"errors", "random"}), "array-like"],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -75,6 +76,7 @@ def partition_environments(
     tol=0.002,
     max_iter=15,
     initial="errors",
+    n_init=1,
     random_state=None,
 ):
     """Divide rows among local models, each row to the one that explains its class best.
@@ -120,6 +122,10 @@ def partition_environments(
         rows that it gets right and wrong. "random" draws environments, as in the
         paper; a few thousand rows are needed then for one of them to get ahead. Or
         numbers from 0.
+    n_init : int, default=1
+        How often to do it all, each time from a start of its own; the division under
+        which the rows fit best is kept. A random start may end in a division by
+        something that tells less of the classes, under which rows fit worse.
     random_state : int, RandomState instance or None, default=None
         Determines the first division, halves and local models.
 
@@ -178,19 +184,34 @@ def partition_environments(
     X = X - X.mean(axis=0)
     X /= np.sqrt(np.mean(X**2)) or 1.0
     rng = check_random_state(random_state)
-    if isinstance(initial, str):
-        environment = random_environments(y, n_environments, rng)
-    else:
-        environment = _check_numbers(initial, y, n_environments)
+    if not isinstance(initial, str):
+        initial = _check_numbers(initial, y, n_environments)
     if local_model is None:
         local_model = _default_model(len(y) // n_environments // (1 + cross_fit))
     judge = {"model": local_model, "assign_by": assign_by, "rng": rng}
     judge |= {"class_weight": class_weight, "cross_fit": cross_fit}
     whole = judge | {"assign_by": "likelihood", "cross_fit": True}
-    alone = _fit_of_rows(X, y, np.zeros(len(y), int), 1, **whole)[0]
-    evidence = _evidence(alone, y)
-    if isinstance(initial, str) and initial == "errors":
-        environment = _by_errors(alone, n_environments)
+    best, best_fit = None, -np.inf
+    for _ in range(n_init):
+        drawn = random_environments(y, n_environments, rng)
+        alone = _fit_of_rows(X, y, np.zeros(len(y), int), 1, **whole)[0]
+        starts = {"random": drawn, "errors": _by_errors(alone, n_environments)}
+        start = starts[initial] if isinstance(initial, str) else initial
+        found, fit = _divide(X, y, start, n_environments, tol, max_iter, judge)
+        if fit > best_fit:
+            best, best_fit = found._replace(evidence=_evidence(alone, y)), fit
+    if best.changed > tol:
+        warnings.warn(
+            f"After {max_iter} rounds {best.changed:.1%} of the rows still changed "
+            f"their environment (tol={tol}).",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return best
+
+
+def _divide(X, y, environment, n_environments, tol, max_iter, judge):
+    """Divide rows from one start; return that and how well they fit on average."""
     environment = _reseed(environment, y, n_environments, np.arange(len(y)))
     for n_iter in range(1, max_iter + 1):  # noqa: B007
         fit = _fit_of_rows(X, y, environment, n_environments, **judge)
@@ -199,14 +220,7 @@ def partition_environments(
         changed = float(np.mean(environment != before))
         if changed <= tol:
             break
-    else:
-        warnings.warn(
-            f"After {max_iter} rounds {changed:.1%} of the rows still changed their "
-            f"environment (tol={tol}).",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    return Partition(environment, n_iter, changed, evidence)
+    return Partition(environment, n_iter, changed, np.nan), fit.max(axis=0).mean()
 
 
 def _check_numbers(initial, y, n_environments):

@@ -1,51 +1,98 @@
 """Gates that open and close inputs, with noise while they are learnt."""
 
+import math
+
 import torch
 from torch import nn
 
 
 class StochasticMask(nn.Module):
-    """One gate for each input: clip(location + 1 / 2 + noise, 0, 1).
+    """One gate for each input, from 0 (closed) to 1, with noise while it is learnt.
 
-    The stochastic gate of [1]_, as heterogeneous risk minimisation uses it. A gate is
-    half open at the start; the noise is drawn for each row and is left out when the
-    module is in evaluation mode.
+    A gate is half open at the start; the noise is drawn for each row and is left out
+    when the module is in evaluation mode.
 
     Parameters
     ----------
     shape : int or tuple of int
         Of a row.
     noise : float, default=0.1
-        Standard deviation of the noise.
+        Standard deviation of the noise, or the temperature of "gumbel".
+    gate : {"clip", "sigmoid", "gumbel"}, default="clip"
+        - "clip": clip(location + 1 / 2 + noise, 0, 1), the stochastic gate of [1]_, as
+          heterogeneous risk minimisation uses it
+        - "sigmoid": sigmoid(location + noise)
+        - "gumbel": sigmoid((location + logistic noise) / temperature) [2]_, which for a
+          low temperature is open or closed, and open as often as sigmoid(location)
+    network : nn.Module or None, default=None
+        From rows to the locations of gates of their own, (batch, *shape) both, which
+        are added to those that all rows share.
 
     References
     ----------
     .. [1] Y. Yamada, O. Lindenbaum, S. Negahban and Y. Kluger, "Feature selection using
        stochastic gates", ICML 2020, eq. 4.
+    .. [2] C. J. Maddison, A. Mnih and Y. W. Teh, "The concrete distribution", ICLR
+       2017, appendix B: the binary case.
     """
 
-    def __init__(self, shape, noise=0.1):
+    def __init__(self, shape, noise=0.1, *, gate="clip", network=None):
         super().__init__()
         self.location = nn.Parameter(torch.zeros(shape))
-        self.noise = noise
+        self.network = network
+        self.noise, self.gate = noise, gate
 
     @property
     def mean(self):
-        """Gates without noise, from 0 (closed) to 1."""
-        return (self.location + 0.5).clamp(0, 1)
+        """Gates without noise that all rows share."""
+        return self._opened(self.location)
+
+    def gates(self, X):
+        """Gates of rows, with noise in training: (batch, ...) -> (batch, ...)"""
+        location = self.location.expand_as(X)
+        if self.network is not None:
+            location = location + self.network(X)
+        if not (self.training and self.noise):
+            return self._opened(location)
+        if self.gate == "gumbel":
+            logistic = torch.rand_like(X).logit(eps=1e-6)
+            return torch.sigmoid((location + logistic) / self.noise)
+        return self._opened(location + self.noise * torch.randn_like(X))
 
     def forward(self, X):
         """(batch, ...) -> (batch, ...)"""
-        if not (self.training and self.noise):
-            return X * self.mean
-        noise = self.noise * torch.randn_like(X)
-        return X * (self.location + 0.5 + noise).clamp(0, 1)
+        return X * self.gates(X)
 
     def n_open(self):
-        """Expected number of gates that are not closed (eq. 6 of [1]_)."""
+        """Expected number of gates that are not closed (eq. 6 of [1]_).
+
+        Of gates that never close, "sigmoid" and "gumbel", their expected sum.
+        """
+        if self.gate != "clip":
+            return self.mean.sum()
         if not self.noise:
             return (self.location > -0.5).sum()
         return torch.special.ndtr((self.location + 0.5) / self.noise).sum()
+
+    def _opened(self, location):
+        if self.gate == "clip":
+            return (location + 0.5).clamp(0, 1)
+        return torch.sigmoid(location)
+
+
+def location_network(shape):
+    """Return a small network from rows to locations of gates, 0 at the start.
+
+    Two 3 x 3 convolutions for pictures, two linear layers for rows.
+    """
+    if len(shape) == 3:
+        first = nn.Conv2d(shape[0], 8, 3, padding=1)
+        last = nn.Conv2d(8, shape[0], 3, padding=1)
+    else:
+        first, last = nn.Linear(shape[0], 16), nn.Linear(16, shape[0])
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(first, nn.ReLU(), last)
 
 
 class ChannelMix(nn.Module):
@@ -64,6 +111,84 @@ class ChannelMix(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.eye(n_channels))
 
+    @property
+    def mean(self):
+        """The mixture."""
+        return self.weight
+
     def forward(self, X):
         """(batch, n_channels, height, width) -> (batch, n_channels, height, width)"""
         return torch.einsum("ij,bjhw->bihw", self.weight, X)
+
+
+class ByEnvironment(nn.Module):
+    """A module of its own for each environment; in evaluation, the mean of all.
+
+    In training, `sizes` has to hold the number of rows of each environment in a batch,
+    which lie one after another.
+
+    Parameters
+    ----------
+    parts : list of nn.Module
+        (batch, ...) -> (batch, ...), of one shape.
+    """
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts, self.sizes = nn.ModuleList(parts), None
+
+    @property
+    def mean(self):
+        """Mean of the gates of masks."""
+        return torch.stack([part.mean for part in self.parts]).mean(dim=0)
+
+    def n_open(self):
+        """Mean of the expected number of open gates of masks."""
+        return sum(part.n_open() for part in self.parts) / len(self.parts)
+
+    def forward(self, X):
+        """(batch, ...) -> (batch, ...)"""
+        if not self.training:
+            return torch.stack([part(X) for part in self.parts]).mean(dim=0)
+        rows = zip(self.parts, X.split(self.sizes), strict=True)
+        return torch.cat([part(of_it) for part, of_it in rows])
+
+
+class SparseRisk(nn.Module):
+    """An objective, plus a penalty on gates that are open.
+
+    Parameters
+    ----------
+    objective : nn.Module
+        With `risk` and `divisor`.
+    mask : StochasticMask or ByEnvironment of such
+    weight : float
+        Of the penalty.
+    target : float or None
+        Share of gates to stay open, from which the expected share is kept by their
+        squared difference. None is the mean gate, which closes all that can be closed.
+    """
+
+    def __init__(self, objective, mask, weight, target):
+        super().__init__()
+        self.objective, self.weight, self.target = objective, weight, target
+        self._masks = (mask,)  # a tuple: it is trained as a part of the network
+
+    @property
+    def risk(self):
+        return self.objective.risk
+
+    @property
+    def divisor(self):
+        return self.objective.divisor
+
+    def penalty(self):
+        """The penalty as it stands: ()"""
+        (mask,) = self._masks
+        if self.target is None:
+            return mask.mean.mean()
+        return (mask.n_open() / math.prod(mask.mean.shape) - self.target) ** 2
+
+    def forward(self, features, logits, y, sizes):
+        loss = self.objective(features, logits, y, sizes)
+        return loss + self.weight * self.penalty() / self.divisor

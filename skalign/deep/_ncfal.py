@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,7 +19,13 @@ from skalign.deep._environments import (
     too_few_rows,
 )
 from skalign.deep._etf import SimplexETFHead
-from skalign.deep._masks import ChannelMix, StochasticMask
+from skalign.deep._masks import (
+    ByEnvironment,
+    ChannelMix,
+    SparseRisk,
+    StochasticMask,
+    location_network,
+)
 from skalign.deep._modules import Classifier, n_outputs
 from skalign.deep._objectives import (
     ETFRisk,
@@ -33,6 +40,7 @@ from skalign.metrics import class_prototypes
 # Mutual information with the classes and share of rows still moving above which, and
 # evidence of the classes below which, environments that were found are doubted.
 _LIKE_LABELS, _MOVING, _EVIDENCE = 0.3, 0.1, 3.0
+_FURTHER = {"class_weight", "cross_fit", "max_iter", "n_init", "tol"}
 
 
 class NoPenaltyRisk(PenalizedRisk):
@@ -40,6 +48,15 @@ class NoPenaltyRisk(PenalizedRisk):
 
     def __init__(self, risk, weight, n_warmup):
         super().__init__(risk, 0.0)
+
+
+class _Route(Callback):
+    """Tells modules of one part an environment how many rows of each a batch has."""
+
+    def on_batch_begin(self, net, batch, **kwargs):
+        for module in net.module_.modules():
+            if isinstance(module, ByEnvironment):
+                module.sizes = batch[1][1]
 
 
 _PENALTIES = {"irm": IRMRisk, "vrex": VRExRisk, "none": NoPenaltyRisk}
@@ -69,10 +86,20 @@ class NCFALClassifier(DomainClassifier):
     local_model : classifier or None, default=None
         Local model of the partition; None is a small network trained for one pass.
 
+    partition_params : dict or None, default=None
+        Further settings of :func:`~skalign.deep.partition_environments`:
+        `class_weight`, `cross_fit`, `max_iter`, `n_init` and `tol`.
+
+    partition_on : {"rest", "rows"}, default="rest"
+        What local models see from the second round on: what the mask takes away, or
+        the rows as they are, as in the first round and without a mask.
+
     n_rounds : int, default=1
-        Number of times that environments are found and the network is trained. From
-        the second on, the local models see what the mask takes away, or, without a
-        mask, the rows as they are.
+        Number of times that environments are found and the network is trained.
+
+    encoder : {"shared", "environment"}, default="shared"
+        One network, or one for each environment. What it predicts then comes from the
+        mean of their features: without `normalize`, the mean of their logits.
 
     n_network_features : int or None, default=None
         Width of the features, at least the number of classes. None is 16, or that
@@ -115,8 +142,24 @@ class NCFALClassifier(DomainClassifier):
         Stochastic gates on the inputs or on the features, or a learnt mixture of the
         channels of pictures.
 
+    mask_gate : {"clip", "sigmoid", "gumbel"}, default="clip"
+        How a gate opens, as `gate` of :class:`~skalign.deep.StochasticMask`. Not used
+        with ``mask="channel"``.
+
+    mask_scope : {"shared", "environment", "sample"}, default="shared"
+        One mask for all rows, one for each environment, of which predictions take the
+        mean, or one for each row, by a small network.
+
     mask_noise : float, default=0.1
-        Standard deviation of the noise of the gates while they are learnt.
+        Standard deviation of the noise of the gates while they are learnt, or the
+        temperature of "gumbel".
+
+    mask_penalty : float, default=0.0
+        Weight of the penalty on open gates, of masks that rows share.
+
+    mask_target : float or None, default=None
+        Share of gates to stay open: the penalty is the squared difference of the
+        expected share from it. None is the mean gate.
 
     mask_lr : float, default=0.3
         Learning rate of the mask, as a share of `lr`.
@@ -143,7 +186,8 @@ class NCFALClassifier(DomainClassifier):
 
     mask_ : ndarray or None
         Gates from 0 (closed) to 1, of the shape of a row or (n_network_features,), or
-        the mixture of shape (n_channels, n_channels); None without a mask.
+        the mixture of shape (n_channels, n_channels); the mean of them where there are
+        several; None without a mask.
 
     partition_changed_ : float or None
         Share of rows that the last round of the partition moved; None if environments
@@ -209,6 +253,9 @@ class NCFALClassifier(DomainClassifier):
         "partition": [StrOptions({"likelihood", "confidence", "random"})],
         "start": [StrOptions({"errors", "random"})],
         "local_model": [HasMethods(["fit", "predict_proba"]), None],
+        "partition_params": [dict, None],
+        "partition_on": [StrOptions({"rest", "rows"})],
+        "encoder": [StrOptions({"shared", "environment"})],
         "n_rounds": [Interval(Integral, 1, None, closed="left")],
         "n_network_features": [Interval(Integral, 2, None, closed="left"), None],
         "head": [StrOptions({"etf", "linear"})],
@@ -223,6 +270,10 @@ class NCFALClassifier(DomainClassifier):
         ],
         "f_norm": [Interval(Real, 0, None, closed="left")],
         "mask": [StrOptions({"pixel", "feature", "channel"}), None],
+        "mask_gate": [StrOptions({"clip", "sigmoid", "gumbel"})],
+        "mask_scope": [StrOptions({"shared", "environment", "sample"})],
+        "mask_penalty": [Interval(Real, 0, None, closed="left")],
+        "mask_target": [Interval(Real, 0, 1, closed="both"), None],
         "mask_noise": [Interval(Real, 0, None, closed="left")],
         "mask_lr": [Interval(Real, 0, None, closed="left")],
     }
@@ -234,7 +285,10 @@ class NCFALClassifier(DomainClassifier):
         partition="likelihood",
         start="errors",
         local_model=None,
+        partition_params=None,
+        partition_on="rest",
         n_rounds=1,
+        encoder="shared",
         n_network_features=None,
         head="etf",
         loss="dot",
@@ -245,7 +299,11 @@ class NCFALClassifier(DomainClassifier):
         warmup=0.38,
         f_norm=0.0,
         mask=None,
+        mask_gate="clip",
+        mask_scope="shared",
         mask_noise=0.1,
+        mask_penalty=0.0,
+        mask_target=None,
         mask_lr=0.3,
         module=None,
         hidden_layer_sizes=(128, 128),
@@ -267,7 +325,10 @@ class NCFALClassifier(DomainClassifier):
         self.partition = partition
         self.start = start
         self.local_model = local_model
+        self.partition_params = partition_params
+        self.partition_on = partition_on
         self.n_rounds = n_rounds
+        self.encoder = encoder
         self.n_network_features = n_network_features
         self.head = head
         self.loss = loss
@@ -278,7 +339,11 @@ class NCFALClassifier(DomainClassifier):
         self.warmup = warmup
         self.f_norm = f_norm
         self.mask = mask
+        self.mask_gate = mask_gate
+        self.mask_scope = mask_scope
         self.mask_noise = mask_noise
+        self.mask_penalty = mask_penalty
+        self.mask_target = mask_target
         self.mask_lr = mask_lr
         super().__init__(
             module=module,
@@ -310,8 +375,12 @@ class NCFALClassifier(DomainClassifier):
             )
         if self.f_norm and self.head == "linear":
             raise ValueError("f_norm needs head='etf': a linear head has no simplex.")
-        if self.mask == "channel" and len(self.shape_) != 3:
-            raise ValueError("mask='channel' needs pictures; X has rows.")
+        self._check_mask()
+        unknown = sorted(set(self.partition_params or {}) - _FURTHER)
+        if unknown:
+            raise ValueError(
+                f"partition_params takes {', '.join(sorted(_FURTHER))}; got {unknown}."
+            )
         self.partition_changed_ = None
         if sample_domain is not None:
             self._given = True
@@ -337,9 +406,26 @@ class NCFALClassifier(DomainClassifier):
         if self.head == "etf":
             self.vertices_ = module.head.vertices.cpu().numpy()
         if self.mask is not None:
-            mask = module.encoder.mask
-            gates = mask.weight if self.mask == "channel" else mask.mean
-            self.mask_ = gates.detach().cpu().numpy()
+            self.mask_ = self._mean_mask(X)
+
+    def _check_mask(self):
+        if self.mask == "channel" and len(self.shape_) != 3:
+            raise ValueError("mask='channel' needs pictures; X has rows.")
+        if self.mask == "channel" and self.mask_scope == "sample":
+            raise ValueError("mask_scope='sample' needs mask='pixel' or 'feature'.")
+        if self.mask_penalty:
+            if self.mask not in ("pixel", "feature") or self.mask_scope == "sample":
+                raise ValueError(
+                    "mask_penalty needs gates that rows share: mask='pixel' or "
+                    f"'feature', and mask_scope other than 'sample'; got {self.mask!r} "
+                    f"and {self.mask_scope!r}."
+                )
+            counted = self.mask_gate == "clip" and not self.mask_noise
+            if self.mask_target is not None and counted:
+                raise ValueError(
+                    "mask_target needs mask_noise > 0: a number of gates that are "
+                    "open for sure has no derivative."
+                )
 
     def _find_environments(self, X, y, rng):
         """Set `environment_`, and say where it is to be doubted."""
@@ -368,6 +454,7 @@ class NCFALClassifier(DomainClassifier):
                 assign_by=self.partition,
                 initial=self.start if self.environment_ is None else self.environment_,
                 random_state=rng,
+                **(self.partition_params or {}),
             )
         self.environment_, self.partition_changed_ = found.environment, found.changed
         alike = adjusted_mutual_info_score(y, self.environment_)
@@ -386,24 +473,37 @@ class NCFALClassifier(DomainClassifier):
                 stacklevel=6,
             )
 
+    @torch.inference_mode()
     def _masked_away(self, X):
         """What the mask takes away, as rows."""
-        if self.mask is None:
+        if self.mask is None or self.partition_on == "rows":
             return X.reshape(len(X), -1)
-        encoder, away = self.net_.module_.encoder, []
-        encoder.eval()
-        with torch.inference_mode():
-            for rows in torch.from_numpy(X).split(1024):
-                rows = rows.to(self.net_.device)
-                if self.mask == "feature":
-                    rows = encoder.last(encoder.network(rows))
-                away.append((rows - encoder.mask(rows)).flatten(1).cpu())
-        return torch.cat(away).numpy()
+        mask = self.net_.module_.encoder.mask
+        parts = [(seen - mask(seen)).flatten(1).cpu() for seen in self._seen(X)]
+        return torch.cat(parts).numpy()
+
+    @torch.inference_mode()
+    def _mean_mask(self, X):
+        """The mask that rows share, or the mean of theirs, without noise."""
+        mask = self.net_.module_.encoder.mask
+        if self.mask_scope != "sample":
+            return mask.mean.cpu().numpy()
+        total = sum(mask.gates(seen).sum(dim=0) for seen in self._seen(X))
+        return (total / len(X)).cpu().numpy()
+
+    def _seen(self, X):
+        """What the mask is given, in parts."""
+        encoder = self.net_.module_.encoder.eval()
+        parts = torch.from_numpy(X).split(1024)
+        return [encoder.before_mask(rows.to(self.net_.device)) for rows in parts]
+
+    def _make_net(self, device, n_steps=1):
+        net = super()._make_net(device, n_steps)
+        net.callbacks_.append(("route", _Route()))
+        return net
 
     def _make_module(self):
-        network = self._make_encoder()
         n_features = self._n_features_out
-        last = nn.Linear(n_outputs(network, self.shape_), n_features)
         if self.head == "linear":
             head = nn.Linear(n_features, len(self.classes_))
         else:
@@ -412,14 +512,29 @@ class NCFALClassifier(DomainClassifier):
                 len(self.classes_),
                 random_state=check_random_state(self.random_state),
             )
+        body = self._for_environments(self.encoder, self._make_body)
         mask = None
+        if self.mask is not None:
+            mask = self._for_environments(self.mask_scope, self._make_mask)
+        return Classifier(_MaskedEncoder(body, mask, self.mask, self._normalizes), head)
+
+    def _for_environments(self, scope, make):
+        if scope != "environment":
+            return make()
+        return ByEnvironment([make() for _ in self.environments_])
+
+    def _make_body(self):
+        network = self._make_encoder()
+        last = nn.Linear(n_outputs(network, self.shape_), self._n_features_out)
+        return nn.Sequential(network, last)
+
+    def _make_mask(self):
         if self.mask == "channel":
-            mask = ChannelMix(self.shape_[0])
-        elif self.mask is not None:
-            shape = self.shape_ if self.mask == "pixel" else n_features
-            mask = StochasticMask(shape, self.mask_noise)
-        return Classifier(
-            _MaskedEncoder(network, last, mask, self.mask, self._normalizes), head
+            return ChannelMix(self.shape_[0])
+        shape = self.shape_ if self.mask == "pixel" else (self._n_features_out,)
+        network = location_network(shape) if self.mask_scope == "sample" else None
+        return StochasticMask(
+            shape, self.mask_noise, gate=self.mask_gate, network=network
         )
 
     @property
@@ -442,7 +557,11 @@ class NCFALClassifier(DomainClassifier):
             self._risk, self.weight, n_warmup_steps(self.warmup, n_steps)
         )
         if self.f_norm:
-            return ETFRisk(objective, self.f_norm, module.head.vertices)
+            objective = ETFRisk(objective, self.f_norm, module.head.vertices)
+        if self.mask_penalty:
+            objective = SparseRisk(
+                objective, module.encoder.mask, self.mask_penalty, self.mask_target
+            )
         return objective
 
     def _param_groups(self):
@@ -450,18 +569,20 @@ class NCFALClassifier(DomainClassifier):
 
 
 class _MaskedEncoder(nn.Module):
-    """A network, a linear layer, and a mask before or after them."""
+    """A network to features, and a mask before or after it."""
 
-    def __init__(self, network, last, mask, place, normalize):
+    def __init__(self, body, mask, place, normalize):
         super().__init__()
-        self.network, self.last, self.mask = network, last, mask
+        self.body, self.mask = body, mask
         self.place, self.normalize = place, normalize
+
+    def before_mask(self, X):
+        return self.body(X) if self.place == "feature" else X
 
     def forward(self, X):
         """(batch, ...) -> (batch, n_network_features)"""
-        if self.mask is not None and self.place != "feature":
-            X = self.mask(X)
-        features = self.last(self.network(X))
-        if self.place == "feature":
-            features = self.mask(features)
+        seen = self.before_mask(X)
+        if self.mask is not None:
+            seen = self.mask(seen)
+        features = seen if self.place == "feature" else self.body(seen)
         return F.normalize(features, dim=1) if self.normalize else features

@@ -119,6 +119,26 @@ def test_confidence_ignores_the_class_of_a_row(make_shortcut):
     assert _gap(found.environment, agrees) < 0.9
 
 
+def test_of_several_starts_the_one_under_which_rows_fit_best_is_kept():
+    rng = np.random.default_rng(2)
+    y, agrees = rng.integers(2, size=600), rng.random(600) < 0.8
+    X = np.c_[2 * np.where(agrees, y, 1 - y), rng.normal(size=(600, 6))]
+    settings = {"local_model": LogisticRegression(), "initial": "random"}
+    settings |= {"max_iter": 5, "tol": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = partition_environments(X, y, n_init=6, random_state=2, **settings)
+        rng = np.random.RandomState(2)
+        one_by_one = [
+            partition_environments(X, y, random_state=rng, **settings).environment
+            for _ in range(6)
+        ]
+    kept = [np.array_equal(found.environment, one) for one in one_by_one]
+    gaps = [_gap(one, agrees) for one in one_by_one]
+    assert sum(kept) == 1
+    assert gaps[np.argmax(kept)] == max(gaps) > gaps[0] + 0.5
+
+
 def test_rounds_that_were_not_enough_are_told(make_shortcut):
     X, y, _ = make_shortcut(300)
     with pytest.warns(ConvergenceWarning, match=r"After 1 rounds .*\(tol=0.0\)"):

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
@@ -132,6 +133,43 @@ def test_a_mask_is_learnt_of_its_shape(mask, shape):
     assert_allclose(classifier.mask_, start, atol=0.3)
 
 
+@pytest.mark.parametrize("mask", ["pixel", "feature"])
+@pytest.mark.parametrize("gate", ["clip", "sigmoid", "gumbel"])
+@pytest.mark.parametrize("scope", ["shared", "environment", "sample"])
+def test_every_gate_and_scope_learns(rows, mask, gate, scope):
+    classifier = NCFALClassifier(
+        mask=mask, mask_gate=gate, mask_scope=scope, mask_lr=1, lr=0.01,
+        penalty="none", max_epochs=10, random_state=0,
+    )  # fmt: skip
+    assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
+    assert classifier.mask_.shape == ((6,) if mask == "pixel" else (16,))
+    assert (classifier.mask_ != 0.5).any()
+
+
+def test_pictures_can_have_gates_of_their_own():
+    rng = np.random.default_rng(0)
+    X, y = rng.random((40, 2, 4, 4)), np.arange(40) % 2
+    classifier = NCFALClassifier(
+        mask="pixel", mask_scope="sample", mask_lr=1, max_epochs=1, random_state=0
+    )
+    classifier.fit(X, y, sample_domain=np.arange(40) // 2 % 2)
+    X = torch.from_numpy(X).float()
+    with torch.no_grad():
+        gates = classifier.net_.module_.encoder.mask.eval().gates(X)
+    assert_allclose(classifier.mask_, gates.mean(dim=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("target", "expected"), [(None, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_open_gates_are_penalised(rows, target, expected):
+    classifier = NCFALClassifier(
+        mask="pixel", mask_noise=0.5, mask_penalty=100.0, mask_target=target,
+        mask_lr=3, lr=0.01, penalty="none", max_epochs=20, random_state=0,
+    )  # fmt: skip
+    mask = rows.fit(classifier).net_.module_.encoder.mask
+    share = mask.mean.mean() if target is None else mask.n_open() / 6
+    assert abs(float(share.detach()) - expected) < 0.05
+
+
 def test_a_mask_that_learns_nothing_stays_where_it_is(rows):
     classifier = NCFALClassifier(mask="pixel", mask_lr=0, max_epochs=2)
     assert_array_equal(rows.fit(classifier).mask_, np.full(6, 0.5))
@@ -214,6 +252,42 @@ def test_a_temperature_divides_the_logits(rows):
     assert_allclose(classifier.predict_proba(rows.X), expected, atol=1e-6)
 
 
+# ------------------------------------------------------------- networks of their own
+
+
+@pytest.mark.parametrize("batch_size", [32, None])
+def test_each_environment_can_have_a_network(rows, batch_size):
+    classifier = NCFALClassifier(
+        encoder="environment", normalize=False, penalty="none", lr=0.01,
+        batch_size=batch_size, steps_per_epoch=4, max_epochs=20, random_state=0,
+    )  # fmt: skip
+    assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
+    parts = classifier.net_.module_.encoder.eval().body.parts
+    X = torch.from_numpy(rows.X)
+    with torch.no_grad():
+        logits = [part(X).numpy() @ classifier.vertices_ for part in parts]
+    assert len(parts) == 2
+    assert not np.allclose(*logits, atol=0.1)
+    expected = classifier.transform(rows.X) @ classifier.vertices_
+    assert_allclose(np.mean(logits, axis=0), expected, atol=1e-5)
+
+
+def test_a_network_sees_its_environment_alone(rows):
+    settings = {"encoder": "environment", "penalty": "none", "batch_size": None}
+    settings |= {"steps_per_epoch": 3, "max_epochs": 1, "random_state": 0}
+    other = rows.X + 9 * (rows.sample_domain == 1)[:, None]
+    first, second = (
+        NCFALClassifier(**settings).fit(X, rows.y, sample_domain=rows.sample_domain)
+        for X in (rows.X, other)
+    )
+    (alike, alike_2), (differs, differs_2) = zip(
+        *([part[1].weight for part in classifier.net_.module_.encoder.body.parts]
+          for classifier in (first, second)), strict=True
+    )  # fmt: skip
+    assert_array_equal(alike.detach(), alike_2.detach())
+    assert (differs != differs_2).any()
+
+
 # ------------------------------------------------------------------ environments
 
 
@@ -244,6 +318,48 @@ def test_environments_can_be_found_again_after_training(make_shortcut, mask):
     if mask != "feature":  # rows as they are, or in halves
         found = classifier.environment_
         assert abs(agrees[found == 0].mean() - agrees[found == 1].mean()) > 0.99
+
+
+def test_settings_of_the_partition_reach_it(make_shortcut):
+    X, y, _ = make_shortcut(500)
+    further = {"max_iter": 1, "tol": 0.0, "class_weight": None, "cross_fit": False}
+    classifier = NCFALClassifier(
+        start="random", partition_params=further, max_epochs=1, random_state=4
+    )
+    classifier.fit(X, y)
+    with pytest.warns(ConvergenceWarning):
+        found = partition_environments(
+            X, y, initial="random", random_state=np.random.RandomState(4), **further
+        )
+    assert_array_equal(classifier.environment_, found.environment)
+    assert classifier.partition_changed_ == found.changed > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [
+        ({"mask": "pixel"}, "halves"),
+        ({"mask": "pixel", "partition_on": "rows"}, "rows"),
+        ({}, "rows"),
+    ],
+)
+def test_local_models_see_what_the_mask_takes_away_or_rows(
+    make_shortcut, monkeypatch, settings, seen
+):
+    X, y, _ = make_shortcut(400)
+    calls = []
+
+    def partition(X, *args, **kwargs):
+        calls.append(X)
+        return partition_environments(X, *args, **kwargs)
+
+    monkeypatch.setattr("skalign.deep._ncfal.partition_environments", partition)
+    classifier = NCFALClassifier(
+        n_rounds=2, mask_lr=0, max_epochs=1, random_state=0, **settings
+    )
+    classifier.fit(X, y)
+    assert_array_equal(calls[0], X)
+    assert_allclose(calls[1], X / 2 if seen == "halves" else X)
 
 
 def test_a_callback_ends_all_rounds(make_shortcut):
@@ -319,6 +435,19 @@ def test_too_few_rows_are_one_environment_and_it_is_said(rows):
         ),
         ({"f_norm": 0.1, "head": "linear"}, "f_norm needs head='etf'"),
         ({"mask": "channel"}, "mask='channel' needs pictures; X has rows"),
+        ({"mask_penalty": 1.0}, "mask_penalty needs gates that rows share.* got None"),
+        (
+            {"mask": "pixel", "mask_scope": "sample", "mask_penalty": 1.0},
+            "mask_penalty needs .* got 'pixel' and 'sample'",
+        ),
+        (
+            {"mask": "pixel", "mask_noise": 0, "mask_penalty": 1.0, "mask_target": 0.5},
+            "mask_target needs mask_noise > 0",
+        ),
+        (
+            {"partition_params": {"tol": 0.1, "initial": "errors"}},
+            r"partition_params takes class_weight, .*; got \['initial'\]",
+        ),
     ],
 )
 def test_settings_that_do_not_suit_are_refused(rows, settings, message):
@@ -326,3 +455,10 @@ def test_settings_that_do_not_suit_are_refused(rows, settings, message):
     with pytest.raises(ValueError, match=message):
         rows.fit(classifier)
     assert not [name for name in vars(classifier) if name.endswith("_")]
+
+
+def test_a_mixture_of_channels_is_not_of_a_row():
+    X, y = np.zeros((40, 2, 4, 4)), np.arange(40) % 2
+    classifier = NCFALClassifier(mask="channel", mask_scope="sample")
+    with pytest.raises(ValueError, match="mask_scope='sample' needs mask='pixel'"):
+        classifier.fit(X, y, sample_domain=np.arange(40) // 2 % 2)
