@@ -2,6 +2,7 @@
 
 import warnings
 from functools import wraps
+from numbers import Real
 
 import numpy as np
 from sklearn.utils.validation import (
@@ -161,6 +162,29 @@ def check_source(sample_domain, X):
             f"rows; got {domain.dtype} values such as {domain[0].item()!r}."
         )
     return domain >= 0
+
+
+def find_missing(y, missing_label):
+    """Tell rows without a label in any output; a string stands for its number too."""
+    if isinstance(missing_label, Real) and np.isnan(missing_label):
+        missing = y != y  # true of NaN alone
+    else:
+        missing = y == missing_label
+        if y.dtype.kind in "OUST":
+            missing |= y == str(missing_label)
+    return missing.reshape(len(y), -1).all(axis=1)
+
+
+def check_labeled(missing, is_source, missing_label):
+    """Refuse source rows without a label, and rows that all have none."""
+    if n_refused := (missing & is_source).sum():
+        raise ValueError(
+            f"{n_refused} source rows have the label {missing_label!r}, which stands "
+            "for a missing one. If it is a class, choose another label for it; if they "
+            "are target rows, pass sample_domain < 0 there."
+        )
+    if missing.all():
+        raise ValueError("No row has a label.")
 
 
 def check_two_domains(X, X_target, sample_domain):

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skalign._validation import check_source
+from skalign._validation import check_labeled, check_source, find_missing
 
 
 def _estimator_has(name):
@@ -194,18 +194,11 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
         check_consistent_length(X, y, sample_weight)
-        missing = self._find_missing(np.asarray(y))
-        refused = missing
+        missing = find_missing(np.asarray(y), self._missing_label)
+        is_source = True
         if sample_domain is not None:
-            refused = missing & check_source(sample_domain, missing)
-        if refused.any():
-            raise ValueError(
-                f"{refused.sum()} source rows have the label {self._missing_label!r}, "
-                "which stands for a missing one. If it is a class, choose another "
-                "missing_label; if they are target rows, pass sample_domain < 0 there."
-            )
-        if missing.all():
-            raise ValueError("No row has a label.")
+            is_source = check_source(sample_domain, missing)
+        check_labeled(missing, is_source, self._missing_label)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if missing.any():
             kept = np.flatnonzero(~missing)
@@ -219,16 +212,6 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
             return self.missing_label
         is_regressor = get_tags(self.estimator).estimator_type == "regressor"
         return np.nan if is_regressor else -1
-
-    def _find_missing(self, y):
-        label = self._missing_label
-        if isinstance(label, Real) and np.isnan(label):
-            missing = y != y  # true of NaN alone
-        else:
-            missing = y == label
-            if y.dtype.kind in "OUST":
-                missing |= y == str(label)
-        return missing.reshape(len(y), -1).all(axis=1)
 
     @property
     def classes_(self):

@@ -12,8 +12,9 @@ class DANNClassifier(DomainClassifier):
     """Domain-adversarial training: features by which environments cannot be told.
 
     A discriminator learns to tell the environment of a row by its features; the network
-    is trained to mislead it, by a gradient that is reversed [1]_. Read more in the
-    :ref:`User Guide <out_of_distribution>`.
+    is trained to mislead it, by a gradient that is reversed [1]_. Target rows without a
+    label take part in that: domain adaptation. Read more in the :ref:`User Guide
+    <deep_adaptation>`.
 
     Parameters
     ----------
@@ -76,6 +77,8 @@ class DANNClassifier(DomainClassifier):
         **DomainClassifier._parameter_constraints,
         "weight": [Interval(Real, 0, None, closed="left")],
     }
+
+    _takes_unlabeled = True
 
     def __init__(
         self,

@@ -12,8 +12,8 @@ class DeepCORALClassifier(DomainClassifier):
     """Deep CORAL: features of equal means and covariances in all environments.
 
     Adds to the mean risk the squared differences of means and covariances of the
-    features between environments [1]_. Read more in the
-    :ref:`User Guide <out_of_distribution>`.
+    features between environments [1]_. Target rows without a label take part in that:
+    domain adaptation. Read more in the :ref:`User Guide <deep_adaptation>`.
 
     Parameters
     ----------
@@ -77,6 +77,8 @@ class DeepCORALClassifier(DomainClassifier):
         **DomainClassifier._parameter_constraints,
         "weight": [Interval(Real, 0, None, closed="left")],
     }
+
+    _takes_unlabeled = True
 
     def __init__(
         self,

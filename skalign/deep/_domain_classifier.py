@@ -19,7 +19,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
-from skalign._validation import atomic, check_domain
+from skalign._validation import (
+    atomic,
+    check_domain,
+    check_labeled,
+    check_source,
+    find_missing,
+)
 from skalign.deep._modules import Classifier, make_encoder, n_outputs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import CrossEntropy
@@ -47,6 +53,7 @@ class DomainClassifier(
         **TRAINING_CONSTRAINTS,
     }
     _needs_environments = True
+    _takes_unlabeled = False
     _risk = CrossEntropy()
 
     @abstractmethod
@@ -100,10 +107,13 @@ class DomainClassifier(
                 (n_samples, n_channels, height, width)
             Rows, or pictures; pictures may also come as rows, with `image_shape`.
         y : array-like of shape (n_samples,)
-            Classes, numbers or strings.
+            Classes, numbers or strings; -1 for target rows without a label.
         sample_domain : array-like of shape (n_samples,), default=None
             The environment of each row, numbers or strings; at least two, with every
-            class in each of them. A batch has equally many rows of each.
+            class in each of them. A batch has equally many rows of each. Where a number
+            is negative, rows are those of a target domain, and may be without a label
+            if what is made small also takes features: :class:`DANNClassifier`,
+            :class:`DeepCORALClassifier` and :class:`MMDClassifier`.
 
         Returns
         -------
@@ -114,12 +124,13 @@ class DomainClassifier(
         ------
         ValueError
             If there is one class or one environment only, a class is missing from an
-            environment, lengths or shapes do not agree, a value is not finite, or the
-            device is not there.
+            environment, lengths or shapes do not agree, a value is not finite, the
+            device is not there, or rows without a label are not target rows, are all
+            there are, or are of no use here.
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """
-        X, y = self._check_rows(X, y)
+        X, y = self._check_rows(X, y, sample_domain)
         progress = Progress(self, self._max_epochs(), X, y)
         self._fit(X, y, sample_domain, progress)
         progress.end()
@@ -132,19 +143,21 @@ class DomainClassifier(
         environment = self._check_environments(y, sample_domain)
         self._train(X, y, environment, progress, labels=y)
 
-    def _check_rows(self, X, y):
+    def _check_rows(self, X, y, sample_domain):
         """Validate what is fitted; classes are numbered.
 
         Returns
         -------
         X : ndarray of shape (n_samples, *shape_), float32
-        y : ndarray of shape (n_samples,), from 0
+        y : ndarray of shape (n_samples,), from 0; -1 for rows without a label
         """
         going_on = self.warm_start and hasattr(self, "net_")
         shape, X = self._flatten(X)
         X, y = validate_data(self, X, y, dtype=np.float32, reset=not going_on)
         check_classification_targets(y)
-        classes, y = np.unique(y, return_inverse=True)
+        missing = self._find_unlabeled(y, sample_domain)
+        labels, y = y[~missing], np.full(len(y), -1)
+        classes, y[~missing] = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes; y holds one class, "
@@ -160,6 +173,26 @@ class DomainClassifier(
         else:
             self.classes_, self.shape_ = classes, self._check_shape(shape, X)
         return self._in_shape(X), y
+
+    def _find_unlabeled(self, y, sample_domain):
+        """Tell target rows whose label is -1; elsewhere -1 is a class like others."""
+        nowhere = np.zeros(len(y), dtype=bool)
+        if sample_domain is None:
+            return nowhere
+        domain = check_domain(sample_domain, y)
+        if domain.dtype.kind not in "iuf":
+            return nowhere
+        is_source, missing = check_source(domain, y), find_missing(y, -1)
+        if not missing[~is_source].any():
+            return nowhere
+        check_labeled(missing, is_source, -1)
+        if not self._takes_unlabeled:
+            raise ValueError(
+                f"{missing.sum()} target rows have the label -1, which stands for a "
+                f"missing one, and {type(self).__name__} learns from labels alone: "
+                "leave these rows out, as LabeledOnly does."
+            )
+        return missing
 
     def _check_environments(self, y, sample_domain):
         """Number the environments of rows; sets `environments_`."""
@@ -182,7 +215,7 @@ class DomainClassifier(
             )
         for e, name in enumerate(self.environments_):
             missing = np.setdiff1d(np.arange(len(self.classes_)), y[environment == e])
-            if len(missing):
+            if len(missing) and (y[environment == e] >= 0).all():
                 raise ValueError(
                     f"Environment {name} has no row of class "
                     f"{self.classes_[missing[0]]}: each class must be in each."

@@ -12,8 +12,8 @@ class MMDClassifier(DomainClassifier):
     """Features of equal distribution in all environments, by kernel means.
 
     Adds to the mean risk the squared maximum mean discrepancy of the features between
-    environments, under a sum of RBF kernels [1]_. Read more in the
-    :ref:`User Guide <out_of_distribution>`.
+    environments, under a sum of RBF kernels [1]_. Target rows without a label take part
+    in that: domain adaptation. Read more in the :ref:`User Guide <deep_adaptation>`.
 
     Parameters
     ----------
@@ -77,6 +77,8 @@ class MMDClassifier(DomainClassifier):
         **DomainClassifier._parameter_constraints,
         "weight": [Interval(Real, 0, None, closed="left")],
     }
+
+    _takes_unlabeled = True
 
     def __init__(
         self,

@@ -22,6 +22,32 @@ from skalign.deep._penalties import (
 )
 
 
+def environment_risks(risk, logits, y, sizes):
+    """Mean loss of the labelled rows of each environment, and the mean of these means.
+
+    Parameters
+    ----------
+    risk : object
+        With `losses(logits, y)`, 0 for rows without a label.
+    logits : Tensor of shape (batch, n_classes)
+    y : Tensor of shape (batch,)
+        -1 for rows without a label.
+    sizes : list of int
+        Rows of each environment.
+
+    Returns
+    -------
+    risks : Tensor of shape (n_environments,)
+        0 for an environment without a label.
+    mean : Tensor of shape ()
+        Over environments with labels.
+    """
+    losses = risk.losses(logits, y).split(sizes)
+    counts = torch.stack([rows.sum() for rows in (y >= 0).split(sizes)])
+    risks = torch.stack([rows.sum() for rows in losses]) / counts.clamp(min=1)
+    return risks, risks.sum() / (counts > 0).sum().clamp(min=1)
+
+
 class MeanRisk(nn.Module):
     """The mean loss of all rows: empirical risk minimisation.
 
@@ -72,8 +98,7 @@ class PenalizedRisk(nn.Module):
         self.n_steps = n_steps
 
     def forward(self, features, logits, y, sizes):
-        losses = self.risk.losses(logits, y).split(sizes)
-        risks = torch.stack([rows.mean() for rows in losses])
+        risks, mean = environment_risks(self.risk, logits, y, sizes)
         weight = self.weight
         if self.n_steps < self.n_warmup:
             weight = min(weight, 1.0)
@@ -81,7 +106,7 @@ class PenalizedRisk(nn.Module):
             self.n_steps += 1
             self.divisor = max(weight, 1.0)
         penalty = self.penalty(features, logits, y, sizes, risks) if weight else 0
-        return (risks.mean() + weight * penalty) / max(weight, 1.0)
+        return (mean + weight * penalty) / max(weight, 1.0)
 
 
 class IRMRisk(PenalizedRisk):
@@ -128,14 +153,13 @@ class DANNRisk(PenalizedRisk):
         self.discriminator = DomainDiscriminator(n_features, n_environments)
 
     def forward(self, features, logits, y, sizes):
-        losses = self.risk.losses(logits, y).split(sizes)
-        risks = torch.stack([rows.mean() for rows in losses])
+        _, mean = environment_risks(self.risk, logits, y, sizes)
         guesses = self.discriminator(reverse_gradient(features, self.weight))
         environment = torch.repeat_interleave(
             torch.arange(len(sizes), device=y.device),
             torch.tensor(sizes, device=y.device),
         )
-        return risks.mean() + F.cross_entropy(guesses, environment)
+        return mean + F.cross_entropy(guesses, environment)
 
 
 class GroupDRORisk(nn.Module):
@@ -164,8 +188,7 @@ class GroupDRORisk(nn.Module):
         self.register_buffer("weights", weights)
 
     def forward(self, features, logits, y, sizes):
-        losses = self.risk.losses(logits, y).split(sizes)
-        risks = torch.stack([rows.mean() for rows in losses])
+        risks, _ = environment_risks(self.risk, logits, y, sizes)
         if self.training:
             logits = self.weights.log() + self.step_size * risks.detach()
             self.weights = logits.softmax(dim=0)

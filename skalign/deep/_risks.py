@@ -31,8 +31,9 @@ class CrossEntropy(_ClassRisk):
         self.scale = scale
 
     def losses(self, logits, y):
-        """(batch, n_classes), (batch,) -> (batch,)"""
-        return F.cross_entropy(self._scaled(logits), y, reduction="none")
+        """(batch, n_classes), (batch,) -> (batch,), 0 where y is -1: no label."""
+        logits = self._scaled(logits)
+        return F.cross_entropy(logits, y, reduction="none", ignore_index=-1)
 
     def mean(self, logits, y):
         return F.cross_entropy(self._scaled(logits), y)

@@ -80,7 +80,8 @@ class TrainedMixin(CallbackSupportMixin):
         progress : Progress
             Is told of epochs.
         labels : ndarray of shape (n_samples,), default=None
-            Classes that keep their shares in what is held out.
+            Classes that keep their shares in what is held out; -1 for rows without a
+            label, which are not.
         """
         rng = check_random_state(self.random_state)
         seed = rng.randint(2**31 - 1)
@@ -89,6 +90,8 @@ class TrainedMixin(CallbackSupportMixin):
         held_out = None
         if self.early_stopping:
             out = hold_out(environment, labels, self.validation_fraction, rng)
+            if labels is not None:
+                out &= labels >= 0
             at = torch.from_numpy(out).to(device)
             held_out = HeldOut(rows[at], targets[at], environment[out])
             rows, targets, environment = rows[~at], targets[~at], environment[~out]

@@ -1,0 +1,278 @@
+"""Labelled source rows, and target rows without a label: domain adaptation."""
+
+import numpy as np
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+
+from torch.nn import functional as F  # noqa: E402
+
+from skalign import (  # noqa: E402
+    DANNClassifier,
+    DeepCORALClassifier,
+    ERMClassifier,
+    GroupDROClassifier,
+    IRMClassifier,
+    LabeledOnly,
+    MixupClassifier,
+    MMDClassifier,
+    NCFALClassifier,
+    VRExClassifier,
+)
+from skalign.deep import (  # noqa: E402
+    CORALRisk,
+    CrossEntropy,
+    DANNRisk,
+    MMDRisk,
+    coral_penalty,
+    mmd_penalty,
+)
+from skalign.deep._objectives import environment_risks  # noqa: E402
+
+TAKE = [DANNClassifier, DeepCORALClassifier, MMDClassifier]
+REFUSE = [
+    ERMClassifier,
+    GroupDROClassifier,
+    IRMClassifier,
+    MixupClassifier,
+    NCFALClassifier,
+    VRExClassifier,
+]
+every_taker = pytest.mark.parametrize("kind", TAKE)
+
+
+def _two_domains(n=300, names=(0, 1), seed=2):
+    """Two classes side by side, and the same moved along and across."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    domain = rng.permutation(np.repeat([0, -1], n // 2))
+    X = np.c_[4 * y - 2, np.zeros(n)] + 2.0 * (domain < 0)[:, None]
+    X += 0.5 * rng.normal(size=(n, 2))
+    return X.astype(np.float32), np.array(names)[y], domain
+
+
+def _hide(y, domain):
+    """Replace the labels of the target by what stands for a missing one."""
+    hidden = y.copy()
+    hidden[domain < 0] = -1  # "-1" among strings
+    return hidden
+
+
+# ------------------------------------------------------------------------ the objective
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(16, 5, generator=generator)
+    logits = torch.randn(16, 3, generator=generator)
+    return features, logits, torch.arange(16) % 3, [6, 10]
+
+
+def test_rows_without_a_label_have_no_risk_and_no_gradient(batch):
+    _, logits, y, sizes = batch
+    y[8:] = -1
+    logits.requires_grad_()
+    risks, mean = environment_risks(CrossEntropy(), logits, y, sizes)
+    expected = [
+        F.cross_entropy(logits[:6], y[:6]),
+        F.cross_entropy(logits[6:8], y[6:8]),
+    ]
+    assert_allclose(risks.detach(), [e.item() for e in expected], rtol=1e-6)
+    assert_allclose(mean.detach(), np.mean([e.item() for e in expected]), rtol=1e-6)
+    mean.backward()
+    assert logits.grad[:8].all()
+    assert not logits.grad[8:].any()
+
+
+def test_an_environment_without_labels_does_not_halve_the_risk(batch):
+    _, logits, y, sizes = batch
+    y[6:] = -1
+    risks, mean = environment_risks(CrossEntropy(), logits, y, sizes)
+    assert_allclose(mean, F.cross_entropy(logits[:6], y[:6]), rtol=1e-6)
+    assert risks[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "penalty"), [(CORALRisk, coral_penalty), (MMDRisk, mmd_penalty)]
+)
+def test_a_penalty_takes_all_rows(batch, objective, penalty):
+    features, logits, y, sizes = batch
+    y[6:] = -1
+    loss = objective(CrossEntropy(), 0.5)(features, logits, y, sizes)
+    risk = F.cross_entropy(logits[:6], y[:6])
+    assert_allclose(loss, risk + 0.5 * penalty(features.split(sizes)), rtol=1e-5)
+
+
+def test_a_discriminator_takes_all_rows(batch):
+    features, logits, y, sizes = batch
+    y[6:] = -1
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        objective = DANNRisk(CrossEntropy(), 1.0, 5, 2)
+    guesses = objective.discriminator(features)
+    environment = torch.tensor([0] * 6 + [1] * 10)
+    expected = F.cross_entropy(logits[:6], y[:6]) + F.cross_entropy(
+        guesses, environment
+    )
+    loss = objective(features, logits, y, sizes)
+    assert_allclose(loss.detach(), expected.detach(), rtol=1e-6)
+
+
+# -------------------------------------------------------------------------- the fit
+
+
+@every_taker
+def test_target_rows_without_labels_help(kind):
+    X, y, domain = _two_domains(600)
+    target = domain < 0
+    settings = {"max_epochs": 30, "random_state": 0}
+    plain = ERMClassifier(**settings).fit(X[~target], y[~target])
+    adapted = kind(**settings).fit(X, _hide(y, domain), sample_domain=domain)
+    assert adapted.classes_.tolist() == [0, 1]
+    assert adapted.environments_.tolist() == [-1, 0]
+    before, after = (c.score(X[target], y[target]) for c in (plain, adapted))
+    assert after > 0.9
+    assert after > before + 0.1
+    assert adapted.score(X[~target], y[~target]) > 0.95
+
+
+@every_taker
+def test_the_type_of_labels_does_not_matter(kind):
+    X, y, domain = _two_domains()
+    hidden = _hide(y, domain)
+    classifiers = [
+        kind(max_epochs=2, random_state=0).fit(X, labels, sample_domain=domain)
+        for labels in (hidden, hidden.astype(float), hidden.astype("U2"))
+    ]
+    shares = [classifier.predict_proba(X) for classifier in classifiers]
+    assert_array_equal(shares[0], shares[1])
+    assert_array_equal(shares[0], shares[2])
+
+
+@every_taker
+def test_classes_may_be_strings(kind):
+    X, y, domain = _two_domains(names=("cat", "dog"))
+    classifier = kind(max_epochs=2, random_state=0)
+    classifier.fit(X, _hide(y, domain), sample_domain=domain)
+    assert classifier.classes_.tolist() == ["cat", "dog"]
+    assert set(classifier.predict(X)) <= {"cat", "dog"}
+
+
+@every_taker
+@pytest.mark.parametrize("batch_size", [16, None])
+def test_some_labels_of_the_target_may_be_known(kind, batch_size):
+    X, y, domain = _two_domains()
+    hidden = _hide(y, domain)
+    known = np.flatnonzero((domain < 0) & (y == 1))[:5]  # one class of two
+    hidden[known] = y[known]
+    classifier = kind(max_epochs=2, batch_size=batch_size, random_state=0)
+    classifier.fit(X, hidden, sample_domain=domain)
+    without = kind(max_epochs=2, batch_size=batch_size, random_state=0)
+    without.fit(X, _hide(y, domain), sample_domain=domain)
+    assert not np.allclose(classifier.predict_proba(X), without.predict_proba(X))
+
+
+@every_taker
+def test_several_sources_and_targets(kind):
+    X, y, domain = _two_domains()
+    domain[::2] *= 3
+    domain[(domain == 0) & (np.arange(len(y)) % 4 < 2)] = 2
+    classifier = kind(max_epochs=1, random_state=0)
+    classifier.fit(X, _hide(y, domain), sample_domain=domain)
+    assert classifier.environments_.tolist() == [-3, -1, 0, 2]
+
+
+def test_early_stopping_looks_at_labelled_rows_only():
+    X, y, domain = _two_domains()
+    held_out = {}
+    for name, labels in (("hidden", _hide(y, domain)), ("known", y)):
+        classifier = MMDClassifier(max_epochs=3, early_stopping=True, random_state=0)
+        classifier.fit(X, labels, sample_domain=domain)
+        held_out[name] = classifier.net_.history[-1]["valid_score"]
+        assert 0 <= held_out[name] <= 1
+    # Source rows are told at once, those of the target are not.
+    assert held_out["hidden"] > 0.9
+
+
+def test_a_warm_start_goes_on_without_labels():
+    X, y, domain = _two_domains()
+    classifier = DANNClassifier(max_epochs=1, warm_start=True, random_state=0)
+    for _ in range(2):
+        classifier.fit(X, _hide(y, domain), sample_domain=domain)
+    assert classifier.n_iter_ == 2
+
+
+def test_labels_stay_hidden_through_a_pipeline():
+    X, y, domain = _two_domains()
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier = MMDClassifier(max_epochs=1, random_state=0)
+        pipe = make_pipeline(
+            StandardScaler(), classifier.set_fit_request(sample_domain=True)
+        )
+        pipe.fit(X, _hide(y, domain), sample_domain=domain)
+    assert pipe.classes_.tolist() == [0, 1]
+
+
+# ------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("kind", [*TAKE, *REFUSE])
+def test_a_class_of_minus_1_is_refused_where_targets_have_no_label(kind):
+    X, y, domain = _two_domains(names=(-1, 1))
+    n_rows = ((domain >= 0) & (y == -1)).sum()
+    message = f"{n_rows} source rows have the label -1, which stands for a missing one"
+    with pytest.raises(ValueError, match=message):
+        kind().fit(X, y, sample_domain=domain)
+
+
+@pytest.mark.parametrize("kind", [*TAKE, ERMClassifier])
+def test_minus_1_is_a_class_where_there_is_no_target(kind):
+    X, y, domain = _two_domains(names=(-1, 1))
+    for names in (domain + 1, np.where(domain < 0, "a", "b")):
+        classifier = kind(max_epochs=1).fit(X, y, sample_domain=names)
+        assert classifier.classes_.tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("kind", [*TAKE, *REFUSE])
+def test_rows_that_all_have_no_label_are_refused(kind):
+    X, y, domain = _two_domains()
+    with pytest.raises(ValueError, match="No row has a label"):
+        kind().fit(X, np.full(len(y), -1), sample_domain=domain - 1)
+
+
+@every_taker
+def test_one_class_is_refused(kind):
+    X, y, domain = _two_domains()
+    with pytest.raises(ValueError, match="y holds one class, 0"):
+        kind().fit(X, _hide(np.zeros_like(y), domain), sample_domain=domain)
+
+
+@every_taker
+def test_a_class_must_be_in_each_source(kind):
+    X, y, domain = _two_domains()
+    domain[(domain == 0) & (y == 0) & (np.arange(len(y)) < 150)] = 4
+    with pytest.raises(ValueError, match="Environment 4 has no row of class 1"):
+        kind().fit(X, _hide(y, domain), sample_domain=domain)
+
+
+@pytest.mark.parametrize("kind", REFUSE)
+def test_who_learns_from_labels_alone_refuses_rows_without(kind):
+    X, y, domain = _two_domains()
+    message = f"150 target rows have the label -1.* {kind.__name__} learns from labels"
+    with pytest.raises(ValueError, match=message):
+        kind().fit(X, _hide(y, domain), sample_domain=domain)
+
+
+def test_labeled_only_leaves_such_rows_out():
+    X, y, domain = _two_domains()
+    target = domain < 0
+    model = LabeledOnly(ERMClassifier(max_epochs=2, random_state=0))
+    model.fit(X, _hide(y, domain), sample_domain=domain)
+    expected = ERMClassifier(max_epochs=2, random_state=0).fit(X[~target], y[~target])
+    assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
