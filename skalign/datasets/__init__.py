@@ -9,6 +9,7 @@ from skalign.datasets._folders import domains_from_folders, images_from_folders
 from skalign.datasets._idx import load_idx, read_idx
 from skalign.datasets._nico import load_nico
 from skalign.datasets._paired_spaces import make_paired_spaces
+from skalign.datasets._rendered_digits import make_rendered_digits
 
 __all__ = [
     "domains_from_folders",
@@ -21,5 +22,6 @@ __all__ = [
     "make_colored_coco",
     "make_colored_mnist",
     "make_paired_spaces",
+    "make_rendered_digits",
     "read_idx",
 ]
