@@ -1,0 +1,284 @@
+"""Networks over many clients: what a round does, and a run of several processes."""
+
+import json
+import logging
+import multiprocessing
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+pytest.importorskip("flwr", reason="flwr is not installed: skalign[federated]")
+pytest.importorskip("torch", reason="torch is not installed: skalign[deep]")
+pytest.importorskip("skorch", reason="skorch is not installed: skalign[deep]")
+
+from flwr.common import EvaluateRes, FitRes, Status, ndarrays_to_parameters
+from flwr.server.strategy import FedAvg
+
+from skalign.deep import split_state
+from skalign.federated import SoundUpdates, join, metrics_by_client
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the processes, too
+from federated_workers import make_client, run_client, run_server
+
+
+def _train(clients, n_rounds=3):
+    """Rounds without a server; returns the updates of the last."""
+    arrays = clients[0].get_parameters({})
+    for _ in range(n_rounds):
+        updates = [client.fit(arrays, {})[0] for client in clients]
+        arrays = [np.mean(layer, axis=0) for layer in zip(*updates, strict=True)]
+    return arrays
+
+
+@pytest.mark.parametrize("share_batch_norm", [False, True])
+def test_batch_normalisation_stays_with_each_client_of_fedbn(
+    tmp_path, share_batch_norm
+):
+    clients = [
+        make_client(name, tmp_path, shift, share_batch_norm=share_batch_norm)
+        for name, shift in (("a", 0), ("b", 5))
+    ]
+    arrays = _train(clients)
+    scores = [client.evaluate(arrays, {})[2]["score"] for client in clients]
+    a, b = (client.net.module_.state_dict() for client in clients)
+    assert_array_equal(a["0.weight"], b["0.weight"])
+    assert bool((a["1.running_mean"] == b["1.running_mean"]).all()) == share_batch_norm
+    assert (min(scores) == 1) == (not share_batch_norm)
+
+
+def test_a_client_goes_on_from_what_the_server_sent(tmp_path):
+    client = make_client("a", tmp_path)
+    sent = [array + 1 for array in client.get_parameters({})]
+    client.net.set_params(lr=0.0)
+    arrays, n_samples, metrics = client.fit(sent, {})
+    for array, wanted in zip(arrays, sent, strict=True):
+        assert_array_equal(array, wanted)
+    assert (n_samples, metrics) == (120, {"client": "a"})
+    loss, n_samples, metrics = client.evaluate(sent, {})
+    assert (loss, n_samples) == (1 - metrics["score"], 120)
+
+
+def test_a_client_that_comes_back_has_its_own_normalisation(tmp_path):
+    client = make_client("a", tmp_path, shift=5.0)
+    arrays, *_ = client.fit(client.get_parameters({}), {})
+    back, new = make_client("a", tmp_path, 5.0), make_client("b", tmp_path, 5.0)
+    for name, tensor in split_state(client.net.module_)[1].items():
+        assert_array_equal(back.net.module_.state_dict()[name], tensor)
+    scores = [c.evaluate(arrays, {})[2]["score"] for c in (client, back, new)]
+    assert scores[0] == scores[1] > scores[2]
+
+
+def test_the_state_of_another_network_is_refused(tmp_path):
+    client = make_client("a", tmp_path)
+    client.fit(client.get_parameters({}), {})
+    with pytest.raises(ValueError, match="the local part of this network is"):
+        make_client("a", tmp_path, share_batch_norm=True)
+
+
+def test_there_is_an_end_to_waiting_for_a_server(tmp_path):
+    with pytest.raises(TimeoutError, match=r"no server at 127.0.0.1:1 in 0.1 seconds"):
+        join(make_client("a", tmp_path), address="127.0.0.1:1", wait=0.1)
+
+
+def test_metrics_are_told_by_client():
+    metrics = [(3, {"client": "a", "score": 0.5}), (9, {"client": "b", "score": 1.0})]
+    assert metrics_by_client(metrics) == {"score of a": 0.5, "score of b": 1.0}
+
+
+def _round(spoil=lambda result: result):
+    """Three clients answer 1, 2 and 4; returns what the strategy makes of them."""
+    sent = [np.zeros((2, 3), np.float32), np.zeros(2, np.float32)]
+    strategy = SoundUpdates(FedAvg(fit_metrics_aggregation_fn=metrics_by_client))
+    manager = SimpleNamespace(num_available=lambda: 3, sample=lambda **_: [])
+    strategy.configure_fit(1, ndarrays_to_parameters(sent), manager)
+    results = [
+        FitRes(
+            Status(None, ""),
+            ndarrays_to_parameters([array + value for array in sent]),
+            10,
+            {"client": name},
+        )
+        for name, value in zip("abc", (1, 2, 4), strict=True)
+    ]
+    spoil(results[1])
+    results = [(SimpleNamespace(cid=i), result) for i, result in enumerate(results)]
+    return strategy, strategy.aggregate_fit(1, results, [])
+
+
+def _with_arrays(arrays):
+    return lambda result: setattr(result, "parameters", ndarrays_to_parameters(arrays))
+
+
+def _garbage(result):
+    result.parameters.tensors[0] = b"no array"
+
+
+ONES = np.ones((2, 3), np.float32), np.ones(2, np.float32)
+MALFORMED = {
+    "wrong shape": (_with_arrays([ONES[0].T, ONES[1]]), r"other shapes: \[\(3, 2\)\]"),
+    "too few": (_with_arrays(ONES[:1]), "it holds 1 arrays, 2 were sent"),
+    "too many": (_with_arrays([*ONES, ONES[0]]), "it holds 3 arrays, 2 were sent"),
+    "NaN": (_with_arrays([ONES[0] * np.nan, ONES[1]]), r"\(2, 3\) is not finite"),
+    "infinity": (_with_arrays([ONES[0], ONES[1] * np.inf]), r"\(2,\) is not finite"),
+    "integers": (_with_arrays([ONES[0].astype(int), ONES[1]]), "holds int64 where"),
+    "no rows": (lambda r: setattr(r, "num_examples", 0), "it counts 0 rows"),
+    "fewer than none": (lambda r: setattr(r, "num_examples", -5), "it counts -5 rows"),
+    "garbage": (_garbage, "its arrays cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_update_is_left_out_and_the_round_goes_on(name, caplog):
+    spoil, line = MALFORMED[name]
+    with caplog.at_level(logging.WARNING, "skalign.federated"):
+        strategy, _ = _round(spoil)
+    for array in strategy.arrays_:
+        assert_allclose(array, 2.5)  # the mean of 1 and 4
+    messages = [r.message for r in caplog.records if r.name == "skalign.federated"]
+    assert len(messages) == 1
+    assert re.match("The update of client b .* in round 1 is left out: ", messages[0])
+    assert re.search(line, messages[0])
+
+
+def test_sound_updates_are_averaged(caplog):
+    strategy, _ = _round()
+    assert_allclose(strategy.arrays_[0], 7 / 3, rtol=1e-6)
+    assert not [r for r in caplog.records if r.name == "skalign.federated"]
+
+
+def test_without_a_sound_update_the_network_stays():
+    strategy, _ = _round()
+    before = strategy.arrays_
+    assert strategy.aggregate_fit(2, [], [RuntimeError("gone")]) == (None, {})
+    assert strategy.arrays_ is before
+
+
+def test_failures_and_results_that_are_none_are_told(caplog):
+    strategy = SoundUpdates(FedAvg(evaluate_metrics_aggregation_fn=metrics_by_client))
+    results = [
+        (
+            SimpleNamespace(cid=i),
+            EvaluateRes(Status(None, ""), loss, 10, {"client": str(i), "score": 1.0}),
+        )
+        for i, loss in enumerate((0.25, np.nan))
+    ]
+    with caplog.at_level(logging.WARNING, "skalign.federated"):
+        told = strategy.aggregate_evaluate(3, results, [RuntimeError("gone")])
+    assert told == (0.25, {"score of 0": 1.0})
+    assert any("failed in round 3: RuntimeError('gone')" in m for m in caplog.messages)
+    assert any("client 1 (1) in round 3" in m for m in caplog.messages)
+
+
+def _wait_for(condition, process, seconds=100):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        assert process.is_alive(), f"the server ended: {process.exitcode}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A server and four clients, of which one is killed and one sends rubbish."""
+    folder = tmp_path_factory.mktemp("run")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    # A process that has imported all of it, and that the others are forked from.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["torch", "skorch", "skalign.federated._flower"])
+
+    def start(function, *args):
+        process = processes.Process(target=function, args=args, daemon=True)
+        process.start()
+        return process
+
+    server = start(run_server, str(folder), address, 4, 3)
+    clients = {
+        name: start(run_client, name, str(folder), address, shift, kind)
+        for name, shift, kind in (
+            ("a", 0.0, "NetworkClient"),
+            ("b", 3.0, "NetworkClient"),
+            ("c", -3.0, "StuckClient"),
+            ("d", 0.0, "MalformedClient"),
+        )
+    }
+    try:
+        _wait_for((folder / "c.stuck").exists, server)
+        clients["c"].kill()
+        clients["c"].join()
+        back = start(run_client, "c", str(folder), address, -3.0)
+        server.join(100)
+        for process in (back, clients["a"], clients["b"], clients["d"]):
+            process.join(10)
+        yield SimpleNamespace(
+            exit_codes={
+                "server": server.exitcode,
+                "back": back.exitcode,
+                **{name: process.exitcode for name, process in clients.items()},
+            },
+            history=json.loads((folder / "history.json").read_text()),
+            log=(folder / "server.log").read_text().splitlines(),
+        )
+    finally:
+        for process in (server, *clients.values()):
+            process.kill()
+
+
+def test_a_run_outlives_a_client_that_is_killed(run):
+    assert run.exit_codes == {
+        "server": 0, "a": 0, "b": 0, "c": -9, "d": 0, "back": 0
+    }  # fmt: skip
+    scores = run.history["scores"]
+    assert {k for k, told in scores.items() if len(told) == 3} >= {
+        "score of a",
+        "score of b",
+        "score of c",
+    }
+    assert [told_in for told_in, _ in scores["score of c"]] == [1, 2, 3]
+    assert all(told[-1][1] > 0.9 for told in scores.values())
+    failed = [line for line in run.log if "A client failed" in line]
+    assert len(failed) == 1
+    assert "in round 2" in failed[0]
+
+
+def test_a_client_that_sends_rubbish_is_left_out_of_each_round(run):
+    left_out = [line for line in run.log if "is left out" in line]
+    assert len(left_out) == 3
+    wanted = "other shapes", "is not finite", "counts 0 rows"
+    for k, reason in enumerate(wanted):
+        where = rf"client d \(\w+\) in round {k + 1} is left out: "
+        assert re.search(where + ".*" + reason, left_out[k])
+
+
+def test_telemetry_is_off(run):
+    assert run.history["telemetry"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("before", "is_imported"), [(None, False), ("1", True)], ids=["new", "imported"]
+)
+def test_telemetry_is_off_and_the_environment_given_back(before, is_imported):
+    program = (
+        f"import os, sys{', flwr' * is_imported}; before = dict(os.environ);"
+        "import skalign.federated;"
+        f"assert ('flwr' in sys.modules) == {is_imported};"
+        "skalign.federated.serve;"
+        "from flwr.supercore import telemetry;"
+        "assert telemetry.FLWR_TELEMETRY_ENABLED == '0';"
+        "os.environ.pop('GRPC_VERBOSITY', None); before.pop('GRPC_VERBOSITY', None);"
+        "assert os.environ == before"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLWR")}
+    if before is not None:
+        environment["FLWR_TELEMETRY_ENABLED"] = before
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
