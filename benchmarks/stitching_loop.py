@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from direct_alignment.networks import load_images
 from torch import nn
-from unpaired_latents import Network, append, load_images
+from unpaired_latents import append, decoding_error, load_network
 
 import skalign
 from skalign import StitchingRegressor
@@ -51,19 +52,20 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    source, target = (Network("mnist", "convolutional", 30, s) for s in (0, 1))
-    images = load_images("mnist", "test")[0]
-    own = target.error(target.test_latents, images)
+    source, target = (load_network("mnist", "convolutional", 30, s) for s in (0, 1))
+    images = load_images("mnist")[2]
+    own = decoding_error(target, target.test_latents, images)
     for seed in range(options.seeds):
         start = time.perf_counter()
         aligner = StitchingRegressor(max_epochs=options.epochs, random_state=seed)
         aligner.fit(source.latents, target.latents)
-        ours = target.error(aligner.transform(source.test_latents), images) / own
+        mapped = aligner.transform(source.test_latents)
+        ours = decoding_error(target, mapped, images) / own
         middle = time.perf_counter()
         mapped = by_hand(
             source.latents, target.latents, source.test_latents, options.epochs, seed
         )
-        loop = target.error(mapped, images) / own
+        loop = decoding_error(target, mapped, images) / own
         row = {
             "seed": seed,
             "epochs": options.epochs,

@@ -27,8 +27,8 @@ import numpy as np
 import scipy
 import sklearn
 import torch
+from direct_alignment.networks import Network, Recipe, load_images
 from threadpoolctl import threadpool_info
-from torch import nn
 
 import skalign
 from skalign import (
@@ -39,105 +39,18 @@ from skalign import (
     RigidAligner,
     WassersteinProcrustesAligner,
 )
-from skalign.datasets import load_idx
 
-HERE = Path(__file__).resolve().parent
-CACHE = HERE / "cache" / "autoencoders"
-RESULTS = HERE / "results"
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
+RESULTS = Path(__file__).resolve().parent / "results"
 
 
-def load_images(dataset, subset):
-    """Return images in [0, 1] of shape (n, 1, 28, 28), and labels."""
-    images = load_idx(dataset, subset=subset, data_home=DATA)
-    pixels = images.data.reshape(-1, 1, 28, 28).astype(np.float32) / 255
-    return torch.from_numpy(pixels), images.target
+def load_network(dataset, architecture, n_latents, seed):
+    """Return an autoencoder of six epochs; train it if there is none."""
+    return Network(Recipe(dataset, architecture, n_latents, seed, n_epochs=6))
 
 
-def convolutional(n_latents):
-    encoder = nn.Sequential(
-        nn.Conv2d(1, 16, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(16, 32, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(32 * 7 * 7, n_latents),
-    )
-    decoder = nn.Sequential(
-        nn.Linear(n_latents, 32 * 7 * 7),
-        nn.ReLU(),
-        nn.Unflatten(1, (32, 7, 7)),
-        nn.ConvTranspose2d(32, 16, 3, stride=2, padding=1, output_padding=1),
-        nn.ReLU(),
-        nn.ConvTranspose2d(16, 1, 3, stride=2, padding=1, output_padding=1),
-    )
-    return encoder, decoder
-
-
-def dense(n_latents):
-    encoder = nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, n_latents)
-    )
-    decoder = nn.Sequential(
-        nn.Linear(n_latents, 256),
-        nn.ReLU(),
-        nn.Linear(256, 784),
-        nn.Unflatten(1, (1, 28, 28)),
-    )
-    return encoder, decoder
-
-
-ARCHITECTURES = {"convolutional": convolutional, "dense": dense}
-
-
-def train(dataset, architecture, n_latents, seed, *, n_epochs=6):
-    """Train an autoencoder and keep its latents and decoder; nothing if kept."""
-    path = CACHE / f"{dataset}_{architecture}_{n_latents}_{seed}.pt"
-    if path.exists():
-        return path
-    start = time.perf_counter()
-    torch.manual_seed(seed)
-    images, _ = load_images(dataset, "train")
-    test_images, _ = load_images(dataset, "test")
-    encoder, decoder = ARCHITECTURES[architecture](n_latents)
-    network = nn.Sequential(encoder, decoder)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    for _ in range(n_epochs):
-        for rows in torch.randperm(len(images)).split(64):
-            optimizer.zero_grad()
-            batch = images[rows]
-            nn.functional.mse_loss(network(batch), batch).backward()
-            optimizer.step()
-    with torch.inference_mode():
-        latents = torch.cat([encoder(part) for part in images.split(1000)])
-        test_latents = torch.cat([encoder(part) for part in test_images.split(1000)])
-    CACHE.mkdir(parents=True, exist_ok=True)
-    state = {
-        "latents": latents.clone(),
-        "test_latents": test_latents.clone(),
-        "decoder": decoder.state_dict(),
-        "seconds": time.perf_counter() - start,
-    }
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").rename(path)  # an interrupted run leaves no half file
-    return path
-
-
-class Network:
-    """Latents and decoder of a trained autoencoder."""
-
-    def __init__(self, dataset, architecture, n_latents, seed):
-        state = torch.load(train(dataset, architecture, n_latents, seed))
-        _, self._decoder = ARCHITECTURES[architecture](n_latents)
-        self._decoder.load_state_dict(state["decoder"])
-        self.latents = state["latents"].numpy()
-        self.test_latents = state["test_latents"].numpy()
-
-    def error(self, latents, images):
-        """Mean squared error of decoded latents."""
-        with torch.inference_mode():
-            decoded = self._decoder(torch.from_numpy(latents.astype(np.float32)))
-            return float(((decoded - images) ** 2).mean())
+def decoding_error(network, latents, images):
+    """Mean squared error of decoded latents."""
+    return float(((network.decode(latents) - images) ** 2).mean())
 
 
 # The paper's own procedure: least squares on class means, then on the nearest target
@@ -267,9 +180,9 @@ def measure(dataset, architecture, n_latents, seeds):
     if path.exists():
         with path.open() as file:
             done = {tuple(row[name] for name in names) for row in csv.DictReader(file)}
-    _, labels = load_images(dataset, "train")
-    images = load_images(dataset, "test")[0][::4]
-    networks = {s: Network(dataset, architecture, n_latents, s) for s in seeds}
+    _, labels, images = load_images(dataset)
+    images = images[::4]
+    networks = {s: load_network(dataset, architecture, n_latents, s) for s in seeds}
     for pair, rows, shares, known, method in tasks(seeds):
         key = (dataset, architecture, n_latents, *pair, rows, shares, known, method)
         if tuple(map(str, key)) in done:
@@ -278,8 +191,8 @@ def measure(dataset, architecture, n_latents, seeds):
         at = split(rows, shares, labels, pair)
         aligner, seconds, doubts = fit(method, known, source, target, at, labels)
         mapped = aligner.transform(source.test_latents[::4])
-        ratio = target.error(mapped, images)
-        ratio /= target.error(target.test_latents[::4], images)
+        ratio = decoding_error(target, mapped, images)
+        ratio /= decoding_error(target, target.test_latents[::4], images)
         found = {
             name: getattr(aligner, name + "_", "")
             for name in ("map", "matching_cost", "variance_ratio", "n_iter",
@@ -350,7 +263,7 @@ def main():
             measure(options.dataset, options.architecture, n_latents, options.seeds)
             continue
         for seed in options.seeds:
-            print(train(options.dataset, options.architecture, n_latents, seed).name)
+            load_network(options.dataset, options.architecture, n_latents, seed)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,59 @@
+"""Rows of test pictures, decoded through each map, as in the figures of the paper.
+
+The pictures show the data, so they stay out of the repository.
+"""
+
+import warnings
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from networks import CACHE, load_images
+from tables import map_codes, runs
+
+FIGURES = CACHE / "figures"
+N_PICTURES = 12
+
+
+def draw(table, size):
+    """Draw the last setting of a table, one pair of networks, a row a method."""
+    matplotlib.use("agg")
+    wanted = [
+        run
+        for run in runs(table, size)
+        if run.source_seed <= run.target_seed and not run.method.startswith("latentis")
+    ]
+    pair = [run for run in wanted if run.source_seed < run.target_seed][-1]
+    shown = {}
+    for run in wanted:
+        if replace(run, method=pair.method) == pair:
+            shown[run.method] = run
+    images = load_images(pair.dataset)[2]
+    at = np.random.default_rng(0).permutation(len(images))[:N_PICTURES]
+    own = pair.network("target")
+    rows = {"pictures": images[at], "target's own": own.decode(own.test_latents[at])}
+    for name, run in shown.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are in the table
+            codes, decoder, _ = map_codes(run, size)
+        rows[name] = decoder.decode(codes[at])
+    height, width = len(rows), N_PICTURES
+    fig, axes = plt.subplots(height, width, figsize=(0.6 * width + 2.4, 0.6 * height))
+    for row, (name, pictures) in zip(axes, rows.items(), strict=True):
+        for ax, picture in zip(row, torch.clip(pictures, 0, 1), strict=True):
+            ax.imshow(picture[0], cmap="gray", vmin=0, vmax=1)
+            ax.set_axis_off()
+        row[0].text(-0.15, 0.5, name, transform=row[0].transAxes, ha="right",
+                    va="center")  # fmt: skip
+    fig.subplots_adjust(0.33, 0.01, 0.99, 1 - 0.5 / (0.6 * height), 0.03, 0.03)
+    fig.suptitle(
+        f"{pair.dataset}, {pair.source} to {pair.target}, {pair.latents} latents"
+        + f", {pair.anchors} anchors" * bool(pair.anchors)
+    )
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    path = FIGURES / f"table_{table}_{pair.dataset}.png"
+    fig.savefig(path, dpi=120)
+    plt.close(fig)
+    return path

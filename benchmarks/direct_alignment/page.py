@@ -1,0 +1,330 @@
+"""The tables as the docs show them, and the claims of the paper beside what was found.
+
+``docs/user_guide/direct_alignment.md`` is written by hand but for what is between
+``<!-- table 1 -->`` and ``<!-- end -->``, which `write_page` fills from the CSVs.
+"""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parents[1] / "docs" / "user_guide" / "direct_alignment.md"
+SHORT = {"convolutional": "conv", "dense": "MLP", "variational": "VAE"}
+UNITS = {"pixels": "ratio", "published unit": "published_ratio"}
+
+STITCHING = [f"stitching, k={k}" for k in (1, 2, 4)]
+LATENTIS = [f"latentis, {name}" for name in ("affine", "linear", "l-ortho", "ortho")]
+# A block of a table: what names a row, and the columns.
+BLOCKS = {
+    1: (("latents",), ["rigid", "linear", *STITCHING, "rigid, scaled", "ridge"]),
+    2: (
+        ("latents", "anchors"),
+        ["relative decoder, own", "relative decoder", "relative, end to end, own",
+         "relative, end to end"],
+    ),
+    3: (
+        ("latents", "anchors"),
+        ["rigid", "linear", *STITCHING, "rigid, scaled", "ridge"],
+    ),
+    "3, anchors": (
+        ("latents", "anchors"),
+        ["linear", "ridge"]
+        + [f"{map_}, anchors by {name}" for map_ in ("linear", "ridge")
+           for name in ("k-means", "farthest point", "pivoted QR")],
+    ),
+    "3, latentis": (("latents", "anchors"), [*LATENTIS, "rigid, scaled", "ridge"]),
+    4: (
+        ("rows", "latents"),
+        ["means, rigid", "means, linear", "means + ICP, rigid", "means + ICP, linear"],
+    ),
+    "4, beyond": (
+        ("latents",),
+        ["means, ridge", "moments of classes", "ICP, both directions",
+         "ICP, one to one", "nothing, moments", "nothing, Wasserstein-Procrustes"],
+    ),
+    5: (
+        ("latents", "anchors", "source", "target"),
+        ["rigid", "linear", "relative decoder", "relative decoder, own",
+         "rigid, scaled", "ridge", "ridge, anchors by k-means"],
+    ),
+    6: (
+        ("latents", "anchors", "source", "target"),
+        ["relative, end to end, own", "relative, end to end"],
+    ),
+    7: (
+        ("dataset", "source", "target", "latents", "target_latents"),
+        ["linear", "ridge", "means, ridge", "moments of classes",
+         "ICP, both directions", "nothing, moments",
+         "nothing, Wasserstein-Procrustes"],
+    ),
+}  # fmt: skip
+
+
+def read_csv(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Table:
+    """Rows of a table, and what was published of it."""
+
+    def __init__(self, table, results):
+        path = results / f"table_{table}.csv"
+        self.rows = read_csv(path) if path.exists() else []
+        for row in self.rows:
+            same = all(
+                row[f"source{part}"] == row[f"target{part}"] for part in ("", "_seed")
+            )
+            row["column"] = row["method"] + ", own" * (same)
+        published = read_csv(HERE / "published.csv")
+        self.published = [row for row in published if row["table"] == str(table)]
+
+    def values(self, column, unit="ratio", **where):
+        """Ratios of a column, one an ordered pair of networks."""
+        return np.array([
+            float(row[unit])
+            for row in self.rows
+            if row["column"] == column
+            and all(row[name] == str(value) for name, value in where.items())
+        ])  # fmt: skip
+
+    def published_ratio(self, column, **where):
+        """The published mean over the published baseline, or None."""
+        found = {
+            row["method"]: float(row["mean"])
+            for row in self.published
+            if all(
+                row.get(name) in (None, "", str(value)) for name, value in where.items()
+            )
+        }
+        return found[column] / found["baseline"] if column in found else None
+
+    def settings(self, names):
+        """What the rows of a block are, in the order of the table."""
+        crossed = [row for row in self.rows if not row["column"].endswith(", own")]
+        return list(
+            dict.fromkeys(tuple(row[name] for name in names) for row in crossed)
+        )
+
+
+def cell(values):
+    if not len(values):
+        return "."
+    return f"{values.mean():.3g} ± {values.std(ddof=1):.2g}" if len(values) > 1 else (
+        f"{values[0]:.3g}"
+    )  # fmt: skip
+
+
+def render(block, results, unit="ratio"):
+    """Return a block as a table in Markdown."""
+    names, columns = BLOCKS[block]
+    table = Table(int(str(block)[0]), results)
+    beside = unit == "published_ratio"
+    shown = [SHORT.get(name, name.replace("_", " ")) for name in names]
+    lines = [" | ".join(["", *shown, *columns, ""]).strip()]
+    lines.append("| " + " | ".join(["---"] * (len(names) + len(columns))) + " |")
+    for setting in table.settings(names):
+        where = dict(zip(names, setting, strict=True))
+        cells = []
+        for column in columns:
+            at = where
+            if column.endswith(", own") and "target" in where:
+                at = where | {"source": where["target"]}
+            text = cell(table.values(column, unit, **at))
+            published = table.published_ratio(column, **at) if beside else None
+            if published is not None:
+                text += f" ({published:.3g})"
+            cells.append(text)
+        labels = [SHORT.get(part, part.replace("_", "-")) for part in setting]
+        lines.append(" | ".join(["", *labels, *cells, ""]).strip())
+    return "\n".join(lines)
+
+
+def _rows_where(table, first, second, *, tables=None):
+    """How often the mean of one column is below that of another, over settings."""
+    names = ("latents", "anchors")
+    wins = [
+        table.values(first, **where).mean() < table.values(second, **where).mean()
+        for where in (dict(zip(names, s, strict=True)) for s in table.settings(names))
+        if len(table.values(first, **where)) and len(table.values(second, **where))
+    ]
+    return sum(wins), len(wins)
+
+
+def _ratio_of_means(first, second):
+    return first.mean() / second.mean()
+
+
+def claims(results):
+    """Return claim, criterion, what was measured, and whether it holds."""
+    one, two, three, four, five = (Table(k, results) for k in range(1, 6))
+    found = []
+
+    def say(claim, criterion, measured, holds):
+        found.append({"claim": claim, "criterion": criterion, "measured": measured,
+                      "holds": {True: "yes", False: "no"}[bool(holds)]})  # fmt: skip
+
+    wins = [_rows_where(table, "linear", "rigid") for table in (one, three)]
+    say(
+        "a linear map beats a rigid one",
+        "lower mean in every row of tables 1 and 3",
+        f"{wins[0][0]} of {wins[0][1]} rows of table 1, {wins[1][0]} of {wins[1][1]} of"
+        " table 3",
+        all(won == n for won, n in wins),
+    )
+    costs = {
+        setting: _ratio_of_means(
+            three.values("linear", latents=setting[0], anchors=setting[1]),
+            one.values("linear", latents=setting[0]),
+        )
+        for setting in three.settings(("latents", "anchors"))
+    }
+    say(
+        "a linear map from a few anchors is close to one from all pairs",
+        "within 10 % in every row of table 3",
+        "; ".join(
+            f"{d} latents, {k} anchors: {v:.2f} x" for (d, k), v in costs.items()
+        ),
+        all(cost <= 1.1 for cost in costs.values()),
+    )
+    costs = {
+        setting: _ratio_of_means(
+            three.values("stitching, k=2", latents=setting[0], anchors=setting[1]),
+            three.values("linear", latents=setting[0], anchors=setting[1]),
+        )
+        for setting in three.settings(("latents", "anchors"))
+    }
+    say(
+        "stitching needs many pairs",
+        "with anchors, k=2 above the linear map in every row of table 3",
+        f"{min(costs.values()):.2f} to {max(costs.values()):.2f} x the linear map",
+        all(cost > 1 for cost in costs.values()),
+    )
+    best = {
+        latents: min(STITCHING, key=lambda k: one.values(k, latents=latents).mean())
+        for (latents,) in one.settings(("latents",))
+    }
+    say(
+        "k = 2 is best at larger latents",
+        "lowest mean of the three at 30 latents and more, table 1",
+        "; ".join(f"{latents}: {k[-3:]}" for latents, k in best.items()),
+        {k for latents, k in best.items() if int(latents) >= 30} == {"stitching, k=2"},
+    )
+    gains = {}
+    for d in dict.fromkeys(d for d, _ in two.settings(("latents", "anchors"))):
+        counts = sorted({k for e, k in two.settings(("latents", "anchors")) if e == d},
+                        key=int)  # fmt: skip
+        few, many = (two.values("relative, end to end", latents=d, anchors=k)
+                     for k in (counts[0], counts[-1]))  # fmt: skip
+        if len(counts) > 1 and len(few) and len(many):
+            gains[d] = _ratio_of_means(many, few)
+    if gains:
+        say(
+            "more anchors hardly help relative representations",
+            "end to end, error with more anchors at least 0.9 of that with fewer",
+            "; ".join(f"{d} latents: {gain:.2f} x" for d, gain in gains.items()),
+            all(gain >= 0.9 for gain in gains.values()),
+        )
+    means = {
+        d: _ratio_of_means(
+            four.values("means, linear", latents=d, rows="same"),
+            one.values("linear", latents=d),
+        )
+        for d in dict.fromkeys(d for _, d in four.settings(("rows", "latents")))
+    }
+    say(
+        "class means work at low dimension only",
+        "over all pairs: within 1.5 at 2 latents, above it at 30 and more",
+        "; ".join(f"{d} latents: {v:.2f} x" for d, v in means.items()),
+        all((v <= 1.5) if int(d) == 2 else v > 1.5 for d, v in means.items()
+            if int(d) != 10),
+    )  # fmt: skip
+    shared = {"same": "the same rows", "halves": "disjoint rows"}
+    for rows in shared:
+        for map_ in ("rigid", "linear"):
+            change = {
+                d: _ratio_of_means(
+                    four.values(f"means + ICP, {map_}", latents=d, rows=rows),
+                    four.values(f"means, {map_}", latents=d, rows=rows),
+                )
+                for d in means
+            }
+            say(
+                f"ICP makes class means worse ({map_} maps, {shared[rows]})",
+                "higher mean in every row of table 4",
+                "; ".join(f"{d} latents: {v:.2f} x" for d, v in change.items()),
+                all(v > 1 for v in change.values()),
+            )
+
+    def shares(column):
+        return {
+            setting: five.values(column, source=setting[2], target=setting[3],
+                                 latents=setting[0], anchors=setting[1]).mean()
+            for setting in five.settings(("latents", "anchors", "source", "target"))
+        }  # fmt: skip
+
+    rigid, linear, decoder = map(shares, ("rigid", "linear", "relative decoder"))
+    say(
+        "rigid maps fail across architectures",
+        "at least twice the error of the linear map in every row of table 5",
+        f"{min(rigid[s] / linear[s] for s in rigid):.2f} to"
+        f" {max(rigid[s] / linear[s] for s in rigid):.2f} x the linear map",
+        all(rigid[s] >= 2 * linear[s] for s in rigid),
+    )
+    say(
+        "relative decoders fail across architectures",
+        "at least twice the error of the linear map in every row of table 5",
+        f"{min(decoder[s] / linear[s] for s in decoder):.2f} to"
+        f" {max(decoder[s] / linear[s] for s in decoder):.2f} x the linear map",
+        all(decoder[s] >= 2 * linear[s] for s in decoder),
+    )
+    free = {
+        d: four.values("nothing, Wasserstein-Procrustes", latents=d, rows="halves")
+        for d in means
+    }
+    say(
+        "alignment without any prior knowledge is not achieved",
+        "Wasserstein-Procrustes, halves: every pair above 2 at 10, 30 and 50 latents",
+        "; ".join(f"{d} latents: {v.mean():.2f} ({v.min():.2f} to {v.max():.2f})"
+                  for d, v in free.items()),
+        all(v.min() > 2 for d, v in free.items() if int(d) >= 10),
+    )  # fmt: skip
+    return found
+
+
+def render_claims(found):
+    lines = ["| Claimed | Criterion | Measured | Holds |", "| --- | --- | --- | --- |"]
+    lines += ["| " + " | ".join(row.values()) + " |" for row in found]
+    return "\n".join(lines)
+
+
+def write_claims(results):
+    """Write the claims of the paper, and what was measured, as a CSV."""
+    found = claims(results)
+    with (results / "claims.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, found[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)
+
+
+def parts(results):
+    """Return the generated parts of the page, by the names of their markers."""
+    found = {}
+    for block in BLOCKS:
+        for name, unit in UNITS.items():
+            found[f"table {block}, {name}"] = render(block, results, unit)
+    return found | {"claims": render_claims(read_csv(results / "claims.csv"))}
+
+
+def write_page(results):
+    """Fill the marked parts of the page of the docs."""
+    texts = parts(results)
+
+    def fill(match):
+        return f"{match[1]}\n{texts[match[2]]}\n{match[3]}"
+
+    pattern = r"(<!-- (.+?) -->)\n.*?(<!-- end -->)"
+    PAGE.write_text(re.sub(pattern, fill, PAGE.read_text(), flags=re.DOTALL))
