@@ -39,7 +39,7 @@ TABLE = HERE / "results" / "partition_starts.csv"
 RUNS = {
     "random": (2, 10, None),
     "found": (2, 10, {"n_init": 3, "max_iter": 40}),
-    "one start": (2, 3, {"max_iter": 40}),
+    "one start": (2, 5, {"max_iter": 40}),
     "one start, 3": (3, 2, {"max_iter": 15}),
     "one start, 4": (4, 2, {"max_iter": 15}),
     "one start, 5": (5, 2, {"max_iter": 15}),
