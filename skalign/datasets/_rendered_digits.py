@@ -46,6 +46,7 @@ _LINES = [
     {
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "size": [Interval(Integral, 4, None, closed="left")],
+        "margin": [Interval(Real, 0, 0.5, closed="left")],
         "variation": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
@@ -53,7 +54,13 @@ _LINES = [
     prefer_skip_nested_validation=True,
 )
 def make_rendered_digits(
-    n_samples=1000, *, size=16, variation=1.0, random_state=None, return_X_y=False
+    n_samples=1000,
+    *,
+    size=16,
+    margin=0.15,
+    variation=1.0,
+    random_state=None,
+    return_X_y=False,
 ):
     """Draw digits, as the made side of a task from made to real pictures.
 
@@ -66,6 +73,9 @@ def make_rendered_digits(
         Number of pictures; classes are drawn at random.
     size : int, default=16
         Height and width in pixels.
+    margin : float, default=0.15
+        Share of the picture left free on each side of a digit that is not stretched.
+        Below 0.5.
     variation : float, default=1.0
         How much shapes differ: at 1, corners are moved by 0.03 of the height (standard
         deviation), digits turned by up to 15 degrees, sheared by up to 0.3 and
@@ -103,14 +113,14 @@ def make_rendered_digits(
     for digit, lines in enumerate(_LINES):
         rows = np.flatnonzero(target == digit)
         for part in np.array_split(rows, len(rows) // 200 + 1):
-            data[part, 0] = _draw(lines, len(part), size, variation, rng)
+            data[part, 0] = _draw(lines, len(part), size, margin, variation, rng)
     if return_X_y:
         return data, target
     descr = _DESCR.format(n_samples=n_samples, size=size, variation=variation)
     return Bunch(data=data, target=target, DESCR=descr)
 
 
-def _draw(lines, n_pictures, size, variation, rng):
+def _draw(lines, n_pictures, size, margin, variation, rng):
     """Draw one digit many times: (n_pictures, size, size)"""
 
     def spread(scale):
@@ -118,14 +128,14 @@ def _draw(lines, n_pictures, size, variation, rng):
 
     turn, shear, pen = np.deg2rad(spread(15)), spread(0.3), 0.075 + spread(0.045)
     widen, heighten = 1 + spread(0.2), 1 + spread(0.2)
+    frame = 1 - 2 * margin
     centres = (np.arange(size) + 0.5) / size
     x, y = (axis.ravel() for axis in np.meshgrid(centres, centres))
     nearest = np.full((n_pictures, size * size), np.inf)
     for line in lines:
-        # Around (0, 0), in a frame of which digits take 0.7.
-        points = 0.7 * (np.asarray(line) - 0.5)
-        noise = rng.normal(size=(n_pictures, *points.shape))
-        across, down = np.moveaxis(points + 0.7 * 0.03 * variation * noise, 2, 0)
+        points = np.asarray(line) - 0.5
+        noise = 0.03 * variation * rng.normal(size=(n_pictures, *points.shape))
+        across, down = np.moveaxis(frame * (points + noise), 2, 0)
         across, down = widen * (across - shear * down), heighten * down
         across, down = (
             0.5 + np.cos(turn) * across - np.sin(turn) * down,
@@ -141,5 +151,5 @@ def _draw(lines, n_pictures, size, variation, rng):
             )
             np.minimum(nearest, away, out=nearest)
     # A pixel is as bright as the share of it that the pen covers, about.
-    ink = np.clip(0.5 + size * (0.7 * np.maximum(pen, 0.01) - nearest), 0, 1)
+    ink = np.clip(0.5 + size * (frame * np.maximum(pen, 0.01) - nearest), 0, 1)
     return ink.reshape(-1, size, size)

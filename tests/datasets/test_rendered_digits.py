@@ -42,6 +42,15 @@ def test_variation_moves_pictures_apart():
     assert spread == sorted(spread)
 
 
+def test_a_margin_makes_digits_smaller():
+    wide, tight = (
+        make_rendered_digits(200, size=40, margin=margin, random_state=0).data
+        for margin in (0.3, 0.0)
+    )
+    assert tight.mean() > 4 * wide.mean()  # (1 / 0.4)^2 is 6.25, less what is cut off
+    assert not wide[:, :, [0, -1]].any()
+
+
 def test_strokes_end_within_the_picture():
     X = make_rendered_digits(500, size=28, variation=0.0, random_state=0).data
     border = np.concatenate([X[:, 0, [0, -1]], X[:, 0, :, [0, -1]].swapaxes(0, 1)], 1)
