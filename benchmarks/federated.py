@@ -5,10 +5,12 @@
 
 networks: four clients with 1,000 digits each, 16 x 16: MNIST, USPS, and two more parts
 of MNIST, inverted, and blurred at low contrast. No digit is at two clients. A small
-network with batch normalisation is trained for 20 rounds of one epoch (SGD, learning
-rate 0.01, momentum 0.9, batches of 32), by federated averaging and by FedBN: a server
-and four client processes on Flower, by gRPC over the loopback. Beside them the same
-network, 20 epochs, of each client's rows alone, and of the rows of all clients pooled.
+network with batch normalisation is trained for 20 rounds of one epoch, with the
+settings of the paper on FedBN (SGD, learning rate 0.01, batches of 32), by federated
+averaging and by FedBN: a server and four client processes on Flower, by gRPC over the
+loopback. Beside them the same network, 20 epochs, of each client's rows alone, and of
+the rows of all clients pooled. (Momentum 0.9 was given up after one seed: clients drift
+so far in an epoch that the mean of their weights does not fit their normalisation.)
 The accuracy is that after the last round, on 1,000 test digits of each client; nothing
 is chosen by it. Runs that are in the table are not measured again, so that one that was
 cut off goes on; delete the table to measure anew.
@@ -117,7 +119,6 @@ def make_net(seed, max_epochs=1):
     return NeuralNetClassifier(
         nn.Sequential(*layers, nn.Linear(64, 10)),
         criterion=nn.CrossEntropyLoss,
-        optimizer__momentum=0.9,
         lr=0.01,
         batch_size=32,
         iterator_train__shuffle=True,
@@ -227,7 +228,8 @@ def networks(done):
     killed = f"FedBN, {KILLED} killed in round {KILLED_IN}, started again in {BACK_IN}"
     methods[killed] = lambda seed: federate(seed, share_batch_norm=False, kill=True)
     known = {(row["method"], int(row["seed"])) for row in done}
-    for method, seed in [*runs, (killed, 0)]:
+    runs.insert(len(methods) - 1, (killed, 0))
+    for method, seed in runs:
         if (method, seed) in known:
             continue
         start = time.perf_counter()
