@@ -57,7 +57,7 @@ class StuckClient(NetworkClient):
         self.n_rounds += 1
         if self.n_rounds == 2:
             self.state_path.with_suffix(".stuck").touch()
-            time.sleep(60)
+            time.sleep(100)
         return super().fit(parameters, config)
 
 
@@ -98,7 +98,7 @@ def run_server(folder, address, n_clients, n_rounds):
         fit_metrics_aggregation_fn=metrics_by_client,
     )
     history = serve(
-        SoundUpdates(strategy), address=address, n_rounds=n_rounds, round_timeout=30
+        SoundUpdates(strategy), address=address, n_rounds=n_rounds, round_timeout=100
     )
     told = {"scores": history.metrics_distributed, "telemetry": _telemetry()}
     Path(folder, "history.json").write_text(json.dumps(told))
