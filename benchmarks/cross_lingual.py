@@ -1,22 +1,30 @@
-"""Retrieval across languages, modalities and encoders, by closed forms: one CSV.
+"""Retrieval across languages, modalities and encoders: one CSV.
 
-    python benchmarks/cross_lingual.py  # all; ten minutes on one core
+    python benchmarks/cross_lingual.py  # all; 20 minutes on one core
     python benchmarks/cross_lingual.py words
+    python benchmarks/cross_lingual.py words flickr8k --methods canonical rotation
 
-A run replaces the rows of its data sets in ``results/cross_lingual.csv``. Maps are
-learnt from the fitting rows alone, and what is chosen (a rank, a ridge, a width) is
-chosen by three folds of them. "csls" corrects for hubs by the queries: of words all
-20,000 of the source language, else the test rows, without a look at their partners.
+A run replaces the rows of its data sets and methods in ``results/cross_lingual.csv``.
+Maps are learnt from the fitting rows alone, and what is chosen (a rank, a ridge, a
+width) is chosen by three folds of them. "csls" corrects for hubs by the queries: of
+words all 20,000 of the source language, else the test rows, without a look at their
+partners.
 
-"ridge, target to source" carries the candidates to the queries, which makes fewer hubs
-(Shigeto et al., "Ridge regression, hubness, and zero-shot learning", ECML 2015).
+- "ridge, about the mean" compares mapped rows with target rows after the mean of the
+  target is taken off both.
+- "ridge, target to source" carries the candidates to the queries, which makes fewer
+  hubs (Shigeto et al., "Ridge regression, hubness, and zero-shot learning", ECML 2015).
+- "canonical" is `CanonicalAligner`, its ridge chosen by the mean reciprocal rank.
+- "contrastive" is `ContrastiveAligner` with that ridge and otherwise as it comes;
+  "contrastive, random start" with ``init="random", lr=1e-3, batch_size=256,
+  max_epochs=50``, which was fixed beforehand.
 
 - words: the pairs for training and testing that come with the vectors; candidates are
   all words of the other language, any translation of the dictionary counts; rows are
   brought to unit length, centred over each vocabulary, and to unit length again.
 - multi30k: sentences in two languages and two encoders, 3,000 to fit, 1,000 to test.
 - flickr8k: pictures and the mean of their five captions, 800 to fit, 200 to test; also
-  the consensus of two encoders of each.
+  two encoders of each, side by side, or as a consensus.
 - encoders: three encoders by maps between each pair, and through one consensus: "there"
   compares translated rows in the target space, "meet" both sides in the consensus.
 """
@@ -27,20 +35,39 @@ import os
 import platform
 import time
 from importlib.metadata import version
-from itertools import permutations, product
+from itertools import chain, permutations, product
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.preprocessing import normalize
 
-from skalign import GeneralizedProcrustes, LinearAligner, RigidAligner
-from skalign.metrics import retrieval_ranks, retrieval_scorer
+from skalign import (
+    CanonicalAligner,
+    ContrastiveAligner,
+    GeneralizedProcrustes,
+    LinearAligner,
+    RigidAligner,
+)
+from skalign.metrics import (
+    make_similarity_scorer,
+    mean_reciprocal_rank,
+    retrieval_ranks,
+    retrieval_scorer,
+)
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
 RESULTS = HERE / "results" / "cross_lingual.csv"
 SEED, KS, FOLDS = 0, (1, 5, 10), 3
+RIDGES = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+RANDOM = {"init": "random", "lr": 1e-3, "batch_size": 256, "max_epochs": 50}
+BOTH_WAYS = ("canonical", "contrastive", "contrastive, random start")
+CONSENSUS = "linear consensus of four"
+ONE_WAY = ("rotation", "ridge", "ridge, about the mean", "reduced-rank ridge",
+           "ridge, target to source")  # fmt: skip
+wanted = [*ONE_WAY, *BOTH_WAYS, CONSENSUS]
 
 
 def unit(rows):
@@ -53,31 +80,69 @@ def splits(n_samples, n_test, n_splits):
         yield order[n_test:], order[:n_test]
 
 
-def rank_search(X, y, ranks, groups=None):
-    """Choose the rank of a ridge map by hits among held-out fitting rows."""
+def search(aligner, grid, scoring, X, y, groups):
+    """Choose parameters by what is found among held-out fitting rows."""
     cv = GroupKFold(FOLDS) if groups is not None else KFold(FOLDS)
-    search = GridSearchCV(
-        LinearAligner(), {"rank": ranks}, scoring=retrieval_scorer, cv=cv
-    )
-    search.fit(X, y, groups=groups)
-    return search.best_estimator_, search.best_params_
+    found = GridSearchCV(aligner, grid, scoring=scoring, cv=cv)
+    found.fit(X, y, groups=groups)
+    return found.best_estimator_, found.best_params_
 
 
 def maps(X, y, ranks, groups=None):
-    """Yield the closed forms: name, where both sides go, what was chosen, seconds."""
+    """Yield the maps one way: name, where both sides go, what was chosen, seconds."""
+    ridge = LinearAligner()
     for name, fit in {
         "rotation": lambda: (RigidAligner().fit(X, y), {}),
         "ridge": lambda: (LinearAligner().fit(X, y), {}),
-        "reduced-rank ridge": lambda: rank_search(X, y, ranks, groups),
+        "ridge, about the mean": lambda: (LinearAligner().fit(X, y), {}),
+        "reduced-rank ridge": lambda: search(
+            ridge, {"rank": ranks}, retrieval_scorer, X, y, groups
+        ),
         "ridge, target to source": lambda: (LinearAligner().fit(y, X), {}),
     }.items():
+        if name not in wanted:
+            continue
         start = time.perf_counter()
         aligner, chosen = fit()
         seconds = time.perf_counter() - start
         if name.endswith("to source"):
             yield name, lambda X, y, a=aligner: (X, a.transform(y)), chosen, seconds
+        elif name.endswith("the mean"):
+            yield (
+                name,
+                lambda X, y, a=aligner: (a.transform(X) - a.y_mean_, y - a.y_mean_),
+                chosen,
+                seconds,
+            )
         else:
             yield name, lambda X, y, a=aligner: (a.transform(X), y), chosen, seconds
+
+
+def maps_both_ways(X, y, groups=None):
+    """Yield the maps of both sides to a space of their own, as `maps` does."""
+    if not set(BOTH_WAYS) & set(wanted):
+        return
+    scoring = make_similarity_scorer(mean_reciprocal_rank)
+    start = time.perf_counter()
+    aligner, chosen = search(
+        CanonicalAligner(), {"alpha": RIDGES}, scoring, X, y, groups
+    )
+    seconds = time.perf_counter() - start
+    for name in BOTH_WAYS:
+        if name not in wanted:
+            continue
+        if name != "canonical":
+            settings = {"random_state": SEED, "device": "cpu"} | chosen
+            settings |= RANDOM if name.endswith("start") else {}
+            start = time.perf_counter()
+            aligner = ContrastiveAligner(**settings).fit(X, y)
+            seconds = time.perf_counter() - start
+        yield (
+            name,
+            lambda X, y, a=aligner: (a.transform(X), a.transform_target(y)),
+            chosen,
+            seconds,
+        )
 
 
 def hits(X, Y, relevant=None):
@@ -101,6 +166,17 @@ def words():
             both = carry(spaces[source], spaces[target])
             for csls, values in hits(*both, relevant=test):
                 yield task, name, csls, chosen, seconds, values
+    train, test = pairs
+    X, y = spaces[0][train[:, 0]], spaces[1][train[:, 1]]
+    for name, carry, chosen, seconds in maps_both_ways(X, y, train[:, 0]):
+        both = carry(*spaces)
+        for step in (1, -1):
+            source, target = ("en", "fr")[::step]
+            relevant = test[:, ::step]
+            task = {"source": source, "target": target, "n_fit": len(X)}
+            task["n_test"] = len(np.unique(relevant[:, 0]))
+            for csls, values in hits(*both[::step], relevant=relevant):
+                yield task, name, csls, chosen, seconds, values
 
 
 def multi30k():
@@ -114,8 +190,9 @@ def multi30k():
         for train, test in splits(4000, 1000, 3):
             task = {"source": source, "target": target}
             task |= {"n_fit": len(train), "n_test": len(test)}
-            for name, carry, chosen, seconds in maps(
-                X[train], y[train], [100, 200, 300]
+            for name, carry, chosen, seconds in chain(
+                maps(X[train], y[train], [100, 200, 300]),
+                maps_both_ways(X[train], y[train]),
             ):
                 for csls, values in hits(*carry(X[test], y[test])):
                     yield task, name, csls, chosen, seconds, values
@@ -127,15 +204,34 @@ def flickr8k():
         spaces = {n: unit(arrays[n]) for n in ("image_efflite0", "image_opennsfw")}
         for name in ("caption_minilm", "caption_use"):
             spaces[name] = unit(unit(arrays[name])[owner].mean(axis=1))
-    sides = ("image_efflite0", "caption_minilm"), ("image_efflite0", "caption_use")
+    pairs = {(n, m): (spaces[n], spaces[m]) for n, m in (
+        ("image_efflite0", "caption_minilm"), ("image_efflite0", "caption_use")
+    )}  # fmt: skip
+    images, captions = (list(spaces.values())[i : i + 2] for i in (0, 2))
+    names = "images, both encoders", "captions, both encoders"
+    pairs[names] = np.hstack(images), np.hstack(captions)
     for train, test in splits(1000, 200, 5):
         sizes = {"n_fit": len(train), "n_test": len(test)}
-        for source, target in [pair[::step] for pair in sides for step in (1, -1)]:
-            task = {"source": source, "target": target} | sizes
-            X, y = spaces[source], spaces[target]
-            for name, carry, chosen, seconds in maps(X[train], y[train], [25, 50, 100]):
-                for csls, values in hits(*carry(X[test], y[test])):
-                    yield task, name, csls, chosen, seconds, values
+        for ends, sides in pairs.items():
+            for step in (1, -1):
+                task = (
+                    dict(zip(("source", "target"), ends[::step], strict=True)) | sizes
+                )
+                X, y = sides[::step]
+                for name, carry, chosen, seconds in maps(
+                    X[train], y[train], [25, 50, 100]
+                ):
+                    for csls, values in hits(*carry(X[test], y[test])):
+                        yield task, name, csls, chosen, seconds, values
+            X, y = sides
+            for name, carry, chosen, seconds in maps_both_ways(X[train], y[train]):
+                both = carry(X[test], y[test])
+                for step in (1, -1):
+                    task = dict(zip(("source", "target"), ends[::step], strict=True))
+                    for csls, values in hits(*both[::step]):
+                        yield task | sizes, name, csls, chosen, seconds, values
+        if CONSENSUS not in wanted:
+            continue
         start = time.perf_counter()
         chosen = consensus_search([rows[train] for rows in spaces.values()])
         shown = halves(spaces.values(), train, test, chosen)
@@ -144,7 +240,7 @@ def flickr8k():
             task = {"source": f"{source}s, both encoders"} | sizes
             task["target"] = f"{target}s, both encoders"
             for csls, values in hits(X, y):
-                yield task, "linear consensus of four", csls, chosen, seconds, values
+                yield task, CONSENSUS, csls, chosen, seconds, values
 
 
 def halves(spaces, train, test, chosen):
@@ -218,7 +314,7 @@ def table(dataset):
         print(dataset, task["source"], task["target"], method, csls, chosen, values)
         key = *task.items(), ("method", method), ("csls", csls or "")
         results.setdefault(key, []).append((chosen, seconds, values))
-    names = ("skalign", "numpy", "scipy", "scikit-learn")
+    names = ("skalign", "numpy", "scipy", "scikit-learn", "torch")
     versions = " ".join(f"{name}={version(name)}" for name in names)
     for key, runs in results.items():
         chosen, seconds, values = zip(*runs, strict=True)
@@ -250,19 +346,28 @@ def main():
     parser.add_argument(
         "datasets", nargs="*", choices=[*DATASETS, "all"], default="all"
     )
-    chosen = parser.parse_args().datasets
+    parser.add_argument("--methods", nargs="+", choices=wanted, default=wanted)
+    arguments = parser.parse_args()
+    wanted[:] = arguments.methods
+    torch.set_num_threads(1)
+    chosen, order = arguments.datasets, list(DATASETS)
     for dataset in DATASETS if "all" in chosen else chosen:
         new = list(table(dataset))
+        made = {(row["dataset"], row["method"]) for row in new}
         rows = []
         if RESULTS.exists():
             with RESULTS.open(newline="") as file:
                 rows = [
-                    row for row in csv.DictReader(file) if row["dataset"] != dataset
+                    row
+                    for row in csv.DictReader(file)
+                    if (row["dataset"], row["method"]) not in made
                 ]
         with RESULTS.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(new[0]))
             writer.writeheader()
-            writer.writerows([*rows, *new])
+            writer.writerows(
+                sorted([*rows, *new], key=lambda row: order.index(row["dataset"]))
+            )
 
 
 if __name__ == "__main__":
