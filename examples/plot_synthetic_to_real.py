@@ -113,7 +113,8 @@ axes[2].legend(markerscale=3, frameon=False)
 # %%
 # Drawings alone tell about six of ten. Drawings in random styles do better although
 # nobody has looked at a real picture, and real pictures without labels do better yet:
-# features of drawings form heaps then, and those of real pictures lie in the same heaps,
-# or between them. Whether a heap holds one class only labels of the target can tell.
+# features of drawings form heaps then, and those of real pictures lie in the same
+# heaps, or between them. Whether a heap holds one class only labels of the target can
+# tell.
 
 plt.show()

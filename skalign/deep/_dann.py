@@ -1,11 +1,11 @@
 """Domain-adversarial training: features by which environments cannot be told."""
 
-from numbers import Real
+from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, RealNotInt
 
 from skalign.deep._domain_classifier import DomainClassifier
-from skalign.deep._objectives import DANNRisk
+from skalign.deep._objectives import DANNRisk, n_warmup_steps
 
 
 class DANNClassifier(DomainClassifier):
@@ -20,6 +20,12 @@ class DANNClassifier(DomainClassifier):
     ----------
     weight : float, default=1.0
         Of the reversed gradient.
+
+    warmup : float or int, default=0.0
+        Share of all steps, or number of steps, over which the weight grows from 0: at a
+        share t of them it is tanh(5 t) times `weight`. With 1.0 this is the schedule of
+        [1]_, section 5.2.2, which keeps a discriminator that knows nothing yet from
+        disturbing the features.
 
     module, hidden_layer_sizes, image_shape, lr, weight_decay, batch_size, max_epochs, \
             steps_per_epoch, early_stopping, validation_fraction, n_iter_no_change, \
@@ -76,6 +82,10 @@ class DANNClassifier(DomainClassifier):
     _parameter_constraints = {
         **DomainClassifier._parameter_constraints,
         "weight": [Interval(Real, 0, None, closed="left")],
+        "warmup": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="both"),
+        ],
     }
 
     _takes_unlabeled = True
@@ -83,6 +93,7 @@ class DANNClassifier(DomainClassifier):
     def __init__(
         self,
         weight=1.0,
+        warmup=0.0,
         *,
         module=None,
         hidden_layer_sizes=(128, 128),
@@ -101,6 +112,7 @@ class DANNClassifier(DomainClassifier):
         random_state=None,
     ):
         self.weight = weight
+        self.warmup = warmup
         super().__init__(
             module=module,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -120,6 +132,6 @@ class DANNClassifier(DomainClassifier):
         )
 
     def _objective(self, module, n_steps):
-        return DANNRisk(
-            self._risk, self.weight, self._n_features_out, len(self.environments_)
-        )
+        sizes = self._n_features_out, len(self.environments_)
+        n_warmup = n_warmup_steps(self.warmup, n_steps)
+        return DANNRisk(self._risk, self.weight, *sizes, n_warmup)

@@ -5,6 +5,7 @@ batch and the number of rows of each environment in it, which lie one after anot
 What it has to learn itself, such as a discriminator, is trained along.
 """
 
+import math
 from numbers import Integral
 
 import torch
@@ -146,15 +147,22 @@ class DANNRisk(PenalizedRisk):
     ----------
     n_features, n_environments : int
         Of what it sees, and of what it tells apart.
+    n_warmup : int, default=0
+        Steps over which the weight grows, as tanh(5 t) at a share t of them.
     """
 
-    def __init__(self, risk, weight, n_features, n_environments):
-        super().__init__(risk, weight)
+    def __init__(self, risk, weight, n_features, n_environments, n_warmup=0):
+        super().__init__(risk, weight, n_warmup)
         self.discriminator = DomainDiscriminator(n_features, n_environments)
 
     def forward(self, features, logits, y, sizes):
         _, mean = environment_risks(self.risk, logits, y, sizes)
-        guesses = self.discriminator(reverse_gradient(features, self.weight))
+        weight = self.weight
+        if self.n_steps < self.n_warmup:
+            weight *= math.tanh(5 * self.n_steps / self.n_warmup)
+        if self.training:
+            self.n_steps += 1
+        guesses = self.discriminator(reverse_gradient(features, weight))
         environment = torch.repeat_interleave(
             torch.arange(len(sizes), device=y.device),
             torch.tensor(sizes, device=y.device),

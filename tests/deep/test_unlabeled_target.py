@@ -124,6 +124,23 @@ def test_a_discriminator_takes_all_rows(batch):
     assert_allclose(loss.detach(), expected.detach(), rtol=1e-6)
 
 
+def test_the_weight_of_the_reversed_gradient_grows(batch):
+    features, logits, y, sizes = batch
+    features.requires_grad_()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        objective = DANNRisk(CrossEntropy(), 2.0, 5, 2, n_warmup=4)
+    gradients = []
+    for step in range(6):
+        objective.eval()(features, logits, y, sizes)  # counts as no step
+        assert objective.n_steps == step
+        loss = objective.train()(features, logits, y, sizes)
+        gradients.append(torch.autograd.grad(loss, features)[0])
+    for step in range(6):
+        share = 2 / (1 + np.exp(-10 * step / 4)) - 1 if step < 4 else 1
+        assert_allclose(gradients[step], share * gradients[5], rtol=1e-5, atol=1e-9)
+
+
 # -------------------------------------------------------------------------- the fit
 
 
@@ -140,6 +157,19 @@ def test_target_rows_without_labels_help(kind):
     assert after > 0.9
     assert after > before + 0.1
     assert adapted.score(X[~target], y[~target]) > 0.95
+
+
+def test_the_warmup_is_a_share_of_the_steps():
+    X, y, domain = _two_domains()
+    settings = {"max_epochs": 2, "steps_per_epoch": 5, "random_state": 0}
+    shares = []
+    for warmup in (0.5, 5, 0.0):
+        classifier = DANNClassifier(warmup=warmup, **settings)
+        classifier.fit(X, _hide(y, domain), sample_domain=domain)
+        shares.append(classifier.predict_proba(X))
+        assert classifier.net_.criterion_.n_steps == 10
+    assert_array_equal(shares[0], shares[1])
+    assert not np.allclose(shares[0], shares[2])
 
 
 @every_taker
