@@ -8,9 +8,9 @@ import sys
 import tempfile
 import time
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import permutations, product
 from pathlib import Path
@@ -315,7 +315,7 @@ def map_codes(run, size):
     source, target = run.network("source"), run.network("target")
     start = time.perf_counter()
     if run.method in LATENTIS:
-        mapped = with_latentis(run, source, target, seed)
+        mapped = with_latentis(replace(run, method="latentis"), seed)[run.method]
     elif run.method in LABELS or run.method in NOTHING:
         at, target_at = halves(run) if run.rows == "halves" else shuffled(run)
         labels = load_images(run.dataset)[1]
@@ -346,23 +346,19 @@ def halves(run):
     return np.array_split(shuffled(run)[1], 2)
 
 
-def with_latentis(run, source, target, seed):
+@lru_cache(maxsize=1)  # the variants of a pair of networks follow each other
+def with_latentis(run, seed):
     """Map by latentis in its own interpreter, which ``LATENTIS_PYTHON`` names."""
+    source, target = run.network("source"), run.network("target")
     selector = RandomAnchors(run.anchors, random_state=seed)
     at = selector.select(source.latents)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "rows.npz"
         np.savez(path, X=source.latents[at], y=target.latents[at],
                  new=source.test_latents)  # fmt: skip
-        variant = run.method.removeprefix("latentis, ")
-        command = [
-            os.environ["LATENTIS_PYTHON"],
-            HERE / "latentis_map.py",
-            variant,
-            path,
-        ]
+        command = [os.environ["LATENTIS_PYTHON"], HERE / "latentis_map.py", path]
         subprocess.run([*command, str(seed)], check=True, capture_output=True)
-        return np.load(path.with_suffix(".npy"))
+        return dict(np.load(path))
 
 
 @cache
