@@ -116,7 +116,7 @@ plt.show()
 # The environments are the rows whose colour says the label and those where it does not.
 # Gates at the edges, where no digit is, have closed; the others stay open in all three
 # channels alike, for a mask of pixels cannot take a colour away. What does is the
-# penalty: with it, class means of both environments are near the same corners, and those
-# of the test rows, with colours that always mislead, lean to their own corners. With the
-# simplex alone they are on the side of the wrong ones: to reach the corners in training
-# says nothing of that.
+# penalty: with it, class means of both environments are near the same corners, and
+# those of the test rows, with colours that always mislead, lean to their own. With the
+# simplex alone they are on the side of the wrong ones: that corners were reached in
+# training says nothing of that.

@@ -25,8 +25,8 @@ class StochasticMask(nn.Module):
         - "gumbel": sigmoid((location + logistic noise) / temperature) [2]_, which for a
           low temperature is open or closed, and open as often as sigmoid(location)
     network : nn.Module or None, default=None
-        From rows to the locations of gates of their own, (batch, *shape) both, which
-        are added to those that all rows share.
+        From rows to the locations of gates of their own, of the same shape, which are
+        added to those that all rows share.
 
     References
     ----------
