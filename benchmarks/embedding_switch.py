@@ -1,6 +1,6 @@
 """Switch the embedding model of a stored index, with pairs of 1 % of its rows: one CSV.
 
-    python benchmarks/embedding_switch.py  # all; three minutes on one core
+    python benchmarks/embedding_switch.py  # all; two minutes on one core
     python benchmarks/embedding_switch.py maps
 
 6,000 AG News articles lie in a sqlite database with their MiniLM vectors. The new
@@ -19,7 +19,7 @@ to embed again after the 60, where rules see nothing but the old vectors and the
 the rows of largest `predict_std`, those with the largest share outside of what the
 pairs span, and random ones, the map kept or learnt anew; "forecast" compares what
 the pairs say of the error, each left out in turn, with the truth. Nothing is tuned;
-all numbers are means over five draws with their standard deviation.
+all numbers are means over three draws with their standard deviation.
 """
 
 import argparse
@@ -49,7 +49,7 @@ from skalign.metrics import jackknife_interval
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
 RESULTS = HERE / "results" / "embedding_switch.csv"
-N_DRAWS, N_QUERIES, N_PAIRS, K = 5, 500, 60, 10
+N_DRAWS, N_QUERIES, N_PAIRS, K = 3, 500, 60, 10
 MAPS = {
     "least squares": partial(LinearAligner, alpha=0.0),
     "ridge": LinearAligner,
