@@ -309,7 +309,7 @@ def print_tables():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, "all"], default="all")
     parser.add_argument("--tables", action="store_true", help="print, measure nothing")
     torch.set_num_threads(1)
     # skada counts on a default of torch.utils.data that is about to go.
@@ -318,7 +318,7 @@ def main():
     if arguments.tables:
         print_tables()
         return
-    for part in arguments.parts:
+    for part in PARTS if "all" in arguments.parts else arguments.parts:
         for key, run in PARTS[part]():
             key = {"part": part} | {name: str(value) for name, value in key.items()}
             done = []
