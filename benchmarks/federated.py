@@ -12,8 +12,10 @@ loopback. Beside them the same network, 20 epochs, of each client's rows alone, 
 the rows of all clients pooled. (Momentum 0.9 was given up after one seed: clients drift
 so far in an epoch that the mean of their weights does not fit their normalisation.)
 The accuracy is that after the last round, on 1,000 test digits of each client; nothing
-is chosen by it. Runs that are in the table are not measured again, so that one that was
-cut off goes on; delete the table to measure anew.
+is chosen by it. "statistics anew" is the same run, evaluated a second time each round
+with `renew_statistics`, which leaves the training as it is. Runs that are in the table
+are not measured again, so that one that was cut off goes on; delete the table to
+measure anew.
 
 In one more run the process of USPS is killed in round 8 (SIGKILL) and started again in
 round 11; what it takes up is its file of local state.
@@ -36,6 +38,7 @@ import platform
 import socket
 import tempfile
 import time
+from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 
@@ -132,7 +135,19 @@ def run_client(name, seed, share_batch_norm, folder, address):
     """Be a client: the body of a process."""
     from skalign.federated import NetworkClient, join
 
-    client = NetworkClient(
+    class Client(NetworkClient):
+        """Evaluates twice, and leaves the network as it was."""
+
+        def evaluate(self, parameters, config):
+            kept = deepcopy(self.net.module_.state_dict())
+            loss, n_samples, metrics = super().evaluate(parameters, config)
+            self.renew_statistics = True
+            metrics["renewed"] = super().evaluate(parameters, config)[2]["score"]
+            self.renew_statistics = False
+            self.net.module_.load_state_dict(kept)
+            return loss, n_samples, metrics
+
+    client = Client(
         make_net(seed),
         *digits(name, seed),
         name=name,
@@ -165,7 +180,7 @@ def run_server(folder, address, n_least):
 
 
 def federate(seed, share_batch_norm, kill=False):
-    """Return accuracies, client by client and round by round, of a run."""
+    """Return accuracies by what was evaluated, client and round, of a run."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -199,11 +214,14 @@ def federate(seed, share_batch_norm, kill=False):
         for process in clients.values():
             process.join()
         told = json.loads(Path(folder, "history").read_text())
-    return {name: dict(told[f"score of {name}"]) for name in CLIENTS}
+    return {
+        kind: {name: dict(told[f"{key} of {name}"]) for name in CLIENTS}
+        for kind, key in (("", "score"), (", statistics anew", "renewed"))
+    }
 
 
 def alone(seed, pooled):
-    """Return accuracies, client by client, without a server."""
+    """Return accuracies as `federate` does, without a server."""
     parts = {name: digits(name, seed) for name in CLIENTS}
     if pooled:
         X, y = (np.concatenate([part[k] for part in parts.values()]) for k in (0, 1))
@@ -213,7 +231,7 @@ def alone(seed, pooled):
         if not pooled:
             net = make_net(seed, N_ROUNDS).fit(X, y)
         accuracies[name] = {N_ROUNDS: net.score(X_test, y_test)}
-    return accuracies
+    return {"": accuracies}
 
 
 def networks(done):
@@ -222,11 +240,11 @@ def networks(done):
     methods = {
         "FedAvg": lambda seed: federate(seed, share_batch_norm=True),
         "FedBN": lambda seed: federate(seed, share_batch_norm=False),
-        killed: lambda seed: federate(seed, share_batch_norm=False, kill=True),
         "each alone": lambda seed: alone(seed, pooled=False),
         "pooled": lambda seed: alone(seed, pooled=True),
+        killed: lambda seed: federate(seed, share_batch_norm=False, kill=True),
     }
-    runs = [(m, seed) for seed in range(3) for m in methods if m != killed or not seed]
+    runs = [(m, seed) for m in methods for seed in range(3 if m != killed else 1)]
     known = {(row["method"], int(row["seed"])) for row in done}
     for method, seed in runs:
         if (method, seed) in known:
@@ -235,8 +253,13 @@ def networks(done):
         accuracies = methods[method](seed)
         seconds = time.perf_counter() - start
         rows = []
-        for name, course in accuracies.items():
-            row = {"method": method, "seed": seed, "client": name}
+        courses = (
+            (method + kind, name, course)
+            for kind, by_client in accuracies.items()
+            for name, course in by_client.items()
+        )
+        for shown, name, course in courses:
+            row = {"method": shown, "seed": seed, "client": name}
             for k in (5, 10, N_ROUNDS):
                 row[f"accuracy_{k}"] = f"{course[k]:.4f}" if k in course else ""
             missed = sorted(set(range(1, N_ROUNDS + 1)) - set(course))

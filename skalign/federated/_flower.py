@@ -78,6 +78,13 @@ class NetworkClient(NumPyClient):
     share_batch_norm : bool, default=False
         Whether batch normalisation is shared: True is federated averaging, False is
         FedBN, see :func:`~skalign.deep.split_state`. The same at all clients.
+    renew_statistics : bool, default=False
+        Whether running means and variances of batch normalisation are taken anew before
+        each evaluation, in one pass over the batches of `X`, as AdaBN [1]_ does for a
+        new domain. Statistics kept by a client belong to its weights before the server
+        took their mean, and can be far off after it. Training is the same either way,
+        since it normalises by the batch at hand. False, because federated averaging and
+        FedBN are published without it. Needs a module that takes one array.
     state_path : str or path-like, default=None
         File for the local part of the network, written after each round and read at the
         start, so that a client that was stopped comes back with its own normalisation.
@@ -85,6 +92,11 @@ class NetworkClient(NumPyClient):
     See Also
     --------
     join : Connects it to a server.
+
+    References
+    ----------
+    .. [1] Y. Li, N. Wang, J. Shi, X. Hou and J. Liu, "Adaptive batch normalization for
+       practical domain adaptation", Pattern Recognition 80, 2018, pp. 109-117.
     """
 
     def __init__(
@@ -97,6 +109,7 @@ class NetworkClient(NumPyClient):
         *,
         name,
         share_batch_norm=False,
+        renew_statistics=False,
         state_path=None,
     ):
         self.net = net
@@ -104,6 +117,7 @@ class NetworkClient(NumPyClient):
         self.X_test, self.y_test = X_test, y_test
         self.name = name
         self.share_batch_norm = share_batch_norm
+        self.renew_statistics = renew_statistics
         self.state_path = None if state_path is None else Path(state_path)
         if not net.initialized_:
             net.initialize()
@@ -171,6 +185,8 @@ class NetworkClient(NumPyClient):
             The score, by `net.score`, and the name of the client.
         """
         self._load(parameters)
+        if self.renew_statistics:
+            self._renew()
         score = float(self.net.score(self.X_test, self.y_test))
         metrics = {"client": self.name, "score": score}
         return 1 - score, len(self.y_test), metrics
@@ -181,6 +197,15 @@ class NetworkClient(NumPyClient):
         load_shared_arrays(
             self.net.module_, parameters, share_batch_norm=self.share_batch_norm
         )
+
+    def _renew(self):
+        import torch
+        from torch.optim.swa_utils import update_bn
+
+        with torch.random.fork_rng():  # an evaluation must not change the training
+            # The batches of training: shuffled, if those are.
+            batches = self.net.get_iterator(self.net.get_dataset(self.X), training=True)
+            update_bn(batches, self.net.module_, device=self.net.device)
 
     def _local(self):
         from skalign.deep import split_state

@@ -27,7 +27,7 @@ def make_rows(shift, n_samples=120):
     return X.astype(np.float32), y.astype(np.int64)
 
 
-def make_net(max_epochs=3):
+def make_net(max_epochs=3, **settings):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     layers = [nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)]
@@ -39,6 +39,7 @@ def make_net(max_epochs=3):
         max_epochs=max_epochs,
         train_split=None,
         verbose=0,
+        **settings,
     )
 
 

@@ -20,14 +20,15 @@ pytest.importorskip("flwr", reason="flwr is not installed: skalign[federated]")
 pytest.importorskip("torch", reason="torch is not installed: skalign[deep]")
 pytest.importorskip("skorch", reason="skorch is not installed: skalign[deep]")
 
+import torch
 from flwr.common import EvaluateRes, FitRes, Status, ndarrays_to_parameters
 from flwr.server.strategy import FedAvg
 
 from skalign.deep import split_state
-from skalign.federated import SoundUpdates, join, metrics_by_client
+from skalign.federated import NetworkClient, SoundUpdates, join, metrics_by_client
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the processes, too
-from federated_workers import make_client, run_client, run_server
+from federated_workers import make_client, make_net, make_rows, run_client, run_server
 
 
 def _train(clients, n_rounds=3):
@@ -65,6 +66,53 @@ def test_a_client_goes_on_from_what_the_server_sent(tmp_path):
     assert (n_samples, metrics) == (120, {"client": "a"})
     loss, n_samples, metrics = client.evaluate(sent, {})
     assert (loss, n_samples) == (1 - metrics["score"], 120)
+
+
+@pytest.mark.parametrize("share_batch_norm", [False, True])
+def test_renewed_statistics_are_those_of_the_rows_under_the_shared_weights(
+    tmp_path, share_batch_norm
+):
+    client, kept = (
+        make_client(name, tmp_path, 5.0, share_batch_norm=share_batch_norm)
+        for name in "ab"
+    )
+    client.renew_statistics = True
+    arrays = client.get_parameters({})
+    arrays[0] = -arrays[0]  # far from the weights that statistics were taken of
+    arrays[1] += 3
+    for each in (client, kept):
+        each.evaluate(arrays, {})
+    first, batch_norm = client.net.module_[:2]
+    hidden = first(torch.from_numpy(client.X)).detach()
+    of_batches = [batch.var(dim=0) for batch in hidden.split(24)]
+    assert_allclose(batch_norm.running_mean, hidden.mean(dim=0), rtol=1e-5)
+    assert_allclose(batch_norm.running_var, sum(of_batches) / 5, rtol=1e-4)
+    assert_array_equal(kept.net.module_[1].running_mean, 0)
+    assert batch_norm.momentum == kept.net.module_[1].momentum
+
+
+def test_renewed_statistics_lift_a_client_whose_own_ones_are_stale(tmp_path):
+    clients = [make_client(name, tmp_path, 5.0) for name in "ab"]
+    arrays = _train(clients)
+    arrays[1] += 3  # the server's mean has moved
+    clients[1].renew_statistics = True
+    stale, renewed = (c.evaluate(arrays, {})[2]["score"] for c in clients)
+    assert stale < 0.9 < renewed
+
+
+def test_renewing_statistics_leaves_the_training_as_it_is(tmp_path):
+    X, y = make_rows(5.0)
+    updates = []
+    for renew in (False, True):
+        net = make_net(iterator_train__shuffle=True)
+        client = NetworkClient(net, X, y, X, y, name="a", renew_statistics=renew)
+        arrays = client.get_parameters({})
+        for _ in range(2):
+            arrays, *_ = client.fit(arrays, {})
+            client.evaluate(arrays, {})
+        updates.append(arrays)
+    for one, other in zip(*updates, strict=True):
+        assert_array_equal(one, other)
 
 
 def test_a_client_that_comes_back_has_its_own_normalisation(tmp_path):
