@@ -62,6 +62,8 @@ CLIENTS = ("mnist", "usps", "mnist inverted", "mnist blurred")
 N_ROWS, N_TEST, N_ROUNDS = 1000, 1000, 20
 KILLED, KILLED_IN, BACK_IN = "usps", 8, 11
 DELTA = 1e-5
+# What processes import, once for all of them; optimizers import torch._dynamo.
+PRELOADED = ["skorch", "torch._dynamo", "skalign.deep", "skalign.federated._flower"]
 
 
 def to_16(images):
@@ -185,7 +187,7 @@ def federate(seed, share_batch_norm, kill=False):
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["torch", "skorch", "skalign.federated._flower"])
+    processes.set_forkserver_preload(PRELOADED)
 
     def start(function, *args):
         process = processes.Process(target=function, args=args, daemon=True)

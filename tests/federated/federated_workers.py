@@ -18,6 +18,8 @@ from skalign.federated import (
     serve,
 )
 
+PATIENCE = 300  # seconds: for machines under load, and the end of what hangs
+
 
 def make_rows(shift, n_samples=120):
     """Three classes, seen by each client at another place."""
@@ -58,7 +60,7 @@ class StuckClient(NetworkClient):
         self.n_rounds += 1
         if self.n_rounds == 2:
             self.state_path.with_suffix(".stuck").touch()
-            time.sleep(100)
+            time.sleep(2 * PATIENCE)
         return super().fit(parameters, config)
 
 
@@ -83,7 +85,7 @@ KINDS = {kind.__name__: kind for kind in (NetworkClient, StuckClient, MalformedC
 
 
 def run_client(name, folder, address, shift=0.0, kind="NetworkClient"):
-    join(make_client(name, folder, shift, KINDS[kind]), address=address)
+    join(make_client(name, folder, shift, KINDS[kind]), address=address, wait=PATIENCE)
 
 
 def run_server(folder, address, n_clients, n_rounds):
@@ -99,7 +101,10 @@ def run_server(folder, address, n_clients, n_rounds):
         fit_metrics_aggregation_fn=metrics_by_client,
     )
     history = serve(
-        SoundUpdates(strategy), address=address, n_rounds=n_rounds, round_timeout=100
+        SoundUpdates(strategy),
+        address=address,
+        n_rounds=n_rounds,
+        round_timeout=PATIENCE,
     )
     told = {"scores": history.metrics_distributed, "telemetry": _telemetry()}
     Path(folder, "history.json").write_text(json.dumps(told))

@@ -28,7 +28,14 @@ from skalign.deep import split_state
 from skalign.federated import NetworkClient, SoundUpdates, join, metrics_by_client
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the processes, too
-from federated_workers import make_client, make_net, make_rows, run_client, run_server
+from federated_workers import (
+    PATIENCE,
+    make_client,
+    make_net,
+    make_rows,
+    run_client,
+    run_server,
+)
 
 
 def _train(clients, n_rounds=3):
@@ -226,7 +233,7 @@ def test_failures_and_results_that_are_none_are_told(caplog):
     assert any("client 1 (1) in round 3" in m for m in caplog.messages)
 
 
-def _wait_for(condition, process, seconds=100):
+def _wait_for(condition, process, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it takes too long"
@@ -241,13 +248,19 @@ def run(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    # A process that has imported all of it, and that the others are forked from.
+    # A process that has imported all of it, and that the others are forked from;
+    # optimizers import torch._dynamo.
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["torch", "skorch", "skalign.federated._flower"])
+    processes.set_forkserver_preload(
+        ["skorch", "torch._dynamo", "skalign.deep", "skalign.federated._flower"]
+    )
+
+    started = []
 
     def start(function, *args):
         process = processes.Process(target=function, args=args, daemon=True)
         process.start()
+        started.append(process)
         return process
 
     server = start(run_server, str(folder), address, 4, 3)
@@ -265,9 +278,9 @@ def run(tmp_path_factory):
         clients["c"].kill()
         clients["c"].join()
         back = start(run_client, "c", str(folder), address, -3.0)
-        server.join(100)
+        server.join(PATIENCE)
         for process in (back, clients["a"], clients["b"], clients["d"]):
-            process.join(10)
+            process.join(PATIENCE)
         yield SimpleNamespace(
             exit_codes={
                 "server": server.exitcode,
@@ -278,7 +291,7 @@ def run(tmp_path_factory):
             log=(folder / "server.log").read_text().splitlines(),
         )
     finally:
-        for process in (server, *clients.values()):
+        for process in started:
             process.kill()
 
 
@@ -287,16 +300,13 @@ def test_a_run_outlives_a_client_that_is_killed(run):
         "server": 0, "a": 0, "b": 0, "c": -9, "d": 0, "back": 0
     }  # fmt: skip
     scores = run.history["scores"]
-    assert {k for k, told in scores.items() if len(told) == 3} >= {
-        "score of a",
-        "score of b",
-        "score of c",
-    }
-    assert [told_in for told_in, _ in scores["score of c"]] == [1, 2, 3]
+    rounds = {key: [told_in for told_in, _ in told] for key, told in scores.items()}
+    assert rounds["score of a"] == rounds["score of b"] == [1, 2, 3]
+    assert {1, 3} <= set(rounds["score of c"])  # killed in round 2
     assert all(told[-1][1] > 0.9 for told in scores.values())
     failed = [line for line in run.log if "A client failed" in line]
-    assert len(failed) == 1
-    assert "in round 2" in failed[0]
+    assert failed
+    assert all("in round 2" in line for line in failed)
 
 
 def test_a_client_that_sends_rubbish_is_left_out_of_each_round(run):
