@@ -2,7 +2,7 @@
 
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import MMDRisk
@@ -19,6 +19,11 @@ class MMDClassifier(DomainClassifier):
     ----------
     weight : float, default=1.0
         Of the penalty. The sum is divided by it where it is above 1.
+
+    gammas : "scaled" or sequence of float, default="scaled"
+        Of the kernels. "scaled" follows the distances in a batch, so that shrinking all
+        features gains nothing; fixed numbers, such as DomainBed's 0.001, 0.01, ...,
+        1000, can end in features that are all the same.
 
     module, hidden_layer_sizes, image_shape, lr, weight_decay, batch_size, max_epochs, \
             steps_per_epoch, early_stopping, validation_fraction, n_iter_no_change, \
@@ -76,6 +81,7 @@ class MMDClassifier(DomainClassifier):
     _parameter_constraints = {
         **DomainClassifier._parameter_constraints,
         "weight": [Interval(Real, 0, None, closed="left")],
+        "gammas": [StrOptions({"scaled"}), "array-like"],
     }
 
     _takes_unlabeled = True
@@ -84,6 +90,7 @@ class MMDClassifier(DomainClassifier):
         self,
         weight=1.0,
         *,
+        gammas="scaled",
         module=None,
         hidden_layer_sizes=(128, 128),
         image_shape=None,
@@ -101,6 +108,7 @@ class MMDClassifier(DomainClassifier):
         random_state=None,
     ):
         self.weight = weight
+        self.gammas = gammas
         super().__init__(
             module=module,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -120,4 +128,4 @@ class MMDClassifier(DomainClassifier):
         )
 
     def _objective(self, module, n_steps):
-        return MMDRisk(self._risk, self.weight)
+        return MMDRisk(self._risk, self.weight, gammas=self.gammas)

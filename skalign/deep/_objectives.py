@@ -132,10 +132,14 @@ class CORALRisk(PenalizedRisk):
 
 
 class MMDRisk(PenalizedRisk):
-    """With the maximum mean discrepancy of the features."""
+    """With the maximum mean discrepancy of the features, as of :func:`mmd_penalty`."""
+
+    def __init__(self, risk, weight, n_warmup=0, gammas="scaled"):
+        super().__init__(risk, weight, n_warmup)
+        self.gammas = gammas
 
     def penalty(self, features, logits, y, sizes, risks):
-        return mmd_penalty(features.split(sizes))
+        return mmd_penalty(features.split(sizes), self.gammas)
 
 
 class DANNRisk(PenalizedRisk):

@@ -88,19 +88,34 @@ def mmd_penalty(features, gammas=RBF_GAMMAS):
     Parameters
     ----------
     features : sequence of Tensor of shape (batch, n_features)
-    gammas : sequence of float
-        Of the kernels ``exp(-gamma * ||x - y||^2)``.
+    gammas : "scaled" or sequence of float
+        Of the kernels ``exp(-gamma * ||x - y||^2)``. "scaled": 1/4, 1/2, 1, 2 and 4
+        over the mean squared distance of all rows, without a gradient through that
+        mean [2]_. The numbers of the default are those of DomainBed.
 
     Returns
     -------
     penalty : Tensor of shape ()
         The biased estimate, not negative but for rounding.
 
+    Notes
+    -----
+    With fixed numbers the penalty also falls as all features shrink, which can end in
+    features that are all the same; a scaled one does not see the unit of the features.
+
     References
     ----------
     .. [1] H. Li, S. J. Pan, S. Wang and A. C. Kot, "Domain generalization with
        adversarial feature learning", CVPR 2018, eq. 6.
+    .. [2] M. Long, Y. Cao, J. Wang and M. I. Jordan, "Learning transferable features
+       with deep adaptation networks", ICML 2015, section 3.
     """
+    if isinstance(gammas, str):
+        rows = torch.cat(list(features)).detach()
+        # The mean over all pairs, a row with itself left out.
+        mean = 2 * rows.var(dim=0).sum()
+        mean = mean.clamp(min=torch.finfo(rows.dtype).eps)
+        gammas = [factor / mean for factor in (0.25, 0.5, 1.0, 2.0, 4.0)]
     kernels = {
         (a, b): _rbf_mean(features[a], features[b], gammas)
         for a in range(len(features))

@@ -56,7 +56,7 @@ def test_mean_risk_is_the_mean_of_all_rows(batch):
         (IRMRisk, lambda batch: irm_penalty(
             CrossEntropy().scale_gradients(*batch[1:3]).split(SIZES))),
         (CORALRisk, lambda batch: coral_penalty(batch[0].split(SIZES))),
-        (MMDRisk, lambda batch: mmd_penalty(batch[0].split(SIZES))),
+        (MMDRisk, lambda batch: mmd_penalty(batch[0].split(SIZES), "scaled")),
     ],
 )  # fmt: skip
 def test_environments_weigh_equally_and_the_sum_is_divided(

@@ -93,6 +93,27 @@ def test_mmd_penalty_is_the_sum_of_biased_discrepancies():
     assert_allclose(mmd_penalty([a, b], gammas), expected, rtol=1e-10)
 
 
+def test_scaled_mmd_penalty_does_not_see_the_unit_of_features():
+    a, b = _features()
+    assert_allclose(
+        mmd_penalty([1e-3 * a, 1e-3 * b], "scaled"), mmd_penalty([a, b], "scaled")
+    )
+    assert mmd_penalty([1e-3 * a, 1e-3 * b]) < 0.1 * mmd_penalty([a, b])
+
+
+def test_scaled_mmd_penalty_has_gammas_of_the_mean_distance():
+    a, b = _features()
+    distances = torch.pdist(torch.cat([a, b])) ** 2
+    gammas = [factor / float(distances.mean()) for factor in (0.25, 0.5, 1, 2, 4)]
+    assert_allclose(mmd_penalty([a, b], "scaled"), mmd_penalty([a, b], gammas))
+
+
+def test_scaled_mmd_penalty_of_equal_rows_has_a_gradient():
+    rows = torch.ones(4, 3, requires_grad=True)
+    mmd_penalty([rows[:2], rows[2:]], "scaled").backward()
+    assert torch.isfinite(rows.grad).all()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_etf_penalty_is_the_squared_distance_of_the_metric(seed):
     generator = torch.Generator().manual_seed(seed)

@@ -99,7 +99,11 @@ def test_an_environment_without_labels_does_not_halve_the_risk(batch):
 
 
 @pytest.mark.parametrize(
-    ("objective", "penalty"), [(CORALRisk, coral_penalty), (MMDRisk, mmd_penalty)]
+    ("objective", "penalty"),
+    [
+        (CORALRisk, coral_penalty),
+        (MMDRisk, lambda features: mmd_penalty(features, "scaled")),
+    ],
 )
 def test_a_penalty_takes_all_rows(batch, objective, penalty):
     features, logits, y, sizes = batch
