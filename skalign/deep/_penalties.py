@@ -90,8 +90,8 @@ def mmd_penalty(features, gammas=RBF_GAMMAS):
     features : sequence of Tensor of shape (batch, n_features)
     gammas : "scaled" or sequence of float
         Of the kernels ``exp(-gamma * ||x - y||^2)``. "scaled": 1/4, 1/2, 1, 2 and 4
-        over the mean squared distance of all rows, without a gradient through that
-        mean [2]_. The numbers of the default are those of DomainBed.
+        over the mean squared distance of all rows [2]_. The default numbers are those
+        of DomainBed.
 
     Returns
     -------
@@ -101,7 +101,8 @@ def mmd_penalty(features, gammas=RBF_GAMMAS):
     Notes
     -----
     With fixed numbers the penalty also falls as all features shrink, which can end in
-    features that are all the same; a scaled one does not see the unit of the features.
+    features that are all the same. A scaled one does not see the unit of the features,
+    and as gradients run through the mean distance too, no step gains by shrinking.
 
     References
     ----------
@@ -111,7 +112,7 @@ def mmd_penalty(features, gammas=RBF_GAMMAS):
        with deep adaptation networks", ICML 2015, section 3.
     """
     if isinstance(gammas, str):
-        rows = torch.cat(list(features)).detach()
+        rows = torch.cat(list(features))
         # The mean over all pairs, a row with itself left out.
         mean = 2 * rows.var(dim=0).sum()
         mean = mean.clamp(min=torch.finfo(rows.dtype).eps)

@@ -101,6 +101,12 @@ def test_scaled_mmd_penalty_does_not_see_the_unit_of_features():
     assert mmd_penalty([1e-3 * a, 1e-3 * b]) < 0.1 * mmd_penalty([a, b])
 
 
+def test_scaled_mmd_penalty_gains_nothing_by_shrinking():
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    mmd_penalty([scale * rows for rows in _features()], "scaled").backward()
+    assert abs(scale.grad) < 1e-12
+
+
 def test_scaled_mmd_penalty_has_gammas_of_the_mean_distance():
     a, b = _features()
     distances = torch.pdist(torch.cat([a, b])) ** 2
