@@ -147,7 +147,7 @@ def test_a_module_is_copied_and_goes_on_from_where_it_is(rows):
 def test_a_callable_makes_the_module(rows, kind):
     classifier = rows.fit(kind(module=lambda: nn.Linear(6, 9), max_epochs=1))
     encoder = classifier.net_.module_.encoder
-    network = encoder if kind is ERMClassifier else encoder.body
+    network = encoder if kind is ERMClassifier else encoder.body[0]
     assert isinstance(network, nn.Linear)
 
 
