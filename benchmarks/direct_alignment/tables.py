@@ -60,6 +60,7 @@ class Size:
     seeds: tuple
     latents: tuple
     anchors: tuple  # (latents, anchors)
+    fewest_anchors: tuple  # the same, beyond the paper
     labels: tuple
     garment_anchors: tuple
     elsewhere: tuple  # (dataset, source, target, latents, target latents)
@@ -75,6 +76,7 @@ FULL = Size(
     latents=(2, 10, 30, 50, 100, 150),
     anchors=((2, 10), (2, 50), (10, 50), (10, 100), (30, 100), (30, 300), (50, 100),
              (50, 200), (100, 200), (100, 300)),
+    fewest_anchors=((30, 30), (30, 45), (50, 50), (50, 75), (100, 100), (100, 150)),
     labels=(2, 10, 30, 50),
     garment_anchors=((50, 100), (100, 200)),
     elsewhere=(
@@ -97,6 +99,7 @@ QUICK = Size(
     seeds=(0, 1),
     latents=(2, 10),
     anchors=((2, 10), (10, 20), (10, 50)),
+    fewest_anchors=((10, 10),),
     labels=(2, 10),
     garment_anchors=((10, 20),),
     elsewhere=(("digits", CONV, MLP, 10, 10), ("digits", CONV, CONV, 10, 2)),
@@ -221,6 +224,9 @@ def runs(table, size):
                   product(("linear", "ridge"), SELECTORS)]  # fmt: skip
         methods = [*DIRECT, *chosen, *LATENTIS]
         for latents, anchors in size.anchors:
+            yield from pairs(size.digits, CONV, CONV, latents, anchors, methods)
+        methods = ["linear", "ridge", *chosen]
+        for latents, anchors in size.fewest_anchors:
             yield from pairs(size.digits, CONV, CONV, latents, anchors, methods)
     if table == 4:
         methods = {"same": [*PUBLISHED], "halves": [*LABELS, *NOTHING]}
