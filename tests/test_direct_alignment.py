@@ -78,7 +78,7 @@ def test_more_is_known_is_no_worse_on_average(quick, page):
 
 def test_claims_are_judged_from_the_tables(quick, page):
     found = page.claims(quick / "results")
-    assert len({row["claim"] for row in found}) == len(found) == 13
+    assert len({row["claim"] for row in found}) == len(found) == 14
     assert {row["holds"] for row in found} == {"yes", "no"}
 
 
