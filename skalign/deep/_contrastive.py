@@ -13,7 +13,7 @@ from skalign._validation import atomic, check_pairs
 from skalign.deep._info_nce import InfoNCE
 from skalign.deep._modules import make_encoder
 from skalign.deep._objectives import MeanRisk
-from skalign.deep._stitching import centre_and_scale
+from skalign.deep._stitching import centre_and_scale, scaled
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
 from skalign.paired._canonical import (
     CommonSpaceMixin,
@@ -304,8 +304,8 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
             self.n_components_ = self._n_features_out = self._choose_width(X, y)
         pairs = np.hstack(
             [
-                _scaled(X, self.x_mean_, self.x_scale_),
-                _scaled(y, self.y_mean_, self.y_scale_),
+                scaled(X, self.x_mean_, self.x_scale_),
+                scaled(y, self.y_mean_, self.y_scale_),
             ]
         )
         progress = Progress(self, self.max_epochs, X, y)
@@ -361,11 +361,11 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         return [("*log_scale", {"weight_decay": 0.0})]
 
     def _map(self, X):
-        rows = _scaled(X, self.x_mean_, self.x_scale_)
+        rows = scaled(X, self.x_mean_, self.x_scale_)
         return self._project(rows, self.net_.module_.source, X.dtype)
 
     def _map_target(self, y):
-        rows = _scaled(y, self.y_mean_, self.y_scale_)
+        rows = scaled(y, self.y_mean_, self.y_scale_)
         return self._project(rows, self.net_.module_.target, y.dtype)
 
     def _project(self, rows, head, dtype):
@@ -373,7 +373,3 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
             torch.from_numpy(rows), module=lambda part: (head(part),)
         )
         return projected.cpu().numpy().astype(dtype, copy=False)
-
-
-def _scaled(rows, mean, scale):
-    return ((rows - mean) / scale).astype(np.float32)

@@ -131,7 +131,7 @@ class MixupClassifier(DomainClassifier):
         return nn.Sequential(*(layers if self.level == "input" else layers[::-1]))
 
     def _make_objective(self, module, n_steps):
-        return self._objective(module, n_steps)
+        return self._objective(module, n_steps)  # one environment is enough
 
     def _objective(self, module, n_steps):
         return MixupRisk(self._risk, module.encoder[self.level == "features"])

@@ -192,8 +192,8 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
             self.x_mean_, self.x_scale_ = centre_and_scale(X)
             self.y_mean_, self.y_scale_ = centre_and_scale(y)
             self._n_features_out = self.n_targets_
-        rows = ((X - self.x_mean_) / self.x_scale_).astype(np.float32)
-        targets = ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
+        rows = scaled(X, self.x_mean_, self.x_scale_)
+        targets = scaled(y, self.y_mean_, self.y_scale_)
         progress = Progress(self, self.max_epochs, X, y)
         self._train(rows, targets, np.zeros(len(rows), dtype=int), progress)
         progress.end()
@@ -222,7 +222,7 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         return self._map(X)
 
     def _map(self, X):
-        rows = ((X - self.x_mean_) / self.x_scale_).astype(np.float32)
+        rows = scaled(X, self.x_mean_, self.x_scale_)
         _, mapped = self.net_.forward_rows(torch.from_numpy(rows))
         mapped = mapped.cpu().numpy().astype(X.dtype, copy=False)
         return (mapped * self.y_scale_ + self.y_mean_).astype(X.dtype, copy=False)
@@ -245,3 +245,8 @@ def centre_and_scale(rows):
     """Mean of the columns, and root mean squared deviation; 1 where that is 0."""
     mean = rows.mean(axis=0, dtype=np.float64)
     return mean, float(np.sqrt(np.mean((rows - mean) ** 2))) or 1.0
+
+
+def scaled(rows, mean, scale):
+    """Rows as a network reads them."""
+    return ((rows - mean) / scale).astype(np.float32)
