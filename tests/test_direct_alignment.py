@@ -52,7 +52,7 @@ def test_quick_run_fills_every_table_and_draws_it(quick):
         picture = quick / "direct_alignment" / "figures" / f"table_{table}_digits.png"
         assert picture.read_bytes().startswith(b"\x89PNG")
     # 2 networks make 2 ordered pairs; settings x pairs x methods, and own codes.
-    assert counts == [28, 24, 78 + 16, 2 * (8 + 20), 24 + 4, 4 + 4, 32]
+    assert counts == [28, 24, 78 + 16, 2 * (8 + 24), 24 + 4, 4 + 4, 32]
 
 
 def test_second_run_adds_nothing(quick):

@@ -43,7 +43,8 @@ BLOCKS = {
     "4, beyond": (
         ("latents",),
         ["means, ridge", "moments of classes", "ICP, both directions",
-         "ICP, one to one", "nothing, moments", "nothing, Wasserstein-Procrustes"],
+         "ICP, one to one", "ICP, quadratic", "nothing, moments",
+         "nothing, Wasserstein-Procrustes", "nothing, quadratic"],
     ),
     5: (
         ("latents", "anchors", "source", "target"),
@@ -103,9 +104,18 @@ class Table:
         return found[column] / found["baseline"] if column in found else None
 
     def settings(self, names, column):
-        """Where a column was measured across networks, in the order of the table."""
+        """Where a column was measured across networks: by number, else as it came."""
         rows = [row for row in self.rows if row["column"] == column]
-        return list(dict.fromkeys(tuple(row[name] for name in names) for row in rows))
+        found = list(dict.fromkeys(tuple(row[name] for name in names) for row in rows))
+        came = [list(dict.fromkeys(parts)) for parts in zip(*found, strict=True)]
+
+        def place(setting):
+            return [
+                int(part) if part.isdigit() else order.index(part)
+                for part, order in zip(setting, came, strict=True)
+            ]
+
+        return sorted(found, key=place)
 
 
 def cell(values):

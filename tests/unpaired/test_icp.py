@@ -6,6 +6,8 @@ import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures
 
 from skalign import LinearAligner, RigidAligner
 from skalign.unpaired import ClassMeanAligner, ICPAligner, MomentAligner
@@ -152,6 +154,30 @@ def test_the_default_map_depends_on_the_start_and_on_the_rows(make_clouds):
     few.fit(clouds.X[:200], clouds.y[:200], labels=clouds.labels[:200],
             target_labels=clouds.target_labels[:200])  # fmt: skip
     assert not few.aligner_.whiten
+
+
+def test_a_last_stage_that_bends_follows_a_curved_map():
+    rng = np.random.default_rng(0)
+
+    def bend(rows):
+        return rows + rows[:, ::-1] ** 2
+
+    def quarters(rows):
+        return (rows > 0.5) @ [1, 2]
+
+    X, others = rng.beta([2, 3], [3, 2], size=(2, 1600, 2))
+    y = bend(others)  # no row is on both sides
+    quadratic = make_pipeline(PolynomialFeatures(include_bias=False), LinearAligner())
+    schedule = [("covariance", 10), (LinearAligner(), 10)]
+    straight, bent = (
+        ICPAligner(stages, init="identity", matching="assignment", tol=1e-3).fit(
+            X, y, labels=quarters(X), target_labels=quarters(others)
+        )
+        for stages in (schedule, [*schedule, (quadratic, 15)])
+    )
+    errors = [np.mean((icp.transform(X) - bend(X)) ** 2) for icp in (straight, bent)]
+    assert errors[1] < 0.3 * errors[0]
+    assert isinstance(bent.aligner_, type(quadratic))
 
 
 @pytest.mark.parametrize(
