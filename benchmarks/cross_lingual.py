@@ -30,16 +30,13 @@ partners.
 """
 
 import argparse
-import csv
 import os
-import platform
 import time
-from importlib.metadata import version
 from itertools import chain, permutations, product
-from pathlib import Path
 
 import numpy as np
 import torch
+from records import DATA, RESULTS, provenance, read, write
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.preprocessing import normalize
 
@@ -57,9 +54,7 @@ from skalign.metrics import (
     retrieval_scorer,
 )
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-RESULTS = HERE / "results" / "cross_lingual.csv"
+TABLE = RESULTS / "cross_lingual.csv"
 SEED, KS, FOLDS = 0, (1, 5, 10), 3
 RIDGES = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 RANDOM = {"init": "random", "lr": 1e-3, "batch_size": 256, "max_epochs": 50}
@@ -314,8 +309,7 @@ def table(dataset):
         print(dataset, task["source"], task["target"], method, csls, chosen, values)
         key = *task.items(), ("method", method), ("csls", csls or "")
         results.setdefault(key, []).append((chosen, seconds, values))
-    names = ("skalign", "numpy", "scipy", "scikit-learn", "torch")
-    versions = " ".join(f"{name}={version(name)}" for name in names)
+    made_with = provenance("numpy", "scipy", "scikit-learn", "torch")
     for key, runs in results.items():
         chosen, seconds, values = zip(*runs, strict=True)
         yield (
@@ -335,7 +329,7 @@ def table(dataset):
                     " ".join(f"{k}={v}" for k, v in c.items()) for c in chosen
                 )
             }
-            | {"seed": SEED, "versions": versions, "machine": platform.machine()}
+            | {"seed": SEED, **made_with}
             | {"threads": os.environ.get("OMP_NUM_THREADS", "unset")}
             | {"command": f"python benchmarks/cross_lingual.py {dataset}"}
         )
@@ -354,20 +348,11 @@ def main():
     for dataset in DATASETS if "all" in chosen else chosen:
         new = list(table(dataset))
         made = {(row["dataset"], row["method"]) for row in new}
-        rows = []
-        if RESULTS.exists():
-            with RESULTS.open(newline="") as file:
-                rows = [
-                    row
-                    for row in csv.DictReader(file)
-                    if (row["dataset"], row["method"]) not in made
-                ]
-        with RESULTS.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(new[0]))
-            writer.writeheader()
-            writer.writerows(
-                sorted([*rows, *new], key=lambda row: order.index(row["dataset"]))
-            )
+        kept = [
+            row for row in read(TABLE) if (row["dataset"], row["method"]) not in made
+        ]
+        rows = sorted([*kept, *new], key=lambda row: order.index(row["dataset"]))
+        write(TABLE, rows)
 
 
 if __name__ == "__main__":

@@ -29,19 +29,16 @@ had ended at chance on the source.
 """
 
 import argparse
-import csv
-import os
-import platform
 import time
 import warnings
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import torch
-from domain_adaptation import DATA, shrink
+from domain_adaptation import shrink
+from records import DATA, RESULTS, append, provenance, read
 from sklearn.base import clone
 from torch import nn
 
@@ -55,7 +52,7 @@ from skalign import (
 from skalign.datasets import domains_from_folders, load_idx, make_rendered_digits
 from skalign.deep import DomainRandomization, MixStyle, PermutedAdaIN
 
-RESULTS = Path(__file__).resolve().parent / "results" / "digits_adaptation.csv"
+TABLE = RESULTS / "digits_adaptation.csv"
 N_ROWS, BATCH, EPOCHS, SEEDS = 3000, 64, 20, 3
 WEIGHT = 1.0
 RBF_GAMMAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of DomainBed
@@ -184,9 +181,7 @@ def stack(X, X_target):
 
 
 def libraries():
-    try:
-        version("skada")
-    except PackageNotFoundError:
+    if find_spec("skada") is None:
         print("skada is not installed: its rows are left out")
         return {"skalign": with_skalign}
     return {"skalign": with_skalign, "skada": with_skada}
@@ -270,17 +265,9 @@ PARTS = {part.__name__: part for part in (adaptation, style)}
 
 
 def about_the_run(part):
-    names = ("skalign", "torch", "skorch", "scikit-learn", "numpy", "skada")
-    versions = []
-    for name in names:
-        try:
-            versions.append(f"{name}={version(name)}")
-        except PackageNotFoundError:
-            versions.append(f"{name}=absent")
     return {
         "epochs": EPOCHS,
-        "versions": " ".join(versions),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        **provenance("torch", "skorch", "scikit-learn", "numpy", "skada"),
         "threads": torch.get_num_threads(),
         "command": f"python benchmarks/digits_adaptation.py {part}",
     }
@@ -288,8 +275,7 @@ def about_the_run(part):
 
 def print_tables():
     """Print means and standard deviations over seeds, as the tables of the guide."""
-    with RESULTS.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read(TABLE)
     for part in PARTS:
         runs = {}
         for row in (row for row in rows if row["part"] == part):
@@ -325,11 +311,7 @@ def main():
     for part in PARTS if "all" in arguments.parts else arguments.parts:
         for key, run in PARTS[part]():
             key = {"part": part} | {name: str(value) for name, value in key.items()}
-            done = []
-            if RESULTS.exists():
-                with RESULTS.open(newline="") as file:
-                    done = [{k: row[k] for k in key} for row in csv.DictReader(file)]
-            if key in done:
+            if key in [{name: row[name] for name in key} for row in read(TABLE)]:
                 continue
             start = time.process_time()
             source, target = run()
@@ -337,12 +319,7 @@ def main():
             row |= {"cpu_seconds": f"{time.process_time() - start:.1f}"}
             row |= about_the_run(part)
             print(*list(row.values())[:9], sep="; ", flush=True)
-            new = not RESULTS.exists()
-            with RESULTS.open("a", newline="") as file:
-                writer = csv.DictWriter(file, row, lineterminator="\n")
-                if new:
-                    writer.writeheader()
-                writer.writerow(row)
+            append(TABLE, row)
 
 
 if __name__ == "__main__":

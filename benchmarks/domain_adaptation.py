@@ -19,19 +19,16 @@ OptimalTransportAligner. Nothing is chosen by looking at the labels of a target.
 """
 
 import argparse
-import csv
 import json
 import os
-import platform
 import sys
 import time
 import warnings
 from collections import defaultdict
-from importlib.metadata import PackageNotFoundError, version
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
+from records import DATA, HERE, RESULTS, provenance, read, write
 from scipy.linalg import LinAlgWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
@@ -42,9 +39,7 @@ from sklearn.preprocessing import StandardScaler, scale
 import skalign
 from skalign.datasets import load_idx
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-RESULTS, CACHE = HERE / "results", HERE / "cache"
+CACHE = HERE / "cache"
 SEED = 0
 CLASSIFIERS = {
     "1-NN": KNeighborsClassifier(1),
@@ -278,24 +273,9 @@ def measure(dataset, methods):
 
 def about_the_run(dataset):
     """Return what a reader needs to run it again."""
-    versions = {"skalign": skalign.__version__, "python": platform.python_version()}
-    for package in ("numpy", "scipy", "scikit-learn", "POT", "skada"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "absent"
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
     return {
         "seed": SEED,
-        "versions": " ".join(f"{name}={value}" for name, value in versions.items()),
-        "machine": f"{cpu}, {os.cpu_count()} cores",
+        **provenance("numpy", "scipy", "scikit-learn", "POT", "skada"),
         "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         "command": f"python benchmarks/domain_adaptation.py {dataset}",
     }
@@ -336,15 +316,9 @@ def tables(dataset, accuracies, seconds):
 
 def replace_rows(path, dataset, rows):
     """Write rows in place of those of the same data set."""
-    kept = []
-    if path.exists():
-        with path.open(newline="") as file:
-            kept = [row for row in csv.DictReader(file) if row["dataset"] != dataset]
-    rows = sorted(kept + rows, key=lambda row: list(DATASETS).index(row["dataset"]))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    kept = [row for row in read(path) if row["dataset"] != dataset]
+    order = list(DATASETS)
+    write(path, sorted(kept + rows, key=lambda row: order.index(row["dataset"])))
 
 
 def main():
@@ -358,7 +332,6 @@ def main():
     warnings.filterwarnings("ignore", message="Sinkhorn did not converge")
     warnings.simplefilter("ignore", LinAlgWarning)
     methods = all_methods()
-    RESULTS.mkdir(exist_ok=True)
     for dataset in names:
         means, pairs = tables(dataset, *measure(dataset, methods))
         replace_rows(RESULTS / "domain_adaptation.csv", dataset, means)

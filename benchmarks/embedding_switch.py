@@ -23,15 +23,12 @@ all numbers are means over three draws with their standard deviation.
 """
 
 import argparse
-import csv
 import os
-import platform
 import sqlite3
 from functools import cache, partial
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from records import DATA, RESULTS, provenance, read, write
 from scipy.stats import spearmanr
 from sklearn.dummy import DummyRegressor
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
@@ -46,9 +43,7 @@ from skalign.anchors import (
 )
 from skalign.metrics import jackknife_interval
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-RESULTS = HERE / "results" / "embedding_switch.csv"
+TABLE = RESULTS / "embedding_switch.csv"
 N_DRAWS, N_QUERIES, N_PAIRS, K = 3, 500, 60, 10
 MAPS = {
     "least squares": partial(LinearAligner, alpha=0.0),
@@ -251,7 +246,6 @@ def table(part):
             print(part, draw, task, measures, flush=True)
             for name, value in measures.items():
                 found.setdefault((*sorted(task.items()), name), []).append(value)
-    names = ("skalign", "numpy", "scipy", "scikit-learn")
     for (*task, measure), values in found.items():
         yield (
             {"part": part}
@@ -264,8 +258,7 @@ def table(part):
                 "highest": f"{max(values):.4f}",
                 "n_draws": len(values),
                 "seeds": f"0-{N_DRAWS - 1}",
-                "versions": " ".join(f"{name}={version(name)}" for name in names),
-                "machine": platform.machine(),
+                **provenance("numpy", "scipy", "scikit-learn"),
                 "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
                 "command": f"python benchmarks/embedding_switch.py {part}",
             }
@@ -277,14 +270,8 @@ def main():
     parser.add_argument("parts", nargs="*", choices=[*PARTS, "all"], default="all")
     chosen = parser.parse_args().parts
     for part in PARTS if "all" in chosen else chosen:
-        new, rows = list(table(part)), []
-        if RESULTS.exists():
-            with RESULTS.open(newline="") as file:
-                rows = [row for row in csv.DictReader(file) if row["part"] != part]
-        with RESULTS.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(new[0]))
-            writer.writeheader()
-            writer.writerows([*rows, *new])
+        new = list(table(part))
+        write(TABLE, [row for row in read(TABLE) if row["part"] != part] + new)
 
 
 if __name__ == "__main__":

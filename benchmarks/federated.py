@@ -30,21 +30,17 @@ public. Generalised cross-validation ("gcv") does not know of the noise.
 """
 
 import argparse
-import csv
 import json
 import multiprocessing
-import os
-import platform
 import socket
 import tempfile
 import time
 from copy import deepcopy
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from records import DATA, RESULTS, provenance, read, write
 
-import skalign
 from skalign import (
     CORALAligner,
     GaussianOTAligner,
@@ -55,9 +51,6 @@ from skalign import (
 from skalign.datasets import load_idx
 from skalign.federated import client_sums, fit_from_sums, gaussian_noise_scale
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-RESULTS = HERE / "results"
 CLIENTS = ("mnist", "usps", "mnist inverted", "mnist blurred")
 N_ROWS, N_TEST, N_ROUNDS = 1000, 1000, 20
 KILLED, KILLED_IN, BACK_IN = "usps", 8, 11
@@ -382,23 +375,13 @@ def main():
     for table in parser.parse_args().tables:
         packages = ["numpy", "scipy", "scikit-learn"]
         packages += ["torch", "skorch", "flwr"] if table == "networks" else []
-        versions = " ".join(f"{name}={version(name)}" for name in packages)
-        last = {
-            "versions": f"{versions} skalign={skalign.__version__}",
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "command": f"python benchmarks/federated.py {table}",
-        }
+        last = provenance(*packages)
+        last["command"] = f"python benchmarks/federated.py {table}"
         path = RESULTS / TABLES[table]
-        done = []
-        if path.exists():
-            with path.open(newline="") as file:
-                done = list(csv.DictReader(file))
+        done = read(path)
         for rows in globals()[table](done):
             done += [row | last for row in rows]
-            with path.open("w", newline="") as file:
-                writer = csv.DictWriter(file, done[0], lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(done)
+            write(path, done)
             for row in rows:
                 print(*row.values(), flush=True)
 

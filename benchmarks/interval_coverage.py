@@ -17,21 +17,16 @@ many rows. All ways share the resamples of a draw:
 """
 
 import argparse
-import csv
-import os
-import platform
 import time
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from records import RESULTS, append, provenance
 from scipy.stats import norm
 
 from skalign import metrics
 from skalign.metrics._jackknife import values_without
 
-RESULTS = Path(__file__).parent / "results" / "interval_coverage.csv"
 LEVEL = 0.9
 LOW, HIGH = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 
@@ -155,6 +150,7 @@ def main():
         for way, sides in held.items():
             sides = np.array(sides)
             append(
+                RESULTS / "interval_coverage.csv",
                 {
                     "measure": name,
                     "n_samples_x": n,
@@ -168,24 +164,11 @@ def main():
                     "true_value": f"{truth:.5f}",
                     "n_draws": arguments.draws,
                     "n_resamples": arguments.resamples,
-                    "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared",
-                    "versions": " ".join(
-                        f"{p}={version(p)}" for p in ("skalign", "numpy", "scipy")
-                    ),
-                }
+                    **provenance("numpy", "scipy"),
+                },
             )
         shares = {way: f"{np.all(s, axis=1).mean():.3f}" for way, s in held.items()}
         print(n, name, shares, f"{time.process_time() - start:.0f} s", flush=True)
-
-
-def append(record):
-    """Add a row to the table."""
-    fresh = not RESULTS.exists()
-    with RESULTS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(record))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(record)
 
 
 if __name__ == "__main__":

@@ -11,21 +11,18 @@ where a matrix of all pairs would pass scikit-learn's `working_memory`, the row 
 """
 
 import argparse
-import csv
 import os
-import platform
 import time
 import tracemalloc
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from records import RESULTS, append, provenance, read
 
 from skalign import metrics
 from skalign.plotting._axes import COLORS, MARKERS
 
-RESULTS = Path(__file__).parent / "results" / "metrics_cost.csv"
+TABLE = RESULTS / "metrics_cost.csv"
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 N_FEATURES = 32
 GAMMA = 1 / 64
@@ -83,23 +80,13 @@ def cost(measure, X, Y):
     return seconds, peak
 
 
-def read():
-    """Return the records of the table, as far as there is one."""
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open() as file:
-        return list(csv.DictReader(file))
-
-
 def costs(longest):
     """Measure what the table lacks, from few rows to many, and add it row by row."""
-    packages = ("skalign", "numpy", "scipy", "scikit-learn", "POT")
     conditions = {
         "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared",
-        "versions": " ".join(f"{name}={version(name)}" for name in packages),
+        **provenance("numpy", "scipy", "scikit-learn", "POT"),
     }
-    found = {(row["measure"], int(row["n_samples"])): row["seconds"] for row in read()}
+    found = {(row["measure"], int(row["n_samples"])): row["seconds"] for row in read(TABLE)}
     for i, n_samples in enumerate(SIZES):
         for name, measure in MEASURES.items():
             if (name, n_samples) in found:
@@ -119,18 +106,7 @@ def costs(longest):
                 record |= {"seconds": "", "peak_mib": "", "refused": str(error)}
             found[name, n_samples] = record["seconds"]
             print(*record.values(), sep=", ", flush=True)
-            append(record | conditions)
-
-
-def append(record):
-    """Add a row to the table."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    fresh = not RESULTS.exists()
-    with RESULTS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(record))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(record)
+            append(TABLE, record | conditions)
 
 
 def bare_mmd(X, Y):
@@ -163,7 +139,7 @@ def draw():
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    records = [row for row in read() if row["seconds"]]
+    records = [row for row in read(TABLE) if row["seconds"]]
     figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
     for i, name in enumerate(MEASURES):
         own = [record for record in records if record["measure"] == name]
@@ -176,7 +152,7 @@ def draw():
     axes[0].set(xlabel="rows a side", ylabel="seconds of one core")
     axes[1].set(xlabel="rows a side", ylabel="MiB beyond the inputs")
     figure.legend(axes[0].lines, MEASURES, loc="outside right upper", fontsize=8)
-    figure.savefig(RESULTS.with_suffix(".png"), dpi=100)
+    figure.savefig(TABLE.with_suffix(".png"), dpi=100)
 
 
 def main():

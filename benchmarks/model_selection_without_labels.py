@@ -14,16 +14,13 @@ over the pairs of domains.
 """
 
 import argparse
-import os
-import platform
-from importlib.metadata import version
 from itertools import permutations, product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import sklearn
 from joblib import Parallel, delayed
+from records import DATA, RESULTS, provenance
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_validate
@@ -50,8 +47,6 @@ from skalign.unpaired import (
     TransferComponentAligner,
 )
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
 N_ROWS, N_COMPONENTS = 600, 64
 
 SCORERS = {
@@ -183,21 +178,17 @@ def main():
                 tasks.append((dataset, pair, *sides, scaler, aligner, strength))
     results = Parallel(jobs, verbose=1)(delayed(measure)(*task) for task in tasks)
     candidates = pd.DataFrame(results)
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
     candidates.to_csv(
-        folder / "model_selection_candidates.csv", index=False, float_format="%.6f"
+        RESULTS / "model_selection_candidates.csv", index=False, float_format="%.6f"
     )
     summary = summarise(candidates)
     print(summary.round(3).to_string(index=False))
-    packages = ("numpy", "scipy", "scikit-learn", "POT", "skalign")
     summary.assign(
         seed=0,
-        versions=" ".join(f"{name}={version(name)}" for name in packages),
-        machine=f"{platform.machine()}, {os.cpu_count()} cores",
+        **provenance("numpy", "scipy", "scikit-learn", "POT"),
         command="python benchmarks/model_selection_without_labels.py",
     ).to_csv(
-        folder / "model_selection_without_labels.csv", index=False, float_format="%.3f"
+        RESULTS / "model_selection_without_labels.csv", index=False, float_format="%.3f"
     )
 
 

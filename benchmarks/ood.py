@@ -25,20 +25,15 @@ rest. No method is searched, so the budget is equal.
 """
 
 import argparse
-import csv
-import os
-import platform
 import time
 import warnings
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
+from records import DATA, RESULTS, append, provenance, read
 from sklearn.metrics import accuracy_score
 from skorch.callbacks import Callback
 
-import skalign
 from skalign import (
     ERMClassifier,
     GroupDROClassifier,
@@ -50,9 +45,7 @@ from skalign.datasets import make_colored_mnist
 from skalign.deep import partition_environments
 from skalign.metrics import etf_distance
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-TABLE = HERE / "results" / "ood_colored_mnist.csv"
+TABLE = RESULTS / "ood_colored_mnist.csv"
 STEPS = 10  # of an epoch
 FIRST_EPOCH = 5  # an untrained network can score anything on the test environment
 
@@ -215,12 +208,7 @@ def measure(name, seed, width, n_epochs):
         "seconds_partition": f"{found:.1f}",
         "seconds": f"{seconds:.1f}",
         "threads": torch.get_num_threads(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": " ".join(
-            f"{package}={version(package)}"
-            for package in ("scikit-learn", "torch", "skorch", "numpy")
-        )
-        + f" skalign={skalign.__version__}",
+        **provenance("scikit-learn", "torch", "skorch", "numpy"),
     }
 
 
@@ -234,13 +222,10 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    done = set()
-    if TABLE.exists():
-        with TABLE.open(newline="") as file:
-            done = {
-                (row["method"], int(row["seed"]), int(row["width"]), int(row["steps"]))
-                for row in csv.DictReader(file)
-            }
+    done = {
+        (row["method"], int(row["seed"]), int(row["width"]), int(row["steps"]))
+        for row in read(TABLE)
+    }
     for seed in range(options.seeds):
         for name in options.methods:
             if (name, seed, options.width, STEPS * options.epochs) in done:
@@ -248,12 +233,7 @@ def main():
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "After .* rounds")
                 row = measure(name, seed, options.width, options.epochs)
-            new = not TABLE.exists()
-            with TABLE.open("a", newline="") as file:
-                writer = csv.DictWriter(file, row, lineterminator="\n")
-                if new:
-                    writer.writeheader()
-                writer.writerow(row)
+            append(TABLE, row)
             print(*list(row.values())[:14], flush=True)
 
 

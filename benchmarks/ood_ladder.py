@@ -10,28 +10,15 @@ over seeds is "unclear".
 """
 
 import argparse
-import csv
-import os
-from pathlib import Path
 
 import numpy as np
 import torch
+from records import DATA, RESULTS, read, write
 
 from skalign.datasets import make_colored_mnist
 from skalign.deep import DotRegression, SimplexETFHead
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-RESULTS = HERE / "results"
 TABLE = RESULTS / "ood_ladder.csv"
-
-
-def read(name):
-    path = RESULTS / name
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 class Runs:
@@ -233,14 +220,13 @@ def comparisons(digits):
 def main():
     """Write the table."""
     argparse.ArgumentParser(description=main.__doc__).parse_args()
-    digits = read("ood_colored_mnist.csv")
-    pictures = [
-        row for row in read("ood_pictures.csv") if row["data"] == "colored_mnist"
-    ]
+    digits = read(RESULTS / "ood_colored_mnist.csv")
+    pictures = read(RESULTS / "ood_pictures.csv")
+    pictures = [row for row in pictures if row["data"] == "colored_mnist"]
     table = [
         *data_and_simplex(),
         *accuracies(digits, pictures),
-        *partition(read("partition_starts.csv")),
+        *partition(read(RESULTS / "partition_starts.csv")),
         *comparisons(digits),
     ]
     table.sort(key=lambda row: row["step"])
@@ -248,10 +234,7 @@ def main():
         if not isinstance(row["holds"], str):
             row["holds"] = "yes" if row["holds"] else "no"
         print(*row.values(), sep=" | ")
-    with TABLE.open("w", newline="") as file:
-        writer = csv.DictWriter(file, table[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+    write(TABLE, table)
 
 
 if __name__ == "__main__":

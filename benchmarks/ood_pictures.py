@@ -30,20 +30,16 @@ local models that see 8 x 8 pixels, and the digits as they are.
 """
 
 import argparse
-import csv
-import os
-import platform
 import time
 import warnings
 from functools import lru_cache
-from importlib.metadata import version
 
 import numpy as np
 import torch
-from ood import DATA, HERE, Recorder
+from ood import Recorder
+from records import DATA, RESULTS, append, provenance, read
 from torch import nn
 
-import skalign
 from skalign import (
     DANNClassifier,
     DeepCORALClassifier,
@@ -64,7 +60,7 @@ from skalign.datasets import (
 from skalign.deep import partition_environments
 from skalign.metrics import etf_distance
 
-TABLE = HERE / "results" / "ood_pictures.csv"
+TABLE = RESULTS / "ood_pictures.csv"
 STEPS = 40  # between checkpoints
 N_SCORED = 1000  # test rows at most, and half as many for each choice
 CLASSES = [
@@ -224,9 +220,7 @@ def measure(data, name, seed, n_steps):
         "seconds": f"{seconds:.1f}",
         "cpu_seconds": f"{cpu:.1f}",
         "threads": torch.get_num_threads(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": f"skalign={skalign.__version__} "
-        + " ".join(f"{name}={version(name)}" for name in ("torch", "skorch", "numpy")),
+        **provenance("torch", "skorch", "numpy"),
     }
 
 
@@ -240,12 +234,10 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    done = set()
-    if TABLE.exists():
-        with TABLE.open(newline="") as file:
-            for row in csv.DictReader(file):
-                run = row["data"], row["method"], int(row["seed"]), int(row["steps"])
-                done.add(run)
+    done = {
+        (row["data"], row["method"], int(row["seed"]), int(row["steps"]))
+        for row in read(TABLE)
+    }
     for data in options.data or DATASETS:
         n_steps, n_seeds = DATASETS[data]
         n_steps, n_seeds = options.steps or n_steps, options.seeds or n_seeds
@@ -257,12 +249,8 @@ def main():
             for name in methods:
                 if (data, name, seed, n_steps) in done:
                     continue
-                row, new = measure(data, name, seed, n_steps), not TABLE.exists()
-                with TABLE.open("a", newline="") as file:
-                    writer = csv.DictWriter(file, row, lineterminator="\n")
-                    if new:
-                        writer.writeheader()
-                    writer.writerow(row)
+                row = measure(data, name, seed, n_steps)
+                append(TABLE, row)
                 print(*list(row.values())[:14], row["cpu_seconds"], flush=True)
 
 

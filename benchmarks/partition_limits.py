@@ -9,21 +9,16 @@ were found follow each of the two: 1 where they are divided by it.
 """
 
 import argparse
-import csv
-import os
-import platform
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
-import sklearn
 import torch
+from records import RESULTS, provenance, write
 
-import skalign
 from skalign import ERMClassifier, NCFALClassifier
 
-TABLE = Path(__file__).resolve().parent / "results" / "partition_limits.csv"
+TABLE = RESULTS / "partition_limits.csv"
 CASES = {
     "shortcut stronger": (0.75, 0.9, 2),
     "shortcut a little stronger": (0.75, 0.8, 2),
@@ -89,17 +84,12 @@ def main():
                 row[f"{name}_sd"] = f"{values.std(ddof=1):.3f}"
         row |= {
             "seconds": f"{(time.perf_counter() - start) / options.seeds:.1f}",
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "versions": f"skalign={skalign.__version__} torch={torch.__version__} "
-            f"scikit-learn={sklearn.__version__}",
+            **provenance("torch", "scikit-learn"),
             "command": f"python benchmarks/partition_limits.py --seeds {options.seeds}",
         }
         print(*list(row.values())[:14], flush=True)
         table.append(row)
-    with TABLE.open("w", newline="") as file:
-        writer = csv.DictWriter(file, table[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+    write(TABLE, table)
 
 
 if __name__ == "__main__":

@@ -18,23 +18,16 @@ are divided by colour, 0 where they are alike; `gap_shape` is the same of the sh
 """
 
 import argparse
-import csv
-import os
-import platform
 import time
 import warnings
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from records import DATA, RESULTS, append, provenance, read
 
-import skalign
 from skalign.datasets import make_colored_mnist
 from skalign.deep import partition_environments
 
-HERE = Path(__file__).resolve().parent
-DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-TABLE = HERE / "results" / "partition_starts.csv"
+TABLE = RESULTS / "partition_starts.csv"
 # Name: (number of environments, seeds, settings).
 RUNS = {
     "random": (2, 10, None),
@@ -88,30 +81,20 @@ def measure(name, seed):
         "ones": " ".join(f"{y[of].mean():.2f}" for of in parts),
         "seconds": f"{seconds:.1f}",
         "cpu_seconds": f"{cpu:.1f}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": f"skalign={skalign.__version__} "
-        + " ".join(f"{name}={version(name)}" for name in ("scikit-learn", "numpy")),
+        **provenance("scikit-learn", "numpy"),
     }
 
 
 def main():
     """Measure what is not in the table yet."""
     argparse.ArgumentParser(description=main.__doc__).parse_args()
-    done = set()
-    if TABLE.exists():
-        with TABLE.open(newline="") as file:
-            rows = csv.DictReader(file)
-            done = {(row["partition"], int(row["seed"])) for row in rows}
+    done = {(row["partition"], int(row["seed"])) for row in read(TABLE)}
     for name, (_, n_seeds, _) in RUNS.items():
         for seed in range(n_seeds):
             if (name, seed) in done:
                 continue
-            row, new = measure(name, seed), not TABLE.exists()
-            with TABLE.open("a", newline="") as file:
-                writer = csv.DictWriter(file, row, lineterminator="\n")
-                if new:
-                    writer.writeheader()
-                writer.writerow(row)
+            row = measure(name, seed)
+            append(TABLE, row)
             print(*list(row.values())[:11], flush=True)
 
 

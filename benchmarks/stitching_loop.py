@@ -9,21 +9,17 @@ own.
 """
 
 import argparse
-import os
-import platform
 import time
-from pathlib import Path
 
-import numpy as np
 import torch
 from direct_alignment.networks import load_images
+from records import RESULTS, append, provenance
 from torch import nn
-from unpaired_latents import append, decoding_error, load_network
+from unpaired_latents import decoding_error, load_network
 
-import skalign
 from skalign import StitchingRegressor
 
-TABLE = Path(__file__).resolve().parent / "results" / "stitching_loop.csv"
+TABLE = RESULTS / "stitching_loop.csv"
 
 
 def by_hand(X, y, new, n_epochs, seed):
@@ -74,9 +70,7 @@ def main():
             "ours_over_loop": f"{ours / loop:.4f}",
             "seconds_ours": f"{middle - start:.1f}",
             "seconds_loop": f"{time.perf_counter() - middle:.1f}",
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "versions": f"skalign={skalign.__version__} torch={torch.__version__} "
-            f"numpy={np.__version__}",
+            **provenance("torch", "numpy"),
         }
         print(*row.values(), flush=True)
         append(TABLE, row)

@@ -14,23 +14,18 @@ had the seeds 101 and 102.
 """
 
 import argparse
-import csv
-import os
-import platform
 import resource
 import time
 import warnings
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
-import scipy
-import sklearn
 import torch
 from direct_alignment.networks import Network, Recipe, load_images
+from records import RESULTS, append, provenance, read
+from sklearn.base import clone
 from threadpoolctl import threadpool_info
 
-import skalign
 from skalign import (
     ClassMeanAligner,
     ICPAligner,
@@ -39,8 +34,6 @@ from skalign import (
     RigidAligner,
     WassersteinProcrustesAligner,
 )
-
-RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def load_network(dataset, architecture, n_latents, seed):
@@ -136,7 +129,7 @@ def fit(method, known, source, target, at, labels):
     """Return the fitted aligner, the seconds it took and what it warned of."""
     X, y = source.latents[at[0]], target.latents[at[1]]
     aligner, classes = {"pairs": PAIRS, "labels": LABELS, "nothing": NOTHING}[known], {}
-    aligner = sklearn.clone(aligner[method])
+    aligner = clone(aligner[method])
     if known == "labels":
         classes = {"labels": labels[at[0]], "target_labels": labels[at[1]]}
     if known == "pairs":
@@ -149,37 +142,19 @@ def fit(method, known, source, target, at, labels):
     return aligner, seconds, " ".join(str(w.message) for w in caught)
 
 
-def machine():
+def about_the_run():
     """What else a row needs to be judged."""
     threads = max((pool["num_threads"] for pool in threadpool_info()), default=1)
-    packages = (skalign, sklearn, np, scipy, torch)
-    return {
-        "threads": threads,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": " ".join(f"{p.__name__} {p.__version__}" for p in packages),
-    }
-
-
-def append(path, row):
-    """Add a row to a table."""
-    path.parent.mkdir(exist_ok=True)
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    packages = ("scikit-learn", "numpy", "scipy", "torch")
+    return {"threads": threads} | provenance(*packages)
 
 
 def measure(dataset, architecture, n_latents, seeds):
     """Fill the table for one width."""
     path = RESULTS / "unpaired_latents.csv"
-    done = set()
     names = ("dataset", "architecture", "latents", "source", "target", "rows",
              "target_shares", "known", "method")  # fmt: skip
-    if path.exists():
-        with path.open() as file:
-            done = {tuple(row[name] for name in names) for row in csv.DictReader(file)}
+    done = {tuple(row[name] for name in names) for row in read(path)}
     _, labels, images = load_images(dataset)
     images = images[::4]
     networks = {s: load_network(dataset, architecture, n_latents, s) for s in seeds}
@@ -204,7 +179,7 @@ def measure(dataset, architecture, n_latents, seeds):
         row = dict(zip(names, key, strict=True)) | {"ratio": f"{ratio:.4f}"}
         row |= {"seconds": f"{seconds:.2f}", "objective": objective} | found
         row = {k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()}
-        append(path, row | {"warning": doubts} | machine())
+        append(path, row | {"warning": doubts} | about_the_run())
         print(*key, f"{ratio:.3f}", f"{seconds:.1f} s", doubts, flush=True)
 
 
@@ -243,7 +218,7 @@ def speed(n_samples=60_000, n_latents=50):
         "mebibytes_in_all": f"{peak / 1024:.0f}",
     }
     print(row)
-    append(RESULTS / "icp_speed.csv", row | machine())
+    append(RESULTS / "icp_speed.csv", row | about_the_run())
 
 
 def main():

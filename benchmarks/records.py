@@ -1,0 +1,57 @@
+"""Where data and results are, and rows that say what they were measured with."""
+
+import csv
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
+RESULTS = HERE / "results"
+
+
+def provenance(*packages):
+    """Return machine and versions: of skalign, and of other packages by name."""
+    versions = []
+    for name in ("skalign", *packages):
+        try:
+            versions.append(f"{name}={version(name)}")
+        except PackageNotFoundError:
+            versions.append(f"{name}=absent")
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": " ".join(versions),
+    }
+
+
+def read(path):
+    """Return the rows of a table, dicts of strings; none if there is no table."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path, rows):
+    """Write a table anew."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def append(path, row):
+    """Add a row to a table, which must have the same columns, in any order."""
+    if not path.exists():
+        write(path, [row])
+        return
+    with path.open(newline="") as file:
+        columns = next(csv.reader(file))
+    if set(columns) != set(row):
+        raise ValueError(
+            f"{path.name} and the new row differ in {set(columns) ^ set(row)}."
+        )
+    with path.open("a", newline="") as file:
+        csv.DictWriter(file, columns, lineterminator="\n").writerow(row)
