@@ -86,7 +86,9 @@ def costs(longest):
         "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         **provenance("numpy", "scipy", "scikit-learn", "POT"),
     }
-    found = {(row["measure"], int(row["n_samples"])): row["seconds"] for row in read(TABLE)}
+    found = {
+        (row["measure"], int(row["n_samples"])): row["seconds"] for row in read(TABLE)
+    }
     for i, n_samples in enumerate(SIZES):
         for name, measure in MEASURES.items():
             if (name, n_samples) in found:
