@@ -30,7 +30,7 @@ import warnings
 
 import numpy as np
 import torch
-from records import DATA, RESULTS, append, provenance, read
+from records import DATA, RESULTS, append, provenance, read, show
 from sklearn.metrics import accuracy_score
 from skorch.callbacks import Callback
 
@@ -47,6 +47,7 @@ from skalign.metrics import etf_distance
 
 TABLE = RESULTS / "ood_colored_mnist.csv"
 STEPS = 10  # of an epoch
+RULES = ("last", "training", "oracle")
 FIRST_EPOCH = 5  # an untrained network can score anything on the test environment
 
 IRM_WEIGHT, IRM_DECAY, IRM_LR = (
@@ -212,6 +213,16 @@ def measure(name, seed, width, n_epochs):
     }
 
 
+def print_tables():
+    """Print the table of each width and number of steps."""
+    tables = {}
+    for row in read(TABLE):
+        tables.setdefault((row["width"], row["steps"]), []).append(row)
+    for (width, steps), rows in tables.items():
+        print(f"\nwidth {width}, {steps} steps")
+        show(rows, ["environments", "method"], [f"test_{rule}" for rule in RULES])
+
+
 def main():
     """Measure what is not in the table yet."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -220,7 +231,11 @@ def main():
     parser.add_argument("--epochs", type=int, default=50, help="of 10 steps")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tables", action="store_true", help="print, measure nothing")
     options = parser.parse_args()
+    if options.tables:
+        print_tables()
+        return
     torch.set_num_threads(options.threads)
     done = {
         (row["method"], int(row["seed"]), int(row["width"]), int(row["steps"]))

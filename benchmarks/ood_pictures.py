@@ -37,7 +37,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from ood import Recorder
-from records import DATA, RESULTS, append, provenance, read
+from records import DATA, RESULTS, append, provenance, read, show
 from torch import nn
 
 from skalign import (
@@ -224,6 +224,17 @@ def measure(data, name, seed, n_steps):
     }
 
 
+def print_tables():
+    """Print the table of each data set and number of steps."""
+    tables = {}
+    for row in read(TABLE):
+        tables.setdefault((row["data"], row["steps"]), []).append(row)
+    for (data, steps), rows in tables.items():
+        print(f"\n{data}, {steps} steps")
+        columns = ["test_last", "test_training", "test_oracle", "iid_last"]
+        show(rows, ["environments", "method"], columns)
+
+
 def main():
     """Measure what is not in the table yet."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -232,7 +243,11 @@ def main():
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--steps", type=int, help="a multiple of 40")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tables", action="store_true", help="print, measure nothing")
     options = parser.parse_args()
+    if options.tables:
+        print_tables()
+        return
     torch.set_num_threads(options.threads)
     done = {
         (row["data"], row["method"], int(row["seed"]), int(row["steps"]))

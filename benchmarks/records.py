@@ -6,6 +6,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
 RESULTS = HERE / "results"
@@ -55,3 +57,19 @@ def append(path, row):
         )
     with path.open("a", newline="") as file:
         csv.DictWriter(file, columns, lineterminator="\n").writerow(row)
+
+
+def show(rows, names, columns):
+    """Print means and standard deviations over the rows that agree in `names`."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    titles = [*names, *columns, "runs"]
+    print("\n|", " | ".join(titles), "|\n" + "| --- " * len(titles) + "|")
+    for key, group in groups.items():
+        values = np.array([[float(row[name]) for name in columns] for row in group])
+        cells = [
+            f"{of.mean():.1f} ± {of.std(ddof=1):.1f}" if len(of) > 1 else f"{of[0]:.1f}"
+            for of in values.T
+        ]
+        print("|", " | ".join([*key, *cells, str(len(group))]), "|")
