@@ -147,7 +147,9 @@ PUBLISHED = {
         for name, aligner in MAPS.items()
     },
 }
-# For few columns, too: a map that bends. Chosen on networks of seeds 101 and 102.
+# A map that bends, for few columns: chosen on networks of seeds 101 and 102, where it
+# was of no use for 30 columns and more.
+FEW_LATENTS = 10
 QUADRATIC = make_pipeline(PolynomialFeatures(include_bias=False), LinearAligner())
 LABELS = {
     **PUBLISHED,
@@ -248,7 +250,12 @@ def runs(table, size):
     if table == 4:
         methods = {"same": [*PUBLISHED], "halves": [*LABELS, *NOTHING]}
         for latents, rows in product(size.labels, methods):
-            yield from pairs(size.digits, CONV, CONV, latents, 0, methods[rows], rows)
+            chosen = [
+                name
+                for name in methods[rows]
+                if latents <= FEW_LATENTS or "quadratic" not in name
+            ]
+            yield from pairs(size.digits, CONV, CONV, latents, 0, chosen, rows)
     if table == 5:
         for latents, anchors in size.garment_anchors:
             for kinds in ((CONV, MLP), (MLP, CONV)):
@@ -270,14 +277,13 @@ def runs(table, size):
                     size.garments, kind, latents, anchors, ["relative, end to end"]
                 )
     if table == 7:
-        labels = ["means, ridge", "moments of classes", "ICP, both directions"]
+        unpaired = ["means, ridge", "moments of classes", "ICP, both directions",
+                    "nothing, moments", "nothing, Wasserstein-Procrustes"]  # fmt: skip
         for dataset, *kinds, latents, target_latents in size.elsewhere:
             widths = (latents, target_latents)
             methods = [*MAPS, "ridge"]
             yield from pairs(dataset, *kinds, widths, 0, methods)
-            yield from pairs(
-                dataset, *kinds, widths, 0, [*labels, *list(NOTHING)[:2]], rows="halves"
-            )
+            yield from pairs(dataset, *kinds, widths, 0, unpaired, rows="halves")
 
 
 def recipes(table, size):
