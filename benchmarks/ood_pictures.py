@@ -97,8 +97,11 @@ METHODS = {
     "NCFAL, no penalty": ("given", NCFALClassifier(penalty="none")),
     "NCFAL, linear head": ("given", NCFALClassifier(
         head="linear", loss="cross_entropy", **LATE)),
+    "NCFAL, weight 1": ("given", NCFALClassifier(weight=1.0, **LATE)),
+    "NCFAL, after half": ("given", NCFALClassifier(warmup=0.5)),
+    "NCFAL, as VREx": ("given", NCFALClassifier(penalty="vrex", weight=10.0, **LATE)),
 }  # fmt: skip
-ABLATIONS = ["VREx, inferred", "NCFAL, no penalty", "NCFAL, linear head"]
+ABLATIONS = ["VREx, inferred", *list(METHODS)[-5:]]
 
 
 def small_network():
