@@ -127,8 +127,8 @@ class NCFALClassifier(DomainClassifier):
 
     weight : float, default=100.0
         Of the penalty. The sum is divided by it where it is above 1. Losses of a small
-        batch differ by chance too, and a large weight on that leaves nothing to learn;
-        with ``batch_size=None`` take 1e4.
+        batch differ by chance too, and a large weight on that leaves nothing to learn:
+        for pictures of ten classes take 1; with ``batch_size=None`` and two, 1e4.
 
     warmup : float or int, default=0.38
         Share of all steps, or number of steps, before `weight` is in force; 1 until
