@@ -22,6 +22,19 @@ def test_of_clusters_far_apart_each_gives_the_row_nearest_to_its_mean():
     assert KMeansAnchors(9).select(X).tolist() == expected
 
 
+def test_any_member_of_a_cluster_has_its_chance():
+    rng = np.random.default_rng(0)
+    X = 100 * np.repeat(np.eye(3), 20, axis=0) + rng.normal(size=(60, 3))
+    draws = [
+        KMeansAnchors(3, member="random", random_state=seed).select(X)
+        for seed in range(100)
+    ]
+    assert np.all(np.array(draws) // 20 == [0, 1, 2])
+    assert len(np.unique(draws)) > 50
+    assert KMeansAnchors(3, member="random").__sklearn_tags__().non_deterministic
+    assert not KMeansAnchors(3).__sklearn_tags__().non_deterministic
+
+
 def test_an_outlier_takes_no_more_than_its_own_anchor():
     rng = np.random.default_rng(0)
     X = np.vstack([rng.normal(size=(200, 4)), [[50.0, 0.0, 0.0, 0.0]]])

@@ -20,7 +20,7 @@ NESTED = [
     FarthestPointAnchors(),
     PivotedQRAnchors(),
 ]
-SELECTORS = [*NESTED, KMeansAnchors()]
+SELECTORS = [*NESTED, KMeansAnchors(), KMeansAnchors(member="random", random_state=0)]
 
 every_selector = pytest.mark.parametrize("selector", SELECTORS, ids=repr)
 
@@ -146,7 +146,9 @@ def test_a_path_refuses_what_the_parameter_refuses(selector, n_anchors, rows):
 @every_selector
 def test_only_what_draws_without_a_seed_is_tagged_non_deterministic(selector):
     unseeded = clone(selector).set_params(random_state=None)
-    draws = isinstance(selector, RandomAnchors | ClassBalancedAnchors)
+    draws = isinstance(selector, RandomAnchors | ClassBalancedAnchors) or (
+        getattr(selector, "member", None) == "random"
+    )
     assert get_tags(unseeded).non_deterministic == draws
     seeded = clone(selector).set_params(random_state=3)
     assert not get_tags(seeded).non_deterministic
