@@ -52,7 +52,7 @@ def test_quick_run_fills_every_table_and_draws_it(quick):
         picture = quick / "direct_alignment" / "figures" / f"table_{table}_digits.png"
         assert picture.read_bytes().startswith(b"\x89PNG")
     # 2 networks make 2 ordered pairs; settings x pairs x methods, and own codes.
-    assert counts == [28, 24, 78 + 16, 2 * (8 + 24), 24 + 4, 4 + 4, 32]
+    assert counts == [28, 24, 84 + 18, 2 * (8 + 24), 28 + 4, 8 + 4, 32]
 
 
 def test_second_run_adds_nothing(quick):
@@ -78,7 +78,7 @@ def test_more_is_known_is_no_worse_on_average(quick, page):
 
 def test_claims_are_judged_from_the_tables(quick, page):
     found = page.claims(quick / "results")
-    assert len({row["claim"] for row in found}) == len(found) == 14
+    assert len({row["claim"] for row in found}) == len(found) == 15
     assert {row["holds"] for row in found} == {"yes", "no"}
 
 

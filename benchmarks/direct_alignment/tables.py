@@ -10,7 +10,7 @@ import time
 import warnings
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.metadata import version
 from itertools import permutations, product
 from pathlib import Path
@@ -185,6 +185,8 @@ SELECTORS = {
     "k-means": KMeansAnchors,
     "farthest point": FarthestPointAnchors,
     "pivoted QR": PivotedQRAnchors,
+    # Chosen on the networks of seeds 101 and 102, too.
+    "k-means, any member": partial(KMeansAnchors, member="random"),
 }
 LATENTIS = [f"latentis, {name}" for name in ("affine", "linear", "l-ortho", "ortho")]
 STITCHING = {f"stitching, k={k}": k for k in (1, 2, 4)}
@@ -239,8 +241,10 @@ def runs(table, size):
             yield from own(size.digits, CONV, latents, anchors, methods)
             yield from pairs(size.digits, CONV, CONV, latents, anchors, methods)
     if table == 3:
-        chosen = [f"{map_}, anchors by {name}" for map_, name in
-                  product(("linear", "ridge"), SELECTORS)]  # fmt: skip
+        rules = ("k-means", "farthest point", "pivoted QR")
+        chosen = [f"{map_}, anchors by {rule}" for map_, rule in
+                  product(("linear", "ridge"), rules)]  # fmt: skip
+        chosen.append("ridge, anchors by k-means, any member")
         methods = [*DIRECT, *chosen, *LATENTIS]
         for latents, anchors in size.anchors:
             yield from pairs(size.digits, CONV, CONV, latents, anchors, methods)
@@ -260,7 +264,7 @@ def runs(table, size):
         for latents, anchors in size.garment_anchors:
             for kinds in ((CONV, MLP), (MLP, CONV)):
                 methods = [*MAPS, "rigid, scaled", "ridge", "ridge, anchors by k-means"]
-                methods.append("relative decoder")
+                methods += ["relative decoder", "relative decoder, scaled"]
                 yield from pairs(size.garments, *kinds, latents, anchors, methods)
             for kind in (CONV, MLP):
                 yield from own(
@@ -269,9 +273,8 @@ def runs(table, size):
     if table == 6:
         for latents, anchors in size.garment_anchors:
             for kinds in ((CONV, MLP), (MLP, CONV)):
-                yield from pairs(
-                    size.garments, *kinds, latents, anchors, ["relative, end to end"]
-                )
+                methods = ["relative, end to end", "relative, end to end, scaled"]
+                yield from pairs(size.garments, *kinds, latents, anchors, methods)
             for kind in (CONV, MLP):
                 yield from own(
                     size.garments, kind, latents, anchors, ["relative, end to end"]
@@ -290,7 +293,7 @@ def recipes(table, size):
     """Return the networks that a table needs, those that others build on first."""
     found = {}
     for run in runs(table, size):
-        if run.method == "relative, end to end":
+        if run.method.startswith("relative, end to end"):
             changes = {"code": "relative", "n_anchors": run.anchors}
         else:
             changes = {}
@@ -300,7 +303,7 @@ def recipes(table, size):
             # The baseline is the absolute network of the target.
             found.setdefault(Recipe(run.dataset, *side))
             found.setdefault(Recipe(run.dataset, *side, **changes))
-            if run.method == "relative decoder":
+            if run.method.startswith("relative decoder"):
                 found.setdefault(
                     Recipe(run.dataset, *side, "relative decoder", run.anchors)
                 )
@@ -327,7 +330,7 @@ def map_codes(run, size):
     """Return the codes that the target's decoder is to read, that decoder, seconds."""
     seed = 10 * run.source_seed + run.target_seed
     if run.method.startswith("relative"):
-        code = "relative" if run.method.endswith("end to end") else "absolute"
+        code = "relative" if "end to end" in run.method else "absolute"
         changes = {"code": code, "n_anchors": run.anchors} if code == "relative" else {}
         source, target = (
             run.network("source", **changes),
@@ -339,7 +342,11 @@ def map_codes(run, size):
                 "target", code="relative decoder", n_anchors=run.anchors
             )
         start = time.perf_counter()
-        codes = relative(run.anchors).fit(source.latents).transform(source.test_latents)
+        distances = relative(run.anchors).fit(source.latents)
+        codes = distances.transform(source.test_latents)
+        if run.method.endswith("scaled"):
+            own = relative(run.anchors).fit_transform(target.latents)
+            codes *= own.mean() / distances.transform(source.latents).mean()
         return codes, decoder, time.perf_counter() - start
     source, target = run.network("source"), run.network("target")
     start = time.perf_counter()
