@@ -32,6 +32,8 @@ from skalign.deep._risks import CrossEntropy
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
 from skalign.unpaired._progress import Progress
 
+_LOOKED_AT = 1000  # training rows, to see whether anything is learnt
+
 
 class DomainClassifier(
     TrainedMixin,
@@ -134,7 +136,26 @@ class DomainClassifier(
         progress = Progress(self, self._max_epochs(), X, y)
         self._fit(X, y, sample_domain, progress)
         progress.end()
+        if len(self.environments_) > 1:
+            self._warn_if_nothing_is_learnt(X, y)
         return self
+
+    def _warn_if_nothing_is_learnt(self, X, y):
+        """Compare the network on training rows with the most frequent class."""
+        rows = np.flatnonzero(y >= 0)
+        rows = rows[:: max(len(rows) // _LOOKED_AT, 1)]
+        _, logits = self.net_.forward_rows(torch.from_numpy(X[rows]))
+        accuracy = np.mean(logits.argmax(dim=1).cpu().numpy() == y[rows])
+        share = np.bincount(y[rows]).max() / len(rows)
+        if accuracy < share + 2 * np.sqrt(share * (1 - share) / len(rows)):
+            warnings.warn(
+                f"{type(self).__name__} has the class of {accuracy:.0%} of the rows it "
+                f"was trained on, and the most frequent class is that of {share:.0%}: "
+                "it has learnt next to nothing. A lower weight of what is added to "
+                "the risk leaves more to be learnt; else train for longer.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _max_epochs(self):
         return self.max_epochs

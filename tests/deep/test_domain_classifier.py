@@ -1,4 +1,5 @@
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -331,3 +332,14 @@ def test_a_search_with_a_module_and_callbacks_clones_both(rows):
         error_score="raise",
     )
     assert search.fit(rows.X, rows.y).best_params_["lr"] in (0.1, 0.01)
+
+
+def test_a_penalty_that_leaves_nothing_to_learn_is_warned_of(make_rows):
+    X, y, domain = make_rows(600, n_classes=5)
+    settings = {"max_epochs": 20, "batch_size": 16, "random_state": 0}
+    crushed = IRMClassifier(1e6, warmup=0, lr=0.01, **settings)
+    with pytest.warns(UserWarning, match="learnt next to nothing. A lower weight"):
+        crushed.fit(X, y, sample_domain=domain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        IRMClassifier(1.0, lr=0.01, **settings).fit(X, y, sample_domain=domain)
