@@ -32,7 +32,9 @@ from skalign.deep._risks import CrossEntropy
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
 from skalign.unpaired._progress import Progress
 
-_LOOKED_AT = 1000  # training rows, to see whether anything is learnt
+# Training rows that tell whether anything is learnt; the share of what the most
+# frequent class gets wrong that has to be right, beyond two deviations of chance.
+_LOOKED_AT, _LEARNT = 1000, 0.05
 
 
 class DomainClassifier(
@@ -147,7 +149,8 @@ class DomainClassifier(
         _, logits = self.net_.forward_rows(torch.from_numpy(X[rows]))
         accuracy = np.mean(logits.argmax(dim=1).cpu().numpy() == y[rows])
         share = np.bincount(y[rows]).max() / len(rows)
-        if accuracy < share + 2 * np.sqrt(share * (1 - share) / len(rows)):
+        chance = share + 2 * np.sqrt(share * (1 - share) / len(rows))
+        if accuracy < chance + _LEARNT * (1 - share):
             warnings.warn(
                 f"{type(self).__name__} has the class of {accuracy:.0%} of the rows it "
                 f"was trained on, and the most frequent class is that of {share:.0%}: "
