@@ -6,10 +6,11 @@ Steps 1 and 2 are measured here. The others are read from the tables of ``ood.py
 ``ood_pictures.py`` and ``partition_starts.py`` in ``results``: means over the seeds, at
 the largest width and number of steps that all methods of a row were run at, which
 `source` names. A difference of two methods below the larger of both standard deviations
-over seeds is "unclear".
+over seeds is "unclear", and is taken with two seeds at least.
 """
 
 import argparse
+from collections import Counter
 
 import numpy as np
 import torch
@@ -31,12 +32,15 @@ class Runs:
     """
 
     def __init__(self, rows, methods):
+        fewest = min(len(methods), 2)  # a difference of methods needs a spread
         settings = [
-            {(int(row.get("width", 0)), int(row["steps"])) for row in rows
-             if row["method"] == method}
+            Counter((int(row.get("width", 0)), int(row["steps"])) for row in rows
+                    if row["method"] == method)
             for method in methods
         ]  # fmt: skip
-        shared = set.intersection(*settings)
+        shared = set.intersection(
+            *({key for key, n in of.items() if n >= fewest} for of in settings)
+        )
         self.there = bool(shared)
         if not self.there:
             return
