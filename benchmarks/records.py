@@ -59,17 +59,27 @@ def append(path, row):
         csv.DictWriter(file, columns, lineterminator="\n").writerow(row)
 
 
-def show(rows, names, columns):
-    """Print means and standard deviations over the rows that agree in `names`."""
+def _groups(rows, names):
+    """Rows that agree in `names`, by what they agree in."""
     groups = {}
     for row in rows:
         groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return groups
+
+
+def show(rows, settings, names, columns):
+    """Print a table for each of the settings: means and deviations of columns."""
     titles = [*names, *columns, "runs"]
-    print("\n|", " | ".join(titles), "|\n" + "| --- " * len(titles) + "|")
-    for key, group in groups.items():
-        values = np.array([[float(row[name]) for name in columns] for row in group])
-        cells = [
-            f"{of.mean():.1f} ± {of.std(ddof=1):.1f}" if len(of) > 1 else f"{of[0]:.1f}"
-            for of in values.T
-        ]
-        print("|", " | ".join([*key, *cells, str(len(group))]), "|")
+    for setting, table in _groups(rows, settings).items():
+        print(
+            "\n" + ", ".join(f"{k} {v}" for k, v in zip(settings, setting, strict=True))
+        )
+        print("\n|", " | ".join(titles), "|\n" + "| --- " * len(titles) + "|")
+        for key, group in _groups(table, names).items():
+            values = np.array([[float(row[name]) for name in columns] for row in group])
+            cells = [
+                f"{of.mean():.1f} ± {of.std(ddof=1):.1f}" if len(of) > 1
+                else f"{of[0]:.1f}"
+                for of in values.T
+            ]  # fmt: skip
+            print("|", " | ".join([*key, *cells, str(len(group))]), "|")

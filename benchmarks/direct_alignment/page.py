@@ -293,8 +293,8 @@ def claims(results):
                 all(v > 1 for v in change.values()),
             )
 
-    for column in ("rigid", "relative decoder"):
-        name = {"rigid": "rigid maps"}.get(column, "relative decoders")
+    failing = {"rigid": "rigid maps", "relative decoder": "relative decoders"}
+    for column, name in failing.items():
         costs = []
         for setting in five.settings(BLOCKS[5][0], "linear"):
             where = dict(zip(BLOCKS[5][0], setting, strict=True))
