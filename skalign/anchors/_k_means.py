@@ -77,8 +77,8 @@ class KMeansAnchors(AnchorSelector):
     member : {"middle", "random"}, default="middle"
         The row taken from a cluster: the nearest to its mean, or one drawn with equal
         chances. Rows in the middle vary less than all rows do, and so tell less about a
-        linear map: a random member is the better anchor for a map of clean data, by 2
-        to 4 % of the error with one to two anchors a column.
+        linear map: for a map of clean data a random member is the better anchor, by 4
+        to 5 % of the error with one and a half to two anchors a column.
 
     random_state : int, RandomState instance or None, default=None
         Generator of the draw. Not used for rows in the middle.
