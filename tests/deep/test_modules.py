@@ -16,6 +16,18 @@ def test_mlp_flattens_pictures_and_ends_with_a_relu():
     assert (features >= 0).all()
 
 
+def test_mlp_gives_the_same_in_parts_as_at_once():
+    network = MLP(6, (5, 3)).double()
+    X = torch.randn(5000, 6, dtype=torch.double)
+    at_once = nn.Sequential(*network)(X)
+    weights = list(network.parameters())
+    wanted = torch.autograd.grad((at_once**2).sum(), weights)
+    in_parts = network(X)
+    torch.testing.assert_close(in_parts, at_once)
+    gradients = torch.autograd.grad((in_parts**2).sum(), weights)
+    torch.testing.assert_close(gradients, wanted)
+
+
 def test_digits_cnn_has_the_layers_of_domainbed():
     network = DigitsCNN(2)
     convolutions = [layer for layer in network if isinstance(layer, nn.Conv2d)]
