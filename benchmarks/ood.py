@@ -3,7 +3,7 @@
     python benchmarks/ood.py                # full: width 390, 500 steps, 10 seeds
     python benchmarks/ood.py --width 128 --epochs 30 --seeds 3
     python benchmarks/ood.py --methods ERM IRM --jobs 2
-    python benchmarks/ood.py --search       # the weights, on digits of another seed
+    python benchmarks/ood.py --search       # settings, on digits of another seed
 
 Rows are added to ``results/ood_colored_mnist.csv``, one a run; runs that are there are
 not measured again, so a run that was cut off goes on. The data, protocol (a), are the
@@ -24,10 +24,10 @@ epochs of 10 steps from the fifth on:
   environment is seen
 - ``oracle``: best accuracy on the 1,000 test rows
 
-The budget is equal: three weights for each method with a penalty, tried with given
+The budget is equal: five settings of each method with a penalty, tried with given
 environments on one seed that is in no table (``--search``), and the one kept whose last
-step is best by ``found``. Where environments are found, the same weights serve. What
-else there is to set is that of the published code for IRM, for all methods.
+step is best by ``found``. Where environments are found, what was measured on other
+networks serves. What else there is to set is that of the published code for IRM.
 """
 
 import argparse
@@ -38,6 +38,7 @@ import numpy as np
 import torch
 from joblib import Memory, Parallel, delayed
 from records import DATA, HERE, RESULTS, append, provenance, read, show
+from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 from skorch.callbacks import Callback
 
@@ -49,7 +50,7 @@ from skalign import (
     VRExClassifier,
 )
 from skalign.datasets import make_colored_mnist
-from skalign.deep import partition_environments
+from skalign.deep import MLP, partition_environments
 from skalign.metrics import etf_distance
 
 TABLE = RESULTS / "ood_colored_mnist.csv"
@@ -63,25 +64,33 @@ IRM_WEIGHT, IRM_DECAY, IRM_LR = (
     2 * 0.00110794568,
     0.0004898536566546834,
 )
+WEIGHTS = (1e2, 1e3, 1e4, IRM_WEIGHT, 1e6)
 SEARCH = {
-    "NCFAL": (1e2, 1e3, 1e4),
-    "VREx": (1e3, 1e4, 1e5),
-    "IRM": (1e3, 1e4, IRM_WEIGHT),
+    "NCFAL": [
+        {"weight": IRM_WEIGHT, "normalize": False, "loss": "cross_entropy"},
+        {"weight": 1e4, "normalize": False},
+        *({"weight": weight} for weight in WEIGHTS[:3]),
+    ],
+    "IRM": [{"weight": weight} for weight in WEIGHTS],
+    "VREx": [{"weight": weight} for weight in WEIGHTS],
 }
+SLOW = 1e-4
+SHAPE = (2, 14, 14)
+STARTS = {"n_init": 3, "max_iter": 40}
 NCFAL = {"n_network_features": 16, "weight": 1e4}
-# Name: (environments, estimator). "inferred" is one partition a seed, the same for all.
+FOUND = {"penalty": "vrex", "normalize": False}
+# Name: (environments, estimator). "inferred" is one partition a seed, the same for all;
+# "own" is what the estimator finds itself.
 METHODS = {
     "ERM": ("given", ERMClassifier()),
     "IRM": ("given", IRMClassifier(IRM_WEIGHT)),
     "NCFAL": ("given", NCFALClassifier(**NCFAL)),
-    "NCFAL, inferred": ("inferred", NCFALClassifier(
-        penalty="vrex", normalize=False, **NCFAL)),
+    "NCFAL, inferred": ("inferred", NCFALClassifier(**FOUND, **NCFAL)),
     "VREx": ("given", VRExClassifier(1e4)),
     "VREx, inferred": ("inferred", VRExClassifier(1e4)),
     "IRM, inferred": ("inferred", IRMClassifier(IRM_WEIGHT)),
     "equal weight, inferred": ("inferred", VRExClassifier(0)),
-    "NCFAL, random": ("random", NCFALClassifier(
-        penalty="vrex", normalize=False, **NCFAL)),
+    "NCFAL, random": ("random", NCFALClassifier(**FOUND, **NCFAL)),
     "VREx, random": ("random", VRExClassifier(1e4)),
     "GroupDRO": ("given", GroupDROClassifier()),
     "grey": ("grey", ERMClassifier()),
@@ -95,16 +104,28 @@ METHODS = {
     "NCFAL, pixel mask": ("given", NCFALClassifier(mask="pixel", **NCFAL)),
     "NCFAL, pixel mask without noise": ("given", NCFALClassifier(
         mask="pixel", mask_noise=0, **NCFAL)),
+    "NCFAL, separate encoders": ("given", NCFALClassifier(
+        encoder="environment", **NCFAL)),
     "NCFAL, inferred, no penalty": ("inferred", NCFALClassifier(
         penalty="none", normalize=False, **NCFAL)),
+    "NCFAL, inferred, as IRM": ("inferred", NCFALClassifier(
+        penalty="irm", normalize=False, **NCFAL)),
     "NCFAL, inferred, normalised": ("inferred", NCFALClassifier(
         penalty="vrex", normalize=True, **NCFAL)),
-    "NCFAL, inferred, 3": ("inferred 3", NCFALClassifier(
-        penalty="vrex", normalize=False, **NCFAL)),
-    "NCFAL, inferred, 4": ("inferred 4", NCFALClassifier(
-        penalty="vrex", normalize=False, **NCFAL)),
-    "NCFAL, inferred, 5": ("inferred 5", NCFALClassifier(
-        penalty="vrex", normalize=False, **NCFAL)),
+    "NCFAL, inferred, normalised, slow": ("inferred", NCFALClassifier(
+        penalty="vrex", normalize=True, lr=SLOW, **NCFAL)),
+    "NCFAL, inferred, feature mask": ("inferred", NCFALClassifier(
+        mask="feature", **FOUND, **NCFAL)),
+    "NCFAL, inferred, pixel mask": ("inferred", NCFALClassifier(
+        mask="pixel", **FOUND, **NCFAL)),
+    "NCFAL, inferred, mixed channels": ("inferred", NCFALClassifier(
+        mask="channel", mask_lr=100.0, image_shape=SHAPE, **FOUND, **NCFAL)),
+    "NCFAL, own, pixel mask, 3 rounds": ("own", NCFALClassifier(
+        mask="pixel", n_rounds=3, start="random", partition_params=STARTS, **FOUND,
+        **NCFAL)),
+    "NCFAL, inferred, 3": ("inferred 3", NCFALClassifier(**FOUND, **NCFAL)),
+    "NCFAL, inferred, 4": ("inferred 4", NCFALClassifier(**FOUND, **NCFAL)),
+    "NCFAL, inferred, 5": ("inferred 5", NCFALClassifier(**FOUND, **NCFAL)),
 }  # fmt: skip
 
 
@@ -161,11 +182,13 @@ def find(kind, seed):
     else:
         n_environments = int(kind.partition(" ")[2] or 2)
         # Two from random starts, as in the paper; more from the errors of one model.
-        start = {"initial": "random", "n_init": 3} if n_environments == 2 else {}
+        settings = {"max_iter": 40}
+        if n_environments == 2:
+            settings = {"initial": "random", **STARTS}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "After .* rounds")
             environment[rows] = partition_environments(
-                X, y, n_environments, max_iter=40, random_state=seed, **start
+                X, y, n_environments, random_state=seed, **settings
             ).environment
     return environment
 
@@ -190,7 +213,8 @@ def train(estimator, kind, seed, width, n_epochs):
     }
     estimator.set_params(
         hidden_layer_sizes=(width, width),
-        lr=IRM_LR,
+        module=MLP(X.shape[1], (width, width)) if estimator.image_shape else None,
+        lr=SLOW if estimator.lr == SLOW else IRM_LR,
         weight_decay=IRM_DECAY,
         batch_size=None,
         steps_per_epoch=STEPS,
@@ -199,14 +223,17 @@ def train(estimator, kind, seed, width, n_epochs):
         random_state=seed,
     )
     of = rows["train"]
-    estimator.fit(X[of], y[of], sample_domain=environment[of])
+    given = None if kind == "own" else environment[of]
+    estimator.fit(X[of], y[of], sample_domain=given)
+    if kind == "own":
+        environment[of] = estimator.environment_
     course = np.array(estimator.net_.history[:, list(parts)])  # (n_epochs, n_parts)
     return 100 * course.T, digits, X, rows, environment
 
 
 def measure(name, seed, width, n_epochs):
     """Return the row of a run."""
-    kind, estimator = METHODS[name]
+    kind, estimator = METHODS[name][0], clone(METHODS[name][1])
     start = time.perf_counter()
     course, digits, X, rows, environment = train(estimator, kind, seed, width, n_epochs)
     seconds = time.perf_counter() - start
@@ -244,13 +271,22 @@ def measure(name, seed, width, n_epochs):
     }
 
 
-def try_weight(name, weight, width, n_epochs):
-    """Return the row of a weight: accuracy on held-out rows alone."""
-    kind, estimator = METHODS[name]
-    estimator.set_params(weight=weight)
+def spelled(settings):
+    """Settings as one cell of a table."""
+    return " ".join(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in settings.items()
+    )
+
+
+def search(name, settings, width, n_epochs):
+    """Return the row of settings: accuracy on held-out rows alone."""
+    kind, estimator = METHODS[name][0], clone(METHODS[name][1])
+    estimator.set_params(**settings)
     course = train(estimator, kind, SEARCH_SEED, width, n_epochs)[0]
-    row = {"method": name, "weight": weight, "seed": SEARCH_SEED, "width": width}
-    row |= {"steps": STEPS * n_epochs, "train_last": f"{course[0, -1]:.2f}"}
+    row = {"method": name, "settings": spelled(settings), "seed": SEARCH_SEED}
+    row |= {"width": width, "steps": STEPS * n_epochs}
+    row |= {"train_last": f"{course[0, -1]:.2f}"}
     row |= {"held_out_last": f"{course[1, -1]:.2f}"}
     row |= {"held_out_found_last": f"{course[2, -1]:.2f}"}
     return row | provenance("scikit-learn", "torch", "skorch", "numpy")
@@ -272,7 +308,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=50, help="of 10 steps")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--search", action="store_true", help="weights, not methods")
+    parser.add_argument("--search", action="store_true", help="among settings")
     parser.add_argument("--tables", action="store_true", help="print, measure nothing")
     options = parser.parse_args()
     size = options.width, options.epochs
@@ -281,14 +317,14 @@ def main():
         show(read(TABLE), ["width", "steps"], ["environments", "method"], columns)
         return
     if options.search:
-        done = {(row["method"], float(row["weight"])) for row in read(SEARCH_TABLE)}
+        done = {(row["method"], row["settings"]) for row in read(SEARCH_TABLE)}
         tasks = [
-            (name, weight, *size)
-            for name, weights in SEARCH.items()
-            for weight in weights
-            if (name, weight) not in done
+            (name, settings, *size)
+            for name, tried in SEARCH.items()
+            for settings in tried
+            if (name, spelled(settings)) not in done
         ]
-        run(try_weight, tasks, SEARCH_TABLE, options.jobs)
+        run(search, tasks, SEARCH_TABLE, options.jobs)
         return
     done = {
         (row["method"], int(row["seed"]), int(row["width"]), int(row["steps"]))

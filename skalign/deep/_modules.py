@@ -23,7 +23,7 @@ class MLP(nn.Sequential):
     def __init__(self, n_inputs, hidden_layer_sizes):
         layers = [nn.Flatten()]
         for before, after in pairwise([n_inputs, *hidden_layer_sizes]):
-            layers += [nn.Linear(before, after), nn.ReLU()]
+            layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
     def forward(self, X):
@@ -61,7 +61,7 @@ class DigitsCNN(nn.Sequential):
         ):
             layers += [
                 nn.Conv2d(before, after, 3, stride, padding=1),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.GroupNorm(8, after),
             ]
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
