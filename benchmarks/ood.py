@@ -25,8 +25,9 @@ epochs of 10 steps from the fifth on:
 - ``oracle``: best accuracy on the 1,000 test rows
 
 The budget is equal: five settings of each method with a penalty, tried with given
-environments on one seed that is in no table (``--search``), and the one kept whose last
-step is best by ``found``. Where environments are found, what was measured on other
+environments on one seed that is in no table (``--search``,
+``results/ood_colored_mnist_search.csv``), and the one kept whose last step is best by
+``found``. Where environments are found, what was measured on other
 networks serves. What else there is to set is that of the published code for IRM.
 """
 
@@ -97,7 +98,7 @@ def ncfal(settings, **others):
 METHODS = {
     "ERM": ("given", ERMClassifier()),
     "IRM": ("given", IRMClassifier(IRM_WEIGHT)),
-    "VREx": ("given", VRExClassifier(1e4)),
+    "VREx": ("given", VRExClassifier(1e6)),
     "NCFAL": ("given", ncfal(GIVEN)),
     "IRM, inferred": ("inferred", IRMClassifier(IRM_WEIGHT)),
     "VREx, inferred": ("inferred", VRExClassifier(1e4)),
