@@ -150,6 +150,8 @@ def check_domain(sample_domain, X=None):
     check_consistent_length(X, domain)
     if domain.dtype.kind == "f" and np.isnan(domain).any():
         raise ValueError("sample_domain holds NaN.")
+    if domain.dtype.kind == "O" and any(name is None for name in domain):
+        raise ValueError("sample_domain holds None.")
     return domain
 
 

@@ -4,6 +4,7 @@ import copy
 import math
 import warnings
 from abc import ABCMeta, abstractmethod
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -266,9 +267,26 @@ class DomainClassifier(
 
     def _flatten(self, X):
         """Return the shape of a picture, or None, and rows."""
-        if getattr(X, "ndim", 2) != 4:
+        if isinstance(X, list | tuple):
+            X = np.asarray(X)
+        n_axes = getattr(X, "ndim", 2)
+        if n_axes < 3:
             return None, X
-        return tuple(X.shape[1:]), np.asarray(X).reshape(len(X), -1)
+        if n_axes != 4:
+            raise ValueError(
+                "Pictures must be of shape (n_samples, n_channels, height, width); got "
+                f"{tuple(X.shape)}."
+            )
+        shape = tuple(X.shape[1:])
+        if shape[2] in (1, 3, 4) and shape[2] < min(shape[:2]):
+            warnings.warn(
+                f"X of shape {tuple(X.shape)} is read as pictures of {shape[0]} "
+                f"channels and {shape[1]} x {shape[2]} pixels: channels come before "
+                "height and width.",
+                UserWarning,
+                stacklevel=6,
+            )
+        return shape, np.asarray(X).reshape(len(X), -1)
 
     def _check_shape(self, shape, X):
         """Return the shape of a row in force."""
@@ -276,9 +294,12 @@ class DomainClassifier(
         if given is None:
             return shape or (X.shape[1],)
         given = tuple(given)
-        if len(given) != 3:
+        if len(given) != 3 or not all(
+            isinstance(size, Integral) and size >= 1 for size in given
+        ):
             raise ValueError(
-                f"image_shape={given} must be (n_channels, height, width)."
+                f"image_shape={given} must be (n_channels, height, width), each at "
+                "least 1."
             )
         if shape not in (None, given) or math.prod(given) != X.shape[1]:
             came = f"pictures of shape {shape}" if shape else f"{X.shape[1]} columns"

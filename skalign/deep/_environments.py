@@ -111,7 +111,8 @@ def partition_environments(
     cross_fit : bool, default=True
         Judge a row by models fitted to the other half of the rows.
     class_weight : {"balanced"} or None, default="balanced"
-        Weight of rows in a local model.
+        Weight of rows in a local model, or how often they come where its `fit` takes
+        no `sample_weight`.
     tol : float, default=0.002
         Stop when a smaller share of rows changes its environment.
     max_iter : int, default=15
@@ -315,13 +316,13 @@ def _fitted(local_model, X, y, class_weight, rng):
         model.set_params(random_state=rng.randint(2**31 - 1))
     weights = {}
     if class_weight is not None:
-        if not has_fit_parameter(model, "sample_weight"):
-            raise ValueError(
-                "class_weight='balanced' needs a local_model whose fit takes "
-                f"sample_weight; that of {type(model).__name__} does not."
-            )
         counts = np.bincount(y)
-        weights["sample_weight"] = len(y) / (len(counts) * counts[y])
+        if has_fit_parameter(model, "sample_weight"):
+            weights["sample_weight"] = len(y) / (len(counts) * counts[y])
+        else:  # rows of smaller classes come again, as often as needed
+            of_classes = [rng.permutation(np.flatnonzero(y == c)) for c in np.unique(y)]
+            drawn = np.concatenate([np.resize(c, counts.max()) for c in of_classes])
+            X, y = X[drawn], y[drawn]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop early
         return model.fit(X, y, **weights)

@@ -18,9 +18,10 @@ class IRMClassifier(DomainClassifier):
     Parameters
     ----------
     weight : float, default=100.0
-        Of the penalty. The sum is divided by it where it is above 1. The
-        default is that of DomainBed, for batches of 32; with all rows in a batch take
-        about 1e4.
+        Of the penalty. The sum is divided by it where it is above 1. The default is
+        that of DomainBed, for batches of 32, whose penalty is estimated from two halves
+        of a batch so that it is right on average; with all rows in a batch take 1e4 or
+        more.
 
     warmup : float or int, default=0.38
         Share of all steps, or number of steps, before `weight` is in force; 1 until
@@ -129,4 +130,5 @@ class IRMClassifier(DomainClassifier):
         )
 
     def _objective(self, module, n_steps):
-        return IRMRisk(self._risk, self.weight, n_warmup_steps(self.warmup, n_steps))
+        n_warmup = n_warmup_steps(self.warmup, n_steps)
+        return IRMRisk(self._risk, self.weight, n_warmup, self.batch_size is not None)

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from numbers import Integral
 
 import torch
 from torch import nn
@@ -138,9 +139,12 @@ def make_encoder(shape, hidden_layer_sizes):
         If a width is below 1.
     """
     if len(shape) == 1:
-        if any(size < 1 for size in hidden_layer_sizes):
+        if not all(
+            isinstance(size, Integral) and size >= 1 for size in hidden_layer_sizes
+        ):
             raise ValueError(
-                f"hidden_layer_sizes={hidden_layer_sizes} must be at least 1, each."
+                f"hidden_layer_sizes={hidden_layer_sizes} must be at least 1, each, "
+                "and whole numbers."
             )
         return MLP(math.prod(shape), hidden_layer_sizes)
     n_channels, height, width = shape
@@ -151,8 +155,14 @@ def n_outputs(encoder, shape):
     """Width of what `encoder` makes of rows of `shape`."""
     training = encoder.training
     encoder.eval()
-    with torch.no_grad():
-        features = encoder(torch.zeros(2, *shape))
+    try:
+        with torch.no_grad():
+            features = encoder(torch.zeros(2, *shape))
+    except RuntimeError as error:
+        raise ValueError(
+            f"module does not take rows of shape {tuple(shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
     encoder.train(training)
     if features.ndim != 2:
         raise ValueError(

@@ -27,6 +27,7 @@ from skalign.deep._masks import (
     location_network,
 )
 from skalign.deep._modules import Classifier, n_outputs
+from skalign.deep._net import choose_device, seeded
 from skalign.deep._objectives import (
     ETFRisk,
     IRMRisk,
@@ -85,6 +86,7 @@ class NCFALClassifier(DomainClassifier):
 
     local_model : classifier or None, default=None
         Local model of the partition; None is a small network trained for one pass.
+        Pictures come to it as rows, which ``ERMClassifier(image_shape=...)`` takes.
 
     partition_params : dict or None, default=None
         Further settings of :func:`~skalign.deep.partition_environments`:
@@ -388,6 +390,9 @@ class NCFALClassifier(DomainClassifier):
             self._train(X, y, self.environment_, progress, labels=y)
         else:
             self._given = False
+            choose_device(self.device)
+            with seeded(0):  # does it take the rows? Environments are found before
+                n_outputs(self._make_encoder(), self.shape_)
             rng = check_random_state(self.random_state)
             seen, self.environment_ = X.reshape(len(X), -1), None
             for n_left in reversed(range(self.n_rounds)):
@@ -553,9 +558,10 @@ class NCFALClassifier(DomainClassifier):
         penalty = self.penalty
         if penalty == "auto":
             penalty = "irm" if self._given else "vrex"
-        objective = _PENALTIES[penalty](
-            self._risk, self.weight, n_warmup_steps(self.warmup, n_steps)
-        )
+        settings = {"n_warmup": n_warmup_steps(self.warmup, n_steps)}
+        if penalty == "irm":
+            settings["from_sample"] = self.batch_size is not None
+        objective = _PENALTIES[penalty](self._risk, self.weight, **settings)
         if self.f_norm:
             objective = ETFRisk(objective, self.f_norm, module.head.vertices)
         if self.mask_penalty:

@@ -166,10 +166,24 @@ class ResidentNet(NeuralNet):
         loss = float(total) / iterator.n_batches
         self.history.record("train_loss", loss)
         if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss became {loss} in epoch {len(self.history)}: lower lr or the "
-                "weight of the penalty, or scale the features."
-            )
+            self._diverged(f"The loss became {loss}")
+
+    def _diverged(self, what):
+        raise FloatingPointError(
+            f"{what} in epoch {len(self.history)}: lower lr or the weight of the "
+            "penalty, or scale the features."
+        )
+
+    def check_outputs(self, X):
+        """See whether training diverged in its last step, whose loss is of before it.
+
+        Raises
+        ------
+        FloatingPointError
+            If what the module makes of `X` is not finite.
+        """
+        if not all(output.isfinite().all() for output in self.forward_rows(X)):
+            self._diverged("What the network returns became infinite")
 
     def _score(self, held_out):
         losses, scores = [], []

@@ -111,10 +111,15 @@ class PenalizedRisk(nn.Module):
 
 
 class IRMRisk(PenalizedRisk):
-    """With the IRMv1 penalty."""
+    """With the IRMv1 penalty, `from_sample` as of :func:`irm_penalty`."""
+
+    def __init__(self, risk, weight, n_warmup=0, from_sample=False):
+        super().__init__(risk, weight, n_warmup)
+        self.from_sample = from_sample
 
     def penalty(self, features, logits, y, sizes, risks):
-        return irm_penalty(self.risk.scale_gradients(logits, y).split(sizes))
+        of_rows = self.risk.scale_gradients(logits, y).split(sizes)
+        return irm_penalty(of_rows, from_sample=self.from_sample)
 
 
 class VRExRisk(PenalizedRisk):

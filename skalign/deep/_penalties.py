@@ -13,13 +13,18 @@ from torch import nn
 RBF_GAMMAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
-def irm_penalty(scale_gradients):
+def irm_penalty(scale_gradients, *, from_sample=False):
     """Squared derivative of each risk by a factor of the scores, their mean.
 
     Parameters
     ----------
     scale_gradients : sequence of Tensor of shape (batch,)
         Derivative of the loss of each row by a factor of its scores, at 1.
+    from_sample : bool, default=False
+        Whether rows are a sample of those that are meant. The square of the mean of a
+        sample is too large, by the variance of that mean; the product of the means of
+        every other row and of those between them is not, on average [1]_. It can be
+        negative. A single row is squared.
 
     Returns
     -------
@@ -28,10 +33,14 @@ def irm_penalty(scale_gradients):
     References
     ----------
     .. [1] M. Arjovsky, L. Bottou, I. Gulrajani and D. Lopez-Paz, "Invariant risk
-       minimization", arXiv 1907.02893, IRMv1 in section 3.
+       minimization", arXiv 1907.02893, IRMv1 in section 3; the estimate from a sample
+       in appendix D.
     """
-    means = torch.stack([rows.mean() for rows in scale_gradients])
-    return (means**2).mean()
+    halves = [
+        (rows[::2], rows[1::2]) if from_sample and len(rows) > 1 else (rows, rows)
+        for rows in scale_gradients
+    ]
+    return torch.stack([a.mean() * b.mean() for a, b in halves]).mean()
 
 
 def vrex_penalty(risks):

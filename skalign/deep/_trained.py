@@ -17,6 +17,7 @@ from skalign.deep._net import (
     seeded,
 )
 
+_LOOKED_AT = 1000
 TRAINING_CONSTRAINTS = {
     "lr": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -113,6 +114,7 @@ class TrainedMixin(CallbackSupportMixin):
             net.partial_fit(batches)
             if net.within_epoch:  # the user, and no callback, has ended training
                 raise KeyboardInterrupt
+            net.check_outputs(rows[:_LOOKED_AT])
         net.progress = net.train_split = None
         self.net_ = net
         self.n_iter_ = len(self.net_.history)

@@ -219,6 +219,10 @@ def _nan_domain(rows):
     return rows._replace(sample_domain=np.full(len(rows.y), np.nan))
 
 
+def _none_domain(rows):
+    return rows._replace(sample_domain=["a", None] * (len(rows.y) // 2))
+
+
 @every_kind
 @pytest.mark.parametrize(
     ("spoil", "message"),
@@ -228,6 +232,7 @@ def _nan_domain(rows):
         (_nan, "contains NaN"),
         (_short_domain, r"inconsistent numbers of samples: \[240, 239\]"),
         (_nan_domain, "sample_domain holds NaN"),
+        (_none_domain, "sample_domain holds None"),
     ],
 )
 def test_bad_rows_are_refused_before_training(kind, rows, spoil, message):
@@ -254,10 +259,40 @@ def test_without_environments_the_training_is_that_of_erm_and_says_so(kind, rows
     assert_array_equal(classifier.predict_proba(rows.X), expected.predict_proba(rows.X))
 
 
+@every_kind
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_cuda_is_refused_where_there_is_none(rows):
+def test_cuda_is_refused_where_there_is_none(kind, rows):
     with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
-        rows.fit(ERMClassifier(module=Untouched(), device="cuda"))
+        rows.fit(kind(module=Untouched(), device="cuda"))
+
+
+@every_kind
+def test_a_module_that_does_not_take_the_rows_is_refused(kind, rows):
+    message = r"module does not take rows of shape \(6,\): mat1 and mat2 shapes"
+    with pytest.raises(ValueError, match=message):
+        rows.fit(kind(module=MLP(5, (4,))))
+
+
+def test_widths_that_are_no_whole_numbers_are_refused(rows):
+    with pytest.raises(ValueError, match="and whole numbers"):
+        rows.fit(ERMClassifier(hidden_layer_sizes=(1.5,)))
+
+
+def test_pictures_with_channels_last_are_warned_of(pictures):
+    X, y = pictures
+    last = np.repeat(X.transpose(0, 2, 3, 1), 3, axis=3)
+    message = r"shape \(60, 6, 4, 3\) is read as pictures of 6 channels and 4 x 3"
+    with pytest.warns(UserWarning, match=message) as caught:
+        ERMClassifier(max_epochs=1).fit(last, y)
+    assert caught[0].filename == __file__
+
+
+def test_pictures_need_all_axes_and_may_be_lists(pictures):
+    X, y = pictures
+    with pytest.raises(ValueError, match=r"height, width\); got \(60, 6, 4\)"):
+        ERMClassifier().fit(X[:, 0], y)
+    classifier = ERMClassifier(max_epochs=1, random_state=0).fit(X.tolist(), y)
+    assert classifier.shape_ == (1, 6, 4)
 
 
 def test_pictures_of_another_shape_are_refused_at_fit_and_at_predict(pictures):
@@ -269,6 +304,8 @@ def test_pictures_of_another_shape_are_refused_at_fit_and_at_predict(pictures):
         ERMClassifier(image_shape=(1, 5, 5)).fit(X.reshape(60, -1), y)
     with pytest.raises(ValueError, match=r"image_shape=\(6, 4\) must be"):
         ERMClassifier(image_shape=(6, 4)).fit(X.reshape(60, -1), y)
+    with pytest.raises(ValueError, match=r"\(-1, -6, 4\) must be .* at least 1"):
+        ERMClassifier(image_shape=(-1, -6, 4)).fit(X.reshape(60, -1), y)
     classifier = ERMClassifier(max_epochs=1, warm_start=True).fit(X, y)
     turned = X.transpose(0, 1, 3, 2)
     message = r"shape \(1, 4, 6\), but ERMClassifier was fitted to .* \(1, 6, 4\)"

@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
+from skalign import ERMClassifier
 from skalign.deep import partition_environments
 
 
@@ -153,15 +154,41 @@ def test_too_few_rows_of_a_class_are_refused():
         partition_environments(X, y)
 
 
-def test_a_local_model_without_weights_needs_them_switched_off(make_shortcut):
-    X, y, _ = make_shortcut(300)
-    neighbors = KNeighborsClassifier(5)
-    with pytest.raises(ValueError, match="takes sample_weight; that of KNeighbors"):
-        partition_environments(X, y, local_model=neighbors)
+class Counted(KNeighborsClassifier):
+    """Notes how often each class comes."""
+
+    counts = []
+
+    def fit(self, X, y):
+        self.counts.append(np.bincount(y).tolist())
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", None])
+def test_a_local_model_without_weights_is_given_classes_equally(
+    make_shortcut, class_weight
+):
+    X, y, agrees = make_shortcut(600)
+    rare = (y == 0) | (np.arange(600) % 3 == 0)
+    X, y, agrees = X[rare], y[rare], agrees[rare]
+    Counted.counts.clear()
     found = partition_environments(
-        X, y, local_model=neighbors, class_weight=None, tol=1, random_state=0
+        X, y, local_model=Counted(15), class_weight=class_weight, random_state=0
     )
-    assert set(found.environment) == {0, 1}
+    alike = [len(set(counts)) == 1 for counts in Counted.counts]
+    assert all(alike) == (class_weight is not None)
+    if class_weight:
+        share = np.mean(found.environment == agrees)
+        assert max(share, 1 - share) > 0.95
+
+
+def test_a_network_of_the_package_can_be_the_local_model(make_shortcut):
+    X, y, agrees = make_shortcut(1000)
+    X[:, 1] /= 9  # a network wants columns of one size
+    network = ERMClassifier(hidden_layer_sizes=(8,), lr=0.02, max_epochs=3)
+    found = partition_environments(X, y, local_model=network, random_state=0)
+    share = np.mean(found.environment == agrees)
+    assert max(share, 1 - share) > 0.95
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ pytest.importorskip("skorch")
 
 from skalign import ERMClassifier, NCFALClassifier  # noqa: E402
 from skalign.deep import (  # noqa: E402
+    MLP,
     CrossEntropy,
     DotRegression,
     VertexDistance,
@@ -389,6 +390,25 @@ def test_noise_is_doubted(seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(1000, 5)), rng.integers(2, size=1000)
     assert "that were found look like noise" in _doubts(X, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"module": MLP(3, (4,))}, "module does not take rows"),
+        ({"device": "nowhere"}, "device='nowhere' cannot be used"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_environments_are_found(
+    make_shortcut, settings, message
+):
+    class Untouched(Shares):
+        def fit(self, X, y, sample_weight=None):
+            raise AssertionError("a local model was fitted")
+
+    X, y, _ = make_shortcut(500)
+    with pytest.raises(ValueError, match=message):
+        NCFALClassifier(local_model=Untouched(), **settings).fit(X, y)
 
 
 class Shares(ClassifierMixin, BaseEstimator):

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -7,6 +9,7 @@ pytest.importorskip("skorch")
 
 from torch.nn import functional as F  # noqa: E402
 
+from skalign import IRMClassifier, NCFALClassifier  # noqa: E402
 from skalign.deep import (  # noqa: E402
     CORALRisk,
     CrossEntropy,
@@ -65,6 +68,15 @@ def test_environments_weigh_equally_and_the_sum_is_divided(
     expected = _risks(batch).mean() + weight * penalty(batch)
     loss = objective(CrossEntropy(), weight)(*batch)
     assert_allclose(loss, expected / max(weight, 1.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind", [IRMClassifier, partial(NCFALClassifier, penalty="irm")]
+)
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_the_irm_penalty_of_small_batches_is_that_of_a_sample(rows, kind, batch_size):
+    classifier = rows.fit(kind(batch_size=batch_size, max_epochs=1, random_state=0))
+    assert classifier.net_.criterion_.from_sample == (batch_size is not None)
 
 
 def test_a_large_weight_is_in_force_after_the_warmup(batch):

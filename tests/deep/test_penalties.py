@@ -53,6 +53,20 @@ def test_irm_penalty_needs_no_second_pass_for_its_own_gradient():
     assert_allclose(logits.grad, twin.grad, atol=1e-15)
 
 
+def test_irm_penalty_of_a_sample_is_right_on_average():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(200_000, 4, dtype=torch.float64, generator=generator)
+    y = torch.multinomial(logits.softmax(dim=1), 1, generator=generator).squeeze(1)
+    batches = [CrossEntropy().scale_gradients(logits, y).reshape(-1, 32)]
+    # Classes are drawn as the logits say: no factor would lower the risk.
+    sampled = torch.stack([irm_penalty([b], from_sample=True) for b in batches[0]])
+    squared = torch.stack([irm_penalty([b]) for b in batches[0]])
+    error = float(sampled.std()) / len(sampled) ** 0.5
+    assert abs(float(sampled.mean())) < 3 * error
+    assert float(squared.mean()) > 20 * error
+    assert irm_penalty([batches[0][0, :1]], from_sample=True) > 0  # one row is squared
+
+
 def test_vrex_penalty_is_the_variance():
     risks = torch.tensor([0.3, 0.5, 1.0])
     assert_allclose(vrex_penalty(risks), np.var([0.3, 0.5, 1.0]), rtol=1e-6)

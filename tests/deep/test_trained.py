@@ -12,7 +12,12 @@ pytest.importorskip("skorch")
 from skorch.callbacks import Callback  # noqa: E402
 from torch import nn  # noqa: E402
 
-from skalign import ERMClassifier, StitchingRegressor, VRExClassifier  # noqa: E402
+from skalign import (  # noqa: E402
+    ERMClassifier,
+    NCFALClassifier,
+    StitchingRegressor,
+    VRExClassifier,
+)
 from skalign.deep import MLP  # noqa: E402
 from skalign.deep._trained import hold_out  # noqa: E402
 
@@ -170,6 +175,19 @@ def test_a_diverging_loss_names_the_epoch_and_leaves_the_estimator_unfitted(rows
         rows.fit(classifier.set_callbacks(watch))
     assert not watch.open
     assert not [name for name in vars(classifier) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("kind", [ERMClassifier, NCFALClassifier, StitchingRegressor])
+def test_a_last_step_that_diverges_is_noticed(kind, rows):
+    settings = {"batch_size": None, "steps_per_epoch": 1, "max_epochs": 1}
+    estimator = kind(lr=1e30, random_state=0, **settings)
+    domain = {"sample_domain": rows.sample_domain}
+    y = rows.y
+    if kind is StitchingRegressor:
+        y, domain = rows.X, {}
+    with pytest.raises(FloatingPointError, match="returns became infinite in epoch 1"):
+        estimator.fit(rows.X, y, **domain)
+    assert not [name for name in vars(estimator) if name.endswith("_")]
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
