@@ -329,7 +329,8 @@ def main():
     options = parser.parse_args()
     size = options.width, options.epochs
     if options.tables:
-        columns = ["test_last", "test_training", "test_oracle", "train_last"]
+        rules = ("last", "training", "found", "oracle")
+        columns = [*(f"test_{rule}" for rule in rules), "train_last"]
         show(read(TABLE), ["width", "steps"], ["environments", "method"], columns)
         return
     if options.search:

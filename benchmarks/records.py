@@ -76,10 +76,9 @@ def show(rows, settings, names, columns):
         )
         print("\n|", " | ".join(titles), "|\n" + "| --- " * len(titles) + "|")
         for key, group in _groups(table, names).items():
-            values = np.array([[float(row[name]) for name in columns] for row in group])
-            cells = [
-                f"{of.mean():.1f} ± {of.std(ddof=1):.1f}" if len(of) > 1
-                else f"{of[0]:.1f}"
-                for of in values.T
-            ]  # fmt: skip
+            cells = []
+            for name in columns:
+                of = np.array([float(row[name]) for row in group if row[name]])
+                spread = f" ± {of.std(ddof=1):.1f}" if len(of) > 1 else ""
+                cells.append(f"{of.mean():.1f}{spread}" if len(of) else "")
             print("|", " | ".join([*key, *cells, str(len(group))]), "|")
