@@ -73,9 +73,9 @@ plt.show()
 # %%
 # A network needs more pairs
 # --------------------------
-# The same with all pairs there are, and with :class:`~skalign.StitchingRegressor`, which
-# is trained for equally many steps each time. The dashed line is what the decoder makes
-# of its own latents.
+# The same with all pairs there are, and with :class:`~skalign.StitchingRegressor`,
+# which is trained for equally many steps each time. The dashed line is what the decoder
+# makes of its own latents.
 
 numbers = [30, 100, 300, len(train)]
 errors = {"ridge by GCV": [], "stitching network": []}

@@ -118,9 +118,11 @@ class NCFALClassifier(DomainClassifier):
     temperature : float, default=1.0
         Of the cross-entropy.
 
-    normalize : bool or "auto", default="auto"
-        Divide features by their length. "auto" does where environments are given, and
-        not where they are found, as measured on coloured digits.
+    normalize : bool, "batch" or "auto", default="auto"
+        Divide features by their length; "batch" standardises them over the batch
+        before that, as was done for the fixed simplex in [2]_. "auto" divides where
+        environments are given, and not where they are found, as measured on coloured
+        digits.
 
     penalty : {"irm", "vrex", "none", "auto"}, default="auto"
         On the losses of the environments: the squared derivative by a factor of the
@@ -233,6 +235,9 @@ class NCFALClassifier(DomainClassifier):
     ----------
     .. [1] Y. Chen et al., "Neural collapse inspired feature alignment for
        out-of-distribution generalization", NeurIPS 2024.
+    .. [2] Y. Yang et al., "Inducing neural collapse in imbalanced learning: do we
+       really need a learnable classifier at the end of deep neural network?", NeurIPS
+       2022.
 
     Examples
     --------
@@ -263,7 +268,7 @@ class NCFALClassifier(DomainClassifier):
         "head": [StrOptions({"etf", "linear"})],
         "loss": [StrOptions({"dot", "cross_entropy"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
-        "normalize": ["boolean", StrOptions({"auto"})],
+        "normalize": ["boolean", StrOptions({"batch", "auto"})],
         "penalty": [StrOptions({*_PENALTIES, "auto"})],
         "weight": [Interval(Real, 0, None, closed="left")],
         "warmup": [
@@ -521,7 +526,8 @@ class NCFALClassifier(DomainClassifier):
         mask = None
         if self.mask is not None:
             mask = self._for_environments(self.mask_scope, self._make_mask)
-        return Classifier(_MaskedEncoder(body, mask, self.mask, self._normalizes), head)
+        encoder = _MaskedEncoder(body, mask, self.mask, self._normalizes, n_features)
+        return Classifier(encoder, head)
 
     def _for_environments(self, scope, make):
         if scope != "environment":
@@ -577,10 +583,13 @@ class NCFALClassifier(DomainClassifier):
 class _MaskedEncoder(nn.Module):
     """A network to features, and a mask before or after it."""
 
-    def __init__(self, body, mask, place, normalize):
+    def __init__(self, body, mask, place, normalize, n_features):
         super().__init__()
         self.body, self.mask = body, mask
         self.place, self.normalize = place, normalize
+        self.standardize = nn.Identity()
+        if normalize == "batch":
+            self.standardize = nn.BatchNorm1d(n_features)
 
     def before_mask(self, X):
         return self.body(X) if self.place == "feature" else X
@@ -591,4 +600,5 @@ class _MaskedEncoder(nn.Module):
         if self.mask is not None:
             seen = self.mask(seen)
         features = seen if self.place == "feature" else self.body(seen)
+        features = self.standardize(features)
         return F.normalize(features, dim=1) if self.normalize else features

@@ -75,7 +75,7 @@ def test_a_shortcut_is_given_up_with_environments(make_shortcut):
     assert classifier.score(X_turned, y_turned) > 0.75
 
 
-@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("normalize", [False, True, "batch"])
 def test_ten_classes_collapse_to_a_simplex_in_each_environment(normalize):
     X, y = load_digits(return_X_y=True)
     X, y = X[:1000] / 16, y[:1000]
@@ -196,6 +196,7 @@ def test_the_width_of_features_follows_the_classes(make_rows):
         ({}, False, "VRExRisk", VertexDistance),
         ({"normalize": False}, True, "IRMRisk", VertexDistance),
         ({"normalize": True, "penalty": "vrex"}, True, "VRExRisk", DotRegression),
+        ({"normalize": "batch"}, True, "IRMRisk", DotRegression),
         ({"penalty": "none"}, True, "NoPenaltyRisk", DotRegression),
         ({"head": "linear"}, True, "IRMRisk", VertexDistance),
         ({"loss": "cross_entropy"}, True, "IRMRisk", CrossEntropy),
@@ -213,7 +214,7 @@ def test_what_is_made_small(make_shortcut, settings, given, penalty, risk):
 
 @pytest.mark.parametrize("loss", ["dot", "cross_entropy"])
 @pytest.mark.parametrize("head", ["etf", "linear"])
-@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("normalize", [True, False, "batch"])
 def test_every_head_and_loss_learns(rows, head, loss, normalize):
     classifier = NCFALClassifier(
         head=head, loss=loss, normalize=normalize, penalty="none", lr=0.01,
