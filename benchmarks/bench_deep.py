@@ -1,28 +1,27 @@
 """Speed and memory of training, beside a bare torch loop of the same network.
 
-    python benchmarks/bench_deep.py                    # the ratios
+    python benchmarks/bench_deep.py    # the ratios, added to results/deep_speed.csv
     python benchmarks/bench_deep.py --device cuda --batch-size 4096
 
 ``asv run`` follows each time. The loop is what one would write by hand: rows on the
 device, batches by index, Adam, and nothing else. Both are timed in turn in one process,
 from the start of training to its end; a ratio of speeds is that of two neighbours. On a
 CPU it is also given in processor seconds, which other jobs on the machine touch less.
+`bare` and `estimator` are steps a second.
 Peak memory is that of a process which does nothing else, beside that of one which only
 makes the rows.
 """
 
 import argparse
-import os
-import platform
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
 import torch
+from records import RESULTS, append, provenance
 from torch import nn
 from torch.nn import functional as F
 
@@ -67,6 +66,18 @@ class Pictures(Table):
         return nn.Sequential(DigitsCNN(2), nn.Linear(128, 2))
 
 
+class FullBatch(Table):
+    """All rows in each step, as for coloured digits: 90 MiB of rows."""
+
+    n_samples, batch_size, steps = 60_000, None, 6
+
+    def module(self):
+        return nn.Sequential(MLP(392, (390, 390)), nn.Linear(390, 2))
+
+    def estimator(self, **training):
+        return ERMClassifier(hidden_layer_sizes=(390, 390), **training)
+
+
 class Stitching(Table):
     """Three layers between latents of width 30."""
 
@@ -96,7 +107,13 @@ class Stitching(Table):
         return estimator.fit(X, y)
 
 
-TASKS = {"table": Table, "pictures": Pictures, "stitching": Stitching}
+TASKS = {
+    "table": Table,
+    "pictures": Pictures,
+    "stitching": Stitching,
+    "full batch": FullBatch,
+}
+TABLE = RESULTS / "deep_speed.csv"
 
 
 def train_bare(task, X, y, device, n_steps):
@@ -104,14 +121,16 @@ def train_bare(task, X, y, device, n_steps):
     rows, targets = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
     module = task.module().to(device)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    size = task.batch_size * task.n_environments
-    n_batches = len(rows) // size
+    size = (task.batch_size or len(rows)) * task.n_environments
+    n_batches = max(len(rows) // size, 1)
     module.train()
     for step in range(n_steps):
-        if step % n_batches == 0:
+        if step % n_batches == 0 and task.batch_size:
             order = torch.randperm(len(rows)).to(device)
-        at = step % n_batches * size
-        batch = order[at : at + size]
+        batch = slice(None)
+        if task.batch_size:
+            at = step % n_batches * size
+            batch = order[at : at + size]
         optimizer.zero_grad()
         loss = task.loss(module(rows[batch]), targets[batch])
         loss.backward()
@@ -152,7 +171,7 @@ class Training:
         train_estimator(self.task, self.X, self.y, "cpu", self.task.steps)
 
 
-def time_in_turn(task, device, n_steps, repeats):
+def in_turn(task, device, n_steps, repeats):
     """Seconds of the bare loop and the estimator, (repeats, 2), by two clocks."""
     X, y = task.rows()
     both = (train_bare, train_estimator)
@@ -168,11 +187,12 @@ def time_in_turn(task, device, n_steps, repeats):
     return wall, processor
 
 
-def describe(seconds):
-    """Median and quartiles of the ratio of speeds."""
-    ratios = seconds[:, 0] / seconds[:, 1]
-    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
-    return f"{middle:.3f} ({low:.3f}, {high:.3f})"
+def ratios(seconds, name):
+    """Median and quartiles of the ratio of speeds, as columns."""
+    of_turns = seconds[:, 0] / seconds[:, 1]
+    low, middle, high = np.quantile(of_turns, [0.25, 0.5, 0.75])
+    columns = {"": middle, "_low": low, "_high": high}
+    return {f"{name}{key}": f"{value:.3f}" for key, value in columns.items()}
 
 
 def peak_memory(name, which, device, batch_size):
@@ -220,24 +240,23 @@ def main():
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True
     ).stdout.strip()
-    versions = [f"{name} {version(name)}" for name in ("torch", "skorch", "skalign")]
-    where = platform.processor() or platform.machine()
-    if args.device.startswith("cuda"):
-        where = torch.cuda.get_device_name(args.device)
-    print(f"{where}, {os.cpu_count()} cores, threads: {args.threads}, commit {commit}")
-    print(", ".join(versions))
+    device = args.device
+    if device.startswith("cuda"):
+        device = torch.cuda.get_device_name(device)
     for name, task in tasks.items():
-        wall, processor = time_in_turn(task, args.device, task.steps, args.repeats)
+        wall, processor = in_turn(task, args.device, task.steps, args.repeats)
         bare, estimator = task.steps / np.median(wall, axis=0)
-        peaks = [
-            peak_memory(name, which, args.device, args.batch_size)
-            for which in ("none", "bare", "estimator")
-        ]
-        print(
-            f"{name}: {bare:.0f} steps/s bare, {estimator:.0f} here; ratio "
-            f"{describe(wall)}, in processor seconds {describe(processor)}; peak "
-            f"{peaks[1]:.0f} MiB bare, {peaks[2]:.0f} here, {peaks[0]:.0f} for the rows"
-        )
+        row = {"task": name, "device": device, "threads": args.threads}
+        row |= {"batch_size": task.batch_size or "all", "steps": task.steps}
+        row |= {"repeats": args.repeats, "bare": f"{bare:.4g}"}
+        row |= {"estimator": f"{estimator:.4g}", **ratios(wall, "ratio")}
+        row |= ratios(processor, "processor_ratio")
+        for which in ("none", "bare", "estimator"):
+            peak = peak_memory(name, which, args.device, args.batch_size)
+            row[f"peak_mib_{which}"] = f"{peak:.0f}"
+        row |= {"commit": commit, **provenance("torch", "skorch", "numpy")}
+        append(TABLE, row)
+        print(*row.values(), sep=" | ", flush=True)
 
 
 if __name__ == "__main__":

@@ -202,6 +202,12 @@ def comparisons(digits):
          "NCFAL, pixel mask without noise", last, 1),
         ("6", "two environments above three", "NCFAL, inferred", "NCFAL, inferred, 3",
          last, 1),
+        ("6", "two environments above four", "NCFAL, inferred", "NCFAL, inferred, 4",
+         last, 1),
+        ("6", "two environments above five", "NCFAL, inferred", "NCFAL, inferred, 5",
+         last, 1),
+        ("6", "found: mixed channels above none", "NCFAL, inferred, mixed channels",
+         "NCFAL, inferred", training, 1),
     ):  # fmt: skip
         runs = Runs(digits, [first, second])
         if not runs.there:

@@ -163,6 +163,7 @@ class ResidentNet(NeuralNet):
             step = step_fn(batch, **fit_params)
             total += step["loss"].detach()
             self.notify("on_batch_end", batch=batch, training=True, **step)
+            del step  # and with it features that the next step has no use for
         loss = float(total) / iterator.n_batches
         self.history.record("train_loss", loss)
         if not math.isfinite(loss):
