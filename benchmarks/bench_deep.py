@@ -55,7 +55,7 @@ class Table:
 class Pictures(Table):
     """The network for 28 x 28 digits."""
 
-    n_samples, n_environments, steps = 1000, 3, 6
+    n_samples, n_environments, steps = 1000, 3, 20
 
     def rows(self):
         rng = np.random.default_rng(0)

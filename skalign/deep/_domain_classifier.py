@@ -35,7 +35,7 @@ from skalign.unpaired._progress import Progress
 
 # Training rows that tell whether anything is learnt; the share of what the most
 # frequent class gets wrong that has to be right, beyond two deviations of chance.
-_LOOKED_AT, _LEARNT = 1000, 0.05
+_LOOKED_AT, _LEARNT = 256, 0.05
 
 
 class DomainClassifier(

@@ -17,7 +17,7 @@ from skalign.deep._net import (
     seeded,
 )
 
-_LOOKED_AT = 1000
+_LOOKED_AT = 32
 TRAINING_CONSTRAINTS = {
     "lr": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
