@@ -237,7 +237,7 @@ def measure(data, name, seed, n_steps):
     row |= {"environments": kind, "gap": gap}
     chosen = {"last": -1, "training": iid.argmax(), "leave_one_out": None}
     chosen |= {"oracle": found["oracle"].argmax()}
-    accuracies = without_one(clone(estimator), X, y, environment, rows)
+    accuracies = without_one(estimator, X, y, environment, rows)
     if accuracies is not None:
         chosen["leave_one_out"] = accuracies.argmax()
     for rule, epoch in chosen.items():
