@@ -24,13 +24,6 @@ def digits():
     return load_digits_latents()
 
 
-@pytest.fixture(scope="module")
-def news(data_home):
-    """Sentences in the spaces of two text encoders, and their topics."""
-    with np.load(data_home / "text_embeddings" / "ag_news_6000.npz") as file:
-        return tuple(file[name].astype(np.float32) for name in ("minilm", "use", "y"))
-
-
 def test_a_head_reads_the_latents_of_another_encoder(digits):
     train, test = digits.train_indices, digits.test_indices
     head = LogisticRegression(max_iter=1000)

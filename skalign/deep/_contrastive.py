@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 from torch.nn import functional as F
 
+from skalign._progress import Progress
 from skalign._validation import atomic, check_pairs
 from skalign.deep._info_nce import InfoNCE
 from skalign.deep._modules import make_encoder
@@ -20,7 +21,6 @@ from skalign.paired._canonical import (
     canonical_maps,
     check_n_components,
 )
-from skalign.unpaired._progress import Progress
 
 
 class ProjectionHead(nn.Module):

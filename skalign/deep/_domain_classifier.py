@@ -20,6 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from skalign._progress import Progress
 from skalign._validation import (
     atomic,
     check_domain,
@@ -31,7 +32,6 @@ from skalign.deep._modules import Classifier, make_encoder, n_outputs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import CrossEntropy
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
-from skalign.unpaired._progress import Progress
 
 # Training rows that tell whether anything is learnt; the share of what the most
 # frequent class gets wrong that has to be right, beyond two deviations of chance.

@@ -10,11 +10,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from skalign._aligner import AlignerMixin, PairedMixin
+from skalign._progress import Progress
 from skalign._validation import atomic, check_pairs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import SquaredError
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
-from skalign.unpaired._progress import Progress
 
 
 class Regressor(nn.Sequential):

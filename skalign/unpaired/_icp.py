@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skalign._progress import Progress
 from skalign._validation import atomic, check_sides
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
@@ -20,7 +21,6 @@ from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
 from skalign.unpaired._inner_aligner import InnerAlignerMixin, to_target_space
 from skalign.unpaired._matching import MATCHINGS, draw_groups, match
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner
-from skalign.unpaired._progress import Progress
 
 _COLLAPSED = 0.7
 

@@ -66,9 +66,8 @@ def test_huge_and_tiny_values_are_taken():
         )
 
 
-def test_near_as_many_anchors_as_columns_text_embeddings_map_better(data_home):
-    spaces = np.load(data_home / "text_embeddings" / "ag_news_6000.npz")
-    X, y = spaces["minilm"].astype(float), spaces["use"].astype(float)
+def test_near_as_many_anchors_as_columns_text_embeddings_map_better(news):
+    X, y, _ = news
     X_train, y_train, X_test, y_test = X[:3000], y[:3000], X[3000:], y[3000:]
 
     def score(selector):
