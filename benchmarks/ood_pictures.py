@@ -1,7 +1,7 @@
 """Out-of-distribution accuracy on pictures, method by method.
 
     python benchmarks/ood_pictures.py                  # all, a day on one core
-    python benchmarks/ood_pictures.py colored_coco --methods ERM NCFAL
+    python benchmarks/ood_pictures.py colored_coco --methods ERM NCFAL --jobs 2
 
 Rows are added to ``results/ood_pictures.csv``, one a run; runs that are there are not
 measured again, so a run that was cut off goes on.
@@ -9,7 +9,7 @@ measured again, so a run that was cut off goes on.
 - ``colored_mnist``: protocol (b), the 70,000 digits of 28 x 28 pixels of DomainBed with
   its network, the test environment being the one where colour is turned round: 5,000
   steps of 2 x 32 rows, for which one core takes twenty minutes a run. 1,000 test rows
-  are scored.
+  are scored, after each 100 steps.
 - ``colored_coco``, ``coco_places``: ten classes of a few dozen cut-out objects, brought
   to 32 x 32, pasted 200 times a class and environment. In the training environments
   80 % and 90 % are on the colour or in the place of the class; in the test, all are on
@@ -19,11 +19,12 @@ measured again, so a run that was cut off goes on.
 The last three take a network of three convolutions. A tenth of each environment is held
 out: of those trained on for selection by ``training``, of the test environment for
 ``oracle``; accuracies are of its other rows. Selection chooses the checkpoint, among
-those of each 40 steps; ``last`` is the last step. ``leave_one_out`` takes the one that
-is best on each environment trained on, the mean over them, for networks trained
-without that one; there must be three, which Office-Caltech10 has. `iid` is the accuracy
-on what was held out of the environments trained on, given or found as the method has
-them, the mean over them, at the same checkpoint.
+those of each 40 steps (100 of the digits); ``last`` is the last step.
+``leave_one_out`` takes the one that is best on each environment trained on, the mean
+over them, for networks trained without that one; there must be three, which
+Office-Caltech10 has. `iid` is the accuracy on what was held out of the environments
+trained on, given or found as the method has them, the mean over them, at the same
+checkpoint.
 
 Hyperparameters are those that DomainBed starts from, for all data: Adam, learning rate
 1e-3, 32 rows of each environment a step, weights 100 (IRM), 10 (VREx), 1 (CORAL, MMD,
@@ -39,8 +40,8 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from ood import Recorder
-from records import DATA, RESULTS, append, provenance, read, show
+from ood import Recorder, run
+from records import DATA, RESULTS, provenance, read, show
 from sklearn.base import clone
 from torch import nn
 
@@ -65,7 +66,6 @@ from skalign.deep import partition_environments
 from skalign.metrics import etf_distance
 
 TABLE = RESULTS / "ood_pictures.csv"
-STEPS = 40  # between checkpoints
 N_SCORED = 1000  # test rows at most, and half as many for each choice
 CLASSES = [
     "banana", "bottle", "bowl", "bus", "car", "chair", "laptop", "potted plant",
@@ -76,12 +76,12 @@ PLACES = [
     "sun/ocean", "sun/tennis_court", "sun/art_gallery", "sun/sky", "sun/garden",
 ]  # fmt: skip
 OFFICE = ["amazon", "caltech10", "dslr", "webcam"]
-# Name: (steps, seeds).
+# Name: (steps, steps between checkpoints, seeds).
 DATASETS = {
-    "colored_coco": (320, 3),
-    "coco_places": (320, 3),
-    **{f"office_{domain}": (240, 2) for domain in OFFICE},
-    "colored_mnist": (5000, 3),
+    "colored_coco": (320, 40, 3),
+    "coco_places": (320, 40, 3),
+    **{f"office_{domain}": (240, 40, 2) for domain in OFFICE},
+    "colored_mnist": (5000, 100, 3),
 }
 
 LATE = {"warmup": 0.1}
@@ -213,7 +213,9 @@ def without_one(estimator, X, y, environment, rows):
 
 def measure(data, name, seed, n_steps):
     """Return the row of a run."""
+    torch.set_num_threads(1)
     kind, estimator = METHODS[name]
+    _, n_between, _ = DATASETS[data]
     X, y, domain, rows, follows = prepare(data, seed)
     train = rows["train"]
     environment = inferred(data, seed) if kind == "inferred" else domain
@@ -224,8 +226,8 @@ def measure(data, name, seed, n_steps):
         gap = f"{np.ptp(shares):.4f}"
     estimator = clone(estimator).set_params(
         module=None if data == "colored_mnist" else small_network,
-        steps_per_epoch=STEPS,
-        max_epochs=n_steps // STEPS,
+        steps_per_epoch=n_between,
+        max_epochs=n_steps // n_between,
         random_state=seed,
         device="cpu",
     )
@@ -268,8 +270,8 @@ def main():
     parser.add_argument("data", nargs="*", choices=[*DATASETS, []], default=[])
     parser.add_argument("--methods", nargs="+", choices=METHODS)
     parser.add_argument("--seeds", type=int)
-    parser.add_argument("--steps", type=int, help="a multiple of 40")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, help="a multiple of those between")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--tables", action="store_true", help="print, measure nothing")
     options = parser.parse_args()
     if options.tables:
@@ -277,25 +279,25 @@ def main():
         columns = [*(f"test_{rule}" for rule in rules), "iid_last"]
         show(read(TABLE), ["data", "steps"], ["environments", "method"], columns)
         return
-    torch.set_num_threads(options.threads)
     done = {
         (row["data"], row["method"], int(row["seed"]), int(row["steps"]))
         for row in read(TABLE)
     }
+    tasks = []
     for data in options.data or DATASETS:
-        n_steps, n_seeds = DATASETS[data]
+        n_steps, _, n_seeds = DATASETS[data]
         n_steps, n_seeds = options.steps or n_steps, options.seeds or n_seeds
         methods = options.methods
         if methods is None:
             left_out = ABLATIONS if data == "colored_mnist" else []
             methods = [name for name in METHODS if name not in left_out]
-        for seed in range(n_seeds):
-            for name in methods:
-                if (data, name, seed, n_steps) in done:
-                    continue
-                row = measure(data, name, seed, n_steps)
-                append(TABLE, row)
-                print(*list(row.values())[:14], row["cpu_seconds"], flush=True)
+        tasks += [
+            (data, name, seed, n_steps)
+            for seed in range(n_seeds)
+            for name in methods
+            if (data, name, seed, n_steps) not in done
+        ]
+    run(measure, tasks, TABLE, options.jobs)
 
 
 if __name__ == "__main__":
