@@ -107,6 +107,7 @@ METHODS = {
     "VREx, inferred": ("inferred", VREX),
     "NCFAL, inferred": ("inferred", ncfal()),
     "equal weight, inferred": ("inferred", VRExClassifier(0)),
+    "IRM, random": ("random", IRM),
     "VREx, random": ("random", VREX),
     "NCFAL, random": ("random", ncfal()),
     "GroupDRO": ("given", GroupDROClassifier()),
