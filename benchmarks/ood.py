@@ -6,11 +6,14 @@
     python benchmarks/ood.py --search       # settings, on digits of another seed
 
 Rows are added to ``results/ood_colored_mnist.csv``, one a run; runs that are there are
-not measured again, so a run that was cut off goes on. The data, protocol (a), are the
-14 x 14 digits of the code of invariant risk minimisation: 25,000 + 25,000 rows whose
-colour agrees with the class in 80 % and 90 %, and 10,000 test rows where it does in
-10 %; a quarter of the labels is wrong, so that 75 % is the most that shape can give.
-The network is its MLP, trained with all rows in each step (Adam, lr 4.9e-4, L2 1.1e-3).
+not measured again, so a run that was cut off goes on; ``ood_page.py`` then brings the
+tables of the guide up to date.
+
+The data, protocol (a), are the 14 x 14 digits of the code of invariant risk
+minimisation: 25,000 + 25,000 rows whose colour agrees with the class in 80 % and 90 %,
+and 10,000 test rows where it does in 10 %; a quarter of the labels is wrong, so that
+75 % is the most that shape can give. The network is its MLP, trained with all rows in
+each step (Adam, lr 4.9e-4, L2 1.1e-3).
 
 Each tenth training row of an environment is held out, and 1,000 test rows serve the
 oracle; accuracies are of the other 9,000. Selection chooses the checkpoint, among
@@ -39,7 +42,7 @@ import warnings
 import numpy as np
 import torch
 from joblib import Memory, Parallel, delayed
-from records import DATA, HERE, RESULTS, append, provenance, read, show
+from records import DATA, HERE, RESULTS, append, provenance, read
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 from skorch.callbacks import Callback
@@ -325,14 +328,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--search", action="store_true", help="among settings")
-    parser.add_argument("--tables", action="store_true", help="print, measure nothing")
     options = parser.parse_args()
     size = options.width, options.epochs
-    if options.tables:
-        rules = ("last", "training", "found", "oracle")
-        columns = [*(f"test_{rule}" for rule in rules), "train_last"]
-        show(read(TABLE), ["width", "steps"], ["environments", "method"], columns)
-        return
     if options.search:
         done = {(row["method"], row["settings"]) for row in read(SEARCH_TABLE)}
         tasks = [

@@ -41,7 +41,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from ood import Recorder, run
-from records import DATA, RESULTS, provenance, read, show
+from records import DATA, RESULTS, provenance, read
 from sklearn.base import clone
 from torch import nn
 
@@ -272,13 +272,7 @@ def main():
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--steps", type=int, help="a multiple of those between")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--tables", action="store_true", help="print, measure nothing")
     options = parser.parse_args()
-    if options.tables:
-        rules = ("last", "training", "leave_one_out", "oracle")
-        columns = [*(f"test_{rule}" for rule in rules), "iid_last"]
-        show(read(TABLE), ["data", "steps"], ["environments", "method"], columns)
-        return
     done = {
         (row["data"], row["method"], int(row["seed"]), int(row["steps"]))
         for row in read(TABLE)

@@ -6,8 +6,6 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
 RESULTS = HERE / "results"
@@ -57,28 +55,3 @@ def append(path, row):
         )
     with path.open("a", newline="") as file:
         csv.DictWriter(file, columns, lineterminator="\n").writerow(row)
-
-
-def _groups(rows, names):
-    """Rows that agree in `names`, by what they agree in."""
-    groups = {}
-    for row in rows:
-        groups.setdefault(tuple(row[name] for name in names), []).append(row)
-    return groups
-
-
-def show(rows, settings, names, columns):
-    """Print a table for each of the settings: means and deviations of columns."""
-    titles = [*names, *columns, "runs"]
-    for setting, table in _groups(rows, settings).items():
-        print(
-            "\n" + ", ".join(f"{k} {v}" for k, v in zip(settings, setting, strict=True))
-        )
-        print("\n|", " | ".join(titles), "|\n" + "| --- " * len(titles) + "|")
-        for key, group in _groups(table, names).items():
-            cells = []
-            for name in columns:
-                of = np.array([float(row[name]) for row in group if row[name]])
-                spread = f" ± {of.std(ddof=1):.1f}" if len(of) > 1 else ""
-                cells.append(f"{of.mean():.1f}{spread}" if len(of) else "")
-            print("|", " | ".join([*key, *cells, str(len(group))]), "|")

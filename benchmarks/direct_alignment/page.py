@@ -347,12 +347,16 @@ def parts(results):
     return found | {"claims": render_claims(read_csv(results / "claims.csv"))}
 
 
-def write_page(results):
-    """Fill the marked parts of the page of the docs."""
-    texts = parts(results)
+def fill(page, texts):
+    """Put texts between the markers of a page that name them."""
 
-    def fill(match):
+    def replace(match):
         return f"{match[1]}\n{texts[match[2]]}\n{match[3]}"
 
     pattern = r"(<!-- (.+?) -->)\n.*?(<!-- end -->)"
-    PAGE.write_text(re.sub(pattern, fill, PAGE.read_text(), flags=re.DOTALL))
+    page.write_text(re.sub(pattern, replace, page.read_text(), flags=re.DOTALL))
+
+
+def write_page(results):
+    """Fill the marked parts of the page of the docs."""
+    fill(PAGE, parts(results))

@@ -1,0 +1,75 @@
+"""The tables of the guide's page on training past a shortcut, from the CSVs.
+
+python benchmarks/ood_page.py    # fills docs/user_guide/out_of_distribution.md
+"""
+
+import argparse
+
+import numpy as np
+from direct_alignment.page import fill
+from records import HERE, RESULTS, read
+
+PAGE = HERE.parent / "docs" / "user_guide" / "out_of_distribution.md"
+ENVIRONMENTS = ["given", "inferred", "own", "random", "grey"]
+RULES = ("last", "training", "found", "oracle")
+
+
+def cell(values):
+    """Mean and standard deviation of what was measured."""
+    of = np.array([value for value in values if value], dtype=float)
+    spread = f" ± {of.std(ddof=1):.1f}" if len(of) > 1 else ""
+    return f"{of.mean():.1f}{spread}" if len(of) else ""
+
+
+def table(rows, columns):
+    """Markdown, a line for each method; `columns` are functions of its rows, by title.
+
+    Methods are sorted by their environments, variants last, and else as they come.
+    """
+    methods = {}
+    for row in rows:
+        methods.setdefault((row["environments"], row["method"]), []).append(row)
+    lines = ["| " + " | ".join(["method", *columns]) + " |"]
+    lines.append("| --- " * (1 + len(columns)) + "|")
+
+    def order(key):
+        environments, method = key
+        return ENVIRONMENTS.index(environments.split()[0]), method.count(",")
+
+    for environments, method in sorted(methods, key=order):
+        of = methods[environments, method]
+        cells = [method, *(column(of) for column in columns.values())]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def parts():
+    """Return the generated parts of the page, by the names of their markers."""
+    found = {}
+    rows = read(RESULTS / "ood_colored_mnist.csv")
+    columns = {
+        rule: lambda of, rule=rule: cell(row[f"test_{rule}"] for row in of)
+        for rule in RULES
+    }
+    columns["trained on, last"] = lambda of: cell(row["train_last"] for row in of)
+    columns["seeds"] = lambda of: str(len(of))
+    for width in ("390", "128"):
+        of_width = [row for row in rows if row["width"] == width]
+        found[f"digits, width {width}"] = table(of_width, columns)
+
+    rows = read(RESULTS / "ood_pictures.csv")
+    for rule in ("training", "leave_one_out", "oracle"):
+        of_rule = [row for row in rows if row[f"test_{rule}"]]
+        columns = {
+            data: lambda of, data=data, rule=rule: cell(
+                row[f"test_{rule}"] for row in of if row["data"] == data
+            )
+            for data in dict.fromkeys(row["data"] for row in of_rule)
+        }
+        found[f"pictures, {rule}"] = table(of_rule, columns)
+    return found
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    fill(PAGE, parts())
