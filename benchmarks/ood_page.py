@@ -1,6 +1,8 @@
 """The tables of the guide's page on training past a shortcut, from the CSVs.
 
-python benchmarks/ood_page.py    # fills docs/user_guide/out_of_distribution.md
+    python benchmarks/ood_page.py    # fills docs/user_guide/out_of_distribution.md
+
+The page is written by hand but for what is between its markers.
 """
 
 import argparse
