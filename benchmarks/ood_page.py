@@ -26,7 +26,7 @@ def cell(values):
 def table(rows, columns):
     """Markdown, a line for each method; `columns` are functions of its rows, by title.
 
-    Methods are sorted by their environments, variants last, and else as they come.
+    Methods are sorted by their environments, variants last, and by name.
     """
     methods = {}
     for row in rows:
@@ -36,7 +36,8 @@ def table(rows, columns):
 
     def order(key):
         environments, method = key
-        return ENVIRONMENTS.index(environments.split()[0]), method.count(",")
+        kind = ENVIRONMENTS.index(environments.split()[0])
+        return kind, environments, method.count(","), method
 
     for environments, method in sorted(methods, key=order):
         of = methods[environments, method]

@@ -25,7 +25,7 @@ ROOMS = [
     "plotting",
     "cli",
 ]
-SHARED = {"_validation", "_aligner"}
+SHARED = {"_validation", "_aligner", "_progress"}
 OPTIONAL = {
     "torch",
     "skorch",
