@@ -81,7 +81,7 @@ def test_near_as_many_anchors_as_columns_the_ridge_pays(digits):
 
 
 def test_sentences_find_their_own_embedding_and_topic(news):
-    X, y, topics = news
+    X, y, topics = (of.astype(np.float32) for of in news)
     split = [(np.arange(3000), np.arange(3000, 6000))]
     maps = {"rigid": RigidAligner(), "linear": LinearAligner()}
     report = alignment_report(X, y, labels=topics, aligners=maps, cv=split)
@@ -91,7 +91,7 @@ def test_sentences_find_their_own_embedding_and_topic(news):
 
 
 def test_400_anchors_for_384_columns_are_enough_with_a_ridge(news):
-    X, y, _ = news
+    X, y, _ = (of.astype(np.float32) for of in news)
     train, test = slice(0, 3000), slice(3000, 6000)
 
     def hits(aligner):
