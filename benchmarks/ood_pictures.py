@@ -36,10 +36,10 @@ local models that see 8 x 8 pixels, and the digits as they are.
 import argparse
 import time
 import warnings
-from functools import lru_cache
 
 import numpy as np
 import torch
+from joblib import Memory
 from ood import Recorder, run
 from records import DATA, RESULTS, provenance, read
 from sklearn.base import clone
@@ -150,7 +150,6 @@ def draw(data, seed):
     return made.data, made.target, made.sample_domain, test, None
 
 
-@lru_cache(maxsize=1)
 def prepare(data, seed):
     """Return pictures, classes, environments, the rows of each part, and cues."""
     X, y, domain, test, follows = draw(data, seed)
@@ -169,18 +168,20 @@ def prepare(data, seed):
     return np.ascontiguousarray(X, dtype=np.float32), y, domain, rows, follows
 
 
-@lru_cache(maxsize=1)
-def inferred(data, seed):
-    """Two environments of the rows trained on and held out; -1 for the others."""
-    X, y, _, rows, _ = prepare(data, seed)
-    seen = np.concatenate([rows["train"], rows["held_out"]])
-    X = X[seen]
-    flat = (X if data == "colored_mnist" else halved(halved(X))).reshape(len(X), -1)
+@Memory(RESULTS.parent / "cache" / "ood", verbose=0).cache
+def partition(X, y, seed):
+    """Two environments of rows."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "After .* rounds")
-        found = partition_environments(flat, y[seen], random_state=seed)
+        return partition_environments(X, y, random_state=seed).environment
+
+
+def infer(data, X, y, rows, seed):
+    """Two environments of the rows trained on and held out; -1 for the others."""
+    seen = np.concatenate([rows["train"], rows["held_out"]])
+    X = X[seen] if data == "colored_mnist" else halved(halved(X[seen]))
     environment = np.full(len(y), -1)
-    environment[seen] = found.environment
+    environment[seen] = partition(X.reshape(len(X), -1), y[seen], seed)
     return environment
 
 
@@ -218,7 +219,7 @@ def measure(data, name, seed, n_steps):
     _, n_between, _ = DATASETS[data]
     X, y, domain, rows, follows = prepare(data, seed)
     train = rows["train"]
-    environment = inferred(data, seed) if kind == "inferred" else domain
+    environment = infer(data, X, y, rows, seed) if kind == "inferred" else domain
     gap = ""
     if follows is not None:
         of_train = environment[train]
