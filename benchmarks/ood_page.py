@@ -23,6 +23,13 @@ def cell(values):
     return f"{of.mean():.1f}{spread}" if len(of) else ""
 
 
+def mean(column, data=None):
+    """Return the cell of a column, of the rows of some data if there are several."""
+    return lambda of: cell(
+        row[column] for row in of if data is None or row["data"] == data
+    )
+
+
 def table(rows, columns):
     """Markdown, a line for each method; `columns` are functions of its rows, by title.
 
@@ -50,23 +57,27 @@ def parts():
     """Return the generated parts of the page, by the names of their markers."""
     found = {}
     rows = read(RESULTS / "ood_colored_mnist.csv")
-    columns = {
-        rule: lambda of, rule=rule: cell(row[f"test_{rule}"] for row in of)
-        for rule in RULES
+    columns = {rule: mean(f"test_{rule}") for rule in RULES}
+    columns |= {
+        "trained on, last": mean("train_last"),
+        "seeds": lambda of: str(len(of)),
     }
-    columns["trained on, last"] = lambda of: cell(row["train_last"] for row in of)
-    columns["seeds"] = lambda of: str(len(of))
     for width in ("390", "128"):
         of_width = [row for row in rows if row["width"] == width]
         found[f"digits, width {width}"] = table(of_width, columns)
 
     rows = read(RESULTS / "ood_pictures.csv")
+    del columns["found"], columns["trained on, last"]
+    columns = {"held out, last": mean("iid_last"), **columns}
+    for data in ("colored_mnist",):
+        of_data = [row for row in rows if row["data"] == data]
+        found[f"digits, {data}"] = table(of_data, columns)
+
+    rows = [row for row in rows if not row["data"].startswith("colored_mnist")]
     for rule in ("training", "leave_one_out", "oracle"):
         of_rule = [row for row in rows if row[f"test_{rule}"]]
         columns = {
-            data: lambda of, data=data, rule=rule: cell(
-                row[f"test_{rule}"] for row in of if row["data"] == data
-            )
+            data: mean(f"test_{rule}", data)
             for data in dict.fromkeys(row["data"] for row in of_rule)
         }
         found[f"pictures, {rule}"] = table(of_rule, columns)
