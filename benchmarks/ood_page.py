@@ -69,7 +69,7 @@ def parts():
     rows = read(RESULTS / "ood_pictures.csv")
     del columns["found"], columns["trained on, last"]
     columns = {"held out, last": mean("iid_last"), **columns}
-    for data in ("colored_mnist",):
+    for data in ("colored_mnist", "colored_mnist_few"):
         of_data = [row for row in rows if row["data"] == data]
         found[f"digits, {data}"] = table(of_data, columns)
 
