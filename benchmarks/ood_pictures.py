@@ -8,8 +8,8 @@ measured again, so a run that was cut off goes on.
 
 - ``colored_mnist``: protocol (b), the 70,000 digits of 28 x 28 pixels of DomainBed with
   its network, the test environment being the one where colour is turned round: 5,000
-  steps of 2 x 32 rows, for which one core takes twenty-five minutes a run. 1,000 test rows
-  are scored, after each 100 steps. "ERM, faster" has the highest learning rate of
+  steps of 2 x 32 rows, for which one core takes 25 minutes a run. 1,000 test rows are
+  scored, after each 100 steps. "ERM, faster" has the highest learning rate of
   DomainBed's search, 10**-2.5. ``colored_mnist_few`` is the same with an eighth of the
   rows trained on: as many epochs as 256 rows of each environment a step make of all.
 - ``colored_coco``, ``coco_places``: ten classes of a few dozen cut-out objects, brought
