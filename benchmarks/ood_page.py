@@ -57,18 +57,17 @@ def parts():
     """Return the generated parts of the page, by the names of their markers."""
     found = {}
     rows = read(RESULTS / "ood_colored_mnist.csv")
+    seeds = {"seeds": lambda of: str(len(of))}
     columns = {rule: mean(f"test_{rule}") for rule in RULES}
-    columns |= {
-        "trained on, last": mean("train_last"),
-        "seeds": lambda of: str(len(of)),
-    }
+    columns |= {"trained on, last": mean("train_last"), **seeds}
     for width in ("390", "128"):
         of_width = [row for row in rows if row["width"] == width]
         found[f"digits, width {width}"] = table(of_width, columns)
 
     rows = read(RESULTS / "ood_pictures.csv")
-    del columns["found"], columns["trained on, last"]
-    columns = {"held out, last": mean("iid_last"), **columns}
+    columns = {"held out, last": mean("iid_last")}
+    columns |= {rule: mean(f"test_{rule}") for rule in RULES if rule != "found"}
+    columns |= seeds
     for data in ("colored_mnist", "colored_mnist_few"):
         of_data = [row for row in rows if row["data"] == data]
         found[f"digits, {data}"] = table(of_data, columns)
