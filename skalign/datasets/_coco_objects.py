@@ -10,7 +10,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skalign.datasets._folders import check_kinds
-from skalign.datasets._pictures import import_pillow
+from skalign.datasets._pictures import import_pillow, read_picture
 
 _DESCR = """\
 Objects of COCO with their masks
@@ -93,8 +93,9 @@ def load_coco_objects(
     ImportError
         If Pillow is not installed.
     ValueError
-        If the file holds no annotations of instances, a class is not in it, an outline
-        is run-length encoded, which is not read, or no object is large enough.
+        If the file holds no annotations of instances, or some that do not belong
+        together, a class is not in it, an outline is run-length encoded, which is not
+        read, or none, a picture is damaged, or no object is large enough.
 
     See Also
     --------
@@ -123,6 +124,9 @@ def load_coco_objects(
             "pixels."
         )
     files = {entry["id"]: entry["file_name"] for entry in content["images"]}
+    unknown = {entry["image_id"] for entry in found} - set(files)
+    if unknown:
+        raise ValueError(f"{path} has objects of picture {min(unknown)}, but no such.")
     rgb = np.empty((len(found), size, size, 3), dtype=np.uint8)
     mask = np.empty((len(found), size, size), dtype=np.uint8)
     for place, entry in enumerate(found):
@@ -161,6 +165,11 @@ def _largest(entries, names, classes, min_area):
     """Return the largest object of each class of each picture, in order of pictures."""
     largest = {}
     for entry in entries:
+        if entry["category_id"] not in names:
+            raise ValueError(
+                f"Object {entry.get('id')} is of category {entry['category_id']}, "
+                "which the annotations do not name."
+            )
         key = entry["image_id"], names[entry["category_id"]]
         if key[1] not in classes or entry.get("iscrowd"):
             continue
@@ -177,10 +186,14 @@ def _cut_out(path, entry, crop, size):
             f"The outline of object {entry.get('id')} in {path.name} is run-length "
             "encoded; only polygons are read."
         )
+    if min(map(len, entry["segmentation"]), default=0) < 6:
+        raise ValueError(
+            f"The outline of object {entry.get('id')} in {path.name} must be polygons "
+            "of three points or more."
+        )
     if not path.is_file():
         raise FileNotFoundError(f"There is no picture {path}.")
-    with PIL.Image.open(path) as picture:
-        picture = picture.convert("RGB")
+    picture = read_picture(path, str(path))
     mask = PIL.Image.new("L", picture.size)
     for polygon in entry["segmentation"]:
         PIL.ImageDraw.Draw(mask).polygon(polygon, fill=255)

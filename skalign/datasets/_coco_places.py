@@ -87,8 +87,8 @@ def make_coco_places(
         Place of each class, or superclass; by default the first places of `scenes`.
     other_places : array-like of str, default=None
         Where objects are that are not in the place of their class, in all environments
-        but the last. None means the places of the other classes, as in the binary
-        version.
+        but the last; those of other classes may be among them. None means the places
+        of the other classes, as in the binary version.
     unseen_places : array-like of str, default=None
         The same in the last environment; None means `other_places`.
     strengths : array-like of shape (n_domains,), default=(0.8, 0.9, 0.1)
@@ -301,6 +301,11 @@ def _check_places(scenes, places, other, unseen, n_classes, n_domains):
         choices[which] = np.array([names.index(name) for name in wanted])
     if unseen is None:
         choices[1] = choices[0]
+    for choice in choices:
+        if choice is not None and len(choice) == 1 and choice[0] < n_classes:
+            raise ValueError(
+                f"The class that is in {names[choice[0]]!r} is given no other place."
+            )
     if n_classes == 1 and (choices[0] is None or choices[1] is None):
         raise ValueError("With one class, other_places must be given.")
     return names, [choices[0]] * (n_domains - 1) + [choices[1]]

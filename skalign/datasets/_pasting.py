@@ -154,8 +154,8 @@ def draw_kinds(target, domain, strengths, others, rng):
 
     Parameters
     ----------
-    others : list of n_domains ndarray, kinds to draw from in an environment; None for
-        those of the other classes
+    others : list of n_domains ndarray, kinds to draw from in an environment, but for
+        the own one; None for those of the classes
 
     Returns
     -------
@@ -166,8 +166,8 @@ def draw_kinds(target, domain, strengths, others, rng):
     away = np.flatnonzero(rng.uniform(size=len(target)) >= strengths[domain])
     for place in away:
         choice = others[domain[place]]
-        if choice is None:
-            choice = np.delete(np.arange(n_classes), target[place])
+        choice = np.arange(n_classes) if choice is None else choice
+        choice = choice[choice != target[place]]
         kinds[place] = choice[rng.randint(len(choice))]
     return kinds
 

@@ -1,6 +1,7 @@
 """Picture files, in a folder or in a zip file, as arrays."""
 
 import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -66,6 +67,38 @@ def find_pictures(path):
     return pictures
 
 
+def read_picture(file, name):
+    """Read a picture of 8 or 16 bits a channel, as RGB of 8 bits.
+
+    Parameters
+    ----------
+    file : str, path-like or binary file
+    name : str
+        What to call it in an error.
+
+    Raises
+    ------
+    ValueError
+        If it is no picture or is damaged, or has pixels without a known range.
+    """
+    PIL = import_pillow()
+    damaged = OSError, SyntaxError, zipfile.BadZipFile, zlib.error
+    try:
+        with PIL.Image.open(file) as picture:
+            mode, wide = picture.mode, picture.mode.startswith("I;16")
+            if mode == "F" or (mode.startswith("I") and not wide):
+                raise ValueError(
+                    f"{name} has pixels of mode {mode!r}, whose range is not known: "
+                    "store it with 8 or 16 bits."
+                )
+            if wide:
+                pixels = np.asarray(picture) / 257  # 65,535 is 255
+                picture = PIL.Image.fromarray(pixels.round().astype(np.uint8))
+            return picture.convert("RGB")
+    except (*damaged, PIL.Image.DecompressionBombError) as error:  # what Pillow raises
+        raise ValueError(f"{name} is no picture, or damaged: {error}") from error
+
+
 def read_pictures(path, names, size, dtype):
     """Read pictures of a folder or a zip file, cut to the middle square and resized.
 
@@ -73,16 +106,19 @@ def read_pictures(path, names, size, dtype):
     -------
     data : ndarray of shape (len(names), 3, size, size)
         Of uint8, 0 to 255, or of float32, 0 to 1, as `dtype` says.
+
+    Raises
+    ------
+    ValueError
+        As of :func:`read_picture`.
     """
     PIL = import_pillow()
     data = np.empty((len(names), 3, size, size), dtype=dtype)
     with _opener(Path(path)) as open_file:
         for place, name in enumerate(names):
-            try:
-                with open_file(str(name)) as file, PIL.Image.open(file) as picture:
-                    square = PIL.ImageOps.fit(picture.convert("RGB"), (size, size))
-            except (OSError, SyntaxError) as error:  # what Pillow raises
-                raise ValueError(f"{name} in {path} is no picture: {error}") from error
+            with open_file(str(name)) as file:
+                picture = read_picture(file, f"{name} in {path}")
+            square = PIL.ImageOps.fit(picture, (size, size))
             data[place] = np.asarray(square).transpose(2, 0, 1)
     if data.dtype != np.uint8:
         data /= 255

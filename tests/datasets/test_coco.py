@@ -174,6 +174,21 @@ def test_other_places_and_unseen_places_are_where_they_belong():
     assert "tunnel and, in the last environment, of valley" in pictures.DESCR
 
 
+def test_strengths_hold_where_other_places_are_those_of_classes():
+    places = ["park", "lake", "city"]
+    pictures = make_coco_places(
+        make_objects(),
+        make_scenes(),
+        places=places,
+        other_places=[*places, "tunnel"],
+        n_per_class=300,
+        random_state=0,
+    )
+    for e, strength in enumerate((0.8, 0.9, 0.1)):
+        own = (pictures.place_class == pictures.target)[pictures.sample_domain == e]
+        assert_probability(own, strength)
+
+
 def test_each_picture_shows_the_scene_that_is_named_and_environments_share_none():
     scenes = make_scenes()
     pictures = make_coco_places(make_objects(), scenes, n_per_class=100, random_state=0)
@@ -312,6 +327,10 @@ def test_colours_that_do_not_suit_are_refused():
             "classes and superclasses are both given",
         ),
         ({"classes": ["dog"]}, "With one class, other_places must be given"),
+        (
+            {"places": ["park", "lake", "city"], "other_places": ["lake"]},
+            "The class that is in 'lake' is given no other place",
+        ),
     ],
 )
 def test_scenes_and_places_that_do_not_suit_are_refused(given, message):
@@ -419,6 +438,29 @@ def test_annotations_that_do_not_suit_are_refused(tmp_path, monkeypatch):
         (tmp_path / "instances.json").write_text(content)
         with pytest.raises(ValueError, match=message):
             load_coco_objects(**written)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image_id": 5}, "objects of picture 5"),
+        ({"category_id": 5}, "Object 1 is of category 5"),
+        ({"segmentation": []}, r"object 1 in one\.png must be polygons of three"),
+        ({"segmentation": [[1, 1, 5, 5]]}, "must be polygons of three points"),
+    ],
+)
+def test_an_object_that_does_not_suit_is_named(tmp_path, change, message):
+    written = write_coco(tmp_path, **change)
+    with pytest.raises(ValueError, match=message):
+        load_coco_objects(**written, min_area=100)
+
+
+def test_a_picture_that_is_cut_off_is_named(tmp_path):
+    written = write_coco(tmp_path)
+    path = tmp_path / "images" / "one.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"one\.png is no picture, or damaged"):
+        load_coco_objects(**written, min_area=100)
 
 
 TEN = ["boat", "airplane", "truck", "dog", "zebra", "horse", "bird", "train", "bus"]

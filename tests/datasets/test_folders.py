@@ -161,6 +161,37 @@ def test_a_damaged_picture_is_named(tmp_path, zipped):
         domains_from_folders(path)
 
 
+def test_a_damaged_zip_file_is_named(tmp_path):
+    make_domains(tmp_path / "office")
+    noise = np.random.default_rng(0).integers(256, size=(50, 50, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "office" / "webcam" / "mug" / "1.png")
+    path = pack(tmp_path / "office", tmp_path / "office.zip")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"webcam/mug/1.png") + 3000
+    content[start : start + 40] = 40 * b"y"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"webcam/mug/1\.png in .* damaged"):
+        domains_from_folders(path)
+
+
+def test_pixels_of_16_bits_are_brought_to_8(tmp_path):
+    path = tmp_path / "amazon" / "mug" / "0.png"
+    path.parent.mkdir(parents=True)
+    wide = np.linspace(0, 65535, 100).reshape(10, 10)
+    Image.fromarray(wide.astype(np.uint16)).save(path)
+    data = domains_from_folders(tmp_path, size=10).data
+    assert_allclose(data[0], np.broadcast_to(wide / 65535, (3, 10, 10)), atol=1 / 255)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_pixels_whose_range_is_not_known_are_refused(tmp_path, dtype):
+    path = tmp_path / "amazon" / "mug" / "0.tiff"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(np.ones((10, 10), dtype=dtype)).save(path)
+    with pytest.raises(ValueError, match=r"mug/0\.tiff in .* whose range is not known"):
+        domains_from_folders(tmp_path)
+
+
 def test_without_pillow_the_error_says_what_to_install(tmp_path, monkeypatch):
     make_domains(tmp_path)
     monkeypatch.setitem(sys.modules, "PIL", None)
