@@ -38,6 +38,11 @@ from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
 _LOOKED_AT, _LEARNT = 256, 0.05
 
 
+def _copied(module, inputs):
+    """Give a module a copy: it may write to what it reads, the caller's rows."""
+    return tuple(rows.clone() for rows in inputs)
+
+
 class DomainClassifier(
     TrainedMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -146,7 +151,7 @@ class DomainClassifier(
     def _warn_if_nothing_is_learnt(self, X, y):
         """Compare the network on training rows with the most frequent class."""
         rows = np.flatnonzero(y >= 0)
-        rows = rows[:: max(len(rows) // _LOOKED_AT, 1)]
+        rows = np.random.default_rng(0).permutation(rows)[:_LOOKED_AT]
         _, logits = self.net_.forward_rows(torch.from_numpy(X[rows]))
         accuracy = np.mean(logits.argmax(dim=1).cpu().numpy() == y[rows])
         share = np.bincount(y[rows]).max() / len(rows)
@@ -257,8 +262,11 @@ class DomainClassifier(
         if self.module is None:
             return make_encoder(self.shape_, self.hidden_layer_sizes)
         if isinstance(self.module, nn.Module):
-            return copy.deepcopy(self.module)
-        return self.module()
+            encoder = copy.deepcopy(self.module)
+        else:
+            encoder = self.module()
+        encoder.register_forward_pre_hook(_copied)
+        return encoder
 
     def _make_objective(self, module, n_steps):
         if len(self.environments_) < 2:

@@ -312,8 +312,9 @@ def _reseed(environment, y, n_environments, worst_first):
 
 def _fitted(local_model, X, y, class_weight, rng):
     model = clone(local_model)
-    if "random_state" in model.get_params():
-        model.set_params(random_state=rng.randint(2**31 - 1))
+    for name in sorted(model.get_params()):
+        if name == "random_state" or name.endswith("__random_state"):
+            model.set_params(**{name: rng.randint(2**31 - 1)})
     weights = {}
     if class_weight is not None:
         counts = np.bincount(y)

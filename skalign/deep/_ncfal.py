@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
@@ -454,7 +455,12 @@ class NCFALClassifier(DomainClassifier):
         if self.partition == "random":
             self.environment_ = random_environments(y, self.n_environments, rng)
             return
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            config_context(
+                skip_parameter_validation=False  # partition_params are not yet validated
+            ),
+        ):
             warnings.filterwarnings("ignore", "After .* rounds")  # said below
             found = partition_environments(
                 X,

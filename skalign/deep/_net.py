@@ -1,5 +1,6 @@
 """The trainer: a skorch net that holds its rows on the device."""
 
+import copy
 import math
 from contextlib import contextmanager
 
@@ -165,7 +166,7 @@ class ResidentNet(NeuralNet):
             self.notify("on_batch_end", batch=batch, training=True, **step)
             del step  # and with it features that the next step has no use for
         loss = float(total) / iterator.n_batches
-        self.history.record("train_loss", loss)
+        self._record("train_loss", loss)
         if not math.isfinite(loss):
             self._diverged(f"The loss became {loss}")
 
@@ -193,19 +194,34 @@ class ResidentNet(NeuralNet):
             with torch.no_grad():  # a risk may learn too
                 losses.append(self.criterion_.risk.losses(predicted[1], y).mean())
                 scores.append(self.criterion_.risk.row_scores(predicted[1], y).mean())
-        self.history.record("valid_loss", float(torch.stack(losses).mean()))
-        self.history.record("valid_score", float(torch.stack(scores).mean()))
+        self._record("valid_loss", float(torch.stack(losses).mean()))
+        self._record("valid_score", float(torch.stack(scores).mean()), sign=-1)
+
+    def _record(self, name, value, sign=1):
+        """Add to the history, and whether it is the least so far, as skorch does."""
+        before = [sign * row[name] for row in self.history[:-1] if name in row]
+        self.history.record(name, value)
+        best = all(sign * value < other for other in before)
+        self.history.record(f"{name}_best", best)
 
     def go_on_from(self, net):
         """Take over what another net has learnt, its optimizer and its history.
+
+        Learning rates are those of this net; one that was changed on the way, by a
+        scheduler, goes on from there.
 
         Raises
         ------
         ValueError
             If its module or its criterion is another one.
         """
-        learnt = net.optimizer_.state_dict()
-        learnt["param_groups"] = self.optimizer_.state_dict()["param_groups"]
+        learnt = copy.deepcopy(net.optimizer_.state_dict())
+        groups = self.optimizer_.state_dict()["param_groups"]
+        for group, old in zip(groups, learnt["param_groups"], strict=True):
+            group["initial_lr"] = group["lr"]
+            if old.get("initial_lr") == group["lr"]:
+                group["lr"] = old["lr"]
+        learnt["param_groups"] = groups
         try:
             self.module_.load_state_dict(net.module_.state_dict())
             self.criterion_.load_state_dict(net.criterion_.state_dict())

@@ -14,7 +14,8 @@ def save_estimator(estimator, path):
     """Store a trained estimator: weights by safetensors, the rest by skops.
 
     What is stored can be used; the state of the optimizer and the training history are
-    left out. A `module`, `local_model` or callbacks that were given are not stored.
+    left out. A `module`, `local_model` or callbacks that were given are not stored, nor
+    what `set_fit_request` asked for.
 
     Parameters
     ----------
@@ -45,10 +46,10 @@ def save_estimator(estimator, path):
     check_is_fitted(estimator)
     weights = estimator.net_.module_.state_dict()
     weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-    rest = _bare(estimator)
+    parts = {_WEIGHTS: save_tensors(weights), _REST: dumps(_bare(estimator))}
     with ZipFile(path, "w", ZIP_STORED) as archive:
-        archive.writestr(_WEIGHTS, save_tensors(weights))
-        archive.writestr(_REST, dumps(rest))
+        for name, part in parts.items():
+            archive.writestr(name, part)
 
 
 def load_estimator(path, *, module=None, device="auto"):
@@ -93,7 +94,8 @@ def _bare(estimator):
     bare = object.__new__(type(estimator))
     vars(bare).update(vars(estimator))
     del bare.net_
-    vars(bare).pop("_skl_callbacks", None)
+    for name in ("_skl_callbacks", "_metadata_request"):
+        vars(bare).pop(name, None)
     bare.callbacks = None
     for name in ("module", "local_model"):
         if hasattr(bare, name):

@@ -8,6 +8,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from skorch.callbacks import EarlyStopping
+from skorch.callbacks.scoring import ScoringBase
 
 from skalign.deep._net import (
     EnvironmentBatches,
@@ -60,6 +61,19 @@ def hold_out(environment, labels, fraction, rng):
         at = (np.arange(n_held_out) + 0.5) * len(rows) / max(n_held_out, 1)
         held_out[rows[at.astype(int)]] = True
     return held_out
+
+
+def _check_callbacks(callbacks):
+    """Refuse those that score rows of a data set, which the net does not have."""
+    for callback in callbacks:
+        callback = callback[1] if isinstance(callback, tuple) else callback
+        kind = callback if isinstance(callback, type) else type(callback)
+        if issubclass(kind, ScoringBase):
+            raise ValueError(
+                f"{kind.__name__} cannot score batches of environments; with "
+                "early_stopping=True the history has valid_score, else score in "
+                "on_epoch_end of a callback of your own."
+            )
 
 
 class TrainedMixin(CallbackSupportMixin):
@@ -124,6 +138,7 @@ class TrainedMixin(CallbackSupportMixin):
 
     def _make_net(self, device, n_steps=1):
         callbacks = list(self.callbacks or [])
+        _check_callbacks(callbacks)
         if self.early_stopping:
             callbacks.append(
                 EarlyStopping(

@@ -8,6 +8,8 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 
 pytest.importorskip("torch")
 pytest.importorskip("skorch")
@@ -38,13 +40,14 @@ def test_classes_may_be_strings(make_shortcut):
     assert_array_equal(found, expected)
 
 
-def test_an_int_seed_repeats_the_partition(make_shortcut):
+@pytest.mark.parametrize(
+    "local_model", [None, make_pipeline(MLPClassifier(8, solver="lbfgs", max_iter=5))]
+)
+def test_an_int_seed_repeats_the_partition(make_shortcut, local_model):
     X, y, _ = make_shortcut(500)
+    given = {"initial": "random", "max_iter": 3, "tol": 1, "random_state": 3}
     first, second = (
-        partition_environments(
-            X, y, initial="random", max_iter=3, tol=1, random_state=3
-        )
-        for _ in range(2)
+        partition_environments(X, y, local_model=local_model, **given) for _ in range(2)
     )
     assert_array_equal(first.environment, second.environment)
 

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import InvalidParameterError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
@@ -410,6 +411,15 @@ def test_what_cannot_be_trained_is_refused_before_environments_are_found(
     X, y, _ = make_shortcut(500)
     with pytest.raises(ValueError, match=message):
         NCFALClassifier(local_model=Untouched(), **settings).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "params", [{"n_init": 0}, {"max_iter": 0}, {"tol": -1.0}, {"class_weight": "same"}]
+)
+def test_bad_values_of_partition_params_are_refused(make_shortcut, params):
+    X, y, _ = make_shortcut(500)
+    with pytest.raises(InvalidParameterError, match=next(iter(params))):
+        NCFALClassifier(partition_params=params).fit(X, y)
 
 
 class Shares(ClassifierMixin, BaseEstimator):

@@ -1,8 +1,10 @@
+from unittest.mock import Mock
 from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
@@ -54,6 +56,24 @@ def test_a_classifier_comes_back(rows, path, classifier):
     assert_array_equal(loaded.classes_, classifier.classes_)
     assert {**loaded.get_params(), "device": 0} == {
         **classifier.get_params(), "device": 0}  # fmt: skip
+
+
+def test_one_that_asks_for_metadata_comes_back(rows, path):
+    with config_context(enable_metadata_routing=True):
+        classifier = ERMClassifier(max_epochs=1).set_fit_request(sample_domain=True)
+        rows.fit(classifier)
+    save_estimator(classifier, path)
+    assert_array_equal(load_estimator(path).predict(rows.X), classifier.predict(rows.X))
+
+
+def test_a_file_that_is_there_survives_a_failure(rows, path, monkeypatch):
+    classifier = rows.fit(ERMClassifier(max_epochs=1))
+    save_estimator(classifier, path)
+    stored = path.read_bytes()
+    monkeypatch.setattr("skalign.deep._storage.dumps", Mock(side_effect=TypeError))
+    with pytest.raises(TypeError):
+        save_estimator(classifier, path)
+    assert path.read_bytes() == stored
 
 
 def test_pictures_come_back(path):

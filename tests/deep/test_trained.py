@@ -9,8 +9,14 @@ from sklearn.exceptions import NotFittedError
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
-from skorch.callbacks import Callback  # noqa: E402
+from skorch.callbacks import (  # noqa: E402
+    Callback,
+    Checkpoint,
+    EpochScoring,
+    LRScheduler,
+)
 from torch import nn  # noqa: E402
+from torch.optim.lr_scheduler import StepLR  # noqa: E402
 
 from skalign import (  # noqa: E402
     ERMClassifier,
@@ -119,6 +125,29 @@ def test_skorch_callbacks_are_called(rows):
     rows.fit(ERMClassifier(max_epochs=2, steps_per_epoch=3, callbacks=[witness]))
     epoch = ["gradient", "batch"] * 3 + ["epoch"]
     assert witness.told == ["train", *epoch, *epoch, "end"]
+
+
+def test_the_history_says_which_epochs_are_the_best_so_far(rows, tmp_path):
+    kept = Checkpoint(monitor="valid_score_best", dirname=tmp_path)
+    classifier = rows.fit(
+        ERMClassifier(max_epochs=4, early_stopping=True, callbacks=[kept])
+    )
+    history = classifier.net_.history
+    for name, sign in (("train_loss", 1), ("valid_loss", 1), ("valid_score", -1)):
+        values = sign * np.array(history[:, name])
+        least = [v < values[:i].min(initial=np.inf) for i, v in enumerate(values)]
+        assert history[:, f"{name}_best"] == least
+    assert history[:, "event_cp"] == history[:, "valid_score_best"]
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [EpochScoring("accuracy"), ("named", EpochScoring("accuracy")), EpochScoring],
+    ids=["object", "pair", "class"],
+)
+def test_a_callback_that_scores_a_data_set_is_refused(rows, callback):
+    with pytest.raises(ValueError, match="EpochScoring cannot score batches"):
+        rows.fit(ERMClassifier(callbacks=[callback]))
 
 
 def test_a_callback_may_evaluate_amid_an_epoch(rows):
@@ -311,6 +340,32 @@ def test_a_warm_start_goes_on_where_the_fit_before_ended(rows, kind):
     assert parts.n_iter_ == whole.n_iter_ == 5
     assert parts.net_.history[:, "train_loss"] == whole.net_.history[:, "train_loss"]
     assert _same(parts, whole)
+
+
+@pytest.mark.parametrize("kind", [ERMClassifier, StitchingRegressor])
+def test_a_warm_start_goes_on_after_one_that_failed(rows, kind):
+    def fit(estimator):
+        if kind is StitchingRegressor:
+            return estimator.fit(rows.X, rows.X)
+        return rows.fit(estimator)
+
+    settings = {"max_epochs": 1, "warm_start": True, "random_state": 0}
+    undisturbed, disturbed = fit(kind(**settings)), fit(kind(**settings))
+    with pytest.raises(FloatingPointError):
+        fit(disturbed.set_params(lr=1e18, max_epochs=9))
+    fit(disturbed.set_params(lr=1e-3, max_epochs=1))
+    assert _same(fit(undisturbed), disturbed)
+
+
+def test_a_warm_start_goes_on_with_a_scheduled_learning_rate(rows):
+    # skorch's LRScheduler takes a step where it begins again, here the third.
+    schedule = LRScheduler(StepLR, step_size=1)
+    classifier = ERMClassifier(max_epochs=2, warm_start=True, callbacks=[schedule])
+    rows.fit(rows.fit(classifier))
+    rates = classifier.net_.history[:, "event_lr"]
+    assert_allclose(rates, [1e-3, 1e-4, 1e-6, 1e-7])
+    rows.fit(classifier.set_params(lr=1.0, callbacks=None))
+    assert classifier.net_.optimizer_.param_groups[0]["lr"] == 1.0
 
 
 def test_without_a_warm_start_a_fit_begins_anew(rows):
