@@ -5,6 +5,7 @@ from functools import wraps
 from numbers import Real
 
 import numpy as np
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.validation import (
     _check_sample_weight,
     _num_samples,
@@ -148,10 +149,17 @@ def check_domain(sample_domain, X=None):
     """Validate the domain of each row of `X`: numbers or strings."""
     domain = column_or_1d(sample_domain)
     check_consistent_length(X, domain)
+    if domain.dtype.kind == "O":
+        if any(name is None for name in domain):
+            raise ValueError("sample_domain holds None.")
+        if any(is_scalar_nan(name) or is_pandas_na(name) for name in domain):
+            raise ValueError("sample_domain holds NaN.")
+        are_strings = {isinstance(name, str) for name in domain}
+        if len(are_strings) == 2:
+            raise ValueError("sample_domain mixes strings and other values.")
+        domain = np.array(domain.tolist())
     if domain.dtype.kind == "f" and np.isnan(domain).any():
         raise ValueError("sample_domain holds NaN.")
-    if domain.dtype.kind == "O" and any(name is None for name in domain):
-        raise ValueError("sample_domain holds None.")
     return domain
 
 

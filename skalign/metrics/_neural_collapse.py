@@ -574,6 +574,7 @@ def prototype_distance(X, y, sample_domain):
     >>> print(f"{prototype_distance(X, y, sample_domain=[0, 0, 1, 1]):.3f}")
     1.414
     """
+    X = check_array(X, dtype=np.float64, input_name="X")
     prototypes = class_prototypes(X, y, sample_domain=sample_domain)
     if len(prototypes) < 2:
         raise ValueError("sample_domain holds 1 environment; at least 2 are compared.")
@@ -582,8 +583,9 @@ def prototype_distance(X, y, sample_domain):
     if (length <= rounding).any():
         domain, code, _ = np.argwhere(length <= rounding)[0]
         raise ValueError(
-            f"The mean of class {np.unique(y)[code].item()!r} in environment "
-            f"{np.unique(sample_domain)[domain].item()!r} is zero: it has no direction."
+            f"The mean of class {np.unique(y).tolist()[code]!r} in environment "
+            f"{np.unique(sample_domain).tolist()[domain]!r} is zero: it has no "
+            "direction."
         )
     prototypes = prototypes / length
     first, second = np.triu_indices(len(prototypes), k=1)
@@ -605,7 +607,7 @@ def _check_environments(X, y, sample_domain):
     check_consistent_length(X, y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"y holds one class, {classes[0].item()!r}; 2 are needed.")
+        raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; 2 are needed.")
     if sample_domain is None:
         return X, codes, len(classes), [np.arange(len(X))]
     domain = check_domain(sample_domain, X)
@@ -616,7 +618,7 @@ def _check_environments(X, y, sample_domain):
         if len(missing):
             raise ValueError(
                 f"Environment {value.item()!r} of sample_domain has no row of class "
-                f"{classes[missing[0]].item()!r}; every class is needed in each."
+                f"{classes.tolist()[missing[0]]!r}; every class is needed in each."
             )
     return X, codes, len(classes), groups
 

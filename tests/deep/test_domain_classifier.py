@@ -145,6 +145,26 @@ def test_a_module_is_copied_and_goes_on_from_where_it_is(rows):
 
 
 @pytest.mark.parametrize("kind", [ERMClassifier, NCFALClassifier])
+@pytest.mark.parametrize("batch_size", [8, None])
+def test_a_module_that_writes_to_what_it_reads_changes_nothing(kind, batch_size):
+    class Shifted(nn.Flatten):
+        def forward(self, X):
+            return super().forward(X.sub_(0.5))
+
+    X = np.random.default_rng(0).random((40, 3, 4, 4), dtype=np.float32)
+    y, before = np.arange(40) % 2, X.copy()
+    settings = {"max_epochs": 2, "batch_size": batch_size, "random_state": 0}
+    classifier = kind(module=Shifted, **settings)
+    classifier.fit(X, y, sample_domain=np.arange(40) // 20)
+    first, second = classifier.predict_proba(X), classifier.predict_proba(X)
+    assert_array_equal(X, before)
+    assert_array_equal(first, second)
+    shifted = kind(module=nn.Flatten, **settings)
+    shifted.fit(X - np.float32(0.5), y, sample_domain=np.arange(40) // 20)
+    assert_array_equal(shifted.predict_proba(X - np.float32(0.5)), first)
+
+
+@pytest.mark.parametrize("kind", [ERMClassifier, NCFALClassifier])
 def test_a_callable_makes_the_module(rows, kind):
     classifier = rows.fit(kind(module=lambda: nn.Linear(6, 9), max_epochs=1))
     encoder = classifier.net_.module_.encoder
@@ -223,6 +243,16 @@ def _none_domain(rows):
     return rows._replace(sample_domain=["a", None] * (len(rows.y) // 2))
 
 
+def _nan_among_names(rows):
+    names = np.array(["a", np.nan] * (len(rows.y) // 2), dtype=object)
+    return rows._replace(sample_domain=names)
+
+
+def _number_among_names(rows):
+    names = np.array(["a", 1] * (len(rows.y) // 2), dtype=object)
+    return rows._replace(sample_domain=names)
+
+
 @every_kind
 @pytest.mark.parametrize(
     ("spoil", "message"),
@@ -233,6 +263,8 @@ def _none_domain(rows):
         (_short_domain, r"inconsistent numbers of samples: \[240, 239\]"),
         (_nan_domain, "sample_domain holds NaN"),
         (_none_domain, "sample_domain holds None"),
+        (_nan_among_names, "sample_domain holds NaN"),
+        (_number_among_names, "sample_domain mixes strings and other values"),
     ],
 )
 def test_bad_rows_are_refused_before_training(kind, rows, spoil, message):
@@ -380,3 +412,14 @@ def test_a_penalty_that_leaves_nothing_to_learn_is_warned_of(make_rows):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         IRMClassifier(1.0, lr=0.01, **settings).fit(X, y, sample_domain=domain)
+
+
+def test_what_is_learnt_is_judged_by_all_classes_in_whatever_order(make_shortcut):
+    X, y, _ = make_shortcut(600)
+    order = np.argsort(y, kind="stable").reshape(2, -1).T.ravel()  # 0, 1, 0, 1 ...
+    domain = np.arange(600) // 2 % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ERMClassifier(max_epochs=5, random_state=0).fit(
+            X[order], y[order], sample_domain=domain
+        )

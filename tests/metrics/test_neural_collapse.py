@@ -258,6 +258,8 @@ def test_prototype_distance_averages_over_classes_and_pairs_of_environments():
     assert_allclose(prototype_distance(X, y, domain), expected)
     lengths = 1 + domain[:, np.newaxis]
     assert_allclose(prototype_distance(lengths * X, y, domain), expected)
+    frame = pytest.importorskip("pandas").DataFrame(X)
+    assert_allclose(prototype_distance(frame, y, domain), expected)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e150])
@@ -318,6 +320,9 @@ def test_rows_that_do_not_suit_are_refused(measure):
         ValueError, match=r"Environment 'b' of sample_domain has no row of class 1;"
     ):
         measure(X, y, sample_domain=list("aaababaaa"))
+    names = np.array(["ant", "bee", "cow"], dtype=object)[y]  # as pandas keeps them
+    with pytest.raises(ValueError, match=r"'b' .* has no row of class 'bee'"):
+        measure(X, names, sample_domain=list("aaababaaa"))
     X[0, 0] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
         measure(X, y)

@@ -54,6 +54,12 @@ def test_cross_validation_passes_on_the_domains():
     assert repr(LeaveOneDomainOut()) == "LeaveOneDomainOut()"
 
 
+def test_numbers_kept_as_objects_are_numbers():
+    domain = np.array([0, 0, 1, 1, -1, -2], dtype=object)
+    splits = LeaveOneDomainOut().split(np.zeros((6, 1)), sample_domain=domain)
+    assert [test.tolist() for _, test in splits] == [[0, 1], [2, 3]]
+
+
 @pytest.mark.parametrize(
     ("sample_domain", "message"),
     [
