@@ -455,12 +455,9 @@ class NCFALClassifier(DomainClassifier):
         if self.partition == "random":
             self.environment_ = random_environments(y, self.n_environments, rng)
             return
-        with (
-            warnings.catch_warnings(),
-            config_context(
-                skip_parameter_validation=False  # partition_params are not yet validated
-            ),
-        ):
+        # partition_params are validated by nobody else.
+        validated = config_context(skip_parameter_validation=False)
+        with warnings.catch_warnings(), validated:
             warnings.filterwarnings("ignore", "After .* rounds")  # said below
             found = partition_environments(
                 X,
