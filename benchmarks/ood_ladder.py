@@ -160,6 +160,11 @@ def partition(starts):
         ("found", "gap of 0.99 or above from a random start, best of three, every seed",
          lambda gaps: gaps.min() >= 0.99),
         ("one start", "the same of one random start", lambda gaps: gaps.min() >= 0.99),
+        ("no class weights", "the same without class weights: in no seed",
+         lambda gaps: gaps.max() < 0.99),
+        ("not cross-fitted", "the same with rows judged by their own models: in none",
+         lambda gaps: gaps.max() < 0.99),
+        ("confidence", "the same by confidence: in none", lambda gaps: gaps.max() < 0.99),
         ("random", "gap of a random partition below 0.02, every seed",
          lambda gaps: gaps.max() < 0.02),
     ):  # fmt: skip

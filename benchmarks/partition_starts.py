@@ -28,18 +28,19 @@ from skalign.datasets import make_colored_mnist
 from skalign.deep import partition_environments
 
 TABLE = RESULTS / "partition_starts.csv"
+LONG = {"max_iter": 40}
 # Name: (number of environments, seeds, settings).
 RUNS = {
     "random": (2, 10, None),
-    "found": (2, 10, {"n_init": 3, "max_iter": 40}),
-    "one start": (2, 5, {"max_iter": 40}),
-    "one start, 3": (3, 2, {"max_iter": 15}),
-    "one start, 4": (4, 2, {"max_iter": 15}),
-    "one start, 5": (5, 2, {"max_iter": 15}),
-    "no class weights": (2, 3, {"class_weight": None}),
-    "not cross-fitted": (2, 3, {"cross_fit": False}),
-    "neither": (2, 3, {"class_weight": None, "cross_fit": False}),
-    "confidence": (2, 3, {"assign_by": "confidence"}),
+    "found": (2, 10, {"n_init": 3, **LONG}),
+    "one start": (2, 5, LONG),
+    "no class weights": (2, 5, {"class_weight": None, **LONG}),
+    "not cross-fitted": (2, 5, {"cross_fit": False, **LONG}),
+    "neither": (2, 5, {"class_weight": None, "cross_fit": False, **LONG}),
+    "confidence": (2, 5, {"assign_by": "confidence", **LONG}),
+    "one start, 3": (3, 2, LONG),
+    "one start, 4": (4, 2, LONG),
+    "one start, 5": (5, 2, LONG),
 }
 
 
