@@ -164,7 +164,8 @@ def partition(starts):
          lambda gaps: gaps.max() < 0.99),
         ("not cross-fitted", "the same with rows judged by their own models: in none",
          lambda gaps: gaps.max() < 0.99),
-        ("confidence", "the same by confidence: in none", lambda gaps: gaps.max() < 0.99),
+        ("confidence", "the same by confidence: in none",
+         lambda gaps: gaps.max() < 0.99),
         ("random", "gap of a random partition below 0.02, every seed",
          lambda gaps: gaps.max() < 0.02),
     ):  # fmt: skip
