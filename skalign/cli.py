@@ -5,10 +5,12 @@ import json
 import os
 import platform
 import sys
+import zlib
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import fill
+from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -260,26 +262,35 @@ def _write_json(path, options, report, best, found):
         "criterion": options.criterion,
         "best": best,
         "maps": [
-            {"name": name, "scores": {m: list(s[i]) for m, s in report.scores.items()}}
+            {
+                "name": name,
+                "scores": {m: _plain(s[i]) for m, s in report.scores.items()},
+            }
             for i, name in enumerate(report.names)
         ],
     }
     if report.head_accuracy is not None:
-        record["head_accuracy"] = list(report.head_accuracy)
+        record["head_accuracy"] = _plain(report.head_accuracy)
     record["alignability"] = found and {
         "name": found.name,
         "best": found.best,
         "verdict": found.verdict,
         "n_train": int(found.train_sizes[-1]),
         "classes": [
-            {"name": name, "error": error, "interval": list(interval)}
+            {"name": name, "error": error, "interval": _plain(interval)}
             for name, error, interval in zip(
                 found.names, found.errors, found.intervals, strict=True
             )
         ],
     }
     with _writing(path):
-        Path(path).write_text(json.dumps(record, indent=1) + "\n")
+        text = json.dumps(record, indent=1, allow_nan=False)
+        Path(path).write_text(text + "\n")
+
+
+def _plain(values):
+    """Numbers as JSON has them: null for what is not finite, as a score of one row."""
+    return [float(v) if np.isfinite(v) else None for v in values]
 
 
 def _fit(options):
@@ -326,6 +337,8 @@ def _apply(options):
             f"with {width}."
         )
     n_samples = len(first)
+    if n_samples == 0:
+        raise _InputError(f"{options.source} has no rows.")
     step = max(1, _BATCH_BYTES // (8 * max(width, aligner.n_targets_)))
     # Half-written rows never pass for the answer.
     partial = Path(f"{options.output}.part")
@@ -370,20 +383,25 @@ def _load_map(path):
 
 def _load(name):
     """Read FILE.npy, memory-mapped, or the array KEY of FILE.npz:KEY."""
-    path, _, key = name.rpartition(":") if ".npz:" in name else (name, "", "")
+    path, _, key = name.partition(".npz:")
+    path += ".npz" if key else ""
     if not Path(path).is_file():
         raise _InputError(f"{path}: no such file.")
     try:
-        if Path(path).suffix != ".npz":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        with np.load(path, allow_pickle=False) as file:
-            keys = list(file)
-            if not key and len(keys) == 1:
-                key = keys[0]
-            if key in keys:
-                return file[key]
-    except (ValueError, OSError, EOFError) as error:
+        with Path(path).open("rb") as file:
+            if file.read(2) != b"PK":  # no zip file
+                return np.load(path, mmap_mode="r", allow_pickle=False)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                keys = list(arrays)
+                if not key and len(keys) == 1:
+                    key = keys[0]
+                if key in keys:
+                    return arrays[key]
+    except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise _InputError(f"{path} cannot be read as an array: {error}") from None
+    if not keys:
+        raise _InputError(f"{path} holds no array.")
     raise _InputError(f"{path} needs one of its keys, as {path}:{keys[0]}; got "
                       f"{key!r} of {', '.join(keys)}.")  # fmt: skip
 
@@ -408,8 +426,16 @@ def _writing(path):
 
 
 def count_or_share(text):
-    value = float(text)
-    return int(value) if value >= 1 else value
+    """A whole number, or a share above 0 and at most 1, as it is written."""
+    try:
+        return int(text)
+    except ValueError:
+        share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text} is neither a whole number nor a share above 0 and at most 1."
+        )
+    return share
 
 
 def _progress(unit):

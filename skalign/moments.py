@@ -86,6 +86,9 @@ class Moments:
             if other is not None and len(other) != len(X):
                 raise ValueError(f"X has {len(X)} rows, but {name} has {len(other)}.")
         if sample_weight is not None and not np.all(sample_weight > 0):
+            for name, side in (("X", X), ("y", y)):
+                if side is not None:
+                    assert_all_finite(side[sample_weight == 0], input_name=name)
             kept = np.flatnonzero(sample_weight)
             X, sample_weight = X[kept], sample_weight[kept]
             y = None if y is None else y[kept]
@@ -127,6 +130,8 @@ class Moments:
         for name, (total, _) in totals.items():
             a, b = offsets[name[0]], offsets[_SECOND[name]]
             total -= self.weight * (np.outer(a, b) if total.ndim == 2 else a * b)
+            if not np.isfinite(total).all():
+                raise ValueError(f"The sums overflow {X.dtype}: scale the rows.")
             setattr(self, name, total)
 
     @property

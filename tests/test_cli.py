@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,12 +178,15 @@ def test_a_file_with_an_untrusted_type_is_refused(spaces, capsys):
 
 def _commands(folder):
     X, y, both = (str(folder / name) for name in ("X.npy", "y.npy", "both.npz"))
+    both_bytes = Path(both).read_bytes()
     np.save(folder / "nan.npy", np.full((120, 8), np.nan))
     np.save(folder / "short.npy", np.ones((7, 8)))
     np.save(folder / "cube.npy", np.ones((120, 2, 2)))
     np.save(folder / "text.npy", np.full((120, 2), "a"))
     np.save(folder / "object.npy", np.full((120, 2), None), allow_pickle=True)
     (folder / "broken.npy").write_bytes(b"no array")
+    (folder / "broken.npz").write_bytes(both_bytes[: len(both_bytes) // 2])
+    np.savez(folder / "empty.npz")
     return [
         (["report", X, "nowhere.npy"], "nowhere.npy: no such file"),
         (["report", X], "SOURCE needs a TARGET"),
@@ -194,6 +198,8 @@ def _commands(folder):
         (["report", str(folder / "text.npy"), y], r"must be a matrix of numbers"),
         (["report", str(folder / "object.npy"), y], "cannot be read as an array"),
         (["report", str(folder / "broken.npy"), y], "cannot be read as an array"),
+        (["report", str(folder / "broken.npz"), y], "cannot be read as an array"),
+        (["report", str(folder / "empty.npz"), y], "holds no array"),
         (["report", X, y, "--cv", "1"], "--cv 1 must be from 2"),
         (["report", X, y, "--anchors", "500"], "500"),
         (["report", X, y, "--rank", "7"], "rank=7 must be at most"),
@@ -205,10 +211,10 @@ def _commands(folder):
     ]
 
 
-@pytest.mark.parametrize("i", range(18))
+@pytest.mark.parametrize("i", range(20))
 def test_bad_input_ends_with_one_line_and_status_2(spaces, capsys, i):
     commands = _commands(spaces)
-    assert len(commands) == 18
+    assert len(commands) == 20
     arguments, message = commands[i]
     assert main(arguments) == 2
     error = capsys.readouterr().err
@@ -252,3 +258,51 @@ def test_float32_rows_give_float32_rows(spaces):
     main(["apply", stored, str(spaces / "single.npy"), "-o", str(spaces / "out.npy")])
     assert np.load(spaces / "out.npy").dtype == np.float32
     assert_array_equal(np.load(spaces / "out.npy").shape, (120, 6))
+
+
+@pytest.mark.parametrize("anchors", ["2.9", "inf", "0.0", "many"])
+def test_anchors_are_a_whole_number_or_a_share(spaces, capsys, anchors):
+    X, y = str(spaces / "X.npy"), str(spaces / "y.npy")
+    with pytest.raises(SystemExit):
+        main(["report", X, y, "--anchors", anchors])
+    assert "--anchors" in capsys.readouterr().err
+
+
+def test_a_share_of_one_is_all_rows(spaces):
+    X, y, stored = (str(spaces / name) for name in ("X.npy", "y.npy", "map.skops"))
+    assert main(["fit", X, y, "-o", stored, "--anchors", "1.0"]) == 0
+
+
+def test_files_are_what_they_hold_whatever_they_are_called(spaces, capsys):
+    rows = np.load(spaces / "X.npy")
+    np.savez(spaces / "layers.npz", **{"layer:0": rows, "layer:1": rows})
+    (spaces / "X.npy").rename(spaces / "matrix.npz")
+    y, out = str(spaces / "y.npy"), str(spaces / "map.skops")
+    assert main(["fit", f"{spaces / 'layers.npz'}:layer:0", y, "-o", out]) == 0
+    assert main(["fit", str(spaces / "matrix.npz"), y, "-o", out]) == 0
+
+
+@pytest.mark.filterwarnings("ignore:R.2 score is not well-defined")
+def test_a_score_of_one_row_is_null_in_json(spaces):
+    X, y = (np.load(spaces / f"{name}.npy")[:12] for name in "Xy")
+    for name, rows in (("X", X), ("y", y)):
+        np.save(spaces / f"{name}.npy", rows)
+    path = spaces / "report.json"
+    arguments = [str(spaces / "X.npy"), str(spaces / "y.npy"), "--cv", "12"]
+    assert main(["report", *arguments, "--json", str(path)]) == 0
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    record = json.loads(path.read_text(), parse_constant=refuse)
+    assert any(None in row["scores"]["r2"] for row in record["maps"])
+
+
+def test_no_rows_are_refused(spaces, capsys):
+    X, y, stored = (str(spaces / name) for name in ("X.npy", "y.npy", "map.skops"))
+    main(["fit", X, y, "-o", stored])
+    np.save(spaces / "none.npy", np.empty((0, 8)))
+    out = spaces / "out.npy"
+    assert main(["apply", stored, str(spaces / "none.npy"), "-o", str(out)]) == 2
+    assert "has no rows" in capsys.readouterr().err
+    assert not out.exists()

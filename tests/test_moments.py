@@ -185,3 +185,19 @@ def test_sums_of_other_widths_or_products_are_not_merged():
         Moments.from_arrays(X).merge(Moments.from_arrays(y))
     with pytest.raises(ValueError, match="same products and widths"):
         Moments.from_arrays(X).merge(Moments.from_arrays(X, products=("x2",)))
+
+
+def test_products_that_overflow_are_refused_though_their_sums_do_not():
+    X = np.random.default_rng(0).normal(size=(60, 4)) * 1e20
+    with pytest.raises(ValueError, match="The sums overflow float32: scale the rows"):
+        Moments.from_arrays(X.astype(np.float32), products=("xx",))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_row_of_no_weight_has_to_be_finite_too(value):
+    X, weights = np.ones((5, 2)), np.array([0, 1, 2, 1, 1.0])
+    X[0, 1] = value
+    with pytest.raises(ValueError, match="Input X contains"):
+        Moments.from_arrays(X, sample_weight=weights)
+    with pytest.raises(ValueError, match="Input y contains"):
+        Moments.from_arrays(X[1:], X[:-1], sample_weight=weights[:-1], products=("xy",))

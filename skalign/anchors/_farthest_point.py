@@ -4,12 +4,14 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.metrics.pairwise import euclidean_distances
 
+from skalign._rescale import near_one
 from skalign.anchors._greedy import lazy_greedy
 from skalign.anchors._selector import AnchorSelector
 
 
 def _farthest_points(X, n_picks):
     """Greedy k-centre of [1]_ from the row nearest to the mean, for centred rows."""
+    X = near_one(X)
     start = int(np.einsum("ij,ij->i", X, X).argmin())
     gap = euclidean_distances(X, X[start : start + 1], squared=True).ravel()
     gap[start] = -np.inf

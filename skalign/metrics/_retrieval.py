@@ -8,6 +8,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skalign._rescale import near_one
 from skalign.metrics._validation import check_spaces
 
 _MAX_BLOCK_ROWS = 256
@@ -247,7 +248,7 @@ def _scored_by_product(X, Y, metric, csls):
         center = Y.mean(axis=0, dtype=np.float64)
         X, Y = X - center, Y - center
         return X, Y, np.einsum("ij,ij->i", Y, Y) / 2
-    X, Y = normalize(X), normalize(Y)
+    X, Y = (normalize(near_one(rows, axis=1)) for rows in (X, Y))
     if csls is None:
         return X, Y, np.zeros(len(Y), dtype=Y.dtype)
     if csls > len(X):

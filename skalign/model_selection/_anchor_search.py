@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass
+from inspect import signature
 from itertools import product
 from numbers import Integral, Real
 from time import perf_counter
@@ -242,6 +243,13 @@ def _best_has(method):
     return check
 
 
+def _takes_weights(scorer):
+    """As scikit-learn's searches ask, where metadata are not routed."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return scorer._accept_sample_weight()
+    return "sample_weight" in signature(scorer).parameters
+
+
 class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
     """Cross-validated search for how many anchors, and which.
 
@@ -406,8 +414,9 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         **params : dict
             Passed on to `fit` of the aligner, such as `sample_weight`, but for
             `groups`, which goes to the splitter; of what has a value for each row of
-            `X`, those of the training rows. With metadata routing enabled, to the
-            aligner, the splitter and the scorer as they request.
+            `X`, those of the training rows. `sample_weight` also goes to a scorer that
+            takes it. With metadata routing enabled, to the aligner, the splitter and
+            the scorer as they request.
 
         Returns
         -------
@@ -627,12 +636,29 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         if get_config()["enable_metadata_routing"]:
             given = params if labels is None else {**params, "labels": labels}
             return process_routing(self, "fit", **given)
-        groups = params.pop("groups", None)
+        groups, scored = params.pop("groups", None), {}
+        weights = params.get("sample_weight")
+        if weights is not None and self._scorer_weighs():
+            scored["sample_weight"] = weights
         return Bunch(
             aligner=Bunch(fit=params),
-            scorer=Bunch(score={}),
+            scorer=Bunch(score=scored),
             splitter=Bunch(split={} if groups is None else {"groups": groups}),
         )
+
+    def _scorer_weighs(self):
+        """Whether a scorer takes `sample_weight`; warn of each that does not."""
+        scorer = self._scorer()
+        several = getattr(scorer, "_scorers", {"score": scorer})
+        weighs = {name: _takes_weights(one) for name, one in several.items()}
+        if plain := [name for name, takes in weighs.items() if not takes]:
+            warn(
+                f"The scoring {', '.join(plain)} does not support sample_weight: fits "
+                "are weighted, its scores are not.",
+                UserWarning,
+                stacklevel=5,
+            )
+        return any(weighs.values())
 
     def _check_refit(self, metrics):
         if self.refit and not callable(self.refit) and self.refit not in metrics:

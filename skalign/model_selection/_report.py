@@ -1,5 +1,7 @@
 """How well each kind of map serves a pair of spaces, by cross-validation."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
@@ -123,7 +125,7 @@ def alignment_report(
     X, y = check_array(X, dtype=FLOATS), check_array(y, dtype=FLOATS, input_name="y")
     check_consistent_length(X, y, labels)
     labels = None if labels is None else column_or_1d(labels)
-    if isinstance(cv, int):
+    if isinstance(cv, Integral):
         cv = KFold(cv, shuffle=True, random_state=random_state)
     splits = list(check_cv(cv).split(X, y if labels is None else labels))
     if aligners is None:

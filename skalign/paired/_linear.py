@@ -174,6 +174,14 @@ def _slope_variance(spectrum, alpha, coef, noise_variance):
         return np.fmax(slopes / (shrunk**2).sum(), noise_variance / alpha)
 
 
+def _outer(factors, variances):
+    """Products of all pairs; 0 times infinity is 0."""
+    with np.errstate(invalid="ignore"):
+        products = np.multiply.outer(factors, variances)
+    products[factors == 0] = 0
+    return products
+
+
 def _streams(self):
     if self.alpha == "loo" or self.solver == "svd":
         raise AttributeError(
@@ -410,9 +418,9 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         along /= self._curvature
         by_noise = along**2 @ (self._curvature - self.alpha_)
         by_shrinkage = self.alpha_**2 * np.einsum("ij,ij->i", along, along) + off
-        variance = np.multiply.outer(by_noise, self._map_variance)
+        variance = _outer(by_noise, self._map_variance)
         if self.alpha_ > 0:
-            variance += np.multiply.outer(by_shrinkage, self._slope_variance)
+            variance += _outer(by_shrinkage, self._slope_variance)
         else:
             variance[off > 0] = np.inf
         if self.fit_intercept:

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skalign._aligner import transform_target
 from skalign._validation import check_labels
+from skalign.paired import CanonicalAligner, RelativeRepresentation
 from skalign.plotting._axes import (
     COLORS,
     evenly,
@@ -17,6 +18,12 @@ from skalign.plotting._axes import (
 
 _SIDES = {"source": (COLORS[0], "o"), "target": (COLORS[4], "^")}
 _OTHER = "0.6"
+
+
+def _is_paired(estimator):
+    """Whether it is learnt from pairs: all regressors are, and two that predict not."""
+    kinds = (CanonicalAligner, RelativeRepresentation)
+    return is_regressor(estimator) or isinstance(estimator, kinds)
 
 
 class AlignmentDisplay:
@@ -139,7 +146,7 @@ class AlignmentDisplay:
             estimator.transform(X),
             y,
             y_mapped=transform_target(estimator, y),
-            paired=is_regressor(estimator) if paired is None else paired,
+            paired=_is_paired(estimator) if paired is None else paired,
             labels=labels,
             target_labels=target_labels,
             max_samples=max_samples,

@@ -151,7 +151,19 @@ def _added(sums, batch):
         raise ValueError(
             f"New rows have {widths[1]} columns; those seen before have {widths[0]}."
         )
+    check_same_kind(sums.groups, batch.groups, "labels of the rows before", "labels")
     return sums.merge(batch)
+
+
+def check_same_kind(first, second, *names):
+    """Refuse classes of which some are strings and others numbers: none are equal."""
+    are_strings = [isinstance(classes[0], str) for classes in (first, second)]
+    if are_strings[0] != are_strings[1]:
+        kinds = ["strings" if yes else "numbers" for yes in are_strings]
+        raise ValueError(
+            f"{names[0]} holds {kinds[0]}, but {names[1]} {kinds[1]}: no class is the "
+            "same on both sides."
+        )
 
 
 def shared_classes(labels, target_labels, *, minimum):
@@ -170,6 +182,7 @@ def shared_classes(labels, target_labels, *, minimum):
         If there are fewer shared classes than `minimum`.
     """
     source, target = np.unique(labels), np.unique(target_labels)
+    check_same_kind(source, target, "labels", "target_labels")
     shared = np.intersect1d(source, target)
     if len(shared) < minimum:
         raise ValueError(

@@ -6,7 +6,13 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    _fit_context,
+    clone,
+    is_regressor,
+)
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import check_random_state
@@ -210,7 +216,9 @@ class ICPAligner(
         The map before the first matching: that of :class:`MomentAligner` (with labels,
         if there are any), that of :class:`ClassMeanAligner` (needs labels), rows as
         they are (equal widths only), or an aligner. One that is fitted is used as it
-        is, else a clone is fitted, with labels where its `fit` takes them.
+        is, else a clone is fitted, with labels where its `fit` takes them. A search or
+        a pipeline clones its steps: wrap what was fitted, to a few pairs for instance,
+        in :class:`~sklearn.frozen.FrozenEstimator`, and it stays so.
 
     matching : {"nearest", "mutual", "both", "assignment"}, default="both"
         "nearest" matches each source row with the nearest target row, "mutual" keeps of
@@ -461,6 +469,12 @@ class ICPAligner(
         try:
             check_is_fitted(self.init)
         except NotFittedError:
+            if is_regressor(self.init):
+                raise ValueError(
+                    f"init={self.init!r} is learnt from pairs, which these rows are "
+                    "not, and is not fitted; fit it to pairs first, and wrap it in "
+                    "FrozenEstimator, which clones leave fitted."
+                ) from None
             passed = {
                 k: v for k, v in passed.items() if has_fit_parameter(self.init, k)
             }

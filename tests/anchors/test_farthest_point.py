@@ -29,3 +29,10 @@ def test_no_row_is_twice_as_far_as_with_the_best_centres():
     radius = cdist(X, X[FarthestPointAnchors(12).select(X)]).min(axis=1).max()
     best = cdist(X, centres).min(axis=1).max()  # within the 12 squares
     assert radius <= 2 * best
+
+
+def test_scale_changes_no_choice():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    expected = FarthestPointAnchors(10).select(X)
+    for exponent in (500, -500):
+        assert_array_equal(FarthestPointAnchors(10).select(X * 2.0**exponent), expected)

@@ -263,3 +263,12 @@ def test_ranks_are_of_the_queries_that_have_an_answer():
     X, Y = [[1, 0], [0, 1], [1, 1]], [[2, 0], [3, 2], [1, 1]]
     ranks = retrieval_ranks(X, Y, relevant=[[2, 1], [0, 2], [2, 0]])
     assert ranks.tolist() == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"),
+    [(1e20, np.float32), (1e-24, np.float32), (1e155, float), (1e-170, float)],
+)
+def test_cosines_see_no_scale(scale, dtype):
+    X = (np.random.default_rng(0).normal(size=(20, 3)) * scale).astype(dtype)
+    assert retrieval_accuracy(X, X) == 1

@@ -289,10 +289,13 @@ def test_groups_stay_together_and_weights_are_cut_to_the_fold(pairs):
     search = AnchorSearchCV(None, SELECTORS[:2], [12, 40], cv=GroupKFold(3))
     search.fit(*pairs, groups=groups, sample_weight=weights)
     expected = grid_search(search, SELECTORS[:2], [12, 40])
-    # Without routing, scikit-learn weighs scores too, where the scorer lets it.
-    expected.set_params(scoring=lambda estimator, X, y: estimator.score(X, y))
-    with pytest.warns(UserWarning, match="does not support sample_weight"):
-        expected.fit(*pairs, groups=groups, sample_weight=weights)
+    expected.fit(*pairs, groups=groups, sample_weight=weights)
+    assert_same_search(search, expected)
+    # Scores are weighted where the scorer lets them.
+    for each in (search, expected):
+        each.set_params(scoring=lambda estimator, X, y: estimator.score(X, y))
+        with pytest.warns(UserWarning, match="does not support sample_weight"):
+            each.fit(*pairs, groups=groups, sample_weight=weights)
     assert_same_search(search, expected)
 
 

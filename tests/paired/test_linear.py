@@ -251,6 +251,12 @@ def test_what_the_rows_cannot_tell_has_an_infinite_std():
     assert np.isinf(aligner.predict_std(X)).all()
     interpolating = LinearAligner(0).fit(X[:5], y[:5])
     assert np.isinf(interpolating.predict_std(X[:5])).all()
+    # At the mean, where nothing but the noise counts, it is as unknown.
+    assert np.isinf(interpolating.predict_std(interpolating.x_mean_[None])).all()
+    still = LinearAligner(0.0, fit_intercept=False).fit(X[:4], y[:4])
+    origin = np.zeros((1, X.shape[1]))
+    assert np.isinf(still.predict_std(origin)).all()
+    assert_array_equal(still.predict_std(origin, include_noise=False), 0)
 
 
 def test_auto_takes_the_rows_where_sums_are_not_accurate_and_says_so():

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skalign import CORALAligner, LinearAligner, RigidAligner
 from skalign.datasets import make_paired_spaces
-from skalign.paired import RelativeRepresentation
+from skalign.paired import CanonicalAligner, RelativeRepresentation
 from skalign.plotting import AlignmentDisplay
 
 
@@ -149,3 +149,15 @@ def test_a_single_pair_of_axes_is_refused(pyplot):
     X, y = _pairs(4)
     with pytest.raises(ValueError, match="two axes, before and after; got 1"):
         AlignmentDisplay.from_spaces(X, y, y, ax=pyplot.gca())
+
+
+def test_aligners_of_pairs_that_do_not_predict_are_paired_too():
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(60, 4)), np.arange(60) % 3
+    y = X + 0.3 * rng.normal(size=(60, 4))
+    for aligner in (CanonicalAligner(), RelativeRepresentation()):
+        display = AlignmentDisplay.from_estimator(
+            aligner.fit(X, y), X, y, labels=labels
+        )
+        assert display.paired
+        assert_array_equal(display.target_labels, labels)

@@ -136,3 +136,17 @@ def test_a_failed_fit_leaves_the_aligner_as_it_was(make_clouds):
     with pytest.raises(ValueError, match="NaN"):
         aligner.fit(clouds.X * np.nan, clouds.y, **clouds.classes)
     assert_array_equal(aligner.transform(clouds.X), before)
+
+
+def test_strings_and_numbers_are_no_common_classes():
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(60, 3)), np.arange(60) % 3
+    message = "target_labels numbers: no class is the same"
+    with pytest.raises(ValueError, match=f"labels holds strings, but {message}"):
+        ClassMeanAligner().fit(X, X, labels=labels.astype(str), target_labels=labels)
+    names = {"labels": labels.astype(str), "target_labels": labels.astype(str)}
+    aligner = ClassMeanAligner()
+    aligner.partial_fit(X, X, labels=labels, target_labels=labels)
+    with pytest.raises(ValueError, match="rows before holds numbers, but labels str"):
+        aligner.partial_fit(X, X, **names)
+    assert_array_equal(aligner.classes_, [0, 1, 2])

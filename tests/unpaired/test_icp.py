@@ -5,7 +5,9 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
@@ -370,3 +372,14 @@ def test_pandas_output_changes_no_number(turned):
         ours = ICPAligner(RigidAligner(), init="identity").fit(X, y).transform(X)
     assert_array_equal(ours.to_numpy(), expected)
     assert list(ours.columns) == ["icpaligner0", "icpaligner1"]
+
+
+def test_a_map_learnt_from_a_few_pairs_is_a_start_if_it_stays_fitted():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4)) + 3 * rng.integers(3, size=(60, 1))
+    y = X @ ortho_group.rvs(4, random_state=0)
+    few, order = RigidAligner().fit(X[:10], y[:10]), rng.permutation(60)
+    aligner = ICPAligner("rotation", init=FrozenEstimator(few), random_state=0)
+    assert_allclose(clone(aligner).fit(X, y[order]).transform(X), y, atol=1e-10)
+    with pytest.raises(ValueError, match=r"is learnt from pairs, .* not fitted"):
+        clone(aligner.set_params(init=few)).fit(X, y[order])
