@@ -38,7 +38,9 @@ def _similarities(X, anchors, similarity, spread):
 def _spread(X, similarity):
     """Return the keywords that scikit-learn would else take from the rows compared."""
     if similarity == "seuclidean":
-        return {"V": X.var(axis=0, ddof=1)}
+        variance = X.var(axis=0, ddof=1)
+        variance[np.ptp(X, axis=0) == 0] = np.inf  # no distance along what never varied
+        return {"V": variance}
     if similarity == "mahalanobis":
         return {"VI": pinv(np.atleast_2d(np.cov(X, rowvar=False)))}
     return {}

@@ -105,7 +105,10 @@ class Side:
         ).sum(axis=0)
         values, axes = eigh(covariance)
         self.values, self._axes = values[::-1].clip(0), axes[:, ::-1]
-        self.n_axes = int(np.sum(self.values > self.values[0] * _ROUNDING))
+        # Equal rows differ from their mean by what it is rounded.
+        rounding = 8 * np.finfo(moments.second.dtype).eps * np.abs(self.mean).max()
+        floor = max(self.values[0] * _ROUNDING, rounding**2)
+        self.n_axes = int(np.sum(self.values > floor))
         if self.n_axes == 0:
             raise ValueError("All rows of a side are equal: there is nothing to align.")
         self.skewness_noise = self._skewness_noise(moments.counts.sum())

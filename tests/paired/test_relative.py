@@ -78,6 +78,17 @@ def test_variances_are_those_of_the_training_rows_of_each_side(X, similarity):
     assert_allclose(relative.transform(X), relative.transform_target(y))
 
 
+@pytest.mark.parametrize("value", [1.0, 0.1])
+def test_along_what_never_varied_there_is_no_standardised_distance(X, value):
+    constant = np.c_[X, np.full(len(X), value)]
+    relative, expected = (
+        RelativeRepresentation(SELECTOR, similarity="seuclidean").fit(rows)
+        for rows in (constant, X)
+    )
+    constant[:5, -1] += 1
+    assert_allclose(relative.transform(constant), expected.transform(X))
+
+
 def test_rows_of_zeros_have_cosine_zero(X):
     X[3] = 0
     relative = RelativeRepresentation(RandomAnchors(1.0, random_state=0)).fit(X)

@@ -259,10 +259,12 @@ def test_shapes_that_do_not_agree_are_found_out():
         MomentAligner(random_state=0).fit(X, y)
 
 
-def test_rows_that_are_all_equal_are_refused(make_clouds):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [1, 0.1, 1e6 + 0.1])  # the mean of 0.1 is rounded
+def test_rows_that_are_all_equal_are_refused(make_clouds, value, dtype):
     clouds = make_clouds()
     with pytest.raises(ValueError, match="All rows of a side are equal"):
-        MomentAligner().fit(np.ones((50, 3)), clouds.y)
+        MomentAligner().fit(np.full((50, 3), value, dtype=dtype), clouds.y)
 
 
 @doubtful
