@@ -279,7 +279,7 @@ def _write_json(path, options, report, best, found):
         "classes": [
             {"name": name, "error": error, "interval": _plain(interval)}
             for name, error, interval in zip(
-                found.names, found.errors, found.intervals, strict=True
+                found.names, _plain(found.errors), found.intervals, strict=True
             )
         ],
     }
