@@ -161,7 +161,8 @@ class DomainClassifier(
                 f"{type(self).__name__} has the class of {accuracy:.0%} of the rows it "
                 f"was trained on, and the most frequent class is that of {share:.0%}: "
                 "it has learnt next to nothing. A lower weight of what is added to "
-                "the risk leaves more to be learnt; else train for longer.",
+                "the risk, or a longer warmup, leaves more to be learnt; else train "
+                "for longer.",
                 UserWarning,
                 stacklevel=5,
             )
