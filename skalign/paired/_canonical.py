@@ -21,10 +21,10 @@ from skalign.paired._consensus import ridge_strength
 
 def _whiten(rows, alpha, name):
     """Return centred rows in axes of variance one, less a ridge, and the map there."""
+    if np.all(rows == rows[0]):
+        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
     U, s, Vt = svd(rows, full_matrices=False, check_finite=False)
     kept = s > max(rows.shape) * np.finfo(s.dtype).eps * s[0]
-    if not kept.any():
-        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
     U, s, Vt = U[:, kept], s[kept], Vt[kept]
     length = np.sqrt(s**2 + ridge_strength(alpha, rows))
     return U * (s / length), Vt.T / length
