@@ -20,7 +20,9 @@ def _split(X):
     """
     direction = X[np.einsum("ij,ij->i", X, X).argmax()]
     for _ in range(_POWER_ITERATIONS):
-        direction = (X @ (direction / np.linalg.norm(direction))) @ X
+        direction = direction / np.linalg.norm(direction)
+        with np.errstate(invalid="ignore"):  # seen once, of finite rows: BLAS's own
+            direction = (X @ direction) @ X
     right = X @ direction > 0
     for _ in range(_MAX_ITER):
         if right.all() or not right.any():  # equal, up to rounding: any split will do
