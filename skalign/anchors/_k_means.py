@@ -12,6 +12,7 @@ _POWER_ITERATIONS = 4
 _MAX_ITER = 5
 
 
+@np.errstate(invalid="ignore")  # BLAS raises the flag, now and then, on finite rows
 def _split(X):
     """Split centred rows in two by 2-means, from either side of the principal axis.
 
@@ -20,9 +21,7 @@ def _split(X):
     """
     direction = X[np.einsum("ij,ij->i", X, X).argmax()]
     for _ in range(_POWER_ITERATIONS):
-        direction = direction / np.linalg.norm(direction)
-        with np.errstate(invalid="ignore"):  # seen once, of finite rows: BLAS's own
-            direction = (X @ direction) @ X
+        direction = (X @ (direction / np.linalg.norm(direction))) @ X
     right = X @ direction > 0
     for _ in range(_MAX_ITER):
         if right.all() or not right.any():  # equal, up to rounding: any split will do
