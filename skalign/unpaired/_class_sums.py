@@ -157,8 +157,9 @@ def _added(sums, batch):
 
 def check_same_kind(first, second, *names):
     """Refuse classes of which some are strings and others numbers: none are equal."""
-    are_strings = [isinstance(classes[0], str) for classes in (first, second)]
-    if are_strings[0] != are_strings[1]:
+    sides = [classes for classes in (first, second) if len(classes)]
+    are_strings = [isinstance(classes[0], str) for classes in sides]
+    if len(set(are_strings)) == 2:
         kinds = ["strings" if yes else "numbers" for yes in are_strings]
         raise ValueError(
             f"{names[0]} holds {kinds[0]}, but {names[1]} {kinds[1]}: no class is the "
