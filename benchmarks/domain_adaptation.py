@@ -28,7 +28,7 @@ from collections import defaultdict
 from itertools import permutations
 
 import numpy as np
-from records import DATA, HERE, RESULTS, provenance, read, write
+from records import CACHE, DATA, RESULTS, provenance, read, write
 from scipy.linalg import LinAlgWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
@@ -39,7 +39,6 @@ from sklearn.preprocessing import StandardScaler, scale
 import skalign
 from skalign.datasets import load_idx
 
-CACHE = HERE / "cache"
 SEED = 0
 CLASSIFIERS = {
     "1-NN": KNeighborsClassifier(1),

@@ -42,7 +42,7 @@ import warnings
 import numpy as np
 import torch
 from joblib import Memory, Parallel, delayed
-from records import DATA, HERE, RESULTS, append, provenance, read
+from records import CACHE, DATA, RESULTS, append, provenance, read
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 from skorch.callbacks import Callback
@@ -186,7 +186,7 @@ def split(seed):
     }
 
 
-@Memory(HERE / "cache" / "ood", verbose=0).cache
+@Memory(CACHE / "ood", verbose=0).cache
 def find(kind, seed):
     """Environments of the training rows, from 0; -1 for those of the test."""
     digits, _ = split(seed)

@@ -46,7 +46,7 @@ import numpy as np
 import torch
 from joblib import Memory
 from ood import Recorder, run
-from records import DATA, RESULTS, provenance, read
+from records import CACHE, DATA, RESULTS, provenance, read
 from sklearn.base import clone
 from torch import nn
 
@@ -97,6 +97,7 @@ INFERRED = {"penalty": "vrex", "normalize": False}
 METHODS = {
     "ERM": ("given", ERMClassifier()),
     "ERM, faster": ("given", ERMClassifier(lr=10**-2.5)),
+    "ERM, 128 rows": ("given", ERMClassifier(batch_size=128)),
     "IRM": ("given", IRMClassifier(100.0, **LATE)),
     "IRM, late": ("given", IRMClassifier(100.0, warmup=0.85)),
     "VREx": ("given", VRExClassifier(10.0, **LATE)),
@@ -115,7 +116,7 @@ METHODS = {
     "NCFAL, after half": ("given", NCFALClassifier(warmup=0.5)),
     "NCFAL, as VREx": ("given", NCFALClassifier(penalty="vrex", weight=10.0, **LATE)),
 }  # fmt: skip
-FOR_DIGITS = ["ERM, faster", "IRM, late", "NCFAL, late"]
+FOR_DIGITS = ["ERM, faster", "ERM, 128 rows", "IRM, late", "NCFAL, late"]
 ABLATIONS = [
     "VREx, inferred", "NCFAL, no penalty", "NCFAL, linear head", "NCFAL, weight 1",
     "NCFAL, after half", "NCFAL, as VREx",
@@ -179,7 +180,7 @@ def prepare(data, seed):
     return np.ascontiguousarray(X, dtype=np.float32), y, domain, rows, follows
 
 
-@Memory(RESULTS.parent / "cache" / "ood", verbose=0).cache
+@Memory(CACHE / "ood", verbose=0).cache
 def partition(X, y, seed):
     """Two environments of rows."""
     with warnings.catch_warnings():
@@ -266,7 +267,7 @@ def measure(data, name, seed, n_steps):
             distance = etf_distance(features, y[of], estimator.vertices_)
             row[f"f_{part}"] = f"{distance:.3f}"
     return row | {
-        "rows_a_step": 32 * len(np.unique(environment[train])),
+        "rows_a_step": estimator.batch_size * len(np.unique(environment[train])),
         "n_train": len(train),
         "n_test": len(rows["test"]),
         "seconds": f"{seconds:.1f}",

@@ -12,7 +12,7 @@ _POWER_ITERATIONS = 4
 _MAX_ITER = 5
 
 
-@np.errstate(invalid="ignore")  # BLAS raises the flag, now and then, on finite rows
+@np.errstate(invalid="ignore")  # BLAS may raise it on finite rows: numpy #24067
 def _split(X):
     """Split centred rows in two by 2-means, from either side of the principal axis.
 
