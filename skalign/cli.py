@@ -83,6 +83,9 @@ def main(arguments=None):
     words = sys.argv[1:] if arguments is None else list(arguments)
     options = parser.parse_args(words or ["report"])
     try:
+        for path in (vars(options).get("output"), vars(options).get("json")):
+            if path is not None and not Path(path).absolute().parent.is_dir():
+                raise _InputError(f"{path} cannot be written: no such folder.")
         options.run(options)
     except (_InputError, ValueError, NotFittedError) as error:
         text = " ".join(str(error).split())

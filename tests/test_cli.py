@@ -223,6 +223,16 @@ def test_bad_input_ends_with_one_line_and_status_2(spaces, capsys, i):
     assert message in error
 
 
+@pytest.mark.parametrize("command", ["report", "fit"])
+def test_folder_that_is_not_there_is_told_before_cross_validation(
+    spaces, capsys, command
+):
+    wanted = [words for words, _ in _commands(spaces) if "/nowhere" in words[-1]]
+    arguments = next(words for words in wanted if words[0] == command)
+    assert main(arguments) == 2
+    assert not capsys.readouterr().out
+
+
 def test_rows_of_another_width_or_with_nan_are_refused(spaces, capsys):
     X, y, stored = (str(spaces / name) for name in ("X.npy", "y.npy", "map.skops"))
     out = spaces / "out.npy"

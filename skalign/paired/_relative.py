@@ -32,6 +32,11 @@ def _similarities(X, anchors, similarity, spread):
         values = pairwise_kernels(X, anchors, metric=similarity)
     else:
         values = pairwise_distances(X, anchors, metric=similarity, **spread)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"similarity={similarity!r} is not finite for some row, as the correlation "
+            "of a row whose columns are equal."
+        )
     return values.astype(X.dtype, copy=False)
 
 
@@ -193,8 +198,9 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` and `y` differ in length, there are fewer than two rows, a value is
-            not finite, `similarity` is unknown, or the selector refuses the rows.
+            If `X` and `y` differ in length, there are fewer than two rows, a value or a
+            similarity is not finite, `similarity` is unknown, or the selector refuses
+            the rows.
         """
         if self.similarity == "precomputed":
             raise ValueError(
@@ -233,7 +239,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width changed since `fit`, or a value is not finite.
+            If the width changed since `fit`, or a value or a similarity is not finite.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
@@ -255,7 +261,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, or a value or a similarity is not finite.
         """
         check_is_fitted(self)
         y = check_target(y, self.n_targets_)

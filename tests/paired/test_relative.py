@@ -202,3 +202,12 @@ def test_fewer_than_two_rows_and_too_many_anchors_are_refused(X):
         RelativeRepresentation(SELECTOR).fit(X[:1])
     with pytest.raises(ValueError, match=r"n_anchors=15 .* number of rows=10"):
         RelativeRepresentation(SELECTOR).fit(X[:10])
+
+
+def test_similarities_that_are_not_finite_are_refused(X):
+    relative = RelativeRepresentation(similarity="correlation")
+    with pytest.raises(ValueError, match="'correlation' is not finite"):
+        relative.fit(X[:, :1])
+    relative.fit(X)
+    with pytest.raises(ValueError, match="'correlation' is not finite"):
+        relative.transform(np.ones((1, X.shape[1])))
