@@ -57,7 +57,7 @@ accuracies = {
 }
 for k, pair in enumerate(accuracies.values()):
     bars = axes[0].bar([k - 0.2, k + 0.2], pair, 0.4, color=["#0072B2", "#E69F00"])
-    axes[0].bar_label(bars, fmt="%.0f")
+    axes[0].bar_label(bars, fmt="%.0f", padding=-14, color="white")
 limit = axes[0].axhline(75, color="0.5", linestyle=":")
 axes[0].set(xticks=[0, 1], xticklabels=accuracies, ylabel="Accuracy (%)", ylim=(0, 125))
 names = ["training", "test, colour turned round", "all that shape can give"]
