@@ -5,7 +5,7 @@ from functools import wraps
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.validation import (
     _check_sample_weight,
     _num_samples,
@@ -147,20 +147,43 @@ def check_labels(labels, rows, name):
 
 def check_domain(sample_domain, X=None):
     """Validate the domain of each row of `X`: numbers or strings."""
-    domain = column_or_1d(sample_domain)
+    domain = _check_names(sample_domain, "sample_domain")
     check_consistent_length(X, domain)
-    if domain.dtype.kind == "O":
-        if any(name is None for name in domain):
-            raise ValueError("sample_domain holds None.")
-        if any(is_scalar_nan(name) or is_pandas_na(name) for name in domain):
-            raise ValueError("sample_domain holds NaN.")
-        are_strings = {isinstance(name, str) for name in domain}
-        if len(are_strings) == 2:
-            raise ValueError("sample_domain mixes strings and other values.")
-        domain = np.array(domain.tolist())
-    if domain.dtype.kind == "f" and np.isnan(domain).any():
-        raise ValueError("sample_domain holds NaN.")
     return domain
+
+
+def check_classes(y, X):
+    """Validate the class of each row of `X`, and number the classes.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        In order.
+    codes : ndarray of int of shape (n_samples,)
+        That of each row among them.
+    """
+    y = _check_names(y, "y")
+    check_consistent_length(X, y)
+    return np.unique(y, return_inverse=True)
+
+
+def _check_names(values, what):
+    """Refuse missing names, and strings among others."""
+    if isinstance(values, list | tuple):  # numpy would make strings of a mixture
+        values = np.array(values, dtype=object)
+    values = column_or_1d(values)
+    if values.dtype.kind == "O":
+        if any(name is None for name in values):
+            raise ValueError(f"{what} holds None.")
+        if any(is_pandas_na(name) or name != name for name in values):
+            raise ValueError(f"{what} holds NaN.")
+        are_strings = {isinstance(name, str) for name in values}
+        if len(are_strings) == 2:
+            raise ValueError(f"{what} mixes strings and other values.")
+        values = np.array(values.tolist())
+    if values.dtype.kind in "fmM" and (values != values).any():
+        raise ValueError(f"{what} holds NaN.")
+    return values
 
 
 def check_source(sample_domain, X):

@@ -33,8 +33,8 @@ from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import CrossEntropy
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
 
-# Training rows that tell whether anything is learnt; the share of what the most
-# frequent class gets wrong that has to be right, beyond two deviations of chance.
+# Training rows that tell whether anything is learnt; the share of what chance gets
+# wrong that has to be right, beyond two deviations of chance.
 _LOOKED_AT, _LEARNT = 256, 0.05
 
 
@@ -149,20 +149,27 @@ class DomainClassifier(
         return self
 
     def _warn_if_nothing_is_learnt(self, X, y):
-        """Compare the network on training rows with the most frequent class."""
-        rows = np.flatnonzero(y >= 0)
-        rows = np.random.default_rng(0).permutation(rows)[:_LOOKED_AT]
+        """Compare the network with chance, on as many training rows of each class."""
+        chance = 1 / len(self.classes_)
+        rows = np.random.default_rng(0).permutation(np.flatnonzero(y >= 0))
+        rows = np.split(
+            rows[np.argsort(y[rows], kind="stable")], np.bincount(y[rows]).cumsum()[:-1]
+        )
+        rows = [of_class[: math.ceil(_LOOKED_AT * chance)] for of_class in rows]
+        counts = np.array([len(of_class) for of_class in rows])
+        rows = np.concatenate(rows)
         _, logits = self.net_.forward_rows(torch.from_numpy(X[rows]))
-        accuracy = np.mean(logits.argmax(dim=1).cpu().numpy() == y[rows])
-        share = np.bincount(y[rows]).max() / len(rows)
-        chance = share + 2 * np.sqrt(share * (1 - share) / len(rows))
-        if accuracy < chance + _LEARNT * (1 - share):
+        right = logits.argmax(dim=1).cpu().numpy() == y[rows]
+        shares = np.bincount(y[rows], weights=right) / counts
+        deviation = np.sqrt(chance * (1 - chance) * chance * np.mean(1 / counts))
+        least = chance + 2 * deviation + _LEARNT * (1 - chance)
+        if shares.mean() < min(least, 1):
             warnings.warn(
-                f"{type(self).__name__} has the class of {accuracy:.0%} of the rows it "
-                f"was trained on, and the most frequent class is that of {share:.0%}: "
-                "it has learnt next to nothing. A lower weight of what is added to "
-                "the risk, or a longer warmup, leaves more to be learnt; else train "
-                "for longer.",
+                f"{type(self).__name__} has the class of {shares.mean():.0%} of the "
+                f"rows it was trained on, the mean over classes, and chance that of "
+                f"{chance:.0%}: it has learnt next to nothing. A lower weight of what "
+                "is added to the risk, or a longer warmup, leaves more to be learnt; "
+                "else train for longer.",
                 UserWarning,
                 stacklevel=5,
             )
@@ -185,9 +192,9 @@ class DomainClassifier(
         going_on = self.warm_start and hasattr(self, "net_")
         shape, X = self._flatten(X)
         X, y = validate_data(self, X, y, dtype=np.float32, reset=not going_on)
-        check_classification_targets(y)
         missing = self._find_unlabeled(y, sample_domain)
         labels, y = y[~missing], np.full(len(y), -1)
+        check_classification_targets(labels)
         classes, y[~missing] = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
@@ -266,6 +273,10 @@ class DomainClassifier(
             encoder = copy.deepcopy(self.module)
         else:
             encoder = self.module()
+        if not isinstance(encoder, nn.Module):
+            raise ValueError(
+                f"module must make a torch.nn.Module; it made {type(encoder).__name__}."
+            )
         encoder.register_forward_pre_hook(_copied)
         return encoder
 
@@ -295,7 +306,7 @@ class DomainClassifier(
                 UserWarning,
                 stacklevel=6,
             )
-        return shape, np.asarray(X).reshape(len(X), -1)
+        return shape, np.asarray(X).reshape(len(X), math.prod(shape))
 
     def _check_shape(self, shape, X):
         """Return the shape of a row in force."""

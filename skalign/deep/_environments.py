@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, check_classes
 
 _MANY_ROWS = 10_000
 
@@ -141,7 +141,8 @@ def partition_environments(
     Raises
     ------
     ValueError
-        If a class has fewer than two rows for each environment, or `initial` has
+        If there is one class only, a label is missing, a class has fewer than two rows
+        for each environment, or `initial` has
         another length than `y` or other numbers than those of the environments.
 
     Warns
@@ -174,8 +175,10 @@ def partition_environments(
     >>> bool(max(share, 1 - share) > 0.99)
     True
     """
-    X, y = check_array(X, dtype=FLOATS), np.unique(y, return_inverse=True)[1]
-    check_consistent_length(X, y)
+    X = check_array(X, dtype=FLOATS)
+    classes, y = check_classes(y, X)
+    if len(classes) < 2:
+        raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; 2 are needed.")
     if too_few_rows(y, n_environments):
         raise ValueError(
             f"Each class needs 2 rows for each of {n_environments} environments; the "

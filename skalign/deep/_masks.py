@@ -38,6 +38,8 @@ class StochasticMask(nn.Module):
 
     def __init__(self, shape, noise=0.1, *, gate="clip", network=None):
         super().__init__()
+        if gate not in ("clip", "sigmoid", "gumbel"):
+            raise ValueError(f"gate={gate!r} must be 'clip', 'sigmoid' or 'gumbel'.")
         self.location = nn.Parameter(torch.zeros(shape))
         self.network = network
         self.noise, self.gate = noise, gate

@@ -2,6 +2,7 @@
 
 from numbers import Real
 
+import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skalign.deep._domain_classifier import DomainClassifier
@@ -128,4 +129,8 @@ class MMDClassifier(DomainClassifier):
         )
 
     def _objective(self, module, n_steps):
+        if not isinstance(self.gammas, str):
+            gammas = np.asarray(self.gammas, dtype=float)
+            if gammas.ndim != 1 or not len(gammas) or not (gammas > 0).all():
+                raise ValueError(f"gammas={self.gammas} must be numbers above 0.")
         return MMDRisk(self._risk, self.weight, gammas=self.gammas)

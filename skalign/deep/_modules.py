@@ -164,10 +164,12 @@ def n_outputs(encoder, shape):
             f"{str(error).splitlines()[0]}"
         ) from error
     encoder.train(training)
-    if features.ndim != 2:
+    is_tensor = isinstance(features, torch.Tensor)
+    if not is_tensor or features.ndim != 2:
+        came = tuple(features.shape) if is_tensor else type(features).__name__
         raise ValueError(
             "module must return features of shape (n_samples, n_features); for 2 rows "
-            f"it returned {tuple(features.shape)}."
+            f"it returned {came}."
         )
     return features.shape[1]
 

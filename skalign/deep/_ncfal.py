@@ -210,7 +210,7 @@ class NCFALClassifier(DomainClassifier):
         Of a row: (n_features,), or (n_channels, height, width).
 
     n_iter_ : int
-        Number of epochs.
+        Number of epochs, of the last round.
 
     n_features_in_ : int
         Width of a row, or the number of values of a picture.
@@ -401,6 +401,7 @@ class NCFALClassifier(DomainClassifier):
                 n_outputs(self._make_encoder(), self.shape_)
             rng = check_random_state(self.random_state)
             seen, self.environment_ = X.reshape(len(X), -1), None
+            before = {name: net for name, net in vars(self).items() if name == "net_"}
             for n_left in reversed(range(self.n_rounds)):
                 self._find_environments(seen, y, rng)
                 self._train(X, y, self.environment_, progress, labels=y)
@@ -408,6 +409,8 @@ class NCFALClassifier(DomainClassifier):
                     break
                 if n_left:
                     seen = self._masked_away(X)
+                    del self.net_  # a round goes on from the fit before, if at all
+                    vars(self).update(before)
         features = self.net_.forward_rows(torch.from_numpy(X))[0].cpu()
         self.prototypes_ = class_prototypes(
             features.double().numpy(), y, sample_domain=self.environment_
@@ -444,7 +447,7 @@ class NCFALClassifier(DomainClassifier):
             warnings.warn(
                 f"There is no sample_domain, and a class has {np.bincount(y).min()} "
                 f"rows, too few for {self.n_environments} environments: all rows are "
-                "one environment.",
+                "one environment, and nothing is added to their risk.",
                 UserWarning,
                 stacklevel=6,
             )
@@ -512,6 +515,14 @@ class NCFALClassifier(DomainClassifier):
 
     def _make_net(self, device, n_steps=1):
         net = super()._make_net(device, n_steps)
+        if self.warm_start and hasattr(self, "net_"):
+            form = self.net_.module_.encoder.normalize
+            if net.module_.encoder.normalize != form:
+                raise ValueError(
+                    f"warm_start needs features as in the fit before, normalize={form} "
+                    f"in force; now it is {self._normalizes}. With normalize='auto' "
+                    "it depends on whether sample_domain is given."
+                )
         net.callbacks_.append(("route", _Route()))
         return net
 

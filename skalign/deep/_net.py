@@ -68,10 +68,9 @@ class EnvironmentBatches(Dataset):
 
     def _draw(self, e, size):
         """Rows of environment `e`: (n_batches, size)"""
-        n_drawn, parts = self.n_batches * size, [self.to_come[e]]
-        while sum(map(len, parts)) < n_drawn:
-            order = torch.randperm(len(self.rows[e]), generator=self.generator)
-            parts.append(self.rows[e][order])
+        n_drawn, rows, parts = self.n_batches * size, self.rows[e], [self.to_come[e]]
+        for _ in range(math.ceil((n_drawn - len(parts[0])) / len(rows))):
+            parts.append(rows[torch.randperm(len(rows), generator=self.generator)])
         drawn, self.to_come[e] = torch.cat(parts).tensor_split([n_drawn])
         return drawn.reshape(-1, size)
 
@@ -215,13 +214,6 @@ class ResidentNet(NeuralNet):
         ValueError
             If its module or its criterion is another one.
         """
-        learnt = copy.deepcopy(net.optimizer_.state_dict())
-        groups = self.optimizer_.state_dict()["param_groups"]
-        for group, old in zip(groups, learnt["param_groups"], strict=True):
-            group["initial_lr"] = group["lr"]
-            if old.get("initial_lr") == group["lr"]:
-                group["lr"] = old["lr"]
-        learnt["param_groups"] = groups
         try:
             self.module_.load_state_dict(net.module_.state_dict())
             self.criterion_.load_state_dict(net.criterion_.state_dict())
@@ -229,6 +221,13 @@ class ResidentNet(NeuralNet):
             raise ValueError(
                 f"warm_start needs the network of the fit before: {error}"
             ) from error
+        learnt = copy.deepcopy(net.optimizer_.state_dict())
+        groups = self.optimizer_.state_dict()["param_groups"]
+        for group, old in zip(groups, learnt["param_groups"], strict=True):
+            group["initial_lr"] = group["lr"]
+            if old.get("initial_lr") == group["lr"]:
+                group["lr"] = old["lr"]
+        learnt["param_groups"] = groups
         self.optimizer_.load_state_dict(learnt)
         self.history.extend(net.history)
 
@@ -271,10 +270,15 @@ class ResidentNet(NeuralNet):
 
 @contextmanager
 def seeded(seed):
-    """Let torch draw from `seed`, and leave the caller's generators alone."""
+    """Let torch draw float32 from `seed`, and leave the caller's settings alone."""
+    dtype = torch.get_default_dtype()
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        yield
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 def choose_device(device):

@@ -201,14 +201,20 @@ class GroupDRORisk(nn.Module):
     def __init__(self, risk, n_environments, step_size):
         super().__init__()
         self.risk, self.step_size = risk, step_size
-        weights = torch.full((n_environments,), 1 / n_environments)
-        self.register_buffer("weights", weights)
+        # Logarithms: a weight that is too small for a number can grow again.
+        equal = torch.full((n_environments,), -math.log(n_environments))
+        self.register_buffer("log_weights", equal)
+
+    @property
+    def weights(self):
+        """(n_environments,), their sum 1"""
+        return self.log_weights.exp()
 
     def forward(self, features, logits, y, sizes):
         risks, _ = environment_risks(self.risk, logits, y, sizes)
         if self.training:
-            logits = self.weights.log() + self.step_size * risks.detach()
-            self.weights = logits.softmax(dim=0)
+            ascent = self.log_weights + self.step_size * risks.detach()
+            self.log_weights = ascent.log_softmax(dim=0)
         return self.weights @ risks
 
 

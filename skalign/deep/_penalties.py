@@ -121,6 +121,8 @@ def mmd_penalty(features, gammas=RBF_GAMMAS):
        with deep adaptation networks", ICML 2015, section 3.
     """
     if isinstance(gammas, str):
+        if gammas != "scaled":
+            raise ValueError(f"gammas={gammas!r} must be 'scaled' or numbers.")
         rows = torch.cat(list(features))
         # The mean over all pairs, a row with itself left out.
         mean = 2 * rows.var(dim=0).sum()
@@ -145,6 +147,8 @@ def _rbf_mean(X, Y, gammas):
 
 def _over_pairs(n_environments, penalty):
     pairs = list(combinations(range(n_environments), 2))
+    if not pairs:
+        raise ValueError("At least 2 environments are compared.")
     return sum(penalty(a, b) for a, b in pairs) / len(pairs)
 
 

@@ -215,7 +215,8 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If the width changed since `fit`, or a value is not finite.
+            If the width changed since `fit`, or a value is not finite, or is 1e19
+            deviations from those of the fit.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
@@ -243,10 +244,26 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
 
 def centre_and_scale(rows):
     """Mean of the columns, and root mean squared deviation; 1 where that is 0."""
+    exponent = np.frexp(np.abs(rows).max())[1]
+    rows = np.ldexp(rows, -exponent)  # squares near 1 are numbers, of any rows
     mean = rows.mean(axis=0, dtype=np.float64)
-    return mean, float(np.sqrt(np.mean((rows - mean) ** 2))) or 1.0
+    deviation = rows - mean
+    scale = np.sqrt(np.mean(np.square(deviation, out=deviation)))
+    return np.ldexp(mean, exponent), float(np.ldexp(scale, exponent)) or 1.0
 
 
 def scaled(rows, mean, scale):
-    """Rows as a network reads them."""
-    return ((rows - mean) / scale).astype(np.float32)
+    """Rows as a network reads them.
+
+    Raises
+    ------
+    ValueError
+        If they are so far from those of the fit that float32 has no room for squares.
+    """
+    rows = (rows - mean) / scale
+    if not (np.abs(rows) < np.sqrt(np.finfo(np.float32).max)).all():
+        raise ValueError(
+            "A value is too large for float32, beside those of the fit: it lies "
+            f"{np.abs(rows).max():.1g} deviations from their mean."
+        )
+    return rows.astype(np.float32)

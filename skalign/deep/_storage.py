@@ -2,6 +2,7 @@
 
 from zipfile import ZIP_STORED, ZipFile
 
+import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sklearn.utils.validation import check_is_fitted
@@ -28,6 +29,8 @@ def save_estimator(estimator, path):
     ------
     NotFittedError
         If `estimator` is not fitted.
+    ValueError
+        If its module keeps something else than tensors.
 
     Examples
     --------
@@ -45,7 +48,16 @@ def save_estimator(estimator, path):
     """
     check_is_fitted(estimator)
     weights = estimator.net_.module_.state_dict()
-    weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    for name, weight in weights.items():
+        if not isinstance(weight, torch.Tensor):
+            raise ValueError(
+                f"{name} is of type {type(weight).__name__}: only tensors are stored."
+            )
+    # Copies: safetensors refuses tensors that share memory, as tied layers do.
+    weights = {
+        name: tensor.cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in weights.items()
+    }
     parts = {_WEIGHTS: save_tensors(weights), _REST: dumps(_bare(estimator))}
     with ZipFile(path, "w", ZIP_STORED) as archive:
         for name, part in parts.items():

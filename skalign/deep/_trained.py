@@ -7,7 +7,7 @@ import torch
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping
 from skorch.callbacks.scoring import ScoringBase
 
 from skalign.deep._net import (
@@ -49,25 +49,45 @@ def hold_out(environment, labels, fraction, rng):
     Returns
     -------
     held_out : ndarray of bool of shape (n_samples,)
-        At least one row of each environment with two or more; never all of them.
+        At least one row of each environment that has two of a class; never the last one
+        of a class in it.
+
+    Raises
+    ------
+    ValueError
+        If no environment has two rows of a class.
     """
     held_out = np.zeros(len(environment), dtype=bool)
+    if labels is None:
+        labels = np.zeros(len(environment), dtype=int)
     for e in np.unique(environment):
         rows = rng.permutation(np.flatnonzero(environment == e))
-        if labels is not None:
-            # Evenly spaced in the order of classes is a share of each of them.
-            rows = rows[np.argsort(labels[rows], kind="stable")]
-        n_held_out = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
+        n_wanted = max(round(fraction * len(rows)), 1)
+        # Evenly spaced in the order of classes is a share of each of them.
+        rows = rows[np.argsort(labels[rows], kind="stable")]
+        rows = np.delete(rows, np.unique(labels[rows], return_index=True)[1])
+        n_held_out = min(n_wanted, len(rows))
         at = (np.arange(n_held_out) + 0.5) * len(rows) / max(n_held_out, 1)
         held_out[rows[at.astype(int)]] = True
+    if not held_out.any():
+        raise ValueError(
+            "early_stopping=True has nothing to hold out: no environment has two rows "
+            "of a class."
+        )
     return held_out
 
 
 def _check_callbacks(callbacks):
     """Refuse those that score rows of a data set, which the net does not have."""
     for callback in callbacks:
-        callback = callback[1] if isinstance(callback, tuple) else callback
+        if isinstance(callback, tuple) and len(callback) == 2:
+            callback = callback[1]
         kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise ValueError(
+                "callbacks must be callbacks of skorch, or tuples of a name and one; "
+                f"got {callback!r}."
+            )
         if issubclass(kind, ScoringBase):
             raise ValueError(
                 f"{kind.__name__} cannot score batches of environments; with "
@@ -140,15 +160,14 @@ class TrainedMixin(CallbackSupportMixin):
         callbacks = list(self.callbacks or [])
         _check_callbacks(callbacks)
         if self.early_stopping:
-            callbacks.append(
-                EarlyStopping(
-                    "valid_score",
-                    patience=self.n_iter_no_change,
-                    threshold=0.0,
-                    lower_is_better=False,
-                    load_best=True,
-                )
+            stopping = EarlyStopping(
+                "valid_score",
+                patience=self.n_iter_no_change,
+                threshold=0.0,
+                lower_is_better=False,
+                load_best=True,
             )
+            callbacks.append(("early_stopping of skalign", stopping))
         module = self._make_module()
         return ResidentNet(
             module,
@@ -171,8 +190,12 @@ class TrainedMixin(CallbackSupportMixin):
         ValueError
             If the module has not these weights.
         """
-        with seeded(0):
-            net = self._make_net(choose_device(self.device))
+        random_state, self.random_state = self.random_state, 0  # weights are given
+        try:
+            with seeded(0):
+                net = self._make_net(choose_device(self.device))
+        finally:
+            self.random_state = random_state
         try:
             net.module_.load_state_dict(weights)
         except RuntimeError as error:

@@ -14,7 +14,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import column_or_1d
 
-from skalign._validation import check_domain
+from skalign._validation import check_classes, check_domain
 from skalign.metrics._procrustes import to_length_one
 
 _ROWS = {
@@ -426,7 +426,7 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
     """
     y_pred = column_or_1d(y_pred)
     check_consistent_length(X, y_pred)
-    classes = np.unique(column_or_1d(y))
+    classes, _ = check_classes(y, X)
     unknown = np.setdiff1d(y_pred, classes)
     if len(unknown):
         raise ValueError(
@@ -603,9 +603,7 @@ def _check_environments(X, y, sample_domain):
     groups : list of ndarray, the rows of each environment; all of them without any
     """
     X = check_array(X, dtype=np.float64, input_name="X")
-    y = column_or_1d(y)
-    check_consistent_length(X, y)
-    classes, codes = np.unique(y, return_inverse=True)
+    classes, codes = check_classes(y, X)
     if len(classes) < 2:
         raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; 2 are needed.")
     if sample_domain is None:

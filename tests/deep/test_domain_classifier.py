@@ -248,6 +248,19 @@ def _nan_among_names(rows):
     return rows._replace(sample_domain=names)
 
 
+def _nan_in_a_list(rows):
+    return rows._replace(sample_domain=["a", float("nan")] * (len(rows.y) // 2))
+
+
+def _number_in_a_list(rows):
+    return rows._replace(sample_domain=["a", 1] * (len(rows.y) // 2))
+
+
+def _no_date(rows):
+    dates = np.array(["2020-01-01", "NaT"] * (len(rows.y) // 2), dtype="datetime64[D]")
+    return rows._replace(sample_domain=dates)
+
+
 def _number_among_names(rows):
     names = np.array(["a", 1] * (len(rows.y) // 2), dtype=object)
     return rows._replace(sample_domain=names)
@@ -264,7 +277,10 @@ def _number_among_names(rows):
         (_nan_domain, "sample_domain holds NaN"),
         (_none_domain, "sample_domain holds None"),
         (_nan_among_names, "sample_domain holds NaN"),
+        (_nan_in_a_list, "sample_domain holds NaN"),
+        (_no_date, "sample_domain holds NaN"),
         (_number_among_names, "sample_domain mixes strings and other values"),
+        (_number_in_a_list, "sample_domain mixes strings and other values"),
     ],
 )
 def test_bad_rows_are_refused_before_training(kind, rows, spoil, message):
@@ -303,6 +319,24 @@ def test_a_module_that_does_not_take_the_rows_is_refused(kind, rows):
     message = r"module does not take rows of shape \(6,\): mat1 and mat2 shapes"
     with pytest.raises(ValueError, match=message):
         rows.fit(kind(module=MLP(5, (4,))))
+
+
+class Pair(nn.Module):
+    def forward(self, X):
+        return X, X
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (lambda: 3, r"module must make a torch.nn.Module; it made int"),
+        (Pair, r"module must return features .*; for 2 rows it returned tuple"),
+    ],
+)
+def test_a_module_that_is_none_or_returns_none_is_refused(kind, rows, module, message):
+    with pytest.raises(ValueError, match=message):
+        rows.fit(kind(module=module))
 
 
 def test_widths_that_are_no_whole_numbers_are_refused(rows):
@@ -423,3 +457,42 @@ def test_what_is_learnt_is_judged_by_all_classes_in_whatever_order(make_shortcut
         ERMClassifier(max_epochs=5, random_state=0).fit(
             X[order], y[order], sample_domain=domain
         )
+
+
+@pytest.mark.parametrize(("n", "n_rare"), [(5000, 50), (4, 2)])
+def test_rows_that_are_all_right_are_not_warned_of(n, n_rare):
+    y = (np.arange(n) % (n // n_rare) == 0).astype(int)
+    X = (8.0 * y - 4)[:, None]
+    classifier = ERMClassifier(max_epochs=200, steps_per_epoch=1, lr=0.01)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier.fit(X, y, sample_domain=np.arange(n) // (n // 2))
+    assert classifier.score(X, y) == 1
+
+
+def test_none_of_no_pictures_is_told_as_of_no_rows(pictures):
+    X, y = pictures
+    classifier = ERMClassifier(max_epochs=1)
+    with pytest.raises(ValueError, match="Found array with 0 sample"):
+        classifier.fit(X[:0], y[:0])
+    classifier.fit(X, y)
+    with pytest.raises(ValueError, match="Found array with 0 sample"):
+        classifier.predict(X[:0])
+
+
+def test_training_is_the_same_whatever_torch_takes_for_numbers(rows):
+    expected = rows.fit(NCFALClassifier(max_epochs=1, random_state=0))
+    torch.set_default_dtype(torch.float64)
+    try:
+        classifier = rows.fit(NCFALClassifier(max_epochs=1, random_state=0))
+        found = classifier.predict_proba(rows.X)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_array_equal(found, expected.predict_proba(rows.X))
+
+
+@pytest.mark.parametrize("gammas", [[], [-1.0], [[1.0]], [np.nan]])
+def test_gammas_that_are_no_numbers_above_0_are_refused(rows, gammas):
+    with pytest.raises(ValueError, match="must be numbers above 0"):
+        rows.fit(MMDClassifier(gammas=gammas))

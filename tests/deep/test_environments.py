@@ -220,6 +220,21 @@ def test_bad_rows_are_refused(make_shortcut, X, message):
         partition_environments(X, y)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda y: np.where(y == 1, np.nan, y), "y holds NaN"),
+        (lambda y: np.where(y == 1, None, "a"), "y holds None"),
+        (lambda y: np.zeros_like(y), "y holds one class, 0; 2 are needed"),
+        (lambda y: np.c_[y, y], "y should be a 1d array"),
+    ],
+)
+def test_classes_that_are_none_are_refused(make_shortcut, spoil, message):
+    X, y, _ = make_shortcut(300)
+    with pytest.raises(ValueError, match=message):
+        partition_environments(X, spoil(y))
+
+
 def test_evidence_tells_rows_that_foretell_their_classes_from_noise(make_shortcut):
     X, y, _ = make_shortcut(600)
     assert partition_environments(X, y, random_state=0).evidence > 10

@@ -141,3 +141,8 @@ def test_open_gates_are_penalised(target, expected):
     loss = objective(None, logits, y, [2])
     assert_allclose(loss.detach(), np.log(2) + 3 * expected, rtol=1e-6)
     assert not list(objective.parameters())  # those of the mask are the network's
+
+
+def test_a_gate_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="gate='open' must be 'clip', 'sigmoid' or"):
+        StochasticMask(3, gate="open")

@@ -493,3 +493,22 @@ def test_a_mixture_of_channels_is_not_of_a_row():
     classifier = NCFALClassifier(mask="channel", mask_scope="sample")
     with pytest.raises(ValueError, match="mask_scope='sample' needs mask='pixel'"):
         classifier.fit(X, y, sample_domain=np.arange(40) // 2 % 2)
+
+
+def test_rounds_of_a_first_fit_are_the_same_with_warm_start(make_shortcut):
+    X, y, _ = make_shortcut(400)
+    settings = {"n_rounds": 2, "mask": "pixel", "max_epochs": 2, "random_state": 0}
+    once = NCFALClassifier(**settings).fit(X, y)
+    warm = NCFALClassifier(**settings, warm_start=True).fit(X, y)
+    assert once.n_iter_ == warm.n_iter_ == 2
+    assert_array_equal(once.predict_proba(X), warm.predict_proba(X))
+    assert warm.fit(X, y).n_iter_ == 4
+
+
+def test_a_network_of_another_form_is_not_gone_on_with(rows):
+    classifier = NCFALClassifier(max_epochs=1, warm_start=True, random_state=0)
+    rows.fit(classifier)
+    with pytest.raises(ValueError, match="warm_start needs features as in the fit bef"):
+        classifier.fit(rows.X, rows.y)
+    with pytest.raises(ValueError, match="warm_start needs the network of the fit bef"):
+        rows.fit(classifier.set_params(mask="pixel"))

@@ -131,3 +131,10 @@ def test_a_row_gives_the_same_whatever_comes_with_it(net):
     _, logits = net.forward_rows(X)
     for n_rows in (1, 7, 33):
         assert_array_equal(net.forward_rows(X[:n_rows])[1], logits[:n_rows])
+
+
+def test_a_tiny_environment_beside_a_large_one_is_drawn_in_passes():
+    environment = np.repeat([0, 1], [2, 300])
+    drawn = _drawn(_batches(environment, 30, n_batches=10))
+    tiny = drawn[:, :30].reshape(-1, 2)
+    assert_array_equal(np.sort(tiny, axis=1), np.tile([0, 1], (150, 1)))

@@ -124,6 +124,15 @@ def test_group_dro_raises_the_weight_of_the_larger_risk(batch):
     assert_allclose(objective.weights, twice / twice.sum(), rtol=1e-6)
 
 
+def test_a_weight_of_group_dro_that_vanished_comes_back():
+    objective, y = GroupDRORisk(CrossEntropy(), 2, 1.0), torch.tensor([1, 1])
+    logits = torch.tensor([[10.0, 0.0], [0.0, 10.0]])
+    for scores, n_steps in ((logits, 30), (logits.flip(0), 60)):
+        for _ in range(n_steps):
+            objective(None, scores, y, [1, 1])
+    assert_allclose(objective.weights, [0, 1], atol=1e-6)
+
+
 def test_a_discriminator_learns_and_the_features_unlearn(batch):
     features, logits, y, sizes = batch
     features = features.requires_grad_()

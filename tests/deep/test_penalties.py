@@ -174,3 +174,14 @@ def test_reverse_gradient_turns_and_weighs_the_gradient():
 
 def test_discriminator_has_a_score_for_each_environment():
     assert DomainDiscriminator(5, 3)(torch.zeros(7, 5)).shape == (7, 3)
+
+
+@pytest.mark.parametrize("penalty", [coral_penalty, mmd_penalty])
+def test_one_environment_has_no_pair(penalty):
+    with pytest.raises(ValueError, match="At least 2 environments"):
+        penalty([torch.ones(3, 2)])
+
+
+def test_a_scale_of_another_name_is_refused():
+    with pytest.raises(ValueError, match="gammas='auto' must be 'scaled' or numbers"):
+        mmd_penalty([torch.ones(3, 2), torch.zeros(3, 2)], "auto")

@@ -146,3 +146,18 @@ def test_a_width_that_changed_is_refused():
     aligner.set_params(warm_start=True)
     with pytest.raises(ValueError, match="y has 2 columns, but StitchingRegressor"):
         aligner.fit(X, X)
+
+
+def test_rows_of_any_size_are_learnt_alike():
+    X, y = _bent(100)
+    settings = {"max_epochs": 3, "random_state": 0}
+    expected = StitchingRegressor(**settings).fit(X, y).transform(X)
+    large = StitchingRegressor(**settings).fit(np.ldexp(X, 700), np.ldexp(y, -700))
+    assert_array_equal(large.transform(np.ldexp(X, 700)), np.ldexp(expected, -700))
+
+
+def test_rows_far_from_those_of_the_fit_are_refused():
+    X, y = _bent(50)
+    aligner = StitchingRegressor(max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="too large for float32, beside those"):
+        aligner.transform(np.full((1, X.shape[1]), 1e300))

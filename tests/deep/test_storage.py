@@ -168,3 +168,45 @@ def test_a_device_that_is_not_there_is_refused(rows, path):
     save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
     with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
         load_estimator(path, device="cuda")
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.second.weight = self.first.weight
+
+    def forward(self, X):
+        return self.second(torch.relu(self.first(X)))
+
+
+def test_layers_that_share_weights_come_back(rows, path):
+    classifier = ERMClassifier(module=Tied, max_epochs=1).fit(rows.X, rows.y)
+    save_estimator(classifier, path)
+    loaded = load_estimator(path, module=Tied)
+    assert_array_equal(loaded.predict_proba(rows.X), classifier.predict_proba(rows.X))
+    first, second = loaded.net_.module_.encoder.children()
+    assert first.weight is second.weight
+
+
+class Counting(nn.Linear):
+    def get_extra_state(self):
+        return 5
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_a_state_that_is_no_tensor_is_refused_and_nothing_written(rows, path):
+    classifier = ERMClassifier(module=Counting(6, 4), max_epochs=1).fit(rows.X, rows.y)
+    with pytest.raises(ValueError, match="of type int: only tensors are stored"):
+        save_estimator(classifier, path)
+    assert not path.exists()
+
+
+def test_loading_leaves_the_generator_of_numpy_alone(rows, path):
+    save_estimator(NCFALClassifier(max_epochs=1).fit(*rows[:2], sample_domain=rows[2]),
+                   path)  # fmt: skip
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert load_estimator(path).random_state is None
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002

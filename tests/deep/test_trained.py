@@ -12,6 +12,7 @@ pytest.importorskip("skorch")
 from skorch.callbacks import (  # noqa: E402
     Callback,
     Checkpoint,
+    EarlyStopping,
     EpochScoring,
     LRScheduler,
 )
@@ -108,6 +109,24 @@ def test_no_environment_is_held_out_whole():
     assert_array_equal(np.bincount(environment[out], minlength=3), [1, 2, 0])
 
 
+def test_the_last_row_of_a_class_in_an_environment_is_not_held_out():
+    environment, labels = (
+        np.repeat([0, 1], [10, 4]),
+        np.r_[[0] * 7, 1, 2, 2, [0, 1, 2, 2]],
+    )
+    for seed in range(20):
+        out = hold_out(environment, labels, 0.5, np.random.RandomState(seed))
+        for e in (0, 1):
+            assert_array_equal(np.unique(labels[~out & (environment == e)]), [0, 1, 2])
+        assert_array_equal(np.bincount(environment[out]), [5, 1])
+
+
+def test_early_stopping_without_a_second_row_of_any_class_is_refused():
+    classifier = ERMClassifier(early_stopping=True)
+    with pytest.raises(ValueError, match="early_stopping=True has nothing to hold out"):
+        classifier.fit(np.eye(4), [0, 1, 0, 1], sample_domain=[0, 0, 1, 1])
+
+
 # ---------------------------------------------------------------- the course of a fit
 
 
@@ -159,6 +178,18 @@ def test_a_callback_may_evaluate_amid_an_epoch(rows):
     settings = {"module": network, "max_epochs": 2, "random_state": 0}
     plain = rows.fit(ERMClassifier(**settings))
     assert _same(rows.fit(ERMClassifier(callbacks=[Evaluate()], **settings)), plain)
+
+
+@pytest.mark.parametrize("callback", [3, (EarlyStopping,), ("name", 3)])
+def test_what_is_no_callback_is_refused(rows, callback):
+    with pytest.raises(ValueError, match="callbacks must be callbacks of skorch"):
+        rows.fit(ERMClassifier(callbacks=[callback]))
+
+
+def test_a_callback_may_be_named_as_that_of_early_stopping(rows):
+    own = EarlyStopping("train_loss", patience=1, threshold=1e9, threshold_mode="abs")
+    classifier = ERMClassifier(early_stopping=True, callbacks=[("EarlyStopping", own)])
+    assert rows.fit(classifier).n_iter_ == 2
 
 
 def test_scikit_learn_callbacks_are_told_of_each_epoch(rows):

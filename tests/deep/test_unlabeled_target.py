@@ -310,3 +310,15 @@ def test_labeled_only_leaves_such_rows_out():
     model.fit(X, _hide(y, domain), sample_domain=domain)
     expected = ERMClassifier(max_epochs=2, random_state=0).fit(X[~target], y[~target])
     assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+def test_minus_one_stands_for_no_label_among_strings_too(make_rows):
+    X, y, domain = make_rows(n_environments=3)
+    settings = {"max_epochs": 1, "random_state": 0}
+    domain = np.unique(domain, return_inverse=True)[1] - 1
+    expected = DANNClassifier(**settings)
+    expected.fit(X, np.where(domain < 0, -1, y), sample_domain=domain)
+    named = np.where(domain < 0, -1, np.array(["ant", "bee", "cow"], dtype=object)[y])
+    classifier = DANNClassifier(**settings).fit(X, named, sample_domain=domain)
+    assert_array_equal(classifier.classes_, ["ant", "bee", "cow"])
+    assert_array_equal(classifier.predict_proba(X), expected.predict_proba(X))

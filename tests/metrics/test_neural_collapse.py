@@ -323,6 +323,10 @@ def test_rows_that_do_not_suit_are_refused(measure):
     names = np.array(["ant", "bee", "cow"], dtype=object)[y]  # as pandas keeps them
     with pytest.raises(ValueError, match=r"'b' .* has no row of class 'bee'"):
         measure(X, names, sample_domain=list("aaababaaa"))
+    with pytest.raises(ValueError, match="y holds NaN"):
+        measure(X, np.where(y == 1, np.nan, y))
+    with pytest.raises(ValueError, match="y holds None"):
+        measure(X, np.where(y == 1, None, names))
     X[0, 0] = np.nan
     with pytest.raises(ValueError, match="Input X contains NaN"):
         measure(X, y)
