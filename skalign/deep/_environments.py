@@ -142,8 +142,8 @@ def partition_environments(
     ------
     ValueError
         If there is one class only, a label is missing, a class has fewer than two rows
-        for each environment, or `initial` has
-        another length than `y` or other numbers than those of the environments.
+        for each environment, or `initial` has another length than `y` or other numbers
+        than those of the environments.
 
     Warns
     -----
