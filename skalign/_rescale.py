@@ -1,6 +1,12 @@
-"""Rows of a size whose squares are numbers."""
+"""Rows of a size whose squares are numbers, and which keep all of their digits."""
 
 import numpy as np
+from sklearn.preprocessing import normalize
+
+
+def power_of(rows):
+    """Exponent of the power of two just above the largest entry."""
+    return np.frexp(np.abs(rows).max())[1]
 
 
 def near_one(rows, axis=None):
@@ -18,3 +24,17 @@ def near_one(rows, axis=None):
     """
     largest = np.abs(rows).max(axis=axis, keepdims=True)
     return np.ldexp(rows, -np.frexp(largest)[1])
+
+
+def unit_rows(rows):
+    """Rows of length one, however short they are; those of zeros stay.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features), of floats
+
+    Returns
+    -------
+    rescaled : ndarray of shape (n_samples, n_features)
+    """
+    return normalize(near_one(rows, axis=1))

@@ -92,7 +92,16 @@ def check_target(y, n_targets):
     return y
 
 
-def check_sides(estimator, X, y, *, labels=None, target_labels=None, equal_width=False):
+def check_sides(
+    estimator,
+    X,
+    y,
+    *,
+    labels=None,
+    target_labels=None,
+    equal_width=False,
+    partly_labeled=False,
+):
     """Validate source and target rows that do not correspond, for `fit`.
 
     Sets `n_features_in_` and `n_targets_` on `estimator`. A `y` that is None or
@@ -119,7 +128,9 @@ def check_sides(estimator, X, y, *, labels=None, target_labels=None, equal_width
             f"columns, y has {y.shape[1]}."
         )
     estimator.n_targets_ = y.shape[1]
-    target_labels = check_labels(target_labels, y, "target_labels")
+    target_labels = check_labels(
+        target_labels, y, "target_labels", partly=partly_labeled
+    )
     return X, y.astype(X.dtype, copy=False), labels, target_labels
 
 
@@ -135,11 +146,14 @@ def warn_no_target_rows(estimator, y):
     )
 
 
-def check_labels(labels, rows, name):
-    """Validate class labels, strings or numbers, one for each of `rows`; or None."""
+def check_labels(labels, rows, name, *, partly=False):
+    """Validate class labels, strings or numbers, one for each of `rows`; or None.
+
+    Some may be missing where `partly`: None or NaN then.
+    """
     if labels is None:
         return None
-    labels = column_or_1d(labels)
+    labels = _check_names(labels, name, partly=partly)
     if len(labels) != len(rows):
         raise ValueError(f"{name} has {len(labels)} entries for {len(rows)} rows.")
     return labels
@@ -167,22 +181,28 @@ def check_classes(y, X):
     return np.unique(y, return_inverse=True)
 
 
-def _check_names(values, what):
-    """Refuse missing names, and strings among others."""
-    if isinstance(values, list | tuple):  # numpy would make strings of a mixture
-        values = np.array(values, dtype=object)
-    values = column_or_1d(values)
+def _check_names(values, what, *, partly=False):
+    """Refuse strings among others, and missing names unless `partly`."""
+    values = column_or_1d(as_written(values))
+    missing = find_missing(values, np.nan)
+    if missing.any() and not partly:
+        is_none = any(name is None for name in values[missing])
+        raise ValueError(f"{what} holds {None if is_none else 'NaN'}.")
     if values.dtype.kind == "O":
-        if any(name is None for name in values):
-            raise ValueError(f"{what} holds None.")
-        if any(is_pandas_na(name) or name != name for name in values):
-            raise ValueError(f"{what} holds NaN.")
-        are_strings = {isinstance(name, str) for name in values}
+        are_strings = {isinstance(name, str) for name in values[~missing]}
         if len(are_strings) == 2:
             raise ValueError(f"{what} mixes strings and other values.")
-        values = np.array(values.tolist())
-    if values.dtype.kind in "fmM" and (values != values).any():
-        raise ValueError(f"{what} holds NaN.")
+        if missing.any():
+            values = np.where(missing, None, values)
+        else:
+            values = np.array(values.tolist())
+    return values
+
+
+def as_written(values):
+    """Entries as they are; numpy makes strings of all entries of a list if one is."""
+    if isinstance(values, list | tuple) and np.asarray(values).dtype.kind in "US":
+        return np.array(values, dtype=object)
     return values
 
 
@@ -200,12 +220,19 @@ def check_source(sample_domain, X):
 def find_missing(y, missing_label):
     """Tell rows without a label in any output; a string stands for its number too."""
     if isinstance(missing_label, Real) and np.isnan(missing_label):
-        missing = y != y  # true of NaN alone
+        is_object = y.dtype.kind == "O"
+        missing = (
+            np.frompyfunc(_is_missing, 1, 1)(y).astype(bool) if is_object else y != y
+        )
     else:
         missing = y == missing_label
         if y.dtype.kind in "OUST":
             missing |= y == str(missing_label)
-    return missing.reshape(len(y), -1).all(axis=1)
+    return missing.all(axis=tuple(range(1, missing.ndim)))
+
+
+def _is_missing(name):
+    return name is None or is_pandas_na(name) or name != name
 
 
 def check_labeled(missing, is_source, missing_label):

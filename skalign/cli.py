@@ -84,8 +84,12 @@ def main(arguments=None):
     options = parser.parse_args(words or ["report"])
     try:
         for path in (vars(options).get("output"), vars(options).get("json")):
-            if path is not None and not Path(path).absolute().parent.is_dir():
+            if path is None:
+                continue
+            if not Path(path).absolute().parent.is_dir():
                 raise _InputError(f"{path} cannot be written: no such folder.")
+            if Path(path).is_dir():
+                raise _InputError(f"{path} cannot be written: it is a folder.")
         options.run(options)
     except (_InputError, ValueError, NotFittedError) as error:
         text = " ".join(str(error).split())

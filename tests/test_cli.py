@@ -316,3 +316,10 @@ def test_no_rows_are_refused(spaces, capsys):
     assert main(["apply", stored, str(spaces / "none.npy"), "-o", str(out)]) == 2
     assert "has no rows" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_folder_is_no_file_to_write(spaces, capsys, tmp_path):
+    words, _ = next(words for words in _commands(spaces) if words[0][0] == "fit")
+    assert main([*words[:-1], str(tmp_path)]) == 2
+    assert "it is a folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

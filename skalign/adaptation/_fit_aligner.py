@@ -6,12 +6,15 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import has_fit_parameter
 
+from skalign._validation import as_written, find_missing
+
 
 def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
     """Fit a clone of an unpaired aligner.
 
     Labels are passed on where the aligner's `fit` takes them, they are classes, and
-    the aligner has not declined them, ``aligner.set_fit_request(labels=False)``.
+    the aligner has not declined them, ``aligner.set_fit_request(labels=False)``. Some
+    may be missing.
     """
     if is_regressor(aligner):
         raise ValueError(
@@ -23,6 +26,8 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
         if values is None or not has_fit_parameter(aligner, name):
             continue
         declined = get_routing_for_object(aligner).fit.requests.get(name) is False
-        if not declined and type_of_target(values) in ("binary", "multiclass"):
-            passed[name] = np.asarray(values)
+        values = np.asarray(as_written(values))
+        known = np.array(values[~find_missing(values, np.nan)].tolist())
+        if not declined and type_of_target(known) in ("binary", "multiclass"):
+            passed[name] = values
     return clone(aligner).fit(X, y, **passed)

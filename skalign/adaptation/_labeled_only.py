@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skalign._validation import check_labeled, check_source, find_missing
+from skalign._validation import as_written, check_labeled, check_source, find_missing
 
 
 def _estimator_has(name):
@@ -194,7 +194,7 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
         check_consistent_length(X, y, sample_weight)
-        missing = find_missing(np.asarray(y), self._missing_label)
+        missing = find_missing(np.asarray(as_written(y)), self._missing_label)
         is_source = True
         if sample_domain is not None:
             is_source = check_source(sample_domain, missing)

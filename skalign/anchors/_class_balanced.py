@@ -50,9 +50,11 @@ class ClassBalancedAnchors(AnchorSelector):
             )
         order = check_random_state(self.random_state).permutation(len(X))
         # Rounds of one row per class: sort by the row's place within its class.
+        _, codes, counts_of = np.unique(
+            labels[order], return_inverse=True, return_counts=True
+        )
         round_ = np.empty(len(X), dtype=np.intp)
-        for name in np.unique(labels):
-            members = np.flatnonzero(labels[order] == name)
-            round_[members] = np.arange(len(members))
+        starts = np.repeat(counts_of.cumsum() - counts_of, counts_of)
+        round_[np.argsort(codes, kind="stable")] = np.arange(len(X)) - starts
         order = order[np.argsort(round_, kind="stable")]
         return [order[:count] for count in counts]

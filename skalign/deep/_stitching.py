@@ -11,6 +11,7 @@ from torch import nn
 
 from skalign._aligner import AlignerMixin, PairedMixin
 from skalign._progress import Progress
+from skalign._rescale import power_of
 from skalign._validation import atomic, check_pairs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import SquaredError
@@ -244,12 +245,12 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
 
 def centre_and_scale(rows):
     """Mean of the columns, and root mean squared deviation; 1 where that is 0."""
-    exponent = np.frexp(np.abs(rows).max())[1]
-    rows = np.ldexp(rows, -exponent)  # squares near 1 are numbers, of any rows
+    power = power_of(rows)
+    rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
     mean = rows.mean(axis=0, dtype=np.float64)
     deviation = rows - mean
     scale = np.sqrt(np.mean(np.square(deviation, out=deviation)))
-    return np.ldexp(mean, exponent), float(np.ldexp(scale, exponent)) or 1.0
+    return np.ldexp(mean, power), float(np.ldexp(scale, power)) or 1.0
 
 
 def scaled(rows, mean, scale):

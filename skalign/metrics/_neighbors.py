@@ -6,10 +6,10 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import rankdata
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skalign._rescale import near_one, unit_rows
 from skalign.metrics._cka import cosine_of
 from skalign.metrics._validation import (
     check_no_overflow,
@@ -129,12 +129,12 @@ def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
             f"n_neighbors={n_neighbors} must be fewer than the {len(X)} rows."
         )
     if metric == "cosine":
-        X, Y = normalize(X), normalize(Y)
+        X, Y = unit_rows(X), unit_rows(Y)
     neighbors = [
         NearestNeighbors(n_neighbors=n_neighbors)
         .fit(rows)
         .kneighbors(return_distance=False)
-        for rows in (X, Y)
+        for rows in (near_one(X), near_one(Y))
     ]
     both = np.sort(np.hstack(neighbors), axis=1)  # who is in both stands there twice
     return (
@@ -257,7 +257,7 @@ def _check_rsa(X, Y, metric):
     if len(X) < 3:
         raise ValueError(f"X and Y have {len(X)} rows: distances need 3 to vary.")
     if metric == "cosine":
-        return normalize(X), normalize(Y), "sqeuclidean"  # twice the cosine's
+        return unit_rows(X), unit_rows(Y), "sqeuclidean"  # twice the cosine's
     return X, Y, metric
 
 

@@ -111,9 +111,11 @@ def to_length_one(X):
     centred = xp.asarray(X, dtype=xp.float64, copy=True)
     mean = xp.mean(centred, axis=0)
     centred -= mean
-    rounding = 4 * xp.finfo(X.dtype).eps * xp.max(xp.abs(mean))
-    if (largest := xp.max(xp.abs(centred))) <= rounding:
-        return xp.zeros_like(centred)
+    rounding = 4 * xp.finfo(X.dtype).eps * xp.abs(mean)
+    constant = xp.max(xp.abs(centred), axis=0) <= rounding
+    centred = xp.where(constant, xp.zeros_like(centred), centred)
+    if not (largest := xp.max(xp.abs(centred))):
+        return centred
     check_no_overflow(largest, X.dtype)
     centred /= largest  # squares of large values would overflow
     centred -= xp.mean(centred, axis=0)  # what rounding left of a constant column

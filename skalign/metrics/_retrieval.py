@@ -4,11 +4,10 @@ from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skalign._rescale import near_one
+from skalign._rescale import power_of, unit_rows
 from skalign.metrics._validation import check_spaces
 
 _MAX_BLOCK_ROWS = 256
@@ -247,8 +246,10 @@ def _scored_by_product(X, Y, metric, csls):
         # Squares of lengths cancel: take them near the origin, in double precision.
         center = Y.mean(axis=0, dtype=np.float64)
         X, Y = X - center, Y - center
+        power = max(power_of(X), power_of(Y))
+        X, Y = np.ldexp(X, -power), np.ldexp(Y, -power)
         return X, Y, np.einsum("ij,ij->i", Y, Y) / 2
-    X, Y = (normalize(near_one(rows, axis=1)) for rows in (X, Y))
+    X, Y = unit_rows(X), unit_rows(Y)
     if csls is None:
         return X, Y, np.zeros(len(Y), dtype=Y.dtype)
     if csls > len(X):

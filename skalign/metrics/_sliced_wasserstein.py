@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skalign._rescale import near_one
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,
@@ -210,6 +211,7 @@ def max_sliced_wasserstein_distance(
         pull = plan.data * np.sign(gap) * np.abs(gap) ** (p - 1)
         uphill = np.bincount(plan.row, pull, len(X)) @ X
         uphill -= np.bincount(plan.col, pull, len(Y)) @ Y
+        uphill = near_one(uphill)
         if not (length := np.linalg.norm(uphill)):
             break
         # As far as the slope points, and less far where that goes too far.

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils.validation import _check_sample_weight, check_array
 
+from skalign._rescale import near_one
 from skalign._validation import FLOATS
 
 _ON_CPU = 1  # as DLPack numbers devices
@@ -149,7 +150,8 @@ def check_mass(weight, rows):
         )
         kept = np.flatnonzero(weight)
         rows = xp.take(rows, xp.asarray(kept, device=rows.device), axis=0)
-        weight = weight[kept] / weight.sum()
+        weight = near_one(weight[kept])  # no sum of which overflows
+        weight /= weight.sum()
     return rows, xp.asarray(weight, device=rows.device)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skalign._rescale import power_of
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,
@@ -98,9 +99,12 @@ def wasserstein_distance(
     check_no_overflow(costs.max(), costs.dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what POT warns of is raised below
+        # Costs near 1: below 1e-13 or so POT takes a difference for rounding.
+        power = power_of(costs)
+        costs = np.ldexp(costs, -power)
         cost, log = emd2(a, b, costs, numItermax=max_iter, log=True)
     if log["warning"] is not None:
         raise RuntimeError(
             f"The transport solver failed with max_iter={max_iter}: {log['warning']}"
         )
-    return float(max(cost, 0.0) ** (1 / p))
+    return float(np.ldexp(max(cost, 0.0), power) ** (1 / p))

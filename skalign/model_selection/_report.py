@@ -10,9 +10,8 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, check_cv
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, check_array, check_consistent_length
-from sklearn.utils.validation import column_or_1d
 
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, check_labels
 from skalign.anchors import KMeansAnchors, RandomAnchors
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
@@ -124,7 +123,7 @@ def alignment_report(
     """
     X, y = check_array(X, dtype=FLOATS), check_array(y, dtype=FLOATS, input_name="y")
     check_consistent_length(X, y, labels)
-    labels = None if labels is None else column_or_1d(labels)
+    labels = check_labels(labels, X, "labels")
     if isinstance(cv, Integral):
         cv = KFold(cv, shuffle=True, random_state=random_state)
     splits = list(check_cv(cv).split(X, y if labels is None else labels))

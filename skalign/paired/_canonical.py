@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._aligner import AlignerMixin
+from skalign._rescale import power_of
 from skalign._validation import FLOATS, atomic, check_pairs, check_target
 from skalign.metrics._retrieval import retrieval_ranks
 from skalign.paired._consensus import ridge_strength
@@ -23,11 +24,13 @@ def _whiten(rows, alpha, name):
     """Return centred rows in axes of variance one, less a ridge, and the map there."""
     if np.all(rows == rows[0]):
         raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
+    power = power_of(rows)
+    rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
     U, s, Vt = svd(rows, full_matrices=False, check_finite=False)
     kept = s > max(rows.shape) * np.finfo(s.dtype).eps * s[0]
     U, s, Vt = U[:, kept], s[kept], Vt[kept]
     length = np.sqrt(s**2 + ridge_strength(alpha, rows))
-    return U * (s / length), Vt.T / length
+    return U * (s / length), np.ldexp(Vt.T / length, -power)
 
 
 def canonical_maps(X, y, alpha, n_components):

@@ -101,9 +101,14 @@ class _Spectrum:
         shrunk = self.eigenvalues / (self.eigenvalues + alpha)
         return float(shrunk.sum() + self.fit_intercept)
 
+    def explained(self):
+        """Sum of squares along each axis, per target; (n_axes, n_targets)"""
+        # The square of the product itself may overflow.
+        return (self.cross / np.sqrt(self.eigenvalues)[:, None]) ** 2
+
     def residual(self, alpha):
         """Weighted sum of squares of the residuals, per target."""
-        explained = self.cross**2 / self.eigenvalues[:, None]
+        explained = self.explained()
         unreachable = np.maximum(self.y2 - explained.sum(axis=0), 0)
         kept_back = (alpha / (self.eigenvalues + alpha)) ** 2
         return unreachable + kept_back @ explained
@@ -120,7 +125,7 @@ def _gcv_errors(spectrum, alphas):
 
     Strengths that leave less than a share of 1e-4 of the rows free count as infinite.
     """
-    explained = (spectrum.cross**2).sum(axis=1) / spectrum.eigenvalues
+    explained = spectrum.explained().sum(axis=1)
     unreachable = max(float(spectrum.y2.sum() - explained.sum()), 0.0)
     errors = np.full(len(alphas), np.inf)
     for i, alpha in enumerate(alphas):
@@ -168,7 +173,7 @@ def _slope_variance(spectrum, alpha, coef, noise_variance):
     At least the one that `alpha` stands for, as a prior, at that target's noise.
     """
     shrunk = spectrum.eigenvalues / (spectrum.eigenvalues + alpha)
-    from_noise = (spectrum.eigenvalues / (spectrum.eigenvalues + alpha) ** 2).sum()
+    from_noise = (shrunk / (spectrum.eigenvalues + alpha)).sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = (coef**2).sum(axis=0) - noise_variance * from_noise
         return np.fmax(slopes / (shrunk**2).sum(), noise_variance / alpha)

@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
+from skalign._rescale import unit_rows
 from skalign._validation import FLOATS, atomic, check_pairs, check_target
 from skalign.anchors import RandomAnchors
 
@@ -28,6 +29,8 @@ def _similarities(X, anchors, similarity, spread):
                 f"similarity returned the shape {values.shape} for {len(X)} rows and "
                 f"{len(anchors)} anchors; ({len(X)}, {len(anchors)}) is wanted."
             )
+    elif similarity == "cosine":
+        values = unit_rows(X) @ unit_rows(anchors).T
     elif similarity in kernel_metrics():
         values = pairwise_kernels(X, anchors, metric=similarity)
     else:
@@ -53,7 +56,7 @@ def _spread(X, similarity):
 
 def _rows_from_cosines(cosines, anchors):
     """Unit rows whose cosines with `anchors` are nearest to those given."""
-    return normalize(cosines @ pinv(normalize(anchors)).T)
+    return normalize(cosines @ pinv(unit_rows(anchors)).T)
 
 
 def _rows_from_products(products, anchors):

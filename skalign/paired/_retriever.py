@@ -5,12 +5,12 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import transform_target
+from skalign._rescale import unit_rows
 from skalign._validation import FLOATS, atomic, check_target
 from skalign.metrics._retrieval import mean_of_largest
 from skalign.paired._linear import LinearAligner
@@ -267,7 +267,7 @@ class AlignedRetriever(BaseEstimator):
 
     def _place(self, rows):
         rows = np.asarray(rows)
-        return normalize(rows) if self.metric == "cosine" else rows
+        return unit_rows(rows) if self.metric == "cosine" else rows
 
     def _take_in(self, y, before=None, hubness=None):
         """Index rows `before` and `y`; the hubness of those before is known."""

@@ -231,19 +231,14 @@ class AlignmentDisplay:
         same_axes = X.shape[1] == y.shape[1]
         target_stays = y.shape == y_mapped.shape and np.array_equal(y, y_mapped)
         if same_axes and target_stays:
-            after = before = PCA(2).fit(np.concatenate([X, X_mapped, y]))
+            after = before = _plane(X, X_mapped, y)
         else:
-            after = PCA(2).fit(np.concatenate([X_mapped, y_mapped]))
-            if same_axes:
-                before = PCA(2).fit(np.concatenate([X, y]))
-            else:
-                before = PCA(2).fit(X)
+            after = _plane(X_mapped, y_mapped)
+            before = _plane(X, y) if same_axes else _plane(X)
         if same_axes:
             target_before = before.transform(y)
         else:
-            target_before = (
-                after.transform(y) if target_stays else PCA(2).fit_transform(y)
-            )
+            target_before = (after if target_stays else _plane(y)).transform(y)
         source, target = evenly(len(X), max_samples), evenly(len(y), max_samples)
         return cls(
             before.transform(X)[source],
@@ -352,3 +347,8 @@ def _class_handles(colors, sides):
             Line2D([], [], color=_OTHER, marker="s", linestyle="", label="other")
         )
     return handles
+
+
+def _plane(*rows):
+    """The two directions in which rows differ most."""
+    return PCA(2).set_output(transform="default").fit(np.concatenate(rows))

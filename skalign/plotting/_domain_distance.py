@@ -1,6 +1,5 @@
 """How far apart domains are."""
 
-from inspect import signature
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skalign._validation import check_domain
 from skalign.metrics import sliced_wasserstein_distance
+from skalign.metrics._adaptation_scorers import consumed
 from skalign.plotting._axes import given_or_new_axes, require_matplotlib, write_values
 
 
@@ -82,9 +82,7 @@ class DomainDistanceDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
-        told = {}
-        if "sample_domain" in signature(estimator.transform).parameters:
-            told = {"sample_domain": sample_domain}
+        told = consumed(estimator, "transform", sample_domain=sample_domain)
         X = estimator.transform(X, **told)
         return cls.from_spaces(X, sample_domain, metric=metric, ax=ax)
 

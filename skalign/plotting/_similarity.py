@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from skalign._aligner import transform_target
+from skalign._validation import check_labels
 from skalign.plotting._axes import evenly, given_or_new_axes, require_matplotlib
 
 
@@ -158,7 +159,9 @@ class SimilarityDisplay:
             target_labels = labels
         X, labels = _sorted(X, labels, max_samples)
         y, target_labels = _sorted(y, target_labels, max_samples)
-        name = metric if isinstance(metric, str) else metric.__name__
+        name = metric
+        if callable(metric):
+            name = getattr(metric, "__name__", type(metric).__name__)
         return cls(
             pairwise_kernels(X, y, metric=metric),
             labels=labels,
@@ -199,8 +202,8 @@ class SimilarityDisplay:
 def _sorted(rows, labels, max_samples):
     if labels is None:
         return rows[evenly(len(rows), max_samples)], None
-    labels = column_or_1d(labels)
     check_consistent_length(rows, labels)
+    labels = check_labels(labels, rows, "labels")
     order = np.argsort(labels, kind="stable")[evenly(len(rows), max_samples)]
     return rows[order], labels[order]
 

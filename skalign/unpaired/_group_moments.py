@@ -48,8 +48,10 @@ class GroupMoments:
         if order == 3:
             self.second = np.empty(shape + 2 * width)
             self.third = np.empty(shape + 3 * width)
-        for g in range(len(groups)):
-            of_group = rows[members == g]
+        by_group = np.argsort(members, kind="stable")
+        starts = np.searchsorted(members[by_group], np.arange(1, len(groups)))
+        for g, at in enumerate(np.split(by_group, starts)):
+            of_group = rows[at]
             self.means[g] = of_group.mean(axis=0, dtype=np.float64)
             if order == 3:
                 centred = of_group - self.means[g].astype(rows.dtype)

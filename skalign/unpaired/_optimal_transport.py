@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
+from skalign._rescale import near_one
 from skalign._validation import FLOATS, atomic, check_sides
 
 _CLASS_STEPS = 100
@@ -35,7 +36,7 @@ def exact_plan(cost, *, max_iter):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said by `problem`
         plan, log = ot.emd(
-            *weights, cost, numItermax=max_iter * sum(cost.shape), log=True
+            *weights, near_one(cost), numItermax=max_iter * sum(cost.shape), log=True
         )
     return plan, 1, log["warning"] or ""
 
@@ -132,11 +133,7 @@ def number_classes(labels, target_labels):
         The same numbers; -1 where the label is None or NaN.
     """
     if labels is None:
-        if target_labels is not None:
-            raise ValueError("target_labels need the labels of the source rows.")
         return None, None
-    if any(label is None or label != label for label in labels.tolist()):
-        raise ValueError("labels holds None or NaN: each source row needs a class.")
     names, classes = np.unique(labels, return_inverse=True)
     if target_labels is None:
         return classes, None
@@ -287,8 +284,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             Classes of the source rows, numbers or strings. With them, target rows are
             made to receive source rows of few classes (`class_reg`).
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows, None or NaN where not known. Between rows of
-            two known classes the cost is ten times the largest.
+            Classes of the target rows, None or NaN where not known. Used where `labels`
+            are given too: between rows of two known classes the cost is ten times the
+            largest.
 
         Returns
         -------
@@ -305,7 +303,13 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             If a limit was met and ``on_nonconvergence="raise"``.
         """
         X, y, labels, target_labels = check_sides(
-            self, X, y, labels=labels, target_labels=target_labels, equal_width=True
+            self,
+            X,
+            y,
+            labels=labels,
+            target_labels=target_labels,
+            equal_width=True,
+            partly_labeled=True,
         )
         self.source_, self.plan_, self.shift_, self.n_iter_ = X, None, None, 1
         if y is None:

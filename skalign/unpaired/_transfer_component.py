@@ -209,7 +209,8 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
                 gamma=self.gamma,
                 n_components=min(self.n_landmarks, len(X) + len(y)),
                 random_state=0,  # only the order of landmarks is left to it
-            ).fit(self._draw_landmarks(X, y))
+            ).set_output(transform="default")
+            self._nystroem.fit(self._draw_landmarks(X, y))
             self.landmarks_ = self._nystroem.components_
         elif len(X) + len(y) < X.shape[1]:
             rows = np.vstack([X, y]).astype(np.float64)

@@ -677,3 +677,17 @@ class SelfTarget(DomainAdapter):
 @parametrize_with_checks([SelfTarget(MeanVarianceAligner())])
 def test_the_common_checks_hold_with_a_target(estimator, check):
     check(estimator)
+
+
+def test_transport_takes_classes_in_either_direction_and_some_of_the_targets():
+    X, y, X_target, y_target = make_domains()
+    back = DomainAdapter(OptimalTransportAligner(), direction="target_to_source")
+    assert back.fit(X, y, X_target=X_target).aligner_.plan_.shape[1] == len(X)
+    some = [label if i < 5 else None for i, label in enumerate(y_target.tolist())]
+    expected = OptimalTransportAligner().fit(
+        X, X_target, labels=y, target_labels=np.array(some, dtype=object)
+    )
+    for partly in (some, [np.nan if label is None else label for label in some]):
+        adapter = DomainAdapter(OptimalTransportAligner())
+        adapter.fit(X, y, X_target=X_target, y_target=partly)
+        assert_array_equal(adapter.aligner_.plan_, expected.plan_)

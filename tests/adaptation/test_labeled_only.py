@@ -154,3 +154,13 @@ def test_what_does_not_suit_is_refused():
         model.fit(X, y, sample_domain=sample_domain[:-1])
     with pytest.raises(ValueError, match="sample_domain must hold numbers"):
         model.fit(X, y, sample_domain=np.full(60, "lab"))
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
+@pytest.mark.parametrize("kind", [list, lambda y: pd.Series(y, dtype="string")])
+def test_a_missing_name_is_no_class(missing, kind):
+    X, y, sample_domain = make_rows(("no", "yes"), "?")
+    y = kind([missing if label == "?" else label for label in y.tolist()])
+    model = LabeledOnly(LogisticRegression(), missing_label=np.nan)
+    model.fit(X, y, sample_domain=sample_domain)
+    assert_array_equal(model.classes_, ["no", "yes"])

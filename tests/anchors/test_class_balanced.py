@@ -26,3 +26,11 @@ def test_a_class_that_runs_out_leaves_its_share_to_the_others():
 def test_no_labels_are_refused():
     with pytest.raises(ValueError, match="needs labels"):
         ClassBalancedAnchors(2).select(np.zeros((5, 1)))
+
+
+def test_many_small_classes_take_turns():
+    labels = np.random.default_rng(0).permutation(np.arange(2000) // 2)
+    anchors = ClassBalancedAnchors(1000, random_state=0).select(
+        np.zeros((2000, 1)), labels
+    )
+    assert_array_equal(np.sort(labels[anchors]), np.arange(1000))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 from sklearn import config_context
@@ -272,3 +272,12 @@ def test_ranks_are_of_the_queries_that_have_an_answer():
 def test_cosines_see_no_scale(scale, dtype):
     X = (np.random.default_rng(0).normal(size=(20, 3)) * scale).astype(dtype)
     assert retrieval_accuracy(X, X) == 1
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("scale", [2.0**-700, 2.0**700])
+def test_ranks_are_the_same_at_any_scale(metric, scale):
+    X, noise = np.random.default_rng(0).normal(size=(2, 40, 4))
+    expected = retrieval_ranks(X, X + noise, metric=metric)
+    ranks = retrieval_ranks(scale * X, scale * (X + noise), metric=metric)
+    assert_array_equal(ranks, expected)

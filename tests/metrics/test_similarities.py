@@ -331,3 +331,24 @@ def test_no_matrix_of_all_pairs_is_held_for_cka():
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 80 * 2**20
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_large_constant_column_does_no_harm(dtype):
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 40, 3)).astype(dtype)
+    constant = np.full((40, 1), 1e3 / np.finfo(dtype).eps, dtype=dtype)
+    for measure in (procrustes_distance, cka, cca_similarity):
+        expected = measure(X, Y)
+        assert expected > 0.01
+        assert_allclose(
+            measure(np.hstack([constant, X]), np.hstack([constant, Y])), expected
+        )
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("scale", [2.0**-200, 2.0**700])
+def test_neighbors_are_the_same_at_any_scale(metric, scale):
+    X, Y = np.random.default_rng(0).normal(size=(2, 40, 3))
+    expected = mutual_knn(X, Y, metric=metric)
+    assert mutual_knn(scale * X, scale * Y, metric=metric) == expected

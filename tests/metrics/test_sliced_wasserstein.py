@@ -173,3 +173,10 @@ def test_each_column_equals_scipy_with_weights(n, m, seed):
             for x, y in zip(X.T, Y.T, strict=True)
         ]
         assert_allclose(values, expected, rtol=1e-8, atol=1e-12)
+
+
+def test_the_largest_distance_is_found_of_large_rows():
+    X, Y = np.random.default_rng(0).normal(size=(2, 40, 4))
+    expected = max_sliced_wasserstein_distance(X, Y, random_state=0)
+    value = max_sliced_wasserstein_distance(X * 2.0**300, Y * 2.0**300, random_state=0)
+    assert_allclose(value / 2.0**300, expected)

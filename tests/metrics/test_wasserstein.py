@@ -101,3 +101,17 @@ def test_importing_the_metrics_loads_neither_pot_nor_torch():
     code = "import sys, skalign.metrics; print({'ot', 'torch'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout.strip() == "set()", found.stderr
+
+
+@pytest.mark.parametrize(("p", "scale"), [(2, 1e-8), (4, 1e-4), (6, 1e-3), (2, 1e100)])
+def test_costs_of_any_size_are_told_apart(p, scale):
+    X, Y = draw(40, 40)
+    expected = scale * wasserstein_distance(X, Y, p=p)
+    assert_allclose(wasserstein_distance(scale * X, scale * Y, p=p), expected)
+
+
+def test_only_the_ratios_of_weights_count():
+    X, Y = draw(10, 12)
+    expected = wasserstein_distance(X, Y)
+    value = wasserstein_distance(X, Y, X_weight=np.full(10, 1e308))
+    assert_allclose(value, expected)

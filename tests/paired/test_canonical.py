@@ -154,3 +154,12 @@ def test_impossible_widths_and_constant_sides_are_refused():
     aligner = CanonicalAligner().fit(X, y)
     with pytest.raises(ValueError, match="y has 3 columns, but the target space has"):
         aligner.transform_target(y[:, :3])
+
+
+@pytest.mark.parametrize("scale", [2.0**-510, 2.0**510])
+def test_correlations_are_those_of_rows_of_any_size(scale):
+    X, noise = np.random.default_rng(0).normal(size=(2, 60, 3))
+    expected = CanonicalAligner().fit(X, X + noise)
+    aligner = CanonicalAligner().fit(scale * X, scale * (X + noise))
+    assert_allclose(aligner.correlations_, expected.correlations_)
+    assert_allclose(aligner.transform(scale * X), expected.transform(X))

@@ -412,3 +412,14 @@ def test_gcv_agrees_with_leave_one_out_on_sentence_embeddings(news):
         loo = LinearAligner("loo").fit(X[:n_anchors], y[:n_anchors])
         errors = [np.mean((a.transform(X[3000:]) - y[3000:]) ** 2) for a in (gcv, loo)]
         assert errors[0] < 1.02 * errors[1]  # one step of the grid at most
+
+
+@pytest.mark.parametrize("scale", [2.0**-330, 2.0**260])
+def test_the_strength_follows_the_size_of_the_rows(scale):
+    rng = np.random.default_rng(0)
+    X = rng.gamma(2, size=(150, 4))
+    y = X @ rng.normal(size=(4, 3)) + rng.normal(size=(150, 3))
+    expected = LinearAligner().fit(X, y)
+    aligner = LinearAligner().fit(scale * X, scale * y)
+    assert_allclose(aligner.alpha_ / scale / scale, expected.alpha_)
+    assert_allclose(aligner.coef_, expected.coef_)

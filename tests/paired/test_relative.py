@@ -211,3 +211,10 @@ def test_similarities_that_are_not_finite_are_refused(X):
     relative.fit(X)
     with pytest.raises(ValueError, match="'correlation' is not finite"):
         relative.transform(np.ones((1, X.shape[1])))
+
+
+def test_cosines_of_short_rows_are_cosines(X):
+    selector = RandomAnchors(5, random_state=0)
+    expected = RelativeRepresentation(selector).fit_transform(X)
+    found = RelativeRepresentation(selector).fit_transform(np.ldexp(X, -100))
+    assert_array_equal(found, expected)

@@ -209,3 +209,16 @@ def test_french_words_are_found_with_csls(data_home):
         found = retriever.kneighbors(english[asked], 1, return_distance=False)[:, 0]
         right[csls] = np.mean([p in known for p in zip(asked, found, strict=True)])
     assert right[10] > 0.63 > right[None] > 0.55
+
+
+def test_short_rows_are_found_by_their_cosines():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 8))
+    y = (X + rng.normal(size=X.shape) / 2) * (rng.gamma(1, size=(100, 1)) + 0.2)
+    found = [
+        AlignedRetriever(RigidAligner(), n_neighbors=5)
+        .fit((scale * X).astype(np.float32), (scale * y).astype(np.float32))
+        .kneighbors((scale * X).astype(np.float32), return_distance=False)
+        for scale in (1, 2.0**-26)
+    ]
+    assert_array_equal(*found)

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import pdist
+from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -161,3 +162,10 @@ def test_aligners_of_pairs_that_do_not_predict_are_paired_too():
         )
         assert display.paired
         assert_array_equal(display.target_labels, labels)
+
+
+def test_a_display_is_drawn_where_frames_are_asked_for():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    with config_context(transform_output="pandas"):
+        display = AlignmentDisplay.from_estimator(LinearAligner().fit(X, X), X, X)
+    assert len(display.ax_) == 2

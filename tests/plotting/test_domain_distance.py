@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn import config_context
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skalign import DomainHarmonizer, MeanVarianceAligner
@@ -60,3 +62,16 @@ def test_a_single_domain_is_refused():
 def test_domains_of_another_length_are_refused():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         DomainDistanceDisplay.from_spaces(X, DOMAIN[:-1])
+
+
+def test_a_pipeline_that_ends_in_a_harmonizer_is_told_the_domains():
+    rng = np.random.default_rng(0)
+    domain = np.repeat([0, 1], 50)
+    X = rng.normal(size=(100, 3)) + 5 * domain[:, None]
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(
+            StandardScaler(), DomainHarmonizer(MeanVarianceAligner())
+        )
+        pipeline.fit(X, sample_domain=domain)
+        display = DomainDistanceDisplay.from_estimator(pipeline, X, domain)
+    assert display.distances.max() < 0.5

@@ -1,5 +1,7 @@
 """Similarity of the rows of two spaces."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -60,3 +62,9 @@ def test_spaces_of_different_widths_are_refused():
 def test_labels_of_another_length_are_refused():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SimilarityDisplay.from_spaces(X, y, labels=[0, 1])
+
+
+def test_a_partial_function_is_a_metric():
+    X = np.random.default_rng(0).normal(size=(5, 3))
+    display = SimilarityDisplay.from_spaces(X, X, metric=partial(np.inner))
+    assert display.name == "Similarity (partial)"

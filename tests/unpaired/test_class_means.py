@@ -150,3 +150,30 @@ def test_strings_and_numbers_are_no_common_classes():
     with pytest.raises(ValueError, match="rows before holds numbers, but labels str"):
         aligner.partial_fit(X, X, **names)
     assert_array_equal(aligner.classes_, [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        (np.nan, "labels holds NaN"),
+        (None, "labels holds None"),
+        (7, "labels mixes strings and other values"),
+    ],
+)
+@pytest.mark.parametrize("kind", [list, lambda names: np.array(names, dtype=object)])
+def test_names_that_are_missing_or_mixed_are_refused(make_clouds, first, message, kind):
+    clouds = make_clouds()
+    names = [f"class {label}" for label in clouds.labels]
+    names = kind([first, *names[1:]])
+    with pytest.raises(ValueError, match=message):
+        ClassMeanAligner().fit(clouds.X, clouds.X, labels=names, target_labels=names)
+
+
+def test_many_small_classes_have_their_means():
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.arange(3000) // 2)
+    X = rng.normal(size=(3000, 2))
+    y = X @ [[1.0, 2.0], [3.0, -1.0]] + 1
+    aligner = ClassMeanAligner(LinearAligner(alpha=0))
+    aligner.fit(X, y[::-1], labels=labels, target_labels=labels[::-1])
+    assert_allclose(aligner.transform(X), y)

@@ -196,13 +196,11 @@ def test_labels_that_do_not_fit_are_refused():
     aligner = OptimalTransportAligner()
     with pytest.raises(ValueError, match=r"classes that labels lacks: \['cat'\]"):
         aligner.fit(X, y, labels=labels, target_labels=["cat"] * len(y))
-    with pytest.raises(ValueError, match="need the labels"):
-        aligner.fit(X, y, target_labels=target_labels)
     with pytest.raises(ValueError, match="labels has 35 entries for 36 rows"):
         aligner.fit(X, y, labels=labels[1:])
     with pytest.raises(ValueError, match="target_labels has 26 entries for 27 rows"):
         aligner.fit(X, y, labels=labels, target_labels=target_labels[1:])
-    with pytest.raises(ValueError, match="each source row needs a class"):
+    with pytest.raises(ValueError, match="labels holds None"):
         aligner.fit(X, y, labels=[None, *labels[1:]])
     assert not hasattr(aligner, "plan_")
 
@@ -250,3 +248,17 @@ def test_new_rows_cost_one_search_whatever_the_batch(monkeypatch):
     for start in range(0, 40, 7):
         batch = slice(start, start + 7)
         assert_array_equal(aligner.transform(X[batch]), whole[batch])
+
+
+def test_an_exact_plan_is_that_of_rows_of_any_size():
+    X, y = clouds(40, 40)
+    expected = OptimalTransportAligner(reg=0).fit(X, y).plan_
+    plan = OptimalTransportAligner(reg=0).fit(1e-8 * X, 1e-8 * y).plan_
+    assert_allclose(plan, expected)
+
+
+def test_target_labels_alone_change_nothing():
+    X, y, _, target_labels = class_clouds()
+    expected = OptimalTransportAligner().fit(X, y).plan_
+    plan = OptimalTransportAligner().fit(X, y, target_labels=target_labels).plan_
+    assert_array_equal(plan, expected)

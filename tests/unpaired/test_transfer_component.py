@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import eig
+from sklearn import config_context
 from sklearn.metrics.pairwise import pairwise_kernels
 
 from skalign import TransferComponentAligner
@@ -129,3 +130,11 @@ def test_more_components_than_the_kernel_has_are_refused():
     with pytest.raises(ValueError, match="n_components=5 must be at most 4, the rank"):
         TransferComponentAligner(5).fit(X, y)
     assert TransferComponentAligner().fit(X, y).n_components_ == 4
+
+
+def test_frames_are_returned_where_they_are_asked_for():
+    X, y = np.random.default_rng(0).normal(size=(2, 30, 3))
+    expected = TransferComponentAligner(2, kernel="rbf").fit(X, y).transform(X)
+    with config_context(transform_output="pandas"):
+        found = TransferComponentAligner(2, kernel="rbf").fit(X, y).transform(X)
+    assert_array_equal(found.to_numpy(), expected)
