@@ -318,8 +318,12 @@ def test_no_rows_are_refused(spaces, capsys):
     assert not out.exists()
 
 
-def test_a_folder_is_no_file_to_write(spaces, capsys, tmp_path):
+def test_a_folder_is_no_file_to_write(spaces, capsys):
+    folder = spaces / "folder"
+    folder.mkdir()
     words, _ = next(words for words in _commands(spaces) if words[0][0] == "fit")
-    assert main([*words[:-1], str(tmp_path)]) == 2
+    before = set(spaces.iterdir())
+    assert main([*words[:-1], str(folder)]) == 2
     assert "it is a folder" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert set(spaces.iterdir()) == before
+    assert not list(folder.iterdir())
