@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.preprocessing import normalize
 
 
-def power_of(rows):
-    """Exponent of the power of two just above the largest entry."""
-    return np.frexp(np.abs(rows).max())[1]
+def power_of(rows, axis=None):
+    """Exponent of the power of two just above the largest entry, of all or of a row."""
+    return np.frexp(np.abs(rows).max(axis=axis, keepdims=axis is not None))[1]
 
 
 def near_one(rows, axis=None):
@@ -22,8 +22,7 @@ def near_one(rows, axis=None):
     -------
     rescaled : ndarray of shape (n_samples, n_features)
     """
-    largest = np.abs(rows).max(axis=axis, keepdims=True)
-    return np.ldexp(rows, -np.frexp(largest)[1])
+    return np.ldexp(rows, -power_of(rows, axis))
 
 
 def unit_rows(rows):
