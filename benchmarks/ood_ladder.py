@@ -131,6 +131,8 @@ def accuracies(digits, pictures, few):
          "test_training", (8, 12)),
         ("3", "28 x 28, ERM: 28 to 30 by the oracle", pictures, "ERM", "test_oracle",
          (28, 30)),
+        ("3", "the same, 128 rows of each environment a step, not 32", pictures,
+         "ERM, 128 rows", "test_oracle", (28, 30)),
         ("3", "the same, an eighth of the rows trained on, eight times as often", few,
          "ERM", "test_oracle", (28, 30)),
         ("4", "28 x 28, IRM: 55 to 60 by the oracle, searched", pictures, "IRM",
