@@ -220,10 +220,10 @@ def check_source(sample_domain, X):
 def find_missing(y, missing_label):
     """Tell rows without a label in any output; a string stands for its number too."""
     if isinstance(missing_label, Real) and np.isnan(missing_label):
-        is_object = y.dtype.kind == "O"
-        missing = (
-            np.frompyfunc(_is_missing, 1, 1)(y).astype(bool) if is_object else y != y
-        )
+        if y.dtype.kind == "O":
+            missing = np.frompyfunc(_is_missing, 1, 1)(y).astype(bool)
+        else:
+            missing = y != y
     else:
         missing = y == missing_label
         if y.dtype.kind in "OUST":

@@ -43,14 +43,13 @@ class GroupMoments:
     def from_rows(cls, rows, labels, *, order):
         groups, members = np.unique(labels, return_inverse=True)
         shape, width = (len(groups),), (rows.shape[1],)
-        counts = np.bincount(members).astype(np.float64)
-        self = cls(groups, counts, np.empty(shape + width))
+        sizes = np.bincount(members)
+        self = cls(groups, sizes.astype(np.float64), np.empty(shape + width))
         if order == 3:
             self.second = np.empty(shape + 2 * width)
             self.third = np.empty(shape + 3 * width)
-        by_group = np.argsort(members, kind="stable")
-        starts = np.searchsorted(members[by_group], np.arange(1, len(groups)))
-        for g, at in enumerate(np.split(by_group, starts)):
+        by_group = np.split(np.argsort(members, kind="stable"), sizes.cumsum()[:-1])
+        for g, at in enumerate(by_group):
             of_group = rows[at]
             self.means[g] = of_group.mean(axis=0, dtype=np.float64)
             if order == 3:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import near_one
-from skalign._validation import FLOATS, atomic, check_sides
+from skalign._validation import FLOATS, atomic, check_sides, find_missing
 
 _CLASS_STEPS = 100
 _CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many rows
@@ -138,7 +138,7 @@ def number_classes(labels, target_labels):
     if target_labels is None:
         return classes, None
     numbers = {name: number for number, name in enumerate(names.tolist())}
-    known = [label is not None and label == label for label in target_labels.tolist()]
+    known = ~find_missing(target_labels, np.nan)
     if unknown := set(target_labels[known].tolist()) - numbers.keys():
         raise ValueError(
             f"target_labels holds classes that labels lacks: {sorted(unknown)}; labels "
