@@ -146,6 +146,14 @@ class DomainClassifier(
         progress.end()
         if len(self.environments_) > 1:
             self._warn_if_nothing_is_learnt(X, y)
+        if self.net_.criterion_.warms_up and not self.warm_start:
+            warnings.warn(
+                f"Training of {type(self).__name__} ended before its warm-up: the "
+                f"weight, {self.weight:g}, was never in force. Lower warmup, or train "
+                "for longer.",
+                UserWarning,
+                stacklevel=4,
+            )
         return self
 
     def _warn_if_nothing_is_learnt(self, X, y):

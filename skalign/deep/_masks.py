@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 
+from skalign.deep._objectives import ObjectiveWithMore
+
 
 class StochasticMask(nn.Module):
     """One gate for each input, from 0 (closed) to 1, with noise while it is learnt.
@@ -156,13 +158,12 @@ class ByEnvironment(nn.Module):
         return torch.cat([part(of_it) for part, of_it in rows])
 
 
-class SparseRisk(nn.Module):
+class SparseRisk(ObjectiveWithMore):
     """An objective, plus a penalty on gates that are open.
 
     Parameters
     ----------
-    objective : nn.Module
-        With `risk` and `divisor`.
+    objective : Objective
     mask : StochasticMask or ByEnvironment of such
     weight : float
         Of the penalty.
@@ -172,17 +173,9 @@ class SparseRisk(nn.Module):
     """
 
     def __init__(self, objective, mask, weight, target):
-        super().__init__()
-        self.objective, self.weight, self.target = objective, weight, target
+        super().__init__(objective, weight)
+        self.target = target
         self._masks = (mask,)  # a tuple: it is trained as a part of the network
-
-    @property
-    def risk(self):
-        return self.objective.risk
-
-    @property
-    def divisor(self):
-        return self.objective.divisor
 
     def penalty(self):
         """The penalty as it stands: ()"""

@@ -136,8 +136,8 @@ class NCFALClassifier(DomainClassifier):
         for pictures of ten classes take 1; with ``batch_size=None`` and two, 1e4.
 
     warmup : float or int, default=0.38
-        Share of all steps, or number of steps, before `weight` is in force; 1 until
-        then.
+        Share of all steps, or number of steps, before a `weight` above 1 is in force,
+        which is 1 until then. Epochs of `early_stopping` count from there on.
 
     f_norm : float, default=0.0
         Weight of the squared distance of each environment's class means from the

@@ -49,7 +49,45 @@ def environment_risks(risk, logits, y, sizes):
     return risks, risks.sum() / (counts > 0).sum().clamp(min=1)
 
 
-class MeanRisk(nn.Module):
+class Objective(nn.Module):
+    """The criterion of a net.
+
+    A subclass sets `risk`, with `losses(logits, y)`. What is made small is divided by
+    `divisor`, and while it `warms_up` is not yet what it is to be.
+    """
+
+    divisor = 1.0
+    warms_up = False
+
+
+class ObjectiveWithMore(Objective):
+    """Another objective, and more.
+
+    Parameters
+    ----------
+    objective : Objective
+    weight : float
+        Of what is added.
+    """
+
+    def __init__(self, objective, weight):
+        super().__init__()
+        self.objective, self.weight = objective, weight
+
+    @property
+    def risk(self):
+        return self.objective.risk
+
+    @property
+    def divisor(self):
+        return self.objective.divisor
+
+    @property
+    def warms_up(self):
+        return self.objective.warms_up
+
+
+class MeanRisk(Objective):
     """The mean loss of all rows: empirical risk minimisation.
 
     Parameters
@@ -57,8 +95,6 @@ class MeanRisk(nn.Module):
     risk : object
         With `losses(logits, y)`, such as `CrossEntropy`.
     """
-
-    divisor = 1.0
 
     def __init__(self, risk):
         super().__init__()
@@ -69,7 +105,7 @@ class MeanRisk(nn.Module):
         return self.risk.mean(logits, y)
 
 
-class PenalizedRisk(nn.Module):
+class PenalizedRisk(Objective):
     """The mean of the risks of the environments, plus a penalty.
 
     A penalty of weight above 1 counts with weight 1 until the warm-up is over. The sum
@@ -98,11 +134,14 @@ class PenalizedRisk(nn.Module):
     def set_extra_state(self, n_steps):
         self.n_steps = n_steps
 
+    @property
+    def warms_up(self):
+        """Whether the next step is one before the weight is in force."""
+        return self.weight > 1 and self.n_steps < self.n_warmup
+
     def forward(self, features, logits, y, sizes):
         risks, mean = environment_risks(self.risk, logits, y, sizes)
-        weight = self.weight
-        if self.n_steps < self.n_warmup:
-            weight = min(weight, 1.0)
+        weight = 1.0 if self.warms_up else self.weight
         if self.training:
             self.n_steps += 1
             self.divisor = max(weight, 1.0)
@@ -150,7 +189,8 @@ class MMDRisk(PenalizedRisk):
 class DANNRisk(PenalizedRisk):
     """With a discriminator of environments, whose gradient is reversed.
 
-    The discriminator is trained by the same step.
+    The discriminator is trained by the same step. The weight grows from the first step
+    on: there is no epoch without it.
 
     Parameters
     ----------
@@ -159,6 +199,8 @@ class DANNRisk(PenalizedRisk):
     n_warmup : int, default=0
         Steps over which the weight grows, as tanh(5 t) at a share t of them.
     """
+
+    warms_up = False
 
     def __init__(self, risk, weight, n_features, n_environments, n_warmup=0):
         super().__init__(risk, weight, n_warmup)
@@ -179,7 +221,7 @@ class DANNRisk(PenalizedRisk):
         return mean + F.cross_entropy(guesses, environment)
 
 
-class GroupDRORisk(nn.Module):
+class GroupDRORisk(Objective):
     """The risks weighted by exponentiated gradient ascent (algorithm 1 of [1]_).
 
     Parameters
@@ -195,8 +237,6 @@ class GroupDRORisk(nn.Module):
     .. [1] S. Sagawa, P. W. Koh, T. B. Hashimoto and P. Liang, "Distributionally robust
        neural networks for group shifts", ICLR 2020.
     """
-
-    divisor = 1.0
 
     def __init__(self, risk, n_environments, step_size):
         super().__init__()
@@ -218,13 +258,12 @@ class GroupDRORisk(nn.Module):
         return self.weights @ risks
 
 
-class ETFRisk(nn.Module):
+class ETFRisk(ObjectiveWithMore):
     """An objective, plus the distance of each environment's class means from a simplex.
 
     Parameters
     ----------
-    objective : nn.Module
-        With `risk` and `divisor`.
+    objective : Objective
     weight : float
         Of the distance: the sum over environments of the squared Frobenius norm of the
         difference of both matrices, each of norm 1.
@@ -232,17 +271,8 @@ class ETFRisk(nn.Module):
     """
 
     def __init__(self, objective, weight, vertices):
-        super().__init__()
-        self.objective, self.weight = objective, weight
+        super().__init__(objective, weight)
         self.register_buffer("vertices", vertices)
-
-    @property
-    def risk(self):
-        return self.objective.risk
-
-    @property
-    def divisor(self):
-        return self.objective.divisor
 
     def forward(self, features, logits, y, sizes):
         loss = self.objective(features, logits, y, sizes)

@@ -9,14 +9,16 @@ from sklearn.utils.validation import check_is_fitted
 from skops.io import dumps, get_untrusted_types, loads
 
 _REST, _WEIGHTS = "estimator.skops", "weights.safetensors"
+_GIVEN = "given"  # in the place of a module that was
 
 
 def save_estimator(estimator, path):
     """Store a trained estimator: weights by safetensors, the rest by skops.
 
-    What is stored can be used; the state of the optimizer and the training history are
-    left out. A `module`, `local_model` or callbacks that were given are not stored, nor
-    what `set_fit_request` asked for.
+    What is stored can be used; the state of the optimizer, that of the objective (steps
+    of a warm-up, weights of environments, a discriminator) and the training history are
+    left out, and a fit with `warm_start` begins them anew. A `module`, `local_model` or
+    callbacks that were given are not stored, nor what `set_fit_request` asked for.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def load_estimator(path, *, module=None, device="auto"):
     path : str or path-like
         The file.
     module : nn.Module, callable or None, default=None
-        As it was given to the estimator before it was stored.
+        As it was given to the estimator before it was stored; it must be, if it was.
     device : str, default="auto"
         Where to put the network; takes the place of the estimator's own.
 
@@ -85,7 +87,7 @@ def load_estimator(path, *, module=None, device="auto"):
     ------
     ValueError
         If the file holds types that are not of skalign, or `module` does not fit the
-        weights.
+        weights, or is missing or uncalled for.
     """
     with ZipFile(path) as archive:
         weights = load_tensors(archive.read(_WEIGHTS))
@@ -95,7 +97,13 @@ def load_estimator(path, *, module=None, device="auto"):
         raise ValueError(f"{path} holds types that are not of skalign: {foreign}.")
     estimator = loads(stored, trusted=unknown)
     estimator.device = device
-    if module is not None:
+    was_given = getattr(estimator, "module", None) == _GIVEN
+    if was_given != (module is not None):
+        raise ValueError(
+            f"{path} holds a {type(estimator).__name__} that was given "
+            f"{'a module: pass it' if was_given else 'no module: pass none'}."
+        )
+    if was_given:
         estimator.module = module
     estimator._restore_net(weights)
     return estimator
@@ -109,7 +117,8 @@ def _bare(estimator):
     for name in ("_skl_callbacks", "_metadata_request"):
         vars(bare).pop(name, None)
     bare.callbacks = None
-    for name in ("module", "local_model"):
-        if hasattr(bare, name):
-            setattr(bare, name, None)
+    if hasattr(bare, "local_model"):
+        bare.local_model = None
+    if getattr(bare, "module", None) is not None:
+        bare.module = _GIVEN
     return bare

@@ -10,6 +10,7 @@ from torch import nn
 from torch.distributions import Beta
 from torch.nn import functional as F
 
+from skalign.deep._objectives import Objective
 
 def split_style(X, eps=1e-5):
     """Split feature maps into content and style.
@@ -369,7 +370,7 @@ class Mixup(nn.Module):
         return f"alpha={self.alpha}"
 
 
-class MixupRisk(nn.Module):
+class MixupRisk(Objective):
     """The mean loss of rows that a :class:`Mixup` has mixed, by both their classes.
 
     Parameters
@@ -379,8 +380,6 @@ class MixupRisk(nn.Module):
     mixup : Mixup
         The layer that has mixed the batch.
     """
-
-    divisor = 1.0
 
     def __init__(self, risk, mixup):
         super().__init__()

@@ -42,7 +42,7 @@ def hold_out(environment, labels, fraction, rng):
     ----------
     environment : ndarray of shape (n_samples,)
     labels : ndarray of shape (n_samples,) or None
-        Classes that keep their shares.
+        Classes that keep their shares; rows of -1 have none, and are not held out.
     fraction : float
     rng : RandomState
 
@@ -69,6 +69,7 @@ def hold_out(environment, labels, fraction, rng):
         n_held_out = min(n_wanted, len(rows))
         at = (np.arange(n_held_out) + 0.5) * len(rows) / max(n_held_out, 1)
         held_out[rows[at.astype(int)]] = True
+    held_out &= labels >= 0
     if not held_out.any():
         raise ValueError(
             "early_stopping=True has nothing to hold out: no environment has two rows "
@@ -94,6 +95,17 @@ def _check_callbacks(callbacks):
                 "early_stopping=True the history has valid_score, else score in "
                 "on_epoch_end of a callback of your own."
             )
+
+
+class _EarlyStopping(EarlyStopping):
+    """skorch's, which counts epochs from the end of the warm-up on."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.counts_ = not net.criterion_.warms_up
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.counts_:
+            super().on_epoch_end(net, **kwargs)
 
 
 class TrainedMixin(CallbackSupportMixin):
@@ -125,8 +137,6 @@ class TrainedMixin(CallbackSupportMixin):
         held_out = None
         if self.early_stopping:
             out = hold_out(environment, labels, self.validation_fraction, rng)
-            if labels is not None:
-                out &= labels >= 0
             at = torch.from_numpy(out).to(device)
             held_out = HeldOut(rows[at], targets[at], environment[out])
             rows, targets, environment = rows[~at], targets[~at], environment[~out]
@@ -160,7 +170,7 @@ class TrainedMixin(CallbackSupportMixin):
         callbacks = list(self.callbacks or [])
         _check_callbacks(callbacks)
         if self.early_stopping:
-            stopping = EarlyStopping(
+            stopping = _EarlyStopping(
                 "valid_score",
                 patience=self.n_iter_no_change,
                 threshold=0.0,

@@ -22,8 +22,8 @@ class VRExClassifier(DomainClassifier):
         about 1e4.
 
     warmup : float or int, default=0.38
-        Share of all steps, or number of steps, before `weight` is in force; 1 until
-        then.
+        Share of all steps, or number of steps, before a `weight` above 1 is in force,
+        which is 1 until then. Epochs of `early_stopping` count from there on.
 
     module, hidden_layer_sizes, image_shape, lr, weight_decay, batch_size, max_epochs, \
             steps_per_epoch, early_stopping, validation_fraction, n_iter_no_change, \

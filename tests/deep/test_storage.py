@@ -98,9 +98,19 @@ def test_a_given_module_is_given_again(rows, path):
     loaded = load_estimator(path, module=nn.Linear(6, 4))
     assert_array_equal(loaded.predict_proba(rows.X), classifier.predict_proba(rows.X))
     assert isinstance(classifier.module, nn.Linear)  # saving changed nothing
-    for module in (None, MLP(6, (4,))):
-        with pytest.raises(ValueError, match="stored weights do not fit the module"):
-            load_estimator(path, module=module)
+    with pytest.raises(ValueError, match="stored weights do not fit the module"):
+        load_estimator(path, module=MLP(6, (4,)))
+
+
+def test_a_module_is_asked_for_where_another_would_fit(rows, path):
+    module = nn.Sequential(nn.Linear(6, 128), nn.Tanh(), nn.Linear(128, 128), nn.Tanh())
+    rows.fit(classifier := ERMClassifier(module=module, max_epochs=1))
+    save_estimator(classifier, path)
+    with pytest.raises(ValueError, match="given a module: pass it"):
+        load_estimator(path)
+    save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
+    with pytest.raises(ValueError, match="given no module: pass none"):
+        load_estimator(path, module=module)
 
 
 def test_what_only_training_needs_is_left_out(rows, path):

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from torch import nn  # noqa: E402
 from torch.optim.lr_scheduler import StepLR  # noqa: E402
 
 from skalign import (  # noqa: E402
+    DANNClassifier,
     ERMClassifier,
+    IRMClassifier,
     NCFALClassifier,
     StitchingRegressor,
     VRExClassifier,
@@ -125,6 +128,9 @@ def test_early_stopping_without_a_second_row_of_any_class_is_refused():
     classifier = ERMClassifier(early_stopping=True)
     with pytest.raises(ValueError, match="early_stopping=True has nothing to hold out"):
         classifier.fit(np.eye(4), [0, 1, 0, 1], sample_domain=[0, 0, 1, 1])
+    y, domain = [0, 1, *[-1] * 8], [0, 0, *[-1] * 8]  # the others are unlabelled
+    with pytest.raises(ValueError, match="early_stopping=True has nothing to hold out"):
+        DANNClassifier(early_stopping=True).fit(np.eye(10), y, sample_domain=domain)
 
 
 # ---------------------------------------------------------------- the course of a fit
@@ -316,6 +322,48 @@ def test_early_stopping_goes_back_to_the_best_epoch(make_rows):
     assert classifier.n_iter_ == best + 6 < 60
     for weight, expected in zip(_weights(classifier), kept[best], strict=True):
         assert_array_equal(weight, expected)
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        IRMClassifier(),
+        VRExClassifier(1000.0),
+        NCFALClassifier(f_norm=0.1, mask="feature", mask_penalty=0.1),
+    ],
+    ids=lambda classifier: type(classifier).__name__,
+)
+def test_early_stopping_counts_from_the_end_of_the_warm_up(classifier, make_rows):
+    classifier = clone(classifier).set_params(
+        steps_per_epoch=5, warmup=43, early_stopping=True, validation_fraction=0.3,
+        n_iter_no_change=2, max_epochs=40, random_state=0,
+    )  # fmt: skip
+    history = make_rows().fit(classifier).net_.history
+    # The ninth epoch begins with step 40, the tenth is the first with all its weight.
+    counted = history[9:, "valid_score"]
+    assert classifier.n_iter_ == 9 + np.argmax(counted) + 3 < 40
+
+
+def test_early_stopping_does_not_undo_a_penalty(make_shortcut):
+    parts = [make_shortcut(follows=share, seed=i) for i, share in enumerate((0.95, 0.7))]
+    X, y = (np.concatenate(of) for of in list(zip(*parts, strict=True))[:2])
+    classifier = IRMClassifier(max_epochs=20, early_stopping=True, random_state=0)
+    classifier.fit(X / [1, 9], y, sample_domain=np.repeat([0, 1], 2000))
+    X, y, _ = make_shortcut(follows=0.1, seed=2)
+    assert classifier.score(X / [1, 9], y) > 0.75
+
+
+def test_no_epoch_counts_while_training_warms_up_to_its_end(rows):
+    classifier = VRExClassifier(
+        warmup=10**6, early_stopping=True, n_iter_no_change=1, max_epochs=9, lr=0.1
+    )
+    with pytest.warns(UserWarning, match="weight, 10, was never in force"):
+        rows.fit(classifier)
+    assert classifier.n_iter_ == 9
+    with warnings.catch_warnings():  # 1 is in force from the first step on
+        warnings.simplefilter("error")
+        rows.fit(classifier.set_params(weight=1.0))
+    assert classifier.n_iter_ < 9
 
 
 def test_early_stopping_of_a_regression_takes_the_smallest_error():
