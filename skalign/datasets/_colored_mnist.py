@@ -21,7 +21,7 @@ _DESCR = """\
 Coloured digits
 ---------------
 
-{n_samples} images of 2 x {side} x {side} pixels, 0 to 1, in environments of {sizes}.
+{n_samples} images of {size} pixels, 0 to 1, in environments of {sizes}.
 The class is 1 for a digit below 5, else 0, and is then flipped with probability
 {label_noise}. The colour is the channel that the digit is in, the other one is empty:
 it is the class, flipped with the probability {flips} of the environment. Shape says the
@@ -189,7 +189,7 @@ def make_colored_mnist(
         indices=indices,
         DESCR=_DESCR.format(
             n_samples=len(data),
-            side=data.shape[-1],
+            size=" x ".join(map(str, data.shape[1:])),
             sizes=", ".join(map(str, sizes)),
             label_noise=label_noise,
             flips=", ".join(f"{flip:g}" for flip in flips),

@@ -123,13 +123,12 @@ def deal_out(objects, shares, n_per_class, rng):
             f"The objects are from {n_pictures} pictures; shares={shares.tolist()} "
             f"want at least {n_parts}."
         )
-    splitter = StratifiedGroupKFold(
-        n_parts, shuffle=True, random_state=rng.randint(2**31 - 1)
-    )
-    parts = [
-        part
-        for _, part in splitter.split(objects.label, objects.label, objects.image_id)
-    ]
+    seed = rng.randint(2**31 - 1)
+    parts = [np.arange(len(objects.label))]
+    if n_parts > 1:
+        splitter = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed)
+        folds = splitter.split(objects.label, objects.label, objects.image_id)
+        parts = [part for _, part in folds]
     ends = np.cumsum(shares)
     rows = []
     for e, (start, end) in enumerate(zip(ends - shares, ends, strict=True)):

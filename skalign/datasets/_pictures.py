@@ -1,5 +1,6 @@
 """Picture files, in a folder or in a zip file, as arrays."""
 
+import os
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -41,11 +42,7 @@ def find_pictures(path):
     """
     path = Path(path)
     if path.is_dir():
-        found = [entry.relative_to(path) for entry in path.rglob("*")]
-        folders = {
-            PurePosixPath(name.as_posix()) for name in found if (path / name).is_dir()
-        }
-        files = {PurePosixPath(name.as_posix()) for name in found} - folders
+        folders, files = _walk(path)
     elif path.is_file() and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             entries = archive.namelist()
@@ -65,6 +62,24 @@ def find_pictures(path):
     if empty:
         raise ValueError(f"The folder {empty[0]} in {path} holds no picture.")
     return pictures
+
+
+def _walk(path):
+    """Return what is in a folder and in those below it, linked ones too.
+
+    Returns
+    -------
+    folders, files : set of PurePosixPath, relative to `path`
+    """
+    folders, files = set(), set()
+    for folder, below, names in os.walk(path, followlinks=True):
+        folder = Path(folder)
+        place, real = PurePosixPath(folder.relative_to(path)), folder.resolve()
+        # A link back to where we came from would lead round and round.
+        below[:] = [n for n in below if not real.is_relative_to((folder / n).resolve())]
+        folders |= {place / name for name in below}
+        files |= {place / name for name in names}
+    return folders, files
 
 
 def read_picture(file, name):

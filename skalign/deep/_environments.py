@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -22,6 +23,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import has_fit_parameter
 
+from skalign._rescale import near_one
 from skalign._validation import FLOATS, check_classes
 
 _MANY_ROWS = 10_000
@@ -120,9 +122,10 @@ def partition_environments(
     initial : {"errors", "random"} or array-like of shape (n_samples,), default="errors"
         "errors" starts from how well one model of all rows predicts the class of a row
         it was not fitted to: equal parts of that order, or for two environments the
-        rows that it gets right and wrong. "random" draws environments, as in the
-        paper; a few thousand rows are needed then for one of them to get ahead. Or
-        numbers from 0.
+        rows with a probability of their class below one half and the others, which of
+        two classes are those that it gets wrong and right. "random" draws environments,
+        as in the paper; a few thousand rows are needed then for one of them to get
+        ahead. Or numbers from 0.
     n_init : int, default=1
         How often to do it all, each time from a start of its own; the division under
         which the rows fit best is kept. A random start may end in a division by
@@ -185,7 +188,8 @@ def partition_environments(
             f"smallest has {np.bincount(y).min()}."
         )
     # One shift and one scale for all: what is similar stays so.
-    X = X - X.mean(axis=0)
+    X = near_one(np.where((X[0] != X).any(axis=0), X, 0))
+    X -= X.mean(axis=0)
     X /= np.sqrt(np.mean(X**2)) or 1.0
     rng = check_random_state(random_state)
     if not isinstance(initial, str):
@@ -327,6 +331,8 @@ def _fitted(local_model, X, y, class_weight, rng):
             of_classes = [rng.permutation(np.flatnonzero(y == c)) for c in np.unique(y)]
             drawn = np.concatenate([np.resize(c, counts.max()) for c in of_classes])
             X, y = X[drawn], y[drawn]
-    with warnings.catch_warnings():
+    # Weights are ours: no one has asked for them in the routing of metadata.
+    unrouted = config_context(enable_metadata_routing=False)
+    with warnings.catch_warnings(), unrouted:
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop early
         return model.fit(X, y, **weights)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from skalign.deep._objectives import Objective
 
+
 def split_style(X, eps=1e-5):
     """Split feature maps into content and style.
 

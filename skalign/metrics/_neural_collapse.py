@@ -14,6 +14,7 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import column_or_1d
 
+from skalign._rescale import near_one
 from skalign._validation import check_classes, check_domain
 from skalign.metrics._procrustes import to_length_one
 
@@ -363,7 +364,7 @@ def nc3_duality(X, y, coef, *, sample_domain=None):
     >>> print(f"{nc3_duality(X, y, coef=[[0, 2, 0], [2, 0, 0], [0, 0, 2]]):.3f}")
     1.414
     """
-    coef = check_array(coef, dtype=np.float64, input_name="coef")
+    coef = near_one(check_array(coef, dtype=np.float64, input_name="coef"))
 
     def measure(X, codes, n_classes):
         _check_shape(coef, "coef", X, n_classes, (n_classes, X.shape[1]))
@@ -435,6 +436,7 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
         )
 
     def measure(X, codes, n_classes, predicted):
+        X = to_length_one(X)  # products of rows far from the origin are all rounding
         means = _means(X, codes, n_classes)
         return np.mean(pairwise_distances_argmin(X, means) != predicted)
 
@@ -574,7 +576,7 @@ def prototype_distance(X, y, sample_domain):
     >>> print(f"{prototype_distance(X, y, sample_domain=[0, 0, 1, 1]):.3f}")
     1.414
     """
-    X = check_array(X, dtype=np.float64, input_name="X")
+    X = near_one(check_array(X, dtype=np.float64, input_name="X"))
     prototypes = class_prototypes(X, y, sample_domain=sample_domain)
     if len(prototypes) < 2:
         raise ValueError("sample_domain holds 1 environment; at least 2 are compared.")

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skalign._validation import check_domain
+from skalign.model_selection._domains import check_split_domain
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class _DomainSplit:
         if not isinstance(self.n_splits, Integral) or self.n_splits < 1:
             raise ValueError(f"n_splits={self.n_splits!r} must be a number above 0.")
 
-    def split(self, X, y=None, sample_domain=None):
+    def split(self, X, y=None, sample_domain=None, *, groups=None):
         """Generate the indices of training and test rows.
 
         Parameters
@@ -32,6 +32,8 @@ class _DomainSplit:
             Ignored.
         sample_domain : array-like of shape (n_samples,)
             Domain of each row: numbers, < 0 for target rows, or strings.
+        groups : array-like of shape (n_samples,), default=None
+            The same, as scikit-learn's tools hand it on without metadata routing.
 
         Yields
         ------
@@ -43,13 +45,12 @@ class _DomainSplit:
         Raises
         ------
         ValueError
-            If `sample_domain` is missing or of another length than `X`, `test_domain`
-            is not in it or all there is, or `test_size` of a domain is not one row.
+            If `sample_domain` is missing, given twice or of another length than `X`,
+            `test_domain` is not in it or all there is, or `test_size` of a domain is
+            not one row.
         """
         name = type(self).__name__
-        if sample_domain is None:
-            raise ValueError(f"{name} needs sample_domain, the domain of each row.")
-        domain = check_domain(sample_domain, X)
+        domain = check_split_domain(name, X, sample_domain, groups)
         domains, codes = np.unique(domain, return_inverse=True)
         is_target = domain < 0 if domain.dtype.kind in "if" else np.zeros_like(codes)
         target = np.flatnonzero(is_target)
@@ -82,12 +83,12 @@ class _DomainSplit:
             test = np.concatenate([held[code] for code in validated])
             yield np.sort(train), np.sort(test)
 
-    def get_n_splits(self, X=None, y=None, sample_domain=None):
+    def get_n_splits(self, X=None, y=None, sample_domain=None, *, groups=None):
         """Count the splits.
 
         Parameters
         ----------
-        X, y, sample_domain : object, default=None
+        X, y, sample_domain, groups : object, default=None
             Ignored.
 
         Returns

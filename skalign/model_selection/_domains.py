@@ -36,7 +36,7 @@ class LeaveOneDomainOut:
     [0 2 3] [1 4]
     """
 
-    def split(self, X, y=None, sample_domain=None):
+    def split(self, X, y=None, sample_domain=None, *, groups=None):
         """Generate the indices of training and test rows.
 
         Parameters
@@ -47,6 +47,8 @@ class LeaveOneDomainOut:
             Ignored.
         sample_domain : array-like of shape (n_samples,)
             Domain of each row: numbers, < 0 for target rows, or strings.
+        groups : array-like of shape (n_samples,), default=None
+            The same, as scikit-learn's tools hand it on without metadata routing.
 
         Yields
         ------
@@ -58,14 +60,14 @@ class LeaveOneDomainOut:
         Raises
         ------
         ValueError
-            If `sample_domain` is missing, of another length than `X`, or holds fewer
-            than two source domains.
+            If `sample_domain` is missing, given twice, of another length than `X`, or
+            holds fewer than two source domains.
         """
-        domain, sources = _source_domains(sample_domain, X)
+        domain, sources = _source_domains(X, sample_domain, groups)
         for source in sources:
             yield np.flatnonzero(domain != source), np.flatnonzero(domain == source)
 
-    def get_n_splits(self, X=None, y=None, sample_domain=None):
+    def get_n_splits(self, X=None, y=None, sample_domain=None, *, groups=None):
         """Count the folds: one for each source domain.
 
         Parameters
@@ -76,13 +78,15 @@ class LeaveOneDomainOut:
             Ignored.
         sample_domain : array-like of shape (n_samples,)
             Domain of each row: numbers, < 0 for target rows, or strings.
+        groups : array-like of shape (n_samples,), default=None
+            The same, as scikit-learn's tools hand it on without metadata routing.
 
         Returns
         -------
         n_splits : int
             Number of source domains.
         """
-        return len(_source_domains(sample_domain, X)[1])
+        return len(_source_domains(X, sample_domain, groups)[1])
 
     def get_metadata_routing(self):
         """Request `sample_domain` for `split`.
@@ -100,12 +104,28 @@ class LeaveOneDomainOut:
         return "LeaveOneDomainOut()"
 
 
-def _source_domains(sample_domain, X):
-    if sample_domain is None:
+def check_split_domain(name, X, sample_domain, groups):
+    """Return the domain of each row, as a splitter is told it under one of two names.
+
+    Raises
+    ------
+    ValueError
+        If it is missing, given twice, or of another length than `X`.
+    """
+    if sample_domain is not None and groups is not None:
+        raise ValueError("sample_domain and groups are the same here: give one.")
+    domain = groups if sample_domain is None else sample_domain
+    if domain is None:
         raise ValueError(
-            "LeaveOneDomainOut needs sample_domain, the domain of each row."
+            f"{name} needs sample_domain, the domain of each row: switch on "
+            "sklearn.set_config(enable_metadata_routing=True) and pass it on, or pass "
+            "it as groups without that."
         )
-    domain = check_domain(sample_domain, X)
+    return check_domain(domain, X)
+
+
+def _source_domains(X, sample_domain, groups):
+    domain = check_split_domain("LeaveOneDomainOut", X, sample_domain, groups)
     sources = np.unique(domain)
     if domain.dtype.kind in "if":
         sources = sources[sources >= 0]

@@ -79,6 +79,13 @@ def test_without_a_number_each_object_is_pasted_once(make):
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_there_may_be_one_environment(make):
+    pictures = make(strengths=[0.8], shares=[1], n_per_class=5, random_state=0)
+    assert_array_equal(np.bincount(pictures.target), [5, 5, 5])
+    assert_array_equal(pictures.sample_domain, np.zeros(15))
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_classes_are_as_many_as_asked_for_and_objects_alike_often(make):
     pictures = make(n_per_class=[50, 4, 7], random_state=0)
     for e, n in enumerate([50, 4, 7]):

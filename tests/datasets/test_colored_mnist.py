@@ -100,6 +100,9 @@ def test_the_description_says_what_was_made():
     assert "20, 20, 20" in description
     assert "0.1, 0.2, 0.9" in description
     assert "accuracy 0.75" in description
+    images, target = make_digits(60)
+    wide = make_colored_mnist(np.repeat(images, 2, axis=2), target, random_state=0)
+    assert "images of 2 x 4 x 8 pixels" in wide.DESCR
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,18 @@ def test_hidden_files_and_files_that_are_no_pictures_are_left_out(tmp_path):
     assert len(domains_from_folders(tmp_path).data) == 8
 
 
+def test_folders_may_be_links(tmp_path):
+    real = make_domains(tmp_path / "real")
+    for name in ("amazon", "webcam"):
+        (tmp_path / "linked").mkdir(exist_ok=True)
+        (tmp_path / "linked" / name).symlink_to(real / name, target_is_directory=True)
+    assert_array_equal(
+        domains_from_folders(tmp_path / "linked").data, domains_from_folders(real).data
+    )
+    (real / "amazon" / "bike" / "back").symlink_to(real, target_is_directory=True)
+    assert len(domains_from_folders(real).data) == 8  # not round and round
+
+
 @pytest.mark.parametrize("load", [domains_from_folders, images_from_folders])
 def test_what_is_not_there_is_named(tmp_path, load):
     with pytest.raises(FileNotFoundError, match=r"no folder and no zip file .*gone"):

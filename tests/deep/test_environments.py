@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn import config_context
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -58,6 +60,33 @@ def test_neither_unit_nor_place_of_the_rows_matters(make_shortcut):
     expected = partition_environments(X, y, random_state=0).environment
     moved = partition_environments(2**10 * X + 2**12, y, random_state=0).environment
     assert_array_equal(moved, expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        (np.float32, 2.0**63),
+        (np.float32, 2.0**-80),
+        (float, 2.0**510),
+        (float, 2.0**-560),
+    ],
+)
+def test_size_costs_nothing(make_shortcut, dtype, scale):
+    X, y, _ = make_shortcut(500)
+    X = X.astype(dtype)
+    expected = partition_environments(X, y, random_state=0).environment
+    found = partition_environments(X * dtype(scale), y, random_state=0)
+    assert_array_equal(found.environment, expected)
+    found = partition_environments(np.c_[X, np.full(500, 1e20)], y, random_state=0)
+    assert found.evidence > 10
+
+
+def test_weights_of_a_local_model_need_no_request(make_shortcut):
+    X, y, agrees = make_shortcut()
+    local = CalibratedClassifierCV(LogisticRegression(), cv=2)
+    with config_context(enable_metadata_routing=True):
+        found = partition_environments(X, y, local_model=local, random_state=0)
+    assert _gap(found.environment, agrees) > 0.9
 
 
 def test_rows_of_the_caller_stay_as_they_are(make_shortcut):

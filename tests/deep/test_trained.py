@@ -345,7 +345,9 @@ def test_early_stopping_counts_from_the_end_of_the_warm_up(classifier, make_rows
 
 
 def test_early_stopping_does_not_undo_a_penalty(make_shortcut):
-    parts = [make_shortcut(follows=share, seed=i) for i, share in enumerate((0.95, 0.7))]
+    parts = [
+        make_shortcut(follows=share, seed=i) for i, share in enumerate((0.95, 0.7))
+    ]
     X, y = (np.concatenate(of) for of in list(zip(*parts, strict=True))[:2])
     classifier = IRMClassifier(max_epochs=20, early_stopping=True, random_state=0)
     classifier.fit(X / [1, 9], y, sample_domain=np.repeat([0, 1], 2000))

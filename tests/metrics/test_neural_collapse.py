@@ -262,7 +262,7 @@ def test_prototype_distance_averages_over_classes_and_pairs_of_environments():
     assert_allclose(prototype_distance(frame, y, domain), expected)
 
 
-@pytest.mark.parametrize("scale", [1e-150, 1e150])
+@pytest.mark.parametrize("scale", [1e-170, 1e-150, 1e150, 1e160])
 def test_size_costs_nothing(scale):
     X, y = make_features()
     etf, W = simplex_etf(4, 6, 0), np.random.default_rng(0).normal(size=(4, 6))
@@ -273,6 +273,17 @@ def test_size_costs_nothing(scale):
     domain = np.arange(60) // 30
     distance = prototype_distance(X, y, domain)
     assert_allclose(prototype_distance(scale * X, y, domain), distance)
+    rows = X + np.random.default_rng(1).normal(size=X.shape)
+    assert 0 < nc4_disagreement(rows, y, y) == nc4_disagreement(scale * rows, y, y)
+
+
+def test_nc4_is_blind_to_where_the_origin_is():
+    X, y = make_features()
+    X += np.random.default_rng(1).normal(size=X.shape)
+    share = nc4_disagreement(X, y, y)
+    assert share > 0
+    assert nc4_disagreement(X + 1e8, y, y) == share
+    assert nc4_disagreement(np.c_[X, np.full(60, 1e9)], y, y) == share
 
 
 def test_directions_without_between_class_spread_are_left_out_of_nc1_only():

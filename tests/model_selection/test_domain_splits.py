@@ -135,6 +135,24 @@ def test_searches_pass_on_the_domains(splitter):
     assert (scores["test_worst"] <= scores["test_mean"]).all()
 
 
+@pytest.mark.parametrize("splitter", [*SPLITTERS, LeaveOneDomainOut()], ids=repr)
+def test_without_metadata_routing_groups_are_the_domains(splitter):
+    X, y, domain = make_shortcut()
+    for (a, b), (c, d) in zip(
+        splitter.split(X, y, groups=domain), splitter.split(X, y, domain), strict=True
+    ):
+        assert_array_equal(a, c)
+        assert_array_equal(b, d)
+    scores = cross_validate(OneColumn(1), X, y, cv=splitter, groups=domain)
+    assert len(scores["test_score"]) == splitter.get_n_splits(X, y, groups=domain)
+    search = GridSearchCV(OneColumn(), {"column": [0, 1]}, cv=splitter)
+    assert search.fit(X, y, groups=domain).best_params_["column"] in (0, 1)
+    with pytest.raises(ValueError, match=r"needs sample_domain.*as groups without"):
+        search.fit(X, y)
+    with pytest.raises(ValueError, match="sample_domain and groups are the same"):
+        list(splitter.split(X, y, domain, groups=domain))
+
+
 def test_the_same_seed_gives_the_same_splits():
     domain = np.arange(60) % 2
     splitter = TrainingDomainSplit(random_state=3)
