@@ -289,7 +289,7 @@ def print_tables():
         print("| --- " * (len(tasks) + 2) + "|")
         for key, by_task in runs.items():
             cells = [
-                f"{np.mean(by_task[task]):.1f} ± {np.std(by_task[task]):.1f}"
+                f"{np.mean(by_task[task]):.1f} ± {np.std(by_task[task], ddof=1):.1f}"
                 if len(by_task.get(task, [])) == SEEDS
                 else "not run"
                 for task in tasks

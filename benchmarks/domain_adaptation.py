@@ -16,6 +16,7 @@ without labels; the nearest source row gives the class. Its settings, 80 compone
 linear kernel, entropic strength 2 and class strength 1 in medians of the cost, identity
 added to covariances, serve for every data set here, beside the default settings of
 OptimalTransportAligner. Nothing is chosen by looking at the labels of a target.
+"sd" is that of the draws as they are (divided by their number).
 """
 
 import argparse

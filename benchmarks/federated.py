@@ -27,6 +27,7 @@ first 384 columns of USE). "noise" is the R2, on 5,000 test digits, of the map f
 left to the right halves of MNIST digits, ten axes each, learnt by four clients; axes,
 scale and clip (the 95 % quantile of lengths) are those of 5,000 other digits, which are
 public. Generalised cross-validation ("gcv") does not know of the noise.
+"sd" is that of the draws as they are (divided by their number).
 """
 
 import argparse
