@@ -6,10 +6,9 @@
 
 A run replaces the rows of its data sets and methods in ``results/cross_lingual.csv``.
 Maps are learnt from the fitting rows alone, and what is chosen (a rank, a ridge, a
-width) is chosen by three folds of them. "sd" is that of the splits as they are (divided by their
-number). "csls" corrects for hubs by the queries: of
-words all 20,000 of the source language, else the test rows, without a look at their
-partners.
+width) is chosen by three folds of them. "sd" is that of the splits as they are (divided
+by their number). "csls" corrects for hubs by the queries: of words all 20,000 of the
+source language, else the test rows, without a look at their partners.
 
 - "ridge, about the mean" compares mapped rows with target rows after the mean of the
   target is taken off both.

@@ -114,7 +114,8 @@ class NCFALClassifier(DomainClassifier):
     loss : {"dot", "cross_entropy"}, default="dot"
         Dot regression, or cross-entropy of the logits divided by `temperature`. Dot
         regression is for features of length 1 and the simplex; otherwise, it is half
-        the squared distance from the vertex, which is the same for two classes.
+        the squared distance from the vertex, in the directions of vertices, which is
+        the same for two classes.
 
     temperature : float, default=1.0
         Of the cross-entropy.

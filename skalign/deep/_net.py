@@ -270,9 +270,9 @@ class ResidentNet(NeuralNet):
 
 @contextmanager
 def seeded(seed):
-    """Let torch draw float32 from `seed`, and leave the caller's settings alone."""
-    dtype = torch.get_default_dtype()
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
+    """Let torch draw float32 from `seed` and train; the caller's settings come back."""
+    dtype, devices = torch.get_default_dtype(), range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices), torch.enable_grad():
         torch.manual_seed(seed)
         torch.set_default_dtype(torch.float32)
         try:

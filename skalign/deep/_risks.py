@@ -95,10 +95,11 @@ class DotRegression(_SimplexRisk):
 class VertexDistance(_SimplexRisk):
     """Half the squared distance of a feature from the vertex of its class.
 
-    Written in logits l, with t those of the vertex: (K - 1) / (2 K) ||l - t||^2, where
-    t is 1 for the right class and -1 / (K - 1) for the others. For two classes it is
-    dot regression. For more, and features of any length, dot regression does not tell
-    classes apart: one feature can have the logit 1 for K - 1 of them.
+    What the feature has in directions that no vertex has is left out. Written in logits
+    l, with t those of the vertex: (K - 1) / (2 K) ||l - t||^2, where t is 1 for the
+    right class and -1 / (K - 1) for the others. For two classes it is dot regression.
+    For more, and features of any length, dot regression does not tell classes apart:
+    one feature can have the logit 1 for K - 1 of them.
     """
 
     def losses(self, logits, y):

@@ -490,6 +490,10 @@ def test_training_is_the_same_whatever_torch_takes_for_numbers(rows):
     finally:
         torch.set_default_dtype(torch.float32)
     assert_array_equal(found, expected.predict_proba(rows.X))
+    with torch.no_grad():
+        rows.fit(classifier)
+        assert not torch.is_grad_enabled()
+    assert_array_equal(classifier.predict_proba(rows.X), expected.predict_proba(rows.X))
 
 
 @pytest.mark.parametrize("gammas", [[], [-1.0], [[1.0]], [np.nan]])
