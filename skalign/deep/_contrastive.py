@@ -296,9 +296,8 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """
-        going_on = self.warm_start and hasattr(self, "net_")
-        X, y, _ = check_pairs(self, X, y, reset=not going_on)
-        if not going_on:
+        X, y, _ = check_pairs(self, X, y, reset=not self._goes_on)
+        if not self._goes_on:
             self.x_mean_, self.x_scale_ = centre_and_scale(X)
             self.y_mean_, self.y_scale_ = centre_and_scale(y)
             self.n_components_ = self._n_features_out = self._choose_width(X, y)
@@ -322,7 +321,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         return self.n_components or min(X.shape[1], y.shape[1])
 
     def _begin(self, rows):
-        if self.init == "random" or (self.warm_start and hasattr(self, "net_")):
+        if self.init == "random" or self._goes_on:
             return
         rows = rows.cpu().numpy().astype(np.float64)
         sides = np.split(rows, [self.n_features_in_], axis=1)

@@ -88,7 +88,7 @@ class DANNClassifier(DomainClassifier):
         ],
     }
 
-    _takes_unlabeled = True
+    _takes_unlabeled = _learns_by_environment = True
 
     def __init__(
         self,

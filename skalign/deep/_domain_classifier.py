@@ -64,6 +64,7 @@ class DomainClassifier(
     }
     _needs_environments = True
     _takes_unlabeled = False
+    _learns_by_environment = False  # something that is of one environment
     _risk = CrossEntropy()
 
     @abstractmethod
@@ -197,9 +198,8 @@ class DomainClassifier(
         X : ndarray of shape (n_samples, *shape_), float32
         y : ndarray of shape (n_samples,), from 0; -1 for rows without a label
         """
-        going_on = self.warm_start and hasattr(self, "net_")
         shape, X = self._flatten(X)
-        X, y = validate_data(self, X, y, dtype=np.float32, reset=not going_on)
+        X, y = validate_data(self, X, y, dtype=np.float32, reset=not self._goes_on)
         missing = self._find_unlabeled(y, sample_domain)
         labels, y = y[~missing], np.full(len(y), -1)
         check_classification_targets(labels)
@@ -209,12 +209,12 @@ class DomainClassifier(
                 f"{type(self).__name__} needs at least 2 classes; y holds one class, "
                 f"{classes[0]}."
             )
-        if going_on and not np.array_equal(classes, self.classes_):
+        if self._goes_on and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"warm_start needs the classes of the fit before, {self.classes_}; "
                 f"got {classes}."
             )
-        if going_on:
+        if self._goes_on:
             self._check_same_shape(shape)
         else:
             self.classes_, self.shape_ = classes, self._check_shape(shape, X)
@@ -253,7 +253,14 @@ class DomainClassifier(
             self.environments_ = np.zeros(1, dtype=int)
             return np.zeros(len(y), dtype=int)
         domain = check_domain(sample_domain, y)
+        before = getattr(self, "environments_", None)
         self.environments_, environment = np.unique(domain, return_inverse=True)
+        others = self._goes_on and not np.array_equal(before, self.environments_)
+        if others and self._learns_by_environment:
+            raise ValueError(
+                f"warm_start needs the environments of the fit before, {before}; got "
+                f"{self.environments_}."
+            )
         if len(self.environments_) < 2 and self._needs_environments:
             raise ValueError(
                 f"sample_domain holds one environment, {self.environments_[0]}; "

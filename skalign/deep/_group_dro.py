@@ -77,6 +77,8 @@ class GroupDROClassifier(DomainClassifier):
         "step_size": [Interval(Real, 0, None, closed="left")],
     }
 
+    _learns_by_environment = True
+
     def __init__(
         self,
         step_size=0.01,

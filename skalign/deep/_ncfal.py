@@ -516,7 +516,7 @@ class NCFALClassifier(DomainClassifier):
 
     def _make_net(self, device, n_steps=1):
         net = super()._make_net(device, n_steps)
-        if self.warm_start and hasattr(self, "net_"):
+        if self._goes_on:
             form = self.net_.module_.encoder.normalize
             if net.module_.encoder.normalize != form:
                 raise ValueError(
@@ -543,6 +543,10 @@ class NCFALClassifier(DomainClassifier):
             mask = self._for_environments(self.mask_scope, self._make_mask)
         encoder = _MaskedEncoder(body, mask, self.mask, self._normalizes, n_features)
         return Classifier(encoder, head)
+
+    @property
+    def _learns_by_environment(self):
+        return "environment" in (self.encoder, self.mask and self.mask_scope)
 
     def _for_environments(self, scope, make):
         if scope != "environment":

@@ -187,9 +187,8 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """
-        going_on = self.warm_start and hasattr(self, "net_")
-        X, y, _ = check_pairs(self, X, y, reset=not going_on)
-        if not going_on:
+        X, y, _ = check_pairs(self, X, y, reset=not self._goes_on)
+        if not self._goes_on:
             self.x_mean_, self.x_scale_ = centre_and_scale(X)
             self.y_mean_, self.y_scale_ = centre_and_scale(y)
             self._n_features_out = self.n_targets_

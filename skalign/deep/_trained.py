@@ -115,6 +115,11 @@ class TrainedMixin(CallbackSupportMixin):
     `_make_objective(module, n_steps)`.
     """
 
+    @property
+    def _goes_on(self):
+        """Whether this fit goes on with the network of the one before."""
+        return self.warm_start and hasattr(self, "net_")
+
     def _train(self, X, y, environment, progress, labels=None):
         """Train the net, or go on with one that is there where `warm_start`.
 
@@ -151,7 +156,7 @@ class TrainedMixin(CallbackSupportMixin):
         with seeded(seed):
             self._begin(rows)
             net = self._make_net(device, self.max_epochs * batches.n_batches)
-            if self.warm_start and hasattr(self, "net_"):
+            if self._goes_on:
                 net.go_on_from(self.net_)
             net.train_split = lambda dataset: (dataset, held_out)
             net.progress = progress

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -382,6 +383,28 @@ def test_pictures_of_another_shape_are_refused_at_fit_and_at_predict(pictures):
         classifier.fit(turned, y)
     with pytest.raises(ValueError, match="X has 20 features, but ERMClassifier"):
         classifier.predict(X.reshape(60, -1)[:, :20])
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        DANNClassifier(),
+        GroupDROClassifier(),
+        NCFALClassifier(encoder="environment"),
+        NCFALClassifier(mask="pixel", mask_scope="environment"),
+    ],
+    ids=repr,
+)
+def test_what_is_learnt_of_an_environment_is_not_taken_for_another(rows, classifier):
+    classifier = clone(classifier).set_params(max_epochs=1, warm_start=True)
+    rows.fit(classifier)
+    with pytest.raises(ValueError, match=r"environments of the fit before, \[0 1\]"):
+        classifier.fit(rows.X, rows.y, sample_domain=rows.sample_domain + 1)
+    assert_array_equal(classifier.environments_, [0, 1])
+    assert rows.fit(classifier).n_iter_ == 2
+    shared = rows.fit(IRMClassifier(max_epochs=1, warm_start=True))
+    shared.fit(rows.X, rows.y, sample_domain=rows.sample_domain + 1)
+    assert_array_equal(shared.environments_, [1, 2])
 
 
 def test_a_warm_start_needs_the_same_classes(rows):
