@@ -12,16 +12,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._validation import FLOATS, check_target
 
 
-def transform_target(estimator, y):
-    """Carry target rows by the aligner inside pipelines and searches, if it does so."""
-    while not hasattr(estimator, "transform_target"):
+def predicted(aligner, X):
+    """What an aligner says of target rows: (n_samples, n_targets), whatever it returns.
+
+    That of `predict` if it has it, else of `transform`; one column may come flat.
+    """
+    method = "predict" if hasattr(aligner, "predict") else "transform"
+    rows = np.asarray(getattr(aligner, method)(X))
+    return rows[:, np.newaxis] if rows.ndim == 1 else rows
+
+
+def last_step(estimator):
+    """The aligner inside pipelines and searches, itself where it is in none."""
+    while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif hasattr(estimator, "steps"):
             estimator = estimator.steps[-1][1]
         else:
-            return y
-    return estimator.transform_target(y)
+            return estimator
+
+
+def transform_target(estimator, y):
+    """Carry target rows by the aligner inside pipelines and searches, if it does so."""
+    aligner = last_step(estimator)
+    return aligner.transform_target(y) if hasattr(aligner, "transform_target") else y
 
 
 class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -114,7 +129,9 @@ class AffineMixin(AlignerMixin):
         """
         check_is_fitted(self)
         y = check_target(y, self.n_targets_)
-        inverse = pinv(self.coef_.astype(np.float64))
+        # What rounding has left of a singular value of zero is not inverted.
+        rounding = max(self.coef_.shape) * np.finfo(self.coef_.dtype).eps
+        inverse = pinv(self.coef_.astype(np.float64), rtol=rounding)
         return ((y - self.y_mean_) @ inverse + self.x_mean_).astype(y.dtype, copy=False)
 
     def _map(self, X):

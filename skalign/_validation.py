@@ -5,6 +5,7 @@ from functools import wraps
 from numbers import Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -55,6 +56,8 @@ def check_pairs(
     y : ndarray of shape (n_samples, n_targets), of the dtype of `X`
     sample_weight : ndarray of shape (n_samples,) or None
     """
+    if issparse(y):
+        raise TypeError("y is sparse; pass it dense, as y.toarray() gives it.")
     X, y = validate_data(
         estimator,
         X,
@@ -79,6 +82,12 @@ def check_pairs(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
     return X, y, sample_weight
+
+
+def check_varies(y):
+    """Refuse a target whose rows are all the same."""
+    if np.all(y == y[0]):
+        raise ValueError("All rows of y are equal: there is nothing to predict.")
 
 
 def check_target(y, n_targets):

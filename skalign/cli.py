@@ -164,6 +164,8 @@ def _parser():
 
 
 def _report(options):
+    if options.source is None and options.labels is not None:
+        raise _InputError("--labels needs a SOURCE and a TARGET.")
     if options.source is None:
         digits = load_digits_latents(options.seed)
         X, y, labels = digits.data, digits.target, digits.labels
@@ -337,13 +339,13 @@ def _fit(options):
 def _apply(options):
     aligner = _load_map(options.map)
     width = aligner.n_features_in_
-    first = _matrix(options.source)
-    if first.shape[1] != width:
+    source = _matrix(options.source)
+    if source.shape[1] != width:
         raise _InputError(
-            f"{options.source} has {first.shape[1]} columns, but the map was fitted "
+            f"{options.source} has {source.shape[1]} columns, but the map was fitted "
             f"with {width}."
         )
-    n_samples = len(first)
+    n_samples = len(source)
     if n_samples == 0:
         raise _InputError(f"{options.source} has no rows.")
     step = max(1, _BATCH_BYTES // (8 * max(width, aligner.n_targets_)))
@@ -351,8 +353,10 @@ def _apply(options):
     partial = Path(f"{options.output}.part")
     with _writing(partial), partial.open("wb") as file:
         for start in _progress("batches")(range(0, n_samples, step)):
-            # Opened anew, since pages of a mapping once read stay in memory.
-            rows = np.array(_matrix(options.source)[start : start + step])
+            if isinstance(source, np.memmap):
+                # Opened anew, since pages of a mapping once read stay in memory.
+                source = _matrix(options.source)
+            rows = np.array(source[start : start + step])
             try:
                 mapped = aligner.transform(rows)
             except ValueError:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skalign import LinearAligner
+from skalign import LinearAligner, cli
 from skalign.cli import main
 from skalign.datasets import make_paired_spaces
 from skalign.model_selection import alignability
@@ -180,6 +180,7 @@ def _commands(folder):
     X, y, both = (str(folder / name) for name in ("X.npy", "y.npy", "both.npz"))
     both_bytes = Path(both).read_bytes()
     np.save(folder / "nan.npy", np.full((120, 8), np.nan))
+    np.save(folder / "ones.npy", np.ones((120, 6)))
     np.save(folder / "short.npy", np.ones((7, 8)))
     np.save(folder / "cube.npy", np.ones((120, 2, 2)))
     np.save(folder / "text.npy", np.full((120, 2), "a"))
@@ -200,6 +201,8 @@ def _commands(folder):
         (["report", str(folder / "broken.npy"), y], "cannot be read as an array"),
         (["report", str(folder / "broken.npz"), y], "cannot be read as an array"),
         (["report", str(folder / "empty.npz"), y], "holds no array"),
+        (["report", "--labels", X], "--labels needs a SOURCE"),
+        (["report", X, str(folder / "ones.npy")], "All rows of y are equal"),
         (["report", X, y, "--cv", "1"], "--cv 1 must be from 2"),
         (["report", X, y, "--anchors", "500"], "500"),
         (["report", X, y, "--rank", "7"], "rank=7 must be at most"),
@@ -211,13 +214,14 @@ def _commands(folder):
     ]
 
 
-@pytest.mark.parametrize("i", range(20))
+@pytest.mark.parametrize("i", range(22))
 def test_bad_input_ends_with_one_line_and_status_2(spaces, capsys, i):
     commands = _commands(spaces)
-    assert len(commands) == 20
+    assert len(commands) == 22
     arguments, message = commands[i]
     assert main(arguments) == 2
-    error = capsys.readouterr().err
+    printed, error = capsys.readouterr()
+    assert not printed
     assert error.startswith("skalign: error: ")
     assert error.count("\n") == 1
     assert message in error
@@ -276,6 +280,30 @@ def test_anchors_are_a_whole_number_or_a_share(spaces, capsys, anchors):
     with pytest.raises(SystemExit):
         main(["report", X, y, "--anchors", anchors])
     assert "--anchors" in capsys.readouterr().err
+
+
+def test_a_target_of_one_column_is_reported(spaces, capsys):
+    y = np.load(spaces / "y.npy")
+    np.save(spaces / "column.npy", y[:, :1])
+    assert main(["report", str(spaces / "X.npy"), str(spaces / "column.npy")]) == 0
+    assert "120 x 1\n" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_mapped_is_read_once(spaces, monkeypatch):
+    X, y, out = (str(spaces / name) for name in ("X.npy", "y.npy", "out.npy"))
+    assert main(["fit", X, y, "-o", str(spaces / "map.skops")]) == 0
+    read, load = [], cli._load
+
+    def watched(name):
+        read.append(name)
+        return load(name)
+
+    monkeypatch.setattr(cli, "_load", watched)
+    monkeypatch.setattr(cli, "_BATCH_BYTES", 8 * 8 * 10)
+    for rows in (f"{spaces / 'both.npz'}:X", X):
+        assert main(["apply", str(spaces / "map.skops"), rows, "-o", out]) == 0
+    assert read.count(f"{spaces / 'both.npz'}:X") == 1
+    assert read.count(X) == 13  # to see its shape, and once a batch
 
 
 def test_a_share_of_one_is_all_rows(spaces):

@@ -21,11 +21,12 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
             f"{type(aligner).__name__} needs pairs, row i of both sides the same item; "
             "the rows of two domains are none. Choose an unpaired aligner."
         )
-    passed = {}
+    passed, routing = {}, get_routing_for_object(aligner)
+    requests = routing.fit.requests if hasattr(routing, "fit") else {}  # else a router
     for name, values in (("labels", labels), ("target_labels", target_labels)):
         if values is None or not has_fit_parameter(aligner, name):
             continue
-        declined = get_routing_for_object(aligner).fit.requests.get(name) is False
+        declined = requests.get(name) is False
         values = np.asarray(as_written(values))
         known = np.array(values[~find_missing(values, np.nan)].tolist())
         if not declined and type_of_target(known) in ("binary", "multiclass"):

@@ -3,7 +3,7 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state, gen_batches, gen_even_slices
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skalign.metrics._kernels import (
@@ -178,8 +178,9 @@ def linear_time_mmd(
     """Unbiased `mmd` from pairs of rows within blocks only.
 
     Both sets are dealt at random into as many blocks, and block is compared with
-    block [1]_. Right on average, at a cost that grows with the rows and not with their
-    square; its variance falls with the rows and with the size of a block.
+    block [1]_; blocks of the larger set are cut into parts for pairs within it. Right
+    on average, at a cost that grows with the rows and not with their square; its
+    variance falls with the rows and with the size of a block.
 
     Parameters
     ----------
@@ -188,8 +189,8 @@ def linear_time_mmd(
     Y : array-like of shape (n_samples_y, n_features)
         Target rows.
     block_size : int, default=100
-        Rows of the smaller set in a block, at least; 2 is the cheapest. The value is
-        `mmd` where the set has fewer than two blocks.
+        Rows of the smaller set in a block, and of either in a part, at least; 2 is the
+        cheapest. The value is `mmd` where neither set has rows for two.
     kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
         The kernel, as in `mmd`.
     gamma : float, array-like of shape (n_kernels,) or "target", default=None
@@ -252,16 +253,16 @@ def linear_time_mmd(
         _deal(Y, b, n_blocks, random_state),
         strict=True,
     )
-    xp, sums, masses = namespace(X, Y), 0.0, 0.0
+    xp, sums, masses = namespace(X, Y), [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
     with np.errstate(over="ignore", invalid="ignore"):
         for (A, p), (B, q) in blocks:
-            within_x = sum_within(function, A, p, unbiased=True)
-            within_y = sum_within(function, B, q, unbiased=True)
-            between = sum_between(function, A, B, p, q)
-            sums += xp.stack([within_x, within_y, between])
-            p_sum, q_sum = xp.sum(p), xp.sum(q)
-            masses += xp.stack([p_sum**2 - p @ p, q_sum**2 - q @ q, p_sum * q_sum])
-    within_x, within_y, between = to_numpy(sums / masses)
+            for k, block in enumerate([(A, p), (B, q)]):
+                for rows, mass in _parts(*block, block_size):
+                    sums[k] += sum_within(function, rows, mass, unbiased=True)
+                    masses[k] += xp.sum(mass) ** 2 - mass @ mass
+            sums[2] += sum_between(function, A, B, p, q)
+            masses[2] += xp.sum(p) * xp.sum(q)
+    within_x, within_y, between = to_numpy(xp.stack(sums) / xp.stack(masses))
     return check_no_overflow(within_x + within_y - 2 * between, X.dtype)
 
 
@@ -385,6 +386,13 @@ def _deal(rows, mass, n_blocks, random_state):
     for block in np.array_split(order, n_blocks):
         drawn = xp.asarray(block, device=rows.device)
         yield xp.take(rows, drawn, axis=0), xp.take(mass, drawn)
+
+
+def _parts(rows, mass, size):
+    """Cut a block into parts of at least `size` rows: pairs grow with their square."""
+    n_rows = mass.shape[0]
+    for part in gen_even_slices(n_rows, max(n_rows // size, 1)):
+        yield rows[part, :], mass[part]
 
 
 def _mean_wave(X, mass, frequencies):

@@ -132,7 +132,7 @@ def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
         X, Y = unit_rows(X), unit_rows(Y)
     neighbors = [
         NearestNeighbors(n_neighbors=n_neighbors)
-        .fit(rows)
+        .fit(near_one(rows - rows.mean(axis=0)))
         .kneighbors(return_distance=False)
         for rows in (near_one(X), near_one(Y))
     ]

@@ -20,7 +20,8 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.parallel import Parallel, delayed
 
-from skalign._validation import FLOATS
+from skalign._aligner import predicted
+from skalign._validation import FLOATS, check_varies
 from skalign.paired import LinearAligner, RigidAligner
 
 MIN_PAIRS = 20
@@ -97,9 +98,7 @@ def _classes(n_features, n_targets, seed):
 def _squared_errors(aligner, X, y, train, test):
     """Squared distance of each mapped test row from its target row."""
     aligner = clone(aligner).fit(X[train], y[train])
-    method = "predict" if hasattr(aligner, "predict") else "transform"
-    mapped = getattr(aligner, method)(X[test])
-    return np.sum((mapped - y[test]) ** 2, axis=1)
+    return np.sum((predicted(aligner, X[test]) - y[test]) ** 2, axis=1)
 
 
 def _relative_error(squares, baseline):
@@ -319,8 +318,7 @@ def alignability(
         kept = random_state.permutation(len(X))[:max_samples]
         X, y = X[kept], y[kept]
     X, y = X.astype(np.float64), y.astype(np.float64)
-    if np.all(y == y[0]):
-        raise ValueError("All rows of y are equal: there is nothing to predict.")
+    check_varies(y)
     if aligners is None:
         aligners = _classes(X.shape[1], y.shape[1], seed)
     if isinstance(cv, Integral):

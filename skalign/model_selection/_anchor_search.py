@@ -551,7 +551,7 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
 
         Returns
         -------
-        std : ndarray of shape (n_samples, n_targets)
+        std : ndarray of shape (n_samples, n_targets) or (n_samples,)
             What `predict_std` of `best_estimator_` gives.
         """
         best = self._best("predict_std")

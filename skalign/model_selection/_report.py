@@ -11,7 +11,8 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, check_array, check_consistent_length
 
-from skalign._validation import FLOATS, check_labels
+from skalign._aligner import predicted
+from skalign._validation import FLOATS, check_labels, check_varies
 from skalign.anchors import KMeansAnchors, RandomAnchors
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
@@ -119,10 +120,11 @@ def alignment_report(
     Raises
     ------
     ValueError
-        If lengths differ or a value is not finite.
+        If lengths differ, a value is not finite, or all rows of `y` are equal.
     """
     X, y = check_array(X, dtype=FLOATS), check_array(y, dtype=FLOATS, input_name="y")
     check_consistent_length(X, y, labels)
+    check_varies(y)
     labels = check_labels(labels, X, "labels")
     if isinstance(cv, Integral):
         cv = KFold(cv, shuffle=True, random_state=random_state)
@@ -142,7 +144,7 @@ def alignment_report(
             heads[j] = LogisticRegression(max_iter=1000).fit(y[train], labels[train])
             own[j] = heads[j].score(y[test], labels[test])
         aligner = clone(list(aligners.values())[i]).fit(X[train], y[train])
-        mapped = _mapped(aligner, X[test])
+        mapped = predicted(aligner, X[test])
         centre = y[train].mean(axis=0)
         found = _distances(mapped, y[test], centre, random_state)
         if labels is not None:
@@ -156,10 +158,6 @@ def alignment_report(
         n_train=len(splits[0][0]),
         n_test=len(splits[0][1]),
     )
-
-
-def _mapped(aligner, X):
-    return aligner.predict(X) if hasattr(aligner, "predict") else aligner.transform(X)
 
 
 def _distances(mapped, y, centre, random_state):

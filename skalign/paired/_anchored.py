@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skalign._aligner import AlignerMixin
+from skalign._aligner import AlignerMixin, transform_target
 from skalign._validation import FLOATS, atomic, check_pairs
 from skalign.anchors import RandomAnchors
 from skalign.paired._linear import LinearAligner
@@ -161,7 +161,8 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
             What `transform` of the aligner gives.
         """
         X = self._check_source(X)
-        return self.aligner_.transform(X)
+        # An array: what a data frame is made of, if one is asked for, with its index.
+        return np.asarray(self.aligner_.transform(X))
 
     @available_if(_aligner_has("predict"))
     def predict(self, X):
@@ -193,7 +194,7 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
 
         Returns
         -------
-        std : ndarray of shape (n_samples, n_targets)
+        std : ndarray of shape (n_samples, n_targets) or (n_samples,)
             What `predict_std` of the aligner gives.
         """
         X = self._check_source(X)
@@ -236,12 +237,7 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
             gives; the same rows where there is none.
         """
         check_is_fitted(self)
-        aligner = self.aligner_
-        while hasattr(aligner, "steps"):
-            aligner = aligner.steps[-1][1]
-        if hasattr(aligner, "transform_target"):
-            return aligner.transform_target(y)
-        return super().transform_target(y)
+        return transform_target(self.aligner_, super().transform_target(y))
 
     @available_if(_aligner_has("inverse_transform"))
     def inverse_transform(self, y):

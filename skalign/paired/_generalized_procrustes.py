@@ -540,7 +540,8 @@ class GeneralizedProcrustes(
 
     def _check_space(self, space):
         check_is_fitted(self)
-        if space not in range(len(self.aligners_)):
+        whole = isinstance(space, Integral)
+        if not whole or space not in range(len(self.aligners_)):
             raise ValueError(
                 f"space={space} must be one of 0 to {len(self.aligners_) - 1}."
             )

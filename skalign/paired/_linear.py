@@ -389,7 +389,12 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     def partial_fit(self, X, y, sample_weight=None):
         return super().partial_fit(X, y, sample_weight=sample_weight)
 
+    @available_if(_streams)
+    def merge(self, other):
+        return super().merge(other)
+
     partial_fit.__doc__ = StreamingMixin.partial_fit.__doc__
+    merge.__doc__ = StreamingMixin.merge.__doc__
 
     def predict_std(self, X, *, include_noise=True):
         """Standard deviation of the target row that belongs to each source row.
@@ -408,10 +413,10 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
 
         Returns
         -------
-        std : ndarray of shape (n_samples, n_targets)
-            In units of the target; not negative. Infinite where nothing is known: no
-            degrees of freedom left for the noise, or, with ``alpha_ == 0``, a
-            direction in which the training rows do not vary.
+        std : ndarray of shape (n_samples, n_targets) or (n_samples,)
+            Of the shape of `predict`, in units of the target; not negative. Infinite
+            where nothing is known: no degrees of freedom left for the noise, or, with
+            ``alpha_ == 0``, a direction in which the training rows do not vary.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
@@ -432,7 +437,8 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             variance += self.noise_variance_ / self._weight
         if include_noise:
             variance += self.noise_variance_
-        return np.sqrt(variance)
+        std = np.sqrt(variance)
+        return std.ravel() if self._y_ndim == 1 else std
 
     def _products(self):
         return ("xx", "xy", "y2")
@@ -490,9 +496,10 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             self.alphas_ = _default_alphas(spectrum)
         else:
             self.alphas_ = np.asarray(self.alphas, dtype=np.float64)
-            if self.alphas_.ndim != 1 or not np.all(self.alphas_ >= 0):
+            shaped = self.alphas_.ndim == 1 and len(self.alphas_)
+            if not shaped or not np.all(self.alphas_ >= 0):
                 raise ValueError(
-                    "alphas must be one-dimensional and not negative; got "
+                    "alphas must be one-dimensional, not empty and not negative; got "
                     f"{self.alphas!r}."
                 )
         if self.alpha == "gcv":

@@ -249,7 +249,7 @@ class AlignedRetriever(BaseEstimator):
                 f"{len(self.candidates_)}."
             )
         X = self._place(self.aligner_.transform(X))
-        rows = X
+        rows = X - self._centre
         if self.metric == "cosine":
             rows = np.column_stack([X, np.ones(len(X)), np.zeros(len(X))])
         distances, indices = self._index.kneighbors(rows, k)
@@ -284,7 +284,8 @@ class AlignedRetriever(BaseEstimator):
                 f"csls={self.csls} must be at most the number of candidates={len(y)}."
             )
         self.candidates_, self._hubness = y, new
-        rows = y
+        self._centre = y.mean(axis=0)  # far from it, products are all rounding
+        rows = y - self._centre
         if self.metric == "cosine":
             rows = np.column_stack([y, -new / 2])
             squares = np.einsum("ij,ij->i", rows, rows)

@@ -37,8 +37,9 @@ class StreamingMixin:
         Raises
         ------
         ValueError
-            If widths changed, `X` and `y` differ in length, a value is not finite, or
-            the estimator was fitted at once in a way that left no sums.
+            If widths changed, `X` and `y` differ in length, a value is not finite, the
+            estimator was fitted at once in a way that left no sums, or it cannot choose
+            its strength yet, as from a first batch of one row.
         """
         moments = self._sums() if hasattr(self, "coef_") else None
         X, y, sample_weight = check_pairs(

@@ -6,9 +6,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._aligner import transform_target
+from skalign._aligner import last_step, transform_target
 from skalign._validation import check_labels
-from skalign.paired import CanonicalAligner, RelativeRepresentation
+from skalign.paired import AnchoredAligner, RelativeRepresentation
+from skalign.paired._canonical import CommonSpaceMixin
 from skalign.plotting._axes import (
     COLORS,
     evenly,
@@ -21,8 +22,9 @@ _OTHER = "0.6"
 
 
 def _is_paired(estimator):
-    """Whether it is learnt from pairs: all regressors are, and two that predict not."""
-    kinds = (CanonicalAligner, RelativeRepresentation)
+    """Whether it is learnt from pairs: all regressors are, and some more."""
+    estimator = last_step(estimator)
+    kinds = (AnchoredAligner, CommonSpaceMixin, RelativeRepresentation)
     return is_regressor(estimator) or isinstance(estimator, kinds)
 
 

@@ -5,6 +5,7 @@ from scipy.linalg import svdvals
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skalign._aligner import last_step
 from skalign.plotting._axes import COLORS, given_or_new_axes, require_matplotlib
 
 
@@ -75,8 +76,7 @@ class SpectrumDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
-        while hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
+        estimator = last_step(estimator)
         if not hasattr(estimator, "coef_"):
             raise ValueError(
                 f"{type(estimator).__name__} has no coef_: only a linear map has a "

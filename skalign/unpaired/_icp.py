@@ -19,12 +19,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skalign._aligner import transform_target
 from skalign._progress import Progress
 from skalign._validation import atomic, check_sides
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
-from skalign.unpaired._inner_aligner import InnerAlignerMixin, to_target_space
+from skalign.unpaired._inner_aligner import InnerAlignerMixin
 from skalign.unpaired._matching import MATCHINGS, draw_groups, match
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 
@@ -175,7 +176,7 @@ def closest_points(
 
 def _compared(aligner, X, y):
     """Rows of both sides where `aligner` compares them."""
-    return np.asarray(aligner.transform(X)), np.asarray(to_target_space(aligner, y))
+    return np.asarray(aligner.transform(X)), np.asarray(transform_target(aligner, y))
 
 
 def _cost(matches, target):

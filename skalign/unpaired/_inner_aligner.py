@@ -1,22 +1,16 @@
 """Transforming by an aligner that was fitted inside another."""
 
+import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skalign._aligner import AlignerMixin
+from skalign._aligner import AlignerMixin, transform_target
 from skalign._validation import FLOATS
 
 
 def _invertible(self):
     # Before fit it is not known yet which aligner will do the work.
     return not hasattr(self, "aligner_") or hasattr(self.aligner_, "inverse_transform")
-
-
-def to_target_space(aligner, y):
-    """Carry target rows to where rows mapped by `aligner` are compared with them."""
-    while hasattr(aligner, "steps"):
-        aligner = aligner.steps[-1][1]
-    return aligner.transform_target(y) if hasattr(aligner, "transform_target") else y
 
 
 class InnerAlignerMixin(AlignerMixin):
@@ -42,7 +36,8 @@ class InnerAlignerMixin(AlignerMixin):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
-        return self.aligner_.transform(X)
+        # An array: what a data frame is made of, if one is asked for, with its index.
+        return np.asarray(self.aligner_.transform(X))
 
     def transform_target(self, y):
         """Carry target rows to where mapped source rows are compared with them.
@@ -63,7 +58,7 @@ class InnerAlignerMixin(AlignerMixin):
         ValueError
             If the width is not `n_targets_`, or a value is not finite.
         """
-        return to_target_space(self.aligner_, super().transform_target(y))
+        return transform_target(self.aligner_, super().transform_target(y))
 
     @available_if(_invertible)
     def inverse_transform(self, y):

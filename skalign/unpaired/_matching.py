@@ -115,7 +115,8 @@ def match(mapped, y, groups, matching):
     -------
     matches : Matches
     """
-    parts = []
+    parts, centre = [], y.mean(axis=0)
+    mapped, y = mapped - centre, y - centre  # far from it, products are all rounding
     for group in groups:
         source, target, distances = MATCHINGS[matching](
             mapped[group.source], y[group.target], group.n_drawn

@@ -381,7 +381,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=FLOATS, reset=False)
         if self.shift_ is None:
             return X
-        nearest = pairwise_distances_argmin(X, self.source_.astype(X.dtype, copy=False))
+        centre = self.source_.mean(axis=0)  # far from it, products are all rounding
+        sides = ((rows - centre).astype(X.dtype) for rows in (X, self.source_))
+        nearest = pairwise_distances_argmin(*sides)
         return X + self.shift_.astype(X.dtype, copy=False)[nearest]
 
     @property

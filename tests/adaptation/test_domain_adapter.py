@@ -59,7 +59,6 @@ class HalfAligner(BaseEstimator):
 
     def fit(self, X, y=None):
         self.source_mean_, self.target_mean_ = X.mean(), y.mean()
-        self._n_features_out = 1
         return self
 
     def transform(self, X):
@@ -92,6 +91,16 @@ def make_adapted(*steps, **kwargs):
 
 
 # What is computed
+
+
+@pytest.mark.parametrize("lift", [DomainAdapter, DomainHarmonizer])
+def test_an_aligner_of_another_library_needs_three_methods(lift):
+    X, _, domain = stack(*make_domains()[:3])
+    domain = domain + 2 * (lift is DomainHarmonizer)  # which takes no target
+    settings = {"reference": 1} if lift is DomainHarmonizer else {}
+    fitted = lift(HalfAligner(), **settings).fit(X, sample_domain=domain)
+    assert fitted.transform(X, sample_domain=domain).shape == (len(X), 1)
+    assert fitted.get_feature_names_out().tolist() == [f"{lift.__name__.lower()}0"]
 
 
 @pytest.mark.parametrize(

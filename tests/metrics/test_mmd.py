@@ -12,7 +12,7 @@ from scipy.stats import ortho_group
 from sklearn import config_context
 from sklearn.metrics.pairwise import pairwise_kernels, rbf_kernel
 
-from skalign.metrics import linear_time_mmd, mmd, random_fourier_mmd
+from skalign.metrics import _mmd, linear_time_mmd, mmd, random_fourier_mmd
 
 
 def mmd_by_definition(X, Y, gammas, unbiased):
@@ -309,6 +309,26 @@ def test_linear_time_of_one_block_is_exact():
     for kernel, keywords in KERNELS.items():
         value = linear_time_mmd(X, Y, kernel=kernel, random_state=0, **keywords)
         assert_allclose(value, mmd(X, Y, kernel=kernel, **keywords), rtol=1e-9)
+
+
+def test_linear_time_is_linear_in_the_larger_set_too(monkeypatch):
+    sizes = []
+
+    sum_within = _mmd.sum_within
+
+    def watched(function, rows, mass, unbiased):
+        sizes.append(len(rows))
+        return sum_within(function, rows, mass, unbiased=unbiased)
+
+    monkeypatch.setattr(_mmd, "sum_within", watched)
+    X, Y = draw(600, 20, shift=0.2)
+    values = [
+        linear_time_mmd(*sides, block_size=10, gamma=0.2, random_state=0)
+        for sides in ((X, Y), (Y, X))
+    ]
+    assert max(sizes) < 20
+    assert sum(sizes) == 2 * 620
+    assert_allclose(values, mmd(X, Y, gamma=0.2), atol=0.1)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -346,6 +346,11 @@ def test_a_large_constant_column_does_no_harm(dtype):
         )
 
 
+def test_neighbors_are_the_same_wherever_the_origin_is():
+    X = np.random.default_rng(0).normal(size=(200, 20))
+    assert mutual_knn(X, X + 1e8, metric="euclidean") == 1
+
+
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("scale", [2.0**-200, 2.0**700])
 def test_neighbors_are_the_same_at_any_scale(metric, scale):

@@ -6,6 +6,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.dummy import DummyRegressor
 from sklearn.model_selection import KFold, RepeatedKFold
+from sklearn.neighbors import KNeighborsRegressor
 
 from skalign import LinearAligner, RigidAligner
 from skalign.datasets import make_paired_spaces
@@ -169,7 +170,14 @@ def test_widths_may_differ_and_then_no_translation_is_tried():
 
 def test_a_target_of_one_column_has_no_low_rank():
     X, y = _pairs("linear")
-    assert "low rank" not in alignability(X, y[:, :1]).names
+    result = alignability(X, y[:, :1])
+    assert "low rank" not in result.names
+    assert_allclose(result.errors[0], 1, atol=0.05)  # the constant
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 5)), rng.normal(size=(200, 1))
+    assert alignability(X, y).name == "constant"
+    flat = {"neighbours": KNeighborsRegressor(), "linear": LinearAligner()}
+    assert alignability(X, X[:, :1], aligners=flat).errors.max() < 1
 
 
 def test_the_answer_follows_the_random_state_and_nothing_else():

@@ -7,11 +7,13 @@ from sklearn.base import clone, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skalign import (
     AnchoredAligner,
+    AnchorSearchCV,
+    ICPAligner,
     LinearAligner,
     RelativeRepresentation,
     RigidAligner,
@@ -108,6 +110,28 @@ def test_one_target_column_stays_one(pairs):
     anchored = AnchoredAligner(selector=SELECTOR).fit(X, y[:, 0])
     assert anchored.predict(X).shape == (120,)
     assert anchored.transform(X).shape == (120, 1)
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [
+        AnchoredAligner(selector=SELECTOR),
+        AnchorSearchCV(LinearAligner(), [SELECTOR], [20]),
+        ICPAligner(),
+    ],
+    ids=lambda aligner: type(aligner).__name__,
+)
+@pytest.mark.filterwarnings("ignore:MomentAligner may have failed")
+def test_a_frame_keeps_its_index(pairs, aligner):
+    pd = pytest.importorskip("pandas")
+    X, y = pairs
+    frame = pd.DataFrame(X[:, :3], index=np.arange(100, 220), columns=list("abc"))
+    union = FeatureUnion([("raw", StandardScaler()), ("mapped", aligner)])
+    with sklearn.config_context(transform_output="pandas"):
+        both = union.fit(frame, y).transform(frame)
+    assert_array_equal(both.index, frame.index)
+    assert both.shape == (120, 6)
+    assert not both.isna().any(axis=None)
 
 
 def test_labels_reach_the_selector(pairs):

@@ -137,6 +137,36 @@ def test_merged_halves_equal_the_same_data_at_once():
     assert_array_equal(second.coef_, kept)
 
 
+def test_what_keeps_no_sums_cannot_be_merged():
+    X, y = _pairs()
+    for aligner in (LinearAligner("loo").fit(X, y), LinearAligner(1, solver="svd")):
+        assert not hasattr(aligner, "merge")
+        assert not hasattr(aligner, "partial_fit")
+        with pytest.raises(AttributeError, match="has no attribute 'merge'"):
+            aligner.merge(aligner)
+
+
+@pytest.mark.parametrize("rank", [2, None])
+def test_the_inverse_of_float32_inverts_no_rounding(rank):
+    X, y = _pairs(300, 20, 20, mean=0.0)
+    if rank is None:
+        X[:, 10:] = X[:, :10]
+    double, single = (
+        LinearAligner(rank=rank).fit(X.astype(dtype), y.astype(dtype))
+        for dtype in (np.float64, np.float32)
+    )
+    expected = double.inverse_transform(y)
+    found = single.inverse_transform(y.astype(np.float32))
+    assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
+
+
+def test_std_has_the_shape_of_what_is_predicted():
+    X, y = _pairs()
+    flat, column = LinearAligner().fit(X, y[:, 0]), LinearAligner().fit(X, y[:, :1])
+    assert flat.predict_std(X).shape == flat.predict(X).shape == (80,)
+    assert_allclose(flat.predict_std(X), column.predict_std(X)[:, 0])
+
+
 @pytest.mark.parametrize("alpha", ["gcv", "loo", 0.0, 5.0])
 @pytest.mark.parametrize("solver", ["auto", "svd"])
 def test_a_weight_of_k_equals_k_repeated_rows(alpha, solver):
@@ -330,6 +360,7 @@ def test_a_failed_fit_leaves_no_half_fitted_estimator():
         ({"alpha": "cv"}, "alpha"),
         ({"alphas": [1.0, -1.0]}, "alphas must be"),
         ({"alphas": [[1.0]]}, "alphas must be"),
+        ({"alphas": []}, "alphas must be .* not empty"),
         ({"rank": 0}, "rank"),
         ({"solver": "lbfgs"}, "solver"),
     ],

@@ -35,6 +35,14 @@ def _has_faiss():
     return pytest.importorskip("faiss", reason="faiss is not installed")
 
 
+def test_where_the_origin_is_does_not_matter_to_distances():
+    X, y = _spaces()
+    expected = AlignedRetriever(metric="euclidean").fit(X, y).kneighbors(X, 3)
+    moved = AlignedRetriever(metric="euclidean").fit(X + 1e8, y + 1e8)
+    for ours, theirs in zip(moved.kneighbors(X + 1e8, 3), expected, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-4)
+
+
 @pytest.mark.parametrize("backend", ["scikit-learn", "faiss"])
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_neighbors_are_those_of_all_distances(metric, backend):

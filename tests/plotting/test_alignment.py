@@ -9,7 +9,14 @@ from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skalign import CORALAligner, LinearAligner, RigidAligner
+from skalign import (
+    AnchoredAligner,
+    AnchorSearchCV,
+    CORALAligner,
+    LinearAligner,
+    RigidAligner,
+)
+from skalign.anchors import RandomAnchors
 from skalign.datasets import make_paired_spaces
 from skalign.paired import CanonicalAligner, RelativeRepresentation
 from skalign.plotting import AlignmentDisplay
@@ -68,6 +75,20 @@ def test_pipelines_are_taken():
     X, y = _pairs(4)
     pipeline = make_pipeline(StandardScaler(), LinearAligner()).fit(X, y)
     assert AlignmentDisplay.from_estimator(pipeline, X, y).paired
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [
+        make_pipeline(StandardScaler(), CanonicalAligner(2)),
+        AnchoredAligner(CanonicalAligner(2), RandomAnchors(30, random_state=0)),
+        AnchorSearchCV(LinearAligner(), [RandomAnchors()], [20]),
+    ],
+    ids=["pipeline", "anchored", "search"],
+)
+def test_pairs_inside_of_something_are_seen(aligner):
+    X, y = _pairs(4)
+    assert AlignmentDisplay.from_estimator(aligner.fit(X, y), X, y).paired
 
 
 def _colors(ax):

@@ -35,6 +35,13 @@ def test_the_plan_sends_all_rows_in_equal_shares(options):
     assert np.abs(plan.sum(axis=0) - 1 / 30).sum() < 1e-4
 
 
+def test_rows_are_found_again_far_from_the_origin():
+    X, y = clouds()
+    aligner = OptimalTransportAligner(reg=0).fit(X + 1e8, y + 1e8)
+    expected = OptimalTransportAligner(reg=0).fit(X, y).transform(X)
+    assert_allclose(aligner.transform(X + 1e8) - 1e8, expected, atol=1e-6)
+
+
 def test_the_exact_plan_is_the_best_assignment_and_that_of_POT():
     X, y = clouds(25, 25)
     aligner = OptimalTransportAligner(reg=0).fit(X, y)
