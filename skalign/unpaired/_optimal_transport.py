@@ -380,7 +380,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
         if self.shift_ is None:
-            return X
+            return X.copy()
         centre = self.source_.mean(axis=0)  # far from it, products are all rounding
         sides = ((rows - centre).astype(X.dtype) for rows in (X, self.source_))
         nearest = pairwise_distances_argmin(*sides)

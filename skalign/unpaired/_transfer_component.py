@@ -295,7 +295,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
 
     def _embed(self, rows):
         if self.coef_ is None:
-            return rows
+            return rows.copy()
         return (self._features(rows) @ self.coef_).astype(rows.dtype, copy=False)
 
     @property
