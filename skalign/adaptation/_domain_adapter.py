@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._validation import FLOATS, check_source, check_two_domains, unwrap
-from skalign.adaptation._fit_aligner import fit_aligner
+from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 
 class DomainAdapter(
@@ -227,8 +227,7 @@ class DomainAdapter(
 
     def _fit(self, X, y, X_target, y_target, sample_domain):
         """Fit the aligner, and return the rows of `X` and which are source rows."""
-        for name in ("aligner_", "_n_features_out"):
-            vars(self).pop(name, None)  # a failed fit leaves nothing to use
+        vars(self).pop("aligner_", None)  # a failed fit leaves nothing to use
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)
@@ -241,7 +240,7 @@ class DomainAdapter(
                     UserWarning,
                     stacklevel=4,
                 )
-            self.aligner_, self._n_features_out = None, X.shape[1]
+            self.aligner_ = None
             return X, np.ones(len(X), dtype=bool)
         X_target, is_source = check_two_domains(X, X_target, sample_domain)
         if X_target is None:
@@ -264,16 +263,13 @@ class DomainAdapter(
                     "aligner='passthrough' needs equal widths: the source rows have "
                     f"{source.shape[1]} columns, the target rows {target.shape[1]}."
                 )
-            self._n_features_out = source.shape[1]
             return None
         if self.direction == "target_to_source":
             source, target = target, source
             labels, target_labels = target_labels, labels
-        aligner = fit_aligner(
+        return fit_aligner(
             self.aligner, source, target, labels=labels, target_labels=target_labels
         )
-        self._n_features_out = aligner.transform(source[:1]).shape[1]
-        return aligner
 
     def _map(self, X, is_source):
         """Carry rows, each by its own domain, into a new array."""
@@ -288,6 +284,14 @@ class DomainAdapter(
             if rows.any():
                 adapted[rows] = carry(X[rows])
         return adapted
+
+    @property
+    def _n_features_out(self):
+        if self.aligner_ is None:
+            return self.n_features_in_
+        forth = self.direction == "source_to_target"
+        n_moved = self.n_features_in_ if forth else self.n_features_target_
+        return width_of(self.aligner_, n_moved)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

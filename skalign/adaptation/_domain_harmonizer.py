@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._validation import FLOATS, check_domain
-from skalign.adaptation._fit_aligner import fit_aligner
+from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 
 class DomainHarmonizer(
@@ -180,8 +180,7 @@ class DomainHarmonizer(
 
     def _fit(self, X, y, sample_domain):
         """Fit the aligners, and return the rows and their domains."""
-        for name in ("aligners_", "_n_features_out"):
-            vars(self).pop(name, None)  # a failed fit leaves nothing to use
+        vars(self).pop("aligners_", None)  # a failed fit leaves nothing to use
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)
@@ -193,7 +192,6 @@ class DomainHarmonizer(
                 stacklevel=4,
             )
             self.domains_, self.aligners_ = np.array([]), {}
-            self._n_features_out = X.shape[1]
             return X, None
         domain = check_domain(sample_domain, X)
         domains, counts = np.unique(domain, return_counts=True)
@@ -223,9 +221,8 @@ class DomainHarmonizer(
                     labels=None if y is None else y[rows],
                     target_labels=target_labels,
                 )
-        place = _check_common_place(aligners, reference[:100])
+        _check_common_place(aligners, reference[:100])
         self.domains_, self.aligners_ = domains, aligners
-        self._n_features_out = place.shape[1]
         return X, domain
 
     def _map(self, X, domain):
@@ -242,6 +239,12 @@ class DomainHarmonizer(
             harmonized[rows] = carry(X[rows])
         return harmonized
 
+    @property
+    def _n_features_out(self):
+        if not self.aligners_:
+            return self.n_features_in_
+        return width_of(next(iter(self.aligners_.values())), self.n_features_in_)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -253,7 +256,7 @@ def _any_negative(domains):
 
 
 def _check_common_place(aligners, reference):
-    """Return where rows of the reference are carried, by all aligners alike."""
+    """Refuse aligners that carry rows of the reference to different places."""
     places = [aligner.transform_target(reference) for aligner in aligners.values()]
     for place in places[1:]:
         if place.shape != places[0].shape or not np.allclose(place, places[0]):
@@ -263,4 +266,3 @@ def _check_common_place(aligners, reference):
                 "compared; choose an aligner whose transform_target depends on the "
                 "reference alone."
             )
-    return places[0] if places else reference

@@ -32,3 +32,10 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
         if not declined and type_of_target(known) in ("binary", "multiclass"):
             passed[name] = values
     return clone(aligner).fit(X, y, **passed)
+
+
+def width_of(aligner, n_features):
+    """Columns that a fitted aligner, of whatever library, maps `n_features` to."""
+    if hasattr(aligner, "_n_features_out"):
+        return aligner._n_features_out
+    return aligner.transform(np.zeros((1, n_features))).shape[1]

@@ -249,9 +249,10 @@ class AlignedRetriever(BaseEstimator):
                 f"{len(self.candidates_)}."
             )
         X = self._place(self.aligner_.transform(X))
-        rows = X - self._centre
         if self.metric == "cosine":
             rows = np.column_stack([X, np.ones(len(X)), np.zeros(len(X))])
+        else:
+            rows = X - self._centre
         distances, indices = self._index.kneighbors(rows, k)
         if not return_distance:
             return indices
@@ -284,13 +285,14 @@ class AlignedRetriever(BaseEstimator):
                 f"csls={self.csls} must be at most the number of candidates={len(y)}."
             )
         self.candidates_, self._hubness = y, new
-        self._centre = y.mean(axis=0)  # far from it, products are all rounding
-        rows = y - self._centre
         if self.metric == "cosine":
             rows = np.column_stack([y, -new / 2])
             squares = np.einsum("ij,ij->i", rows, rows)
             self._square = squares.max()
             rows = np.column_stack([rows, np.sqrt(self._square - squares)])
+        else:
+            self._centre = y.mean(axis=0)  # far from it, products are all rounding
+            rows = y - self._centre
         if self.backend == "faiss":
             self._index = _FaissIndex().fit(rows)
         else:
