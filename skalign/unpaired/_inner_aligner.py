@@ -58,6 +58,7 @@ class InnerAlignerMixin(AlignerMixin):
         ValueError
             If the width is not `n_targets_`, or a value is not finite.
         """
+        check_is_fitted(self)
         return transform_target(self.aligner_, super().transform_target(y))
 
     @available_if(_invertible)

@@ -7,6 +7,8 @@ each runs again on a subclass that makes 2-D target rows out of `X`.
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import (
     check_param_validation,
     check_transformer_get_feature_names_out,
@@ -117,6 +119,13 @@ def test_scikit_learn_contract_with_target_rows(estimator, check):
 )
 def test_more_of_the_scikit_learn_contract(estimator, check):
     check(type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
+@pytest.mark.parametrize("method", ["transform", "transform_target"])
+def test_rows_are_carried_after_fit_only(aligner, method):
+    with pytest.raises(NotFittedError):
+        getattr(clone(aligner), method)(np.eye(3))
 
 
 @pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
