@@ -25,6 +25,12 @@ def near_one(rows, axis=None):
     return np.ldexp(rows, -power_of(rows, axis))
 
 
+def signed(axes):
+    """Turn columns round so that the entry of largest size is positive."""
+    largest = np.abs(axes).argmax(axis=0)
+    return axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1, 1)
+
+
 def unit_rows(rows):
     """Rows of length one, however short they are; those of zeros stay.
 

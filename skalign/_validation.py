@@ -226,6 +226,13 @@ def check_source(sample_domain, X):
     return domain >= 0
 
 
+def is_target_domain(domain):
+    """Tell what is below 0 from what is not; strings are all of sources."""
+    if domain.dtype.kind not in "if":
+        return np.zeros(len(domain), dtype=bool)
+    return domain < 0
+
+
 def find_missing(y, missing_label):
     """Tell rows without a label in any output; a string stands for its number too."""
     if isinstance(missing_label, Real) and np.isnan(missing_label):
@@ -277,7 +284,8 @@ def check_two_domains(X, X_target, sample_domain):
     if X_target is None and is_source.all():
         raise ValueError(
             "There is no target row: pass X_target, or stack target rows into X with "
-            "sample_domain < 0."
+            "sample_domain < 0. Splitters by domain put those into training sets only, "
+            "and leave scores of target rows to X_target."
         )
     if not is_source.any():
         raise ValueError("There is no source row: sample_domain is < 0 in all rows.")

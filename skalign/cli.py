@@ -7,6 +7,7 @@ import platform
 import sys
 import zlib
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import fill
@@ -36,10 +37,10 @@ from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 _BATCH_BYTES = 8 * 2**20
 _LINE_WIDTH = 79
 _ALIGNERS = {
-    "rigid": RigidAligner(),
-    "similarity": RigidAligner(scaling=True),
-    "linear": LinearAligner(),
-    "least-squares": LinearAligner(alpha=0.0),
+    "rigid": partial(RigidAligner),
+    "similarity": partial(RigidAligner, scaling=True),
+    "linear": partial(LinearAligner),
+    "least-squares": partial(LinearAligner, alpha=0.0),
 }
 _SELECTORS = {
     "random": RandomAnchors,
@@ -178,6 +179,8 @@ def _report(options):
         source, target = options.source, options.target
     if options.criterion == "accuracy" and labels is None:
         raise _InputError("--criterion accuracy needs --labels.")
+    if options.criterion == "r2" and 2 * options.cv > len(X):
+        raise _InputError("--criterion r2 needs two pairs in each fold to test on.")
     if not 2 <= options.cv <= len(X):
         raise _InputError(f"--cv {options.cv} must be from 2 to {len(X)}, the rows.")
     aligners = default_aligners(
@@ -238,7 +241,8 @@ def _table(report):
         line = [name]
         for metric in metrics:
             folds = report.scores[metric][i]
-            star = "*" if i == _best(report, metric) else " "
+            best = i == _best(report, metric) and np.isfinite(folds).all()
+            star = "*" if best else " "
             digits = 4 if metric in ("mmd", "sliced_wasserstein") else 3
             spread = f"({folds.std(ddof=1):.{digits}f})"
             line.append(f"{folds.mean():.{digits}f} {spread}{star}")
@@ -292,9 +296,9 @@ def _write_json(path, options, report, best, found):
             )
         ],
     }
-    with _writing(path):
-        text = json.dumps(record, indent=1, allow_nan=False)
-        Path(path).write_text(text + "\n")
+    text = json.dumps(record, indent=1, allow_nan=False)
+    with _writing(path) as unfinished:
+        unfinished.write_text(text + "\n")
 
 
 def _plain(values):
@@ -305,7 +309,7 @@ def _plain(values):
 def _fit(options):
     from skops.io import dump
 
-    aligner = _ALIGNERS[options.aligner]
+    aligner = _ALIGNERS[options.aligner]()
     if options.rank is not None:
         if not isinstance(aligner, LinearAligner):
             raise _InputError(f"--rank needs a linear map, not {options.aligner}.")
@@ -316,7 +320,10 @@ def _fit(options):
             aligner, selector(options.anchors, random_state=options.seed)
         )
     X, y = _matrix(options.source), _matrix(options.target)
-    if len(X) >= 10:
+    n_train = len(X) - -(-len(X) // 5)  # of the smallest of 5 folds
+    if isinstance(options.anchors, int) and n_train < options.anchors <= len(X):
+        print(f"{options.anchors} anchors leave too few pairs to test on")
+    elif len(X) >= 10:
         report = alignment_report(
             X,
             y,
@@ -331,8 +338,8 @@ def _fit(options):
                 f"({folds.std(ddof=1):.3f}) on held-out pairs, 5 folds"
             )
     aligner.fit(X, y)
-    with _writing(options.output):
-        dump(aligner, options.output)
+    with _writing(options.output) as unfinished:
+        dump(aligner, unfinished)
     print(f"{aligner!r} fitted on {len(X):,} pairs: {options.output}")
 
 
@@ -349,25 +356,18 @@ def _apply(options):
     if n_samples == 0:
         raise _InputError(f"{options.source} has no rows.")
     step = max(1, _BATCH_BYTES // (8 * max(width, aligner.n_targets_)))
-    # Half-written rows never pass for the answer.
-    partial = Path(f"{options.output}.part")
-    with _writing(partial), partial.open("wb") as file:
+    with _writing(options.output) as unfinished, unfinished.open("wb") as file:
         for start in _progress("batches")(range(0, n_samples, step)):
             if isinstance(source, np.memmap):
                 # Opened anew, since pages of a mapping once read stay in memory.
                 source = _matrix(options.source)
             rows = np.array(source[start : start + step])
-            try:
-                mapped = aligner.transform(rows)
-            except ValueError:
-                partial.unlink()
-                raise
+            mapped = np.ascontiguousarray(aligner.transform(rows))
             if start == 0:
                 shape = (n_samples, mapped.shape[1])
                 header = {"descr": mapped.dtype.str, "fortran_order": False}
                 np.lib.format.write_array_header_2_0(file, header | {"shape": shape})
-            mapped.tofile(file)
-    partial.replace(options.output)
+            file.write(mapped.data)  # tofile says nothing of a full disk
     print(f"{n_samples:,} rows mapped: {options.output}")
 
 
@@ -400,13 +400,18 @@ def _load(name):
         raise _InputError(f"{path}: no such file.")
     try:
         with Path(path).open("rb") as file:
-            if file.read(2) != b"PK":  # no zip file
+            start = file.read(6)
+            if start == b"\x93NUMPY":
                 return np.load(path, mmap_mode="r", allow_pickle=False)
+            if not start.startswith(b"PK"):
+                raise ValueError("it is neither .npy nor .npz")
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 keys = list(arrays)
                 if not key and len(keys) == 1:
                     key = keys[0]
+                if key in keys and not isinstance(arrays[key], np.ndarray):
+                    raise ValueError(f"{key} in it is no .npy")
                 if key in keys:
                     return arrays[key]
     except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
@@ -429,11 +434,15 @@ def _matrix(name):
 
 @contextmanager
 def _writing(path):
-    """Turn a failure to write `path` into an input error."""
+    """Give a path to write to, which takes the place of `path` once it is whole."""
+    unfinished = Path(f"{path}.part")
     try:
-        yield
+        yield unfinished
+        unfinished.replace(path)
     except OSError as error:
         raise _InputError(f"{path} cannot be written: {error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def count_or_share(text):

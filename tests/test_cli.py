@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -355,3 +356,62 @@ def test_a_folder_is_no_file_to_write(spaces, capsys):
     assert "it is a folder" in capsys.readouterr().err
     assert set(spaces.iterdir()) == before
     assert not list(folder.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on file sizes")
+@pytest.mark.parametrize("limit", [4, 7])  # kilobytes: within the rows, or at their end
+def test_a_full_disk_leaves_the_file_that_was_there(spaces, limit):
+    np.save(spaces / "rows.npy", np.random.default_rng(0).normal(size=(300, 3)))
+    rows, stored, out = (spaces / name for name in ("rows.npy", "map.skops", "out.npy"))
+    assert main(["fit", str(rows), str(rows), "-o", str(stored)]) == 0
+    commands = [
+        (["apply", str(stored), str(rows)], out),
+        (["fit", str(rows), str(rows)], stored),
+        (["report", str(rows), str(rows), "--cv", "2"], spaces / "report.json"),
+    ]
+    for command, file in commands:
+        before = file.read_bytes() if file.is_file() else None
+        option = "--json" if command[0] == "report" else "-o"
+        command = [sys.executable, "-m", "skalign.cli", *command, option, str(file)]
+        done = subprocess.run(
+            ["bash", "-c", f'ulimit -f {limit}; "$@"', "bash", *command],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if command[3] == "apply" or limit == 4:
+            assert done.returncode == 2
+            assert "cannot be written" in done.stderr
+            assert (file.read_bytes() if file.is_file() else None) == before
+    assert not list(spaces.glob("*.part"))
+
+
+def test_a_zip_file_of_something_else_is_refused(spaces, capsys):
+    with ZipFile(spaces / "table.zip", "w") as archive:
+        archive.writestr("table.csv", "1,2")
+    (spaces / "table.csv").write_text("1,2")
+    X = str(spaces / "X.npy")
+    assert main(["report", str(spaces / "table.zip"), X]) == 2
+    assert "table.csv in it is no .npy" in capsys.readouterr().err
+    assert main(["report", str(spaces / "table.csv"), X]) == 2
+    assert "it is neither .npy nor .npz" in capsys.readouterr().err
+
+
+def test_as_many_anchors_as_pairs_are_fitted_without_a_test(spaces, capsys):
+    X, stored = str(spaces / "X.npy"), str(spaces / "map.skops")
+    assert main(["fit", X, X, "--anchors", "120", "-o", stored]) == 0
+    assert "120 anchors leave too few pairs to test on" in capsys.readouterr().out
+    assert main(["fit", X, X, "--anchors", "121", "-o", stored]) == 2
+    assert "must be at most the number of rows" in capsys.readouterr().err
+
+
+def test_r2_of_single_pairs_chooses_no_map(spaces, capsys):
+    X = str(spaces / "X.npy")
+    assert main(["report", X, X, "--cv", "61", "--criterion", "r2"]) == 2
+    assert "needs two pairs in each fold" in capsys.readouterr().err
+
+
+def test_a_report_on_equal_files_has_a_verdict(spaces, capsys):
+    X = str(spaces / "X.npy")
+    assert main(["report", X, X, "--cv", "2", "--anchors", "20"]) == 0
+    assert "support the class 'translation'" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skalign._validation import FLOATS, check_domain
+from skalign._validation import FLOATS, check_domain, is_target_domain
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 
@@ -207,7 +207,7 @@ class DomainHarmonizer(
                 f"{domains.tolist()}."
             )
         if y is not None:
-            y = None if _any_negative(domains) else np.asarray(y)
+            y = None if is_target_domain(domains).any() else np.asarray(y)
         rows = np.ones(len(X), dtype=bool) if pooled else domain == self.reference
         reference, target_labels = X[rows], None if y is None else y[rows]
         aligners = {}
@@ -249,10 +249,6 @@ class DomainHarmonizer(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _any_negative(domains):
-    return domains.dtype.kind in "if" and bool((domains < 0).any())
 
 
 def _check_common_place(aligners, reference):

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from numbers import Integral
 
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_array
+from sklearn.utils import check_array, get_tags
 from sklearn.utils._param_validation import (
     Interval,
     RealNotInt,
@@ -27,6 +27,15 @@ def count_anchors(n_anchors, n_samples):
             f"n_anchors={n_anchors} must be at most the number of rows={n_samples}."
         )
     return int(n_anchors)
+
+
+def draws(selector):
+    """Whether a selector, or None for the default one, picks other rows each time."""
+    if selector is None:
+        return True
+    return (
+        hasattr(selector, "__sklearn_tags__") and get_tags(selector).non_deterministic
+    )
 
 
 class AnchorSelector(BaseEstimator, ABC):

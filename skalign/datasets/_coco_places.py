@@ -190,6 +190,8 @@ def make_coco_places(
     if superclasses is not None:
         if classes is not None:
             raise ValueError("classes and superclasses are both given; one is wanted.")
+        if not all(len(group) for group in superclasses.values()):
+            raise ValueError("A superclass is empty.")
         classes = [name for group in superclasses.values() for name in group]
     objects = read_objects(objects, classes, data_home)
     strengths, shares, n_per_class = check_environments(strengths, shares, n_per_class)
@@ -271,7 +273,12 @@ def _read_scenes(scenes, wanted, objects, data_home):
             f"scenes of {data.dtype} go from {data.min()} to {data.max()}; bytes "
             "(uint8), or numbers from 0 to 1, are wanted."
         )
-    names = np.asarray(scenes["target_names"]).astype(str)[target]
+    names = np.asarray(scenes["target_names"]).astype(str)
+    if target.dtype.kind not in "iu" or not np.isin(target, range(len(names))).all():
+        raise ValueError(
+            f"scenes holds targets that are no indices into its {len(names)} places."
+        )
+    names = names[target]
     return Bunch(data=data.astype(np.float32, copy=False), names=names)
 
 

@@ -215,7 +215,8 @@ def make_colored_coco(
 def _check_colors(class_colors, classes):
     """Return a colour for each class."""
     given = np.asarray(_CLASS_COLORS if class_colors is None else class_colors)
-    if given.ndim != 2 or given.shape[1] != 3 or given.min() < 0 or given.max() > 255:
+    in_range = ((given >= 0) & (given <= 255)).all()
+    if given.ndim != 2 or given.shape[1] != 3 or not in_range:
         raise ValueError(
             f"class_colors, of shape {given.shape}, must be of shape (n_classes, 3), "
             "numbers from 0 to 255."

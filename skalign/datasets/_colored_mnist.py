@@ -155,6 +155,8 @@ def make_colored_mnist(
         raise ValueError(
             f"flip_probabilities={flip_probabilities!r} must be numbers from 0 to 1."
         )
+    if variant == "irm" and len(flips) < 2:
+        raise ValueError("variant='irm' has two environments at least; got one.")
     rng = check_random_state(random_state)
     if variant == "irm":
         images = images[:, ::2, ::2]
@@ -211,6 +213,8 @@ def _check_digits(images, target):
         )
     digit = column_or_1d(target)
     check_consistent_length(images, digit)
+    if digit.dtype.kind in "OSU":  # fetch_openml has them as strings
+        digit = digit.astype(np.float64)
     unknown = np.setdiff1d(digit, np.arange(10))
     if len(unknown):
         raise ValueError(

@@ -199,6 +199,14 @@ class DomainClassifier(
         y : ndarray of shape (n_samples,), from 0; -1 for rows without a label
         """
         shape, X = self._flatten(X)
+        if shape and shape[2] in (1, 3, 4) and shape[2] < min(shape[:2]):
+            warnings.warn(
+                f"X of shape {(len(X), *shape)} is read as pictures of {shape[0]} "
+                f"channels and {shape[1]} x {shape[2]} pixels: channels come before "
+                "height and width.",
+                UserWarning,
+                stacklevel=5,
+            )
         X, y = validate_data(self, X, y, dtype=np.float32, reset=not self._goes_on)
         missing = self._find_unlabeled(y, sample_domain)
         labels, y = y[~missing], np.full(len(y), -1)
@@ -313,14 +321,6 @@ class DomainClassifier(
                 f"{tuple(X.shape)}."
             )
         shape = tuple(X.shape[1:])
-        if shape[2] in (1, 3, 4) and shape[2] < min(shape[:2]):
-            warnings.warn(
-                f"X of shape {tuple(X.shape)} is read as pictures of {shape[0]} "
-                f"channels and {shape[1]} x {shape[2]} pixels: channels come before "
-                "height and width.",
-                UserWarning,
-                stacklevel=6,
-            )
         return shape, np.asarray(X).reshape(len(X), math.prod(shape))
 
     def _check_shape(self, shape, X):

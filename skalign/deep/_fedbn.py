@@ -52,7 +52,7 @@ def split_state(module, *, share_batch_norm=False):
     """
     of_batch_norm = {
         f"{prefix}.{name}".lstrip(".")
-        for prefix, layer in module.named_modules()
+        for prefix, layer in module.named_modules(remove_duplicate=False)
         if isinstance(layer, nn.modules.batchnorm._BatchNorm)
         for name in layer.state_dict()
     }

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from skalign.deep._modules import OfEnvironments
 from skalign.deep._objectives import ObjectiveWithMore
 
 
@@ -70,7 +71,7 @@ class StochasticMask(nn.Module):
     def n_open(self):
         """Expected number of gates that are not closed (eq. 6 of [1]_).
 
-        Of gates that never close, "sigmoid" and "gumbel", their expected sum.
+        Of gates that never close, "sigmoid" and "gumbel", the sum without noise.
         """
         if self.gate != "clip":
             return self.mean.sum()
@@ -125,11 +126,8 @@ class ChannelMix(nn.Module):
         return torch.einsum("ij,bjhw->bihw", self.weight, X)
 
 
-class ByEnvironment(nn.Module):
+class ByEnvironment(OfEnvironments):
     """A module of its own for each environment; in evaluation, the mean of all.
-
-    In training, `sizes` has to hold the number of rows of each environment in a batch,
-    which lie one after another.
 
     Parameters
     ----------
@@ -139,7 +137,7 @@ class ByEnvironment(nn.Module):
 
     def __init__(self, parts):
         super().__init__()
-        self.parts, self.sizes = nn.ModuleList(parts), None
+        self.parts = nn.ModuleList(parts)
 
     @property
     def mean(self):

@@ -10,6 +10,18 @@ from torch import nn
 _CACHED_ROWS = 2048
 
 
+class OfEnvironments(nn.Module):
+    """A module that the trainer tells how a batch is made up.
+
+    Attributes
+    ----------
+    sizes : list of int or None
+        Rows of each environment, which lie one after another.
+    """
+
+    sizes = None
+
+
 class MLP(nn.Sequential):
     """Fully connected layers, each followed by a ReLU.
 

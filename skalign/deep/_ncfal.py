@@ -9,7 +9,6 @@ from sklearn import config_context
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
-from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
@@ -50,15 +49,6 @@ class NoPenaltyRisk(PenalizedRisk):
 
     def __init__(self, risk, weight, n_warmup):
         super().__init__(risk, 0.0)
-
-
-class _Route(Callback):
-    """Tells modules of one part an environment how many rows of each a batch has."""
-
-    def on_batch_begin(self, net, batch, **kwargs):
-        for module in net.module_.modules():
-            if isinstance(module, ByEnvironment):
-                module.sizes = batch[1][1]
 
 
 _PENALTIES = {"irm": IRMRisk, "vrex": VRExRisk, "none": NoPenaltyRisk}
@@ -391,12 +381,17 @@ class NCFALClassifier(DomainClassifier):
                 f"partition_params takes {', '.join(sorted(_FURTHER))}; got {unknown}."
             )
         self.partition_changed_ = None
+        given = sample_domain is not None
+        if self._goes_on and self._learns_by_environment and given != self._given:
+            raise ValueError(
+                "warm_start needs the environments of the fit before, which were "
+                f"{'given' if self._given else 'found'}, and now are not."
+            )
+        self._given = given
         if sample_domain is not None:
-            self._given = True
             self.environment_ = self._check_environments(y, sample_domain)
             self._train(X, y, self.environment_, progress, labels=y)
         else:
-            self._given = False
             choose_device(self.device)
             with seeded(0):  # does it take the rows? Environments are found before
                 n_outputs(self._make_encoder(), self.shape_)
@@ -419,7 +414,7 @@ class NCFALClassifier(DomainClassifier):
         module = self.net_.module_
         self.vertices_ = self.mask_ = None
         if self.head == "etf":
-            self.vertices_ = module.head.vertices.cpu().numpy()
+            self.vertices_ = module.head.vertices.numpy(force=True).copy()
         if self.mask is not None:
             self.mask_ = self._mean_mask(X)
 
@@ -504,7 +499,7 @@ class NCFALClassifier(DomainClassifier):
         """The mask that rows share, or the mean of theirs, without noise."""
         mask = self.net_.module_.encoder.mask
         if self.mask_scope != "sample":
-            return mask.mean.cpu().numpy()
+            return mask.mean.numpy(force=True).copy()
         total = sum(mask.gates(seen).sum(dim=0) for seen in self._seen(X))
         return (total / len(X)).cpu().numpy()
 
@@ -524,7 +519,6 @@ class NCFALClassifier(DomainClassifier):
                     f"in force; now it is {self._normalizes}. With normalize='auto' "
                     "it depends on whether sample_domain is given."
                 )
-        net.callbacks_.append(("route", _Route()))
         return net
 
     def _make_module(self):

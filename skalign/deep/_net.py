@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,7 +12,10 @@ from skorch.callbacks import EpochTimer
 from skorch.utils import TeeGenerator
 from torch.utils.data import Dataset
 
+from skalign.deep._modules import OfEnvironments
+
 _MULTIPLE = 32
+_TURN = threading.RLock()
 
 
 class EnvironmentBatches(Dataset):
@@ -107,6 +111,11 @@ class ResidentNet(NeuralNet):
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
 
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        super().on_train_begin(net, X=X, y=y, **kwargs)
+        modules = self.module_.modules()
+        self.told_ = [part for part in modules if isinstance(part, OfEnvironments)]
+
     def on_epoch_begin(self, net, **kwargs):
         if self.stopped:
             raise KeyboardInterrupt  # how skorch's callbacks end training
@@ -142,13 +151,17 @@ class ResidentNet(NeuralNet):
         if not self.module_.training:
             self._set_training(True)
         X, y = batch
+        for module in self.told_:
+            module.sizes = y[1]
         y_pred = self.module_(X)
         loss = self.get_loss(y_pred, y, X=X, training=True)
         loss.backward()
         # Weight decay is part of the sum that an objective divides.
         for group in self.optimizer_.param_groups:
-            decay = group.setdefault("full_weight_decay", group["weight_decay"])
-            group["weight_decay"] = decay / self.criterion_.divisor
+            if group["weight_decay"] != group.get("divided_weight_decay"):
+                group["full_weight_decay"] = group["weight_decay"]  # or a callback's
+            divided = group["full_weight_decay"] / self.criterion_.divisor
+            group["weight_decay"] = group["divided_weight_decay"] = divided
         return {"loss": loss, "y_pred": y_pred}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -270,9 +283,13 @@ class ResidentNet(NeuralNet):
 
 @contextmanager
 def seeded(seed):
-    """Let torch draw float32 from `seed` and train; the caller's settings come back."""
+    """Let torch draw float32 from `seed` and train; the caller's settings come back.
+
+    Threads take turns: what torch draws from is one for all of them.
+    """
     dtype, devices = torch.get_default_dtype(), range(torch.cuda.device_count())
-    with torch.random.fork_rng(devices), torch.enable_grad():
+    training = torch.inference_mode(False), torch.enable_grad()
+    with _TURN, torch.random.fork_rng(devices), training[0], training[1]:
         torch.manual_seed(seed)
         torch.set_default_dtype(torch.float32)
         try:
@@ -292,7 +309,7 @@ def choose_device(device):
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
+        torch.empty(0, device=device).cpu()
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"device={device!r} cannot be used here: {str(error).splitlines()[0]}"

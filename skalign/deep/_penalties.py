@@ -140,6 +140,8 @@ def mmd_penalty(features, gammas=RBF_GAMMAS):
 
 
 def _rbf_mean(X, Y, gammas):
+    centre = X.mean(dim=0)  # products of rows far from 0 would cancel
+    X, Y = X - centre, Y - centre
     squared = (X**2).sum(dim=1)[:, None] + (Y**2).sum(dim=1) - 2 * X @ Y.T
     squared = squared.clamp(min=0)
     return sum(torch.exp(-gamma * squared).mean() for gamma in gammas)

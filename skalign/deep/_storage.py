@@ -1,12 +1,15 @@
 """Estimators in a file, without pickle."""
 
-from zipfile import ZIP_STORED, ZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sklearn.utils.validation import check_is_fitted
 from skops.io import dumps, get_untrusted_types, loads
+
+from skalign.deep._trained import TrainedMixin
 
 _REST, _WEIGHTS = "estimator.skops", "weights.safetensors"
 _GIVEN = "given"  # in the place of a module that was
@@ -18,12 +21,13 @@ def save_estimator(estimator, path):
     What is stored can be used; the state of the optimizer, that of the objective (steps
     of a warm-up, weights of environments, a discriminator) and the training history are
     left out, and a fit with `warm_start` begins them anew. A `module`, `local_model` or
-    callbacks that were given are not stored, nor what `set_fit_request` asked for.
+    callbacks that were given are not stored, nor what `set_fit_request` asked for. The
+    parameters are those of the fit.
 
     Parameters
     ----------
     estimator : estimator of `skalign.deep`
-        Fitted.
+        Fitted; no subclass of one.
     path : str or path-like
         File to write, a zip archive of the two.
 
@@ -31,6 +35,8 @@ def save_estimator(estimator, path):
     ------
     NotFittedError
         If `estimator` is not fitted.
+    TypeError
+        If it is not an estimator of `skalign.deep`.
     ValueError
         If its module keeps something else than tensors.
 
@@ -48,6 +54,11 @@ def save_estimator(estimator, path):
     >>> bool((loaded.transform(X) == aligner.transform(X)).all())
     True
     """
+    if _name(type(estimator)) not in _stored_types():
+        raise TypeError(
+            "save_estimator stores estimators of skalign.deep; got "
+            f"{_name(type(estimator))}."
+        )
     check_is_fitted(estimator)
     weights = estimator.net_.module_.state_dict()
     for name, weight in weights.items():
@@ -86,16 +97,30 @@ def load_estimator(path, *, module=None, device="auto"):
     Raises
     ------
     ValueError
-        If the file holds types that are not of skalign, or `module` does not fit the
-        weights, or is missing or uncalled for.
+        If the file was not written by :func:`save_estimator`, or is damaged or of a
+        version with other parameters, or `module` does not fit the weights, or is
+        missing or uncalled for.
     """
-    with ZipFile(path) as archive:
-        weights = load_tensors(archive.read(_WEIGHTS))
-        stored = archive.read(_REST)
-    unknown = get_untrusted_types(data=stored)
-    if foreign := [name for name in unknown if not name.startswith("skalign.")]:
-        raise ValueError(f"{path} holds types that are not of skalign: {foreign}.")
-    estimator = loads(stored, trusted=unknown)
+    try:
+        with ZipFile(path) as archive:
+            weights = load_tensors(archive.read(_WEIGHTS))
+            stored = archive.read(_REST)
+        found = get_untrusted_types(data=stored)
+        # By name, and no other of skalign's: skorch's nets unpickle what they hold.
+        if foreign := sorted(set(found) - _stored_types()):
+            raise ValueError(f"{path} holds types that are not stored: {foreign}.")
+        estimator = loads(stored, trusted=found)
+    except (BadZipFile, KeyError, SafetensorError) as error:
+        raise ValueError(
+            f"{path} is no file of save_estimator, or damaged: {error}"
+        ) from error
+    if not isinstance(estimator, TrainedMixin):
+        raise ValueError(f"{path} holds a {type(estimator).__name__}.")
+    if missing := sorted(set(estimator._get_param_names()) - set(vars(estimator))):
+        raise ValueError(
+            f"{path} is of another version of skalign: {type(estimator).__name__} has "
+            f"no {', '.join(missing)} there."
+        )
     estimator.device = device
     was_given = getattr(estimator, "module", None) == _GIVEN
     if was_given != (module is not None):
@@ -109,11 +134,23 @@ def load_estimator(path, *, module=None, device="auto"):
     return estimator
 
 
+def _name(kind):
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _stored_types():
+    """Names of the types that a file may hold: the trained estimators of skalign."""
+    kinds = [TrainedMixin]
+    for kind in kinds:  # which grows
+        kinds += kind.__subclasses__()
+    return {_name(kind) for kind in kinds if kind.__module__.startswith("skalign.")}
+
+
 def _bare(estimator):
     """A copy without its net and what only training needs."""
     bare = object.__new__(type(estimator))
-    vars(bare).update(vars(estimator))
-    del bare.net_
+    vars(bare).update(vars(estimator), **estimator._params)
+    del bare.net_, bare._params
     for name in ("_skl_callbacks", "_metadata_request"):
         vars(bare).pop(name, None)
     bare.callbacks = None

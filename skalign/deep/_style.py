@@ -10,6 +10,7 @@ from torch import nn
 from torch.distributions import Beta
 from torch.nn import functional as F
 
+from skalign.deep._modules import OfEnvironments
 from skalign.deep._objectives import Objective
 
 
@@ -108,16 +109,19 @@ def _style(X, eps):
     return mean, (variance + eps).sqrt()
 
 
-def _partners(n_rows, n_domains, device):
+def _partners(n_rows, n_domains, device, sizes=None):
     """Draw another row for each: any, or one of another domain.
 
-    Domains lie one after another, with equally many rows each.
+    Domains lie one after another, with equally many rows each; `sizes` if they are
+    known.
     """
     if n_domains is None:
         return torch.randperm(n_rows, device=device)
-    if n_rows % n_domains:
+    unlike = sizes is not None and sizes != [n_rows // n_domains] * n_domains
+    if n_rows % n_domains or unlike:
+        rows = f"{n_rows}" if sizes is None else " + ".join(map(str, sizes))
         raise ValueError(
-            f"A batch of {n_rows} rows is not {n_domains} domains of one size."
+            f"A batch of {rows} rows is not {n_domains} domains of one size."
         )
     shuffled = torch.rand(n_domains, n_rows // n_domains, device=device).argsort(dim=1)
     shuffled += torch.arange(n_domains, device=device)[:, None] * shuffled.shape[1]
@@ -140,7 +144,7 @@ def _check_alpha(alpha):
         raise ValueError(f"alpha={alpha} must be above 0.")
 
 
-class MixStyle(nn.Module):
+class MixStyle(OfEnvironments):
     """Mix the style of each feature map with that of another of the batch.
 
     Placed after an early block of a network: styles between those of the training
@@ -187,7 +191,7 @@ class MixStyle(nn.Module):
         if not self.training or torch.rand(()) >= self.p:
             return X
         mean, std = (part.detach() for part in _style(X, self.eps))
-        partner = _partners(len(X), self.n_domains, X.device)
+        partner = _partners(len(X), self.n_domains, X.device, self.sizes)
         share = _beta(self.alpha, mean.shape[:1], mean).reshape(-1, *[1] * (X.ndim - 1))
         content = (X - mean) / std
         return content * std.lerp(std[partner], share) + mean.lerp(mean[partner], share)
@@ -196,7 +200,7 @@ class MixStyle(nn.Module):
         return f"p={self.p}, alpha={self.alpha}, n_domains={self.n_domains}"
 
 
-class PermutedAdaIN(nn.Module):
+class PermutedAdaIN(OfEnvironments):
     """Give each feature map the style of another of the batch.
 
     A network that is trained so leans on shapes more than on textures and colours. The
@@ -235,9 +239,8 @@ class PermutedAdaIN(nn.Module):
         """(batch, n_channels, ...) -> (batch, n_channels, ...)"""
         if not self.training or torch.rand(()) >= self.p:
             return X
-        return adain(
-            X, X.detach()[_partners(len(X), self.n_domains, X.device)], self.eps
-        )
+        partner = _partners(len(X), self.n_domains, X.device, self.sizes)
+        return adain(X, X.detach()[partner], self.eps)
 
     def extra_repr(self):
         return f"p={self.p}, n_domains={self.n_domains}"

@@ -165,7 +165,7 @@ class TrainedMixin(CallbackSupportMixin):
                 raise KeyboardInterrupt
             net.check_outputs(rows[:_LOOKED_AT])
         net.progress = net.train_split = None
-        self.net_ = net
+        self.net_, self._params = net, self.get_params(deep=False)
         self.n_iter_ = len(self.net_.history)
 
     def _begin(self, rows):
@@ -217,7 +217,7 @@ class TrainedMixin(CallbackSupportMixin):
             raise ValueError(
                 f"The stored weights do not fit the module: {error}"
             ) from error
-        self.net_ = net
+        self.net_, self._params = net, self.get_params(deep=False)
 
     def _param_groups(self):
         """Parameters that are trained otherwise, as (pattern, dict) of skorch."""

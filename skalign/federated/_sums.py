@@ -212,7 +212,12 @@ def fit_from_sums(aligner, updates):
     dtype = np.result_type(*(str(u["dtype"]) for u in updates.values()), np.float32)
     sums = {}
     for part in _parts(aligner):
-        parts = [_unpack(u, part) for u in updates.values() if f"{part}.weight" in u]
+        names = _shapes(part, kind, aligner)
+        parts = [
+            _unpack(update, part, names)
+            for update in updates.values()
+            if f"{part}.weight" in update
+        ]
         n_samples = sum(moments.n_samples for moments in parts)
         if n_samples < 2:
             raise ValueError(
@@ -323,11 +328,13 @@ def _shapes(part, kind, aligner):
     return shapes
 
 
-def _unpack(update, part):
-    """Return the `Moments` of a part."""
+def _unpack(update, part, names):
+    """Return the `Moments` of a part, made of these arrays of it."""
     moments = object.__new__(Moments)
     for name in (*_STATE, *_PRODUCTS):
-        value = update.get(f"{part}.{name.strip('_')}")
+        value = None
+        if name.strip("_") in names:
+            value = update[f"{part}.{name.strip('_')}"]
         value = value.item() if name in ("n_samples", "weight") else value
         setattr(moments, name, value)
     return moments

@@ -22,6 +22,7 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
     MetadataRouter,
+    MethodMapping,
     get_routing_for_object,
 )
 
@@ -76,7 +77,16 @@ def adapted_domains(estimator, X, X_target, sample_domain):
 
 
 def consumed(estimator, method, **metadata):
-    """Keep the metadata that a method of an estimator, or of its steps, requests."""
+    """Keep the metadata that a method of an estimator, or of its steps, requests.
+
+    Raises
+    ------
+    ValueError
+        If the method, or that of a step, takes some of it and it was not said by
+        `set_fit_request` and so on whether it is to be given it.
+    RuntimeError
+        If a step requests some, and routing is off.
+    """
     routing = get_routing_for_object(estimator)
     names = routing.consumes(method, metadata)
     enabled = get_config()["enable_metadata_routing"]
@@ -85,15 +95,12 @@ def consumed(estimator, method, **metadata):
             f"{type(estimator).__name__}.{method} cannot be told which domain a row is "
             "of: switch on sklearn.set_config(enable_metadata_routing=True)."
         )
+    if not isinstance(routing, MetadataRouter):
+        same = MethodMapping().add(caller=method, callee=method)
+        routing = MetadataRouter(owner=estimator)
+        routing.add(estimator=estimator, method_mapping=same)
+    routing.route_params(caller=method, params=metadata)  # raises where it is not said
     return {name: metadata[name] for name in names}
-
-
-def request_domains(scorer):
-    """Return the routing request of a scorer: `X_target` and `sample_domain`."""
-    request = MetadataRequest(owner=scorer)
-    for name in ("X_target", "sample_domain"):
-        request.score.add_request(param=name, alias=True)
-    return request
 
 
 def best_of(estimator):
@@ -103,7 +110,30 @@ def best_of(estimator):
     return estimator
 
 
-class _AdaptationScorer:
+class RoutedScorer:
+    """A scorer that asks for domains."""
+
+    _requested = ("X_target", "sample_domain")
+
+    def get_metadata_routing(self):
+        """Request what tells domains apart.
+
+        Returns
+        -------
+        routing : MetadataRequest
+            The request, as scikit-learn's tools read it.
+        """
+        request = MetadataRequest(owner=self)
+        for name in self._requested:
+            request.score.add_request(param=name, alias=True)
+        return request
+
+    def _accept_sample_weight(self):
+        # Asked of every scorer by scikit-learn's searches.
+        return False
+
+
+class _AdaptationScorer(RoutedScorer):
     """Tells the two domains apart; a subclass says what is done with them."""
 
     def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
@@ -130,16 +160,6 @@ class _AdaptationScorer:
         """
         estimator = best_of(estimator)
         return float(self._score(estimator, X, y, X_target, sample_domain))
-
-    def get_metadata_routing(self):
-        """Request `X_target` and `sample_domain`.
-
-        Returns
-        -------
-        routing : MetadataRequest
-            The request, as scikit-learn's tools read it.
-        """
-        return request_domains(self)
 
 
 @dataclass(frozen=True)
@@ -401,6 +421,8 @@ class SoftNeighborhoodScorer(_AdaptationScorer):
     def _score(self, estimator, X, y, X_target, sample_domain):
         _, target = split_domains(X, y, X_target, sample_domain)
         proba = normalize(np.asarray(target.ask(estimator, "predict_proba")))
+        if len(proba) < 2:
+            raise ValueError("There is one target row: it has no neighbour.")
         total = 0.0
         for rows in gen_batches(len(proba), _BLOCK_ROWS):
             shares = proba[rows] @ proba.T / self.temperature

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import _safe_indexing
-from sklearn.utils.metadata_routing import MetadataRequest
 
-from skalign._validation import check_domain
-from skalign.metrics._adaptation_scorers import _metric_of, best_of, consumed
+from skalign._validation import check_domain, is_target_domain
+from skalign.metrics._adaptation_scorers import (
+    RoutedScorer,
+    _metric_of,
+    best_of,
+    consumed,
+)
 
 
-class _DomainScorer:
+class _DomainScorer(RoutedScorer):
     """Scores each domain; a subclass says what is made of the scores."""
+
+    _requested = ("sample_domain",)
 
     def __call__(self, estimator, X, y, *, sample_domain=None):
         """Score a fitted model; greater is better.
@@ -48,8 +54,7 @@ class _DomainScorer:
             )
         domain = check_domain(sample_domain, X)
         domains = np.unique(domain)
-        if domain.dtype.kind in "if":
-            domains = domains[domains >= 0]
+        domains = domains[~is_target_domain(domains)]
         if len(domains) == 0:
             raise ValueError(f"{name} has target rows only: sample_domain is < 0.")
         estimator = best_of(estimator)
@@ -61,22 +66,6 @@ class _DomainScorer:
             y_pred = estimator.predict(_safe_indexing(X, rows), **own)
             scores.append(metric(_safe_indexing(y, rows), y_pred))
         return float(self._summary(scores))
-
-    def get_metadata_routing(self):
-        """Request `sample_domain`.
-
-        Returns
-        -------
-        routing : MetadataRequest
-            The request, as scikit-learn's tools read it.
-        """
-        request = MetadataRequest(owner=self)
-        request.score.add_request(param="sample_domain", alias=True)
-        return request
-
-    def _accept_sample_weight(self):
-        # Asked of every scorer by scikit-learn's searches.
-        return False
 
 
 @dataclass(frozen=True)

@@ -137,11 +137,7 @@ def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
         for rows in (near_one(X), near_one(Y))
     ]
     both = np.sort(np.hstack(neighbors), axis=1)  # who is in both stands there twice
-    return (
-        np.mean(both[:, 1:] == both[:, :-1], axis=1)
-        * (both.shape[1] - 1)
-        / (n_neighbors)
-    )
+    return np.sum(both[:, 1:] == both[:, :-1], axis=1) / n_neighbors
 
 
 @validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)

@@ -188,10 +188,13 @@ def nc1_variability(X, y, *, sample_domain=None):
     0.125
     """
 
+    rows = X
+
     def measure(X, codes, n_classes):
-        means, residual = _between_and_within(X, codes, n_classes)
+        means, residual, largest = _between_and_within(X, codes, n_classes)
         _, scale, axes = svd(means, full_matrices=False)
-        rank = np.sum(scale > scale[0] * max(means.shape) * np.finfo(float).eps)
+        # A direction in which means differ by the rounding of the rows is none.
+        rank = np.sum(scale > largest * _eps_of(rows) * np.sqrt(means.size))
         kept = slice(min(rank, n_classes - 1))  # centring takes one away
         # Variance over that of the means, direction by direction: a pseudo-inverse
         # of the d x d matrix between classes is never formed.
@@ -242,7 +245,7 @@ def nc1_trace_ratio(X, y, *, sample_domain=None):
     """
 
     def measure(X, codes, n_classes):
-        means, residual = _between_and_within(X, codes, n_classes)
+        means, residual, _ = _between_and_within(X, codes, n_classes)
         return np.sum(residual**2) / np.sum(means**2)
 
     return _in_each(measure, X, y, sample_domain)
@@ -649,7 +652,7 @@ def _between_and_within(X, codes, n_classes):
     """Return centred class means, and rows about them, by the root of class sizes.
 
     In one unit, of which the squares cannot overflow; the sums of squares are
-    n_classes times the two covariances.
+    n_classes times the two covariances. And the largest value of `X` in that unit.
     """
     counts = np.bincount(codes)
     if counts.max() == 1:
@@ -659,7 +662,13 @@ def _between_and_within(X, codes, n_classes):
     centred = means - means.mean(axis=0)
     size = np.abs(centred).max()
     residual = (X - means[codes]) / size / np.sqrt(counts[codes])[:, np.newaxis]
-    return centred / size, residual
+    return centred / size, residual, np.abs(X).max() / size
+
+
+def _eps_of(X):
+    """Relative rounding of values that the caller gave."""
+    dtype = np.asarray(X).dtype
+    return np.finfo(dtype if dtype.kind == "f" else float).eps
 
 
 def _from_simplex_gram(gram, name):

@@ -111,8 +111,9 @@ def to_length_one(X):
     centred = xp.asarray(X, dtype=xp.float64, copy=True)
     mean = xp.mean(centred, axis=0)
     centred -= mean
-    rounding = 4 * xp.finfo(X.dtype).eps * xp.abs(mean)
-    constant = xp.max(xp.abs(centred), axis=0) <= rounding
+    # By its range: what is left about the mean of many equal rows grows with them.
+    span = xp.max(centred, axis=0) - xp.min(centred, axis=0)
+    constant = span <= 8 * xp.finfo(X.dtype).eps * xp.abs(mean)
     centred = xp.where(constant, xp.zeros_like(centred), centred)
     if not (largest := xp.max(xp.abs(centred))):
         return centred

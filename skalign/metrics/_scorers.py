@@ -3,7 +3,7 @@
 from inspect import signature
 
 from skalign._aligner import transform_target
-from skalign.metrics._adaptation_scorers import adapted_domains, request_domains
+from skalign.metrics._adaptation_scorers import RoutedScorer, adapted_domains
 from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
 from skalign.metrics._mmd import mmd
 from skalign.metrics._retrieval import retrieval_accuracy
@@ -84,7 +84,7 @@ def make_similarity_scorer(metric, **kwargs):
     return _SpaceScorer(metric, kwargs, falls=False)
 
 
-class _SpaceScorer:
+class _SpaceScorer(RoutedScorer):
     """Compares mapped source rows with target rows; greater is better."""
 
     def __init__(self, metric, kwargs, falls):
@@ -109,14 +109,6 @@ class _SpaceScorer:
         name = getattr(self._metric, "__name__", repr(self._metric))
         keywords = "".join(f", {key}={value!r}" for key, value in self._kwargs.items())
         return f"make_{kind}_scorer({name}{keywords})"
-
-    def get_metadata_routing(self):
-        """Request `X_target` and `sample_domain`."""
-        return request_domains(self)
-
-    def _accept_sample_weight(self):
-        # Asked of every scorer by scikit-learn's searches.
-        return False
 
 
 mmd_scorer = make_distance_scorer(mmd, gamma="target")

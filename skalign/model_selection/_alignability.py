@@ -114,7 +114,8 @@ def _fit_curve(sizes, errors):
     Limit and slope are not negative: the curve falls towards what no number of pairs
     removes.
     """
-    relative, least = 1 / np.maximum(errors, np.finfo(errors.dtype).tiny), np.inf
+    # Below rounding an error says nothing: a class of map is exact.
+    relative, least = 1 / np.maximum(errors, np.finfo(errors.dtype).eps), np.inf
     for exponent in _EXPONENTS:
         columns = np.stack([np.ones(len(sizes)), (sizes / sizes[-1]) ** -exponent])
         (limit, slope), misfit = nnls((columns * relative).T, errors * relative)

@@ -1,13 +1,14 @@
 """Validation on a share of domains: of those trained on, or of the one to test on."""
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from skalign._validation import is_target_domain
 from skalign.model_selection._domains import check_split_domain
 
 
@@ -16,7 +17,7 @@ class _DomainSplit:
     """Cuts each domain in two at random; a subclass says what is trained on."""
 
     def __post_init__(self):
-        if not 0 < self.test_size < 1:
+        if not isinstance(self.test_size, Real) or not 0 < self.test_size < 1:
             raise ValueError(f"test_size={self.test_size!r} must be between 0 and 1.")
         if not isinstance(self.n_splits, Integral) or self.n_splits < 1:
             raise ValueError(f"n_splits={self.n_splits!r} must be a number above 0.")
@@ -52,8 +53,7 @@ class _DomainSplit:
         name = type(self).__name__
         domain = check_split_domain(name, X, sample_domain, groups)
         domains, codes = np.unique(domain, return_inverse=True)
-        is_target = domain < 0 if domain.dtype.kind in "if" else np.zeros_like(codes)
-        target = np.flatnonzero(is_target)
+        target = np.flatnonzero(is_target_domain(domain))
         sources = np.setdiff1d(codes, codes[target])
         tested = np.array([], dtype=int)
         if self.test_domain is not None:
@@ -71,7 +71,7 @@ class _DomainSplit:
             kept, held = {}, {}
             for code in sources:
                 rows = rng.permutation(np.flatnonzero(codes == code))
-                n_held = int(self.test_size * len(rows))
+                n_held = int(self.test_size * len(rows) + 1e-9)  # .29 of 100 is 29
                 if n_held == 0:
                     raise ValueError(
                         f"Domain {domains[code].item()!r} has {len(rows)} rows: "

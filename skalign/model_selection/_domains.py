@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skalign._validation import check_domain
+from skalign._validation import check_domain, is_target_domain
 
 
 class LeaveOneDomainOut:
@@ -127,8 +127,7 @@ def check_split_domain(name, X, sample_domain, groups):
 def _source_domains(X, sample_domain, groups):
     domain = check_split_domain("LeaveOneDomainOut", X, sample_domain, groups)
     sources = np.unique(domain)
-    if domain.dtype.kind in "if":
-        sources = sources[sources >= 0]
+    sources = sources[~is_target_domain(sources)]
     if len(sources) < 2:
         raise ValueError(
             "LeaveOneDomainOut needs at least 2 source domains, values >= 0 of "

@@ -122,7 +122,10 @@ def alignment_report(
     ValueError
         If lengths differ, a value is not finite, or all rows of `y` are equal.
     """
-    X, y = check_array(X, dtype=FLOATS), check_array(y, dtype=FLOATS, input_name="y")
+    X, y = (
+        check_array(rows, dtype=FLOATS, input_name=name)
+        for name, rows in (("X", X), ("y", y))
+    )
     check_consistent_length(X, y, labels)
     check_varies(y)
     labels = check_labels(labels, X, "labels")

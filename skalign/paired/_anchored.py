@@ -15,9 +15,10 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skalign._aligner import AlignerMixin, transform_target
+from skalign._inner_aligner import InnerAlignerMixin
 from skalign._validation import FLOATS, atomic, check_pairs
 from skalign.anchors import RandomAnchors
+from skalign.anchors._selector import draws
 from skalign.paired._linear import LinearAligner
 
 
@@ -39,7 +40,7 @@ def _aligner_has(method):
     return check
 
 
-class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
+class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
     """An aligner fitted on a few pairs only, the anchors, that a rule picks.
 
     Suits pairs that are dear: `transform` is as good as the choice of the anchors, and
@@ -140,29 +141,12 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         """Fit with what is routed to the aligner."""
         X, y, _ = check_pairs(self, X, y)
         y = y.ravel() if self._y_ndim == 1 else y
-        selector = RandomAnchors() if self.selector is None else clone(self.selector)
-        anchors = selector.select(X, labels)
+        selector = RandomAnchors() if self.selector is None else self.selector
+        anchors = clone(selector, safe=False).select(X, labels)
         fit_params = take_rows(fit_params, anchors, len(X))
         self.aligner_ = clone(self._unfitted).fit(X[anchors], y[anchors], **fit_params)
         self.anchor_indices_ = anchors
         return self
-
-    def transform(self, X):
-        """Carry source rows by the fitted aligner.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_features_out)
-            What `transform` of the aligner gives.
-        """
-        X = self._check_source(X)
-        # An array: what a data frame is made of, if one is asked for, with its index.
-        return np.asarray(self.aligner_.transform(X))
 
     @available_if(_aligner_has("predict"))
     def predict(self, X):
@@ -222,40 +206,6 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return self.aligner_.score(X, y, **weights)
 
-    def transform_target(self, y):
-        """Carry target rows to where mapped source rows are compared with them.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features_out)
-            What `transform_target` of the aligner, or of the last step of a pipeline,
-            gives; the same rows where there is none.
-        """
-        check_is_fitted(self)
-        return transform_target(self.aligner_, super().transform_target(y))
-
-    @available_if(_aligner_has("inverse_transform"))
-    def inverse_transform(self, y):
-        """Carry rows back into the source space by the fitted aligner.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_features_out)
-            Rows of the space that `transform` leads to.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features)
-            What `inverse_transform` of the aligner gives.
-        """
-        check_is_fitted(self)
-        return self.aligner_.inverse_transform(y)
-
     def get_metadata_routing(self):
         """Get the metadata that `fit` takes itself, and passes on to the aligner.
 
@@ -275,10 +225,6 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
     def _unfitted(self):
         return LinearAligner() if self.aligner is None else self.aligner
 
-    @property
-    def _n_features_out(self):
-        return len(self.aligner_.get_feature_names_out())
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         inner = get_tags(self._unfitted)
@@ -286,8 +232,5 @@ class AnchoredAligner(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         tags.regressor_tags = deepcopy(inner.regressor_tags)
         tags.transformer_tags = deepcopy(inner.transformer_tags)
         tags.target_tags.required = True
-        selector = RandomAnchors() if self.selector is None else self.selector
-        tags.non_deterministic = (
-            inner.non_deterministic or get_tags(selector).non_deterministic
-        )
+        tags.non_deterministic = inner.non_deterministic or draws(self.selector)
         return tags

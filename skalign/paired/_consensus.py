@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigh, svd
 from sklearn.exceptions import ConvergenceWarning
 
+from skalign._rescale import signed
 from skalign.paired._rigid import RigidAligner
 
 
@@ -86,7 +87,7 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
             stacklevel=5,
         )
     _, axes = eigh(consensus.T @ (count[:, None] * consensus))
-    return _signed(consensus @ axes[:, ::-1]), losses
+    return signed(consensus @ axes[:, ::-1]), losses
 
 
 def linear_consensus(spaces, present, alpha, n_components):
@@ -130,7 +131,7 @@ def linear_consensus(spaces, present, alpha, n_components):
     if n_found == 0:
         raise ValueError("All rows are equal in each space: there is nothing to map.")
     n_components = min(n_components, n_found)
-    consensus = _signed(U[:, :n_components]) * np.sqrt(count.sum()) / root
+    consensus = signed(U[:, :n_components]) * np.sqrt(count.sum()) / root
     return consensus, [max(0.0, 1 - np.square(s[:n_components]).mean())]
 
 
@@ -141,9 +142,3 @@ def ridge_strength(alpha, rows):
 
 def _ratio(part, whole):
     return float(part / whole) if whole > 0 else 0.0
-
-
-def _signed(columns):
-    """Turn columns round so that the entry largest in size is positive."""
-    largest = np.abs(columns).argmax(axis=0)
-    return columns * np.where(columns[largest, np.arange(columns.shape[1])] < 0, -1, 1)

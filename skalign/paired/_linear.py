@@ -64,6 +64,8 @@ class _Spectrum:
     @classmethod
     def from_rows(cls, X, y, sample_weight, fit_intercept):
         X, y = X.astype(np.float64), y.astype(np.float64)
+        # Rows far from 0 are rounded by more than what is left of them says.
+        rounding = np.finfo(np.float64).eps * np.abs(X).max() * np.sqrt(X.size)
         weight = float(len(X) if sample_weight is None else sample_weight.sum())
         x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(y.shape[1])
         if fit_intercept:
@@ -71,12 +73,14 @@ class _Spectrum:
             y_mean = np.average(y, axis=0, weights=sample_weight)
             X -= x_mean
             y -= y_mean
+            X -= np.average(X, axis=0, weights=sample_weight)  # what rounding left
         if sample_weight is not None:
             root = np.sqrt(sample_weight)[:, None]
             X *= root
             y *= root
+            rounding *= root.max()
         U, s, Vt = svd(X, full_matrices=False, overwrite_a=True, check_finite=False)
-        kept = s > max(X.shape) * np.finfo(np.float64).eps * s[0]
+        kept = s > max(max(X.shape) * np.finfo(np.float64).eps * s[0], rounding)
         U, s, Vt = U[:, kept], s[kept], Vt[kept]
         return cls(
             s**2,

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.linalg import pinv
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.metrics.pairwise import (
     kernel_metrics,
@@ -9,7 +10,7 @@ from sklearn.metrics.pairwise import (
     pairwise_kernels,
 )
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array, check_consistent_length, get_tags
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -18,6 +19,7 @@ from skalign._aligner import AlignerMixin
 from skalign._rescale import unit_rows
 from skalign._validation import FLOATS, atomic, check_pairs, check_target
 from skalign.anchors import RandomAnchors
+from skalign.anchors._selector import draws
 
 
 def _similarities(X, anchors, similarity, spread):
@@ -31,6 +33,10 @@ def _similarities(X, anchors, similarity, spread):
             )
     elif similarity == "cosine":
         values = unit_rows(X) @ unit_rows(anchors).T
+    elif similarity in ("euclidean", "l2", "rbf"):  # by products, which would cancel
+        measure = pairwise_kernels if similarity == "rbf" else pairwise_distances
+        centre = anchors.mean(axis=0)
+        values = measure(X - centre, anchors - centre, metric=similarity)
     elif similarity in kernel_metrics():
         values = pairwise_kernels(X, anchors, metric=similarity)
     else:
@@ -209,14 +215,14 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
             raise ValueError(
                 "similarity='precomputed' leaves no anchors to compare new rows with."
             )
-        if has_target := np.asarray(y).ndim == 2:
+        if has_target := np.ndim(y) == 2 or issparse(y):
             X, y, _ = check_pairs(self, X, y)
         else:
             X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
             check_consistent_length(X, y)
             y = X
-        selector = RandomAnchors() if self.selector is None else clone(self.selector)
-        self.anchor_indices_ = selector.select(X, labels)
+        selector = RandomAnchors() if self.selector is None else self.selector
+        self.anchor_indices_ = clone(selector, safe=False).select(X, labels)
         self.anchors_ = self.target_anchors_ = X[self.anchor_indices_]
         self._spread = self._target_spread = _spread(X, self.similarity)
         if has_target:
@@ -315,6 +321,5 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        selector = RandomAnchors() if self.selector is None else self.selector
-        tags.non_deterministic = get_tags(selector).non_deterministic
+        tags.non_deterministic = draws(self.selector)
         return tags

@@ -164,7 +164,8 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                 squares = moments.x2.sum()
             else:
                 squares = np.vdot(rotation, moments.xx @ rotation)
-            scale = inner_product / squares if squares > 0 else 1.0
+            # Below 0 one column would be mirrored.
+            scale = max(inner_product, 0.0) / squares if squares > 0 else 1.0
         self.moments_, self.scale_ = moments, scale
         self.rotation_ = rotation.astype(dtype)
         self.coef_ = (scale * rotation).astype(dtype)

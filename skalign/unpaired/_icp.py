@@ -20,12 +20,12 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._aligner import transform_target
+from skalign._inner_aligner import InnerAlignerMixin
 from skalign._progress import Progress
 from skalign._validation import atomic, check_sides
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
-from skalign.unpaired._inner_aligner import InnerAlignerMixin
 from skalign.unpaired._matching import MATCHINGS, draw_groups, match
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 
@@ -143,6 +143,8 @@ def closest_points(
     -------
     fit : Fit
     """
+    if np.all(y == y[0]):
+        raise ValueError("All rows of a side are equal: there is nothing to align.")
     mapped, target = _compared(aligner, X, y)
     matches = match(mapped, target, groups, matching)
     costs, move, stopped = [_cost(matches, target)], 0.0, False

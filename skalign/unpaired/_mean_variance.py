@@ -140,8 +140,10 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
     def _variances(self, moments):
         """Variances of a side plus `reg`; zero where they are of rounding size."""
         variances = moments.x2 / (moments.weight - 1)
-        eps = np.finfo(self._dtype).eps
-        rounding = (moments.x_mean * eps) ** 2 * moments.n_samples
+        # That of the rows, and that of the sums, which grows with their number.
+        of_sums = np.finfo(np.float64).eps ** 2 * moments.n_samples
+        eps2 = max(np.finfo(self._dtype).eps ** 2, of_sums)
+        rounding = moments.x_mean**2 * eps2
         return np.where(variances <= rounding, 0, variances) + self.reg
 
     def _map(self, X):

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
+from skalign._rescale import signed
 from skalign._validation import FLOATS, atomic, check_sides, check_target
 from skalign.moments import Moments
 from skalign.unpaired._second_moments import Spectrum
@@ -27,12 +28,6 @@ def principal_axes(rows):
     else:
         spectrum = Spectrum.from_moments(Moments.from_arrays(rows))
     return spectrum.mean, spectrum.vectors[:, spectrum.variances(0) > 0]
-
-
-def signed(axes):
-    """Turn columns round so that the entry of largest size is positive."""
-    largest = np.abs(axes).argmax(axis=0)
-    return axes * np.sign(axes[largest, np.arange(axes.shape[1])])
 
 
 class SubspaceAligner(AlignerMixin, BaseEstimator):

@@ -12,9 +12,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
+from skalign._rescale import signed
 from skalign._validation import FLOATS, atomic, check_sides, check_target
 from skalign.moments import Moments
-from skalign.unpaired._subspace import signed
 
 _BATCH = 8192
 
@@ -210,8 +210,9 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
                 n_components=min(self.n_landmarks, len(X) + len(y)),
                 random_state=0,  # only the order of landmarks is left to it
             ).set_output(transform="default")
-            self._nystroem.fit(self._draw_landmarks(X, y))
-            self.landmarks_ = self._nystroem.components_
+            self.landmarks_ = self._draw_landmarks(X, y)
+            self._centre = self.landmarks_.mean(axis=0)  # products far from 0 cancel
+            self._nystroem.fit(self.landmarks_ - self._centre)
         elif len(X) + len(y) < X.shape[1]:
             rows = np.vstack([X, y]).astype(np.float64)
             _, _, Vt = svd(rows, full_matrices=False, check_finite=False)
@@ -248,7 +249,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
     def _features(self, rows, basis=None):
         rows = rows.astype(np.float64, copy=False)
         if self._nystroem is not None:
-            return self._nystroem.transform(rows)
+            return self._nystroem.transform(rows - self._centre)
         return rows if basis is None else rows @ basis
 
     def transform(self, X):

@@ -504,3 +504,29 @@ def test_real_objects_can_be_pasted_on_real_scenes(data_home):
     own = pictures.place_class == pictures.target
     for e, strength in enumerate([0.8, 0.9, 0.1]):
         assert_probability(own[pictures.sample_domain == e], strength)
+
+
+@pytest.mark.parametrize("target", [[-1, 0], [0, 2], ["a", "b"], [0.0, 1.0]])
+def test_scenes_of_no_place_are_refused(target):
+    objects = {
+        "rgb": np.zeros((4, 2, 2, 3), np.uint8), "mask": np.ones((4, 2, 2), np.uint8),
+        "label": ["a", "b"] * 2, "image_id": np.arange(4),
+    }  # fmt: skip
+    scenes = {"data": np.zeros((2, 3, 2, 2)), "target": target,
+              "target_names": ["sand", "sea"]}  # fmt: skip
+    with pytest.raises(ValueError, match="no indices into its 2 places"):
+        make_coco_places(objects, scenes)
+
+
+def test_an_empty_superclass_is_refused():
+    with pytest.raises(ValueError, match="A superclass is empty"):
+        make_coco_places("nowhere", {}, superclasses={"a": ["dog"], "b": []})
+
+
+def test_colours_that_are_no_numbers_are_refused():
+    objects = {
+        "rgb": np.zeros((2, 2, 2, 3), np.uint8), "mask": np.ones((2, 2, 2), np.uint8),
+        "label": ["a", "b"], "image_id": np.arange(2),
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="numbers from 0 to 255"):
+        make_colored_coco(objects, class_colors=[(np.nan, 0, 0), (0, 0, 0)])

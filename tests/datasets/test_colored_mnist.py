@@ -158,3 +158,14 @@ def test_mnist_itself_comes_as_published(data_home, variant, sizes, flips, side)
     row = len(digits.data) - 1
     image = mnist.images[digits.indices[row], ::step, ::step]
     assert_allclose(digits.data[row].sum(axis=0), image / 255, rtol=1e-6)
+
+
+def test_digits_may_be_strings():
+    images, target = make_digits(60)
+    made = make_colored_mnist(images, target.astype(str).astype(object), random_state=0)
+    assert_array_equal(made.digit, target[made.indices])
+
+
+def test_one_environment_has_no_rest_to_be_apart_from():
+    with pytest.raises(ValueError, match="two environments at least"):
+        make_colored_mnist(*make_digits(60), variant="irm", flip_probabilities=[0.1])

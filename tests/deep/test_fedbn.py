@@ -97,3 +97,9 @@ def test_a_mean_of_read_only_float64_arrays_is_taken():
     arrays[0].flags.writeable = False
     load_shared_arrays(net, arrays)
     assert net.stem[0].weight.dtype == torch.float32
+
+
+def test_a_layer_under_two_names_stays_under_both():
+    net = nn.Module()
+    net.first = net.second = nn.BatchNorm1d(3)
+    assert split_state(net)[0] == {}

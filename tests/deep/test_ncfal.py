@@ -512,3 +512,29 @@ def test_a_network_of_another_form_is_not_gone_on_with(rows):
         classifier.fit(rows.X, rows.y)
     with pytest.raises(ValueError, match="warm_start needs the network of the fit bef"):
         rows.fit(classifier.set_params(mask="pixel"))
+
+
+def test_given_and_found_environments_do_not_go_on_from_each_other(rows):
+    classifier = NCFALClassifier(
+        encoder="environment", normalize=True, max_epochs=1, warm_start=True
+    )
+    rows.fit(classifier)
+    with pytest.raises(ValueError, match="which were given, and now are not"):
+        classifier.fit(rows.X, rows.y)
+    found = NCFALClassifier(
+        encoder="environment", normalize=True, max_epochs=1, warm_start=True
+    ).fit(rows.X, rows.y)
+    with pytest.raises(ValueError, match="which were found, and now are not"):
+        rows.fit(found)
+
+
+@pytest.mark.parametrize("mask", ["pixel", "channel"])
+def test_attributes_are_not_what_the_network_is_made_of(rows, mask):
+    X = rows.X.reshape(-1, 6, 1, 1)
+    module = torch.nn.Flatten()
+    classifier = NCFALClassifier(mask=mask, module=module, max_epochs=1)
+    classifier.fit(X, rows.y, sample_domain=rows.sample_domain)
+    before = classifier.predict_proba(X)
+    classifier.vertices_ *= -1
+    classifier.mask_[:] = 0
+    assert_array_equal(classifier.predict_proba(X), before)

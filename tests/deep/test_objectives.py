@@ -46,9 +46,15 @@ def _risks(batch):
     return torch.stack([rows.mean() for rows in losses])
 
 
-def test_mean_risk_is_the_mean_of_all_rows(batch):
-    _, logits, y, _ = batch
-    assert_allclose(MeanRisk(CrossEntropy())(*batch), F.cross_entropy(logits, y))
+def test_mean_risk_is_the_mean_of_all_rows_of_environments_of_one_size(batch):
+    features, logits, y, _ = batch
+    found = MeanRisk(CrossEntropy())(features, logits, y, [8, 8])
+    assert_allclose(found, F.cross_entropy(logits, y))
+
+
+def test_mean_risk_is_that_of_no_penalty(batch):
+    risk = CrossEntropy()
+    assert_allclose(MeanRisk(risk)(*batch), VRExRisk(risk, 0.0)(*batch))
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 20.0])

@@ -185,3 +185,10 @@ def test_one_environment_has_no_pair(penalty):
 def test_a_scale_of_another_name_is_refused():
     with pytest.raises(ValueError, match="gammas='auto' must be 'scaled' or numbers"):
         mmd_penalty([torch.ones(3, 2), torch.zeros(3, 2)], "auto")
+
+
+def test_mmd_penalty_does_not_see_where_features_are():
+    near = [features.float() for features in _features()]
+    far = [features + 1024 for features in near]  # loses what float32 cannot hold
+    expected = mmd_penalty([features - 1024 for features in far])
+    assert_allclose(mmd_penalty(far), expected, rtol=1e-5)

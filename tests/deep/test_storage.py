@@ -1,3 +1,4 @@
+import pickle
 from unittest.mock import Mock
 from zipfile import ZipFile
 
@@ -18,6 +19,7 @@ from skalign import (  # noqa: E402
     DANNClassifier,
     ERMClassifier,
     GroupDROClassifier,
+    LinearAligner,
     NCFALClassifier,
     StitchingRegressor,
     VRExClassifier,
@@ -149,15 +151,89 @@ def test_the_file_holds_weights_and_the_rest_and_no_pickle(rows, path):
         assert b"\x80\x04\x95" not in archive.read("estimator.skops")
 
 
-def test_foreign_types_are_refused(rows, path):
-    save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
+_SUFFIXES = {"weights": "safetensors", "estimator": "skops"}
+
+
+def replace(path, **parts):
+    """Write other bytes in the place of parts of a stored file; None leaves one out."""
     with ZipFile(path) as archive:
-        weights = archive.read("weights.safetensors")
+        whole = {name: archive.read(name) for name in archive.namelist()}
+    whole |= {f"{name}.{_SUFFIXES[name]}": part for name, part in parts.items()}
     with ZipFile(path, "w") as archive:
-        archive.writestr("weights.safetensors", weights)
-        archive.writestr("estimator.skops", dumps(nn.ReLU()))
-    with pytest.raises(ValueError, match=r"types that are not of skalign: .*torch"):
+        for name, part in whole.items():
+            if part is not None:
+                archive.writestr(name, part)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"estimator": dumps(nn.ReLU())}, r"types that are not stored: .*torch"),
+        ({"estimator": dumps({"a": 1})}, "holds a dict"),
+        ({"estimator": b"xx"}, "no file of save_estimator, or damaged"),
+        ({"weights": b"xx"}, "no file of save_estimator, or damaged"),
+        ({"weights": None}, "no file of save_estimator, or damaged"),
+    ],
+)
+def test_damaged_files_are_refused(rows, path, parts, message):
+    save_estimator(rows.fit(ERMClassifier(max_epochs=1)), path)
+    replace(path, **parts)
+    with pytest.raises(ValueError, match=message):
         load_estimator(path)
+    path.write_bytes(b"hello")
+    with pytest.raises(ValueError, match="no file of save_estimator"):
+        load_estimator(path)
+
+
+class _Evil:
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was read",)
+
+
+def test_a_type_of_skalign_that_unpickles_is_refused(rows, path):
+    class ResidentNet:
+        def __getstate__(self):
+            evil = pickle.dumps(_Evil())
+            return {"device": "cpu", "__cuda_dependent_attributes__": evil}
+
+    ResidentNet.__module__ = "skalign.deep._net"
+    ResidentNet.__qualname__ = "ResidentNet"
+    classifier = rows.fit(ERMClassifier(max_epochs=1))
+    save_estimator(classifier, path)
+    classifier.more = ResidentNet()
+    del classifier.net_, classifier._params
+    replace(path, estimator=dumps(classifier))
+    with pytest.raises(ValueError, match=r"not stored: .*_net\.ResidentNet"):
+        load_estimator(path)
+
+
+def test_a_file_of_a_version_without_a_parameter_is_refused(rows, path):
+    classifier = rows.fit(ERMClassifier(max_epochs=1))
+    save_estimator(classifier, path)
+    del classifier.net_, classifier._params, classifier.lr
+    replace(path, estimator=dumps(classifier))
+    with pytest.raises(ValueError, match=r"another version of skalign: .* has no lr"):
+        load_estimator(path)
+
+
+class Sub(ERMClassifier):
+    pass
+
+
+@pytest.mark.parametrize("estimator", [LinearAligner(), Sub(max_epochs=1)])
+def test_other_estimators_are_not_stored(rows, path, estimator):
+    with pytest.raises(TypeError, match=r"estimators of skalign\.deep; got"):
+        save_estimator(estimator.fit(rows.X, rows.y), path)
+
+
+def test_parameters_are_those_of_the_fit(rows, path):
+    classifier = rows.fit(NCFALClassifier(loss="cross_entropy", max_epochs=1))
+    before = classifier.predict_proba(rows.X)
+    classifier.set_params(temperature=10.0, hidden_layer_sizes=(3,))
+    save_estimator(classifier, path)
+    loaded = load_estimator(path)
+    assert loaded.temperature == 1
+    assert_array_equal(loaded.predict_proba(rows.X), before)
 
 
 def test_the_generator_of_the_caller_is_left_alone(rows, path):

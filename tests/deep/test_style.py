@@ -321,3 +321,14 @@ def test_a_warm_start_goes_on_with_mixtures(rows):
     assert classifier.n_iter_ == 4
     net = classifier.net_
     assert net.criterion_.mixup is net.module_.encoder[0]
+
+
+def test_domains_of_different_sizes_are_refused(rows):
+    layer = nn.Sequential(nn.Unflatten(1, (6, 1)), MixStyle(1.0, n_domains=2))
+    module = nn.Sequential(*layer, nn.Flatten())
+    classifier = ERMClassifier(module=module, batch_size=None, max_epochs=1)
+    rows.fit(classifier)
+    two_of_one = np.flatnonzero(rows.sample_domain == 0)[:2]
+    X, y, domain = (np.delete(part, two_of_one, axis=0) for part in rows)
+    with pytest.raises(ValueError, match=r"A batch of 118 \+ 120 rows is not 2 domain"):
+        classifier.fit(X, y, sample_domain=domain)

@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -491,3 +492,49 @@ def test_a_trained_estimator_survives_pickle(rows):
     loaded = pickle.loads(pickle.dumps(classifier))
     assert_array_equal(loaded.predict_proba(rows.X), classifier.predict_proba(rows.X))
     assert _same(rows.fit(loaded), rows.fit(classifier))  # the optimizer as well
+
+
+class SetDecay(Callback):
+    """Sets another weight decay in each epoch, and notes what is in force."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if not len(net.history) % 2:
+            for group in net.optimizer_.param_groups:
+                group["weight_decay"] = float(len(net.history))
+
+    def on_epoch_end(self, net, **kwargs):
+        (group,) = net.optimizer_.param_groups
+        net.history.record("decay", group["weight_decay"])
+
+
+def test_a_callback_sets_the_weight_decay(rows):
+    classifier = rows.fit(
+        VRExClassifier(10.0, warmup=0.5, max_epochs=4, callbacks=[SetDecay()])
+    )
+    # Divided by the weight of the penalty once that is in force, as the risk is.
+    assert_allclose(classifier.net_.history[:, "decay"], [0, 2, 0.2, 0.4])
+
+
+def test_threads_take_turns(rows):
+    def module():
+        return nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5))
+
+    def fit(seed):
+        classifier = ERMClassifier(module=module, max_epochs=3, random_state=seed)
+        return classifier.fit(rows.X, rows.y)
+
+    before = torch.random.get_rng_state()
+    together = Parallel(4, backend="threading")(delayed(fit)(seed) for seed in range(8))
+    assert_array_equal(torch.random.get_rng_state(), before)
+    assert all(_same(fit(seed), classifier) for seed, classifier in enumerate(together))
+
+
+def test_training_under_inference_mode(rows):
+    with torch.inference_mode():
+        inside = rows.fit(ERMClassifier(max_epochs=1, random_state=0))
+    assert _same(inside, rows.fit(ERMClassifier(max_epochs=1, random_state=0)))
+
+
+def test_a_device_that_holds_no_data_is_refused(rows):
+    with pytest.raises(ValueError, match="device='meta' cannot be used here"):
+        rows.fit(ERMClassifier(device="meta"))

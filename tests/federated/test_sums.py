@@ -276,3 +276,16 @@ def test_noise_is_fresh_unless_seeded():
     assert (one["pairs.xx"] != other["pairs.xx"]).all()
     seeded = [client_sums(RigidAligner(), X, y, **noise, random_state=1)] * 2
     assert_array_equal(seeded[0]["pairs.xx"], seeded[1]["pairs.xx"])
+
+
+def test_sums_that_a_map_has_no_use_for_are_left_out():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2, 90, 4))
+    parts = np.split(np.arange(90), 3)
+    kinds = [RigidAligner(), RigidAligner(), LinearAligner()]
+    updates = [
+        client_sums(kind, X[rows], y[rows])
+        for kind, rows in zip(kinds, parts, strict=True)
+    ]
+    fitted = fit_from_sums(RigidAligner(), updates)
+    np.testing.assert_allclose(fitted.coef_, RigidAligner().fit(X, y).coef_)

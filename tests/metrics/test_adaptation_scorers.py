@@ -523,3 +523,36 @@ def test_more_distances_can_be_made_scorers():
     pipe = make_adapted().fit(X, y, X_target=X_target)
     scorer = make_distance_scorer(mmd, gamma=0.5)
     assert scorer(pipe, X, y, X_target=X_target) > -0.1
+
+
+def test_a_fit_that_is_not_told_of_domains_is_refused():
+    pytest.importorskip("skorch")
+    from skalign import DANNClassifier
+
+    rng = np.random.default_rng(0)
+    domain, y = np.repeat([0, -1], 30), np.tile([0, 1], 30)
+    X, labels = y[:, None] + rng.normal(size=(60, 2)), np.where(domain < 0, -1, y)
+    model = DANNClassifier(max_epochs=1, random_state=0)
+    model.fit(X, labels, sample_domain=domain)
+    pipeline = make_pipeline(StandardScaler(), DANNClassifier(max_epochs=1))
+    with pytest.warns(UserWarning, match="There is no sample_domain"):
+        pipeline.fit(X, y)
+    for estimator in (model, pipeline):
+        with pytest.raises(ValueError, match="not explicitly set as requested or not"):
+            CircularValidationScorer()(estimator, X, labels, sample_domain=domain)
+
+
+def test_searches_by_several_metrics_take_weights():
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.tile([0, 1], 20)
+    search = GridSearchCV(
+        LogisticRegression(), {"C": [1, 2]}, scoring={"s": SourceScorer()}, refit="s"
+    )
+    unrouted = config_context(enable_metadata_routing=False)
+    with unrouted, pytest.warns(UserWarning, match="does not support sample_weight"):
+        assert search.fit(X, y, sample_weight=np.ones(40)).best_score_ > 0
+
+
+def test_one_target_row_has_no_neighbour():
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    with pytest.raises(ValueError, match="one target row: it has no neighbour"):
+        SoftNeighborhoodScorer()(model, [[0.0], [1.0]], [0, 1], X_target=[[0.5]])

@@ -368,3 +368,19 @@ def test_prototypes_without_a_direction_or_a_partner_are_refused():
         prototype_distance(
             np.concatenate([X + 1, X]), list("aaabbb") * 2, np.repeat([1, 4], 6)
         )
+
+
+@pytest.mark.parametrize("offset", [0, 100])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_directions_of_rounding_do_not_count(offset, dtype):
+    rng = np.random.default_rng(0)
+    y = np.arange(1000) % 5
+    narrow = 3 * rng.normal(size=(5, 2))[y] + rng.normal(size=(1000, 2))
+    wide = (narrow @ rng.normal(size=(2, 16)) + offset).astype(dtype)
+    assert_allclose(nc1_variability(wide, y), nc1_variability(narrow, y), rtol=1e-2)
+
+
+def test_equal_means_far_from_the_origin_span_no_direction():
+    X, y = make_features(n_classes=3)
+    X[y == 2] = X[y == 1][::-1]  # the same rows in another order
+    assert_allclose(nc1_variability(X + 100, y), nc1_variability(X, y), rtol=1e-9)

@@ -357,3 +357,11 @@ def test_neighbors_are_the_same_at_any_scale(metric, scale):
     X, Y = np.random.default_rng(0).normal(size=(2, 40, 3))
     expected = mutual_knn(X, Y, metric=metric)
     assert mutual_knn(scale * X, scale * Y, metric=metric) == expected
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.7])
+def test_many_equal_rows_are_like_nothing(value):
+    X, Y = np.full((1000, 3), value), np.random.default_rng(0).normal(size=(1000, 4))
+    for similarity in (cka, rv_coefficient, cca_similarity, svcca):
+        assert similarity(X, Y) == 0
+    assert procrustes_distance(X, Y) == pytest.approx(1)

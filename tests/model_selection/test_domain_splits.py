@@ -186,3 +186,14 @@ def test_domains_that_do_not_suit_are_refused(splitter, sample_domain, message):
 def test_parameters_out_of_range_are_refused(parameter):
     with pytest.raises(ValueError, match=next(iter(parameter))):
         OracleDomainSplit(**{"test_domain": 2, **parameter})
+
+
+def test_the_share_is_not_cut_by_rounding():
+    splitter = TrainingDomainSplit(0.29)
+    ((_, test),) = splitter.split(np.zeros((100, 1)), sample_domain=np.zeros(100))
+    assert len(test) == 29
+
+
+def test_a_share_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="test_size='a' must be between 0 and 1"):
+        TrainingDomainSplit("a")

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 
 from skalign import (
     AnchoredAligner,
@@ -210,3 +211,18 @@ def test_lengths_that_differ_are_refused(pairs):
     X, y = pairs
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         AnchoredAligner(selector=SELECTOR).fit(X, y[1:])
+
+
+class FirstRows:
+    """A selector that is no estimator."""
+
+    def select(self, X, labels=None):
+        return np.arange(10)
+
+
+def test_any_object_with_select_picks_anchors():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    aligner = AnchoredAligner(LinearAligner(), FirstRows()).fit(X, X)
+    assert_array_equal(aligner.anchor_indices_, np.arange(10))
+    assert not get_tags(aligner).non_deterministic
+    assert RelativeRepresentation(FirstRows()).fit(X).transform(X).shape == (20, 10)

@@ -454,3 +454,19 @@ def test_the_strength_follows_the_size_of_the_rows(scale):
     aligner = LinearAligner().fit(scale * X, scale * y)
     assert_allclose(aligner.alpha_ / scale / scale, expected.alpha_)
     assert_allclose(aligner.coef_, expected.coef_)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("offset", [0, 50, 1e6])
+@pytest.mark.parametrize("n_samples", [12, 30])
+def test_least_squares_far_from_the_origin(n_samples, offset, weighted):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n_samples, 20)) + offset, rng.normal(size=(n_samples, 3))
+    X = np.c_[X, X.sum(axis=1)]  # of no new direction
+    new = rng.normal(size=(5, 20)) + offset
+    new = np.c_[new, new.sum(axis=1)]
+    weights = rng.integers(1, 4, size=n_samples) if weighted else None
+    model = LinearRegression().fit(X - offset, y, sample_weight=weights)
+    found = LinearAligner(0).fit(X, y, sample_weight=weights).transform(new)
+    expected = model.predict(new - offset)
+    assert_allclose(found, expected, atol=1e-10 + 1e-14 * offset)

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from scipy.stats import ortho_group
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import (
@@ -67,7 +68,9 @@ def test_spaces_of_different_widths_meet_in_the_anchors(X):
 )
 def test_similarities_are_those_of_scikit_learn(X, similarity, expected):
     relative = RelativeRepresentation(SELECTOR, similarity=similarity).fit(X)
-    assert_allclose(relative.transform(X), expected(X, relative.anchors_))
+    # A row is not quite at 0 from itself: distances come from products.
+    wanted = expected(X, relative.anchors_)
+    assert_allclose(relative.transform(X), wanted, atol=1e-7)
 
 
 @pytest.mark.parametrize("similarity", ["seuclidean", "mahalanobis"])
@@ -218,3 +221,17 @@ def test_cosines_of_short_rows_are_cosines(X):
     expected = RelativeRepresentation(selector).fit_transform(X)
     found = RelativeRepresentation(selector).fit_transform(np.ldexp(X, -100))
     assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("similarity", ["euclidean", "rbf"])
+def test_distances_do_not_depend_on_where_rows_are(X, similarity):
+    far = X + 2**20
+    near = far - 2**20  # without what is lost on the way there
+    relative = RelativeRepresentation(SELECTOR, similarity=similarity)
+    expected = relative.fit(near).transform(near)
+    assert_allclose(relative.fit(far).transform(far), expected, atol=1e-6)
+
+
+def test_sparse_targets_are_refused(X):
+    with pytest.raises(TypeError, match="y is sparse"):
+        RelativeRepresentation(SELECTOR).fit(X, csr_array(X))

@@ -134,3 +134,9 @@ def test_the_callers_arrays_stay_as_they_are():
     X, y, _ = _rotated()
     X.flags.writeable = y.flags.writeable = False
     RigidAligner(scaling=True).fit(X, y).transform(X)
+
+
+def test_one_column_is_not_mirrored():
+    x = np.arange(4.0)[:, None]
+    rigid = RigidAligner(scaling=True, allow_reflection=False).fit(x, -x)
+    assert rigid.scale_ == 0  # least squares, of what may not turn round

@@ -383,3 +383,9 @@ def test_a_map_learnt_from_a_few_pairs_is_a_start_if_it_stays_fitted():
     assert_allclose(clone(aligner).fit(X, y[order]).transform(X), y, atol=1e-10)
     with pytest.raises(ValueError, match=r"is learnt from pairs, .* not fitted"):
         clone(aligner.set_params(init=few)).fit(X, y[order])
+
+
+def test_equal_target_rows_are_refused_from_the_identity_too():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError, match="All rows of a side are equal"):
+        ICPAligner(init="identity").fit(X, np.full((20, 3), 0.1))

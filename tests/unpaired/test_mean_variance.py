@@ -51,3 +51,13 @@ def test_coef_is_the_diagonal_matrix_of_the_scale():
     aligner = MeanVarianceAligner().fit(X, y)
     expected = (X - aligner.x_mean_) @ aligner.coef_ + aligner.y_mean_
     assert_allclose(aligner.transform(X), expected)
+
+
+def test_a_small_spread_of_many_rows_is_no_constant():
+    rng = np.random.default_rng(0)
+    X = (100 + 3e-3 * rng.normal(size=(100_000, 1))).astype(np.float32)
+    y = (100 + 0.3 * rng.normal(size=(100_000, 1))).astype(np.float32)
+    assert_allclose(MeanVarianceAligner().fit(X, y).scale_, 100, rtol=0.02)
+    for dtype in (np.float32, np.float64):
+        constant = np.full_like(X, 0.1, dtype=dtype)
+        assert MeanVarianceAligner().fit(constant, y.astype(dtype)).scale_ == 1

@@ -138,3 +138,12 @@ def test_frames_are_returned_where_they_are_asked_for():
     with config_context(transform_output="pandas"):
         found = TransferComponentAligner(2, kernel="rbf").fit(X, y).transform(X)
     assert_array_equal(found.to_numpy(), expected)
+
+
+def test_kernels_do_not_see_where_rows_are():
+    rng = np.random.default_rng(0)
+    X, y = (rng.integers(-50, 50, size=(60, 3)) / 16 for _ in range(2))
+    aligner = TransferComponentAligner(2, kernel="rbf", gamma=0.2)
+    expected = aligner.fit(X, y).transform(X)
+    far = aligner.fit(X + 2**20, y + 2**20).transform(X + 2**20)
+    np.testing.assert_allclose(far, expected, atol=1e-7)

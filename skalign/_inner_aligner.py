@@ -9,8 +9,9 @@ from skalign._validation import FLOATS
 
 
 def _invertible(self):
-    # Before fit it is not known yet which aligner will do the work.
-    return not hasattr(self, "aligner_") or hasattr(self.aligner_, "inverse_transform")
+    # Before fit it may not be known yet which aligner will do the work.
+    aligner = getattr(self, "aligner_", getattr(self, "_unfitted", None))
+    return aligner is None or hasattr(aligner, "inverse_transform")
 
 
 class InnerAlignerMixin(AlignerMixin):
