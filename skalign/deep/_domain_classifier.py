@@ -121,10 +121,11 @@ class DomainClassifier(
             Classes, numbers or strings; -1 for target rows without a label.
         sample_domain : array-like of shape (n_samples,), default=None
             The environment of each row, numbers or strings; at least two, with every
-            class in each of them. A batch has equally many rows of each. Where a number
-            is negative, rows are those of a target domain, and may be without a label
-            if what is made small also takes features: :class:`DANNClassifier`,
-            :class:`DeepCORALClassifier` and :class:`MMDClassifier`.
+            class in each of them. A batch has equally many rows of each, or all rows
+            with ``batch_size=None``. Where a number is negative, rows are those of a
+            target domain, and may be without a label if what is made small also takes
+            features: :class:`DANNClassifier`, :class:`DeepCORALClassifier` and
+            :class:`MMDClassifier`.
 
         Returns
         -------

@@ -7,9 +7,9 @@ from skalign.deep._objectives import MeanRisk
 class ERMClassifier(DomainClassifier):
     """Empirical risk minimisation: a network trained on all environments alike.
 
-    What every other method is compared with: the mean loss of all rows, in batches with
-    equally many rows of each environment if these are given. Read more in the
-    :ref:`User Guide <out_of_distribution>`.
+    What every other method is compared with: the mean loss of all rows or, if
+    environments are given, the mean over them of the mean loss of their rows. Read more
+    in the :ref:`User Guide <out_of_distribution>`.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ from skalign.deep._net import choose_device, seeded
 from skalign.deep._objectives import (
     ETFRisk,
     IRMRisk,
-    PenalizedRisk,
+    MeanRisk,
     VRExRisk,
     n_warmup_steps,
 )
@@ -42,16 +42,6 @@ from skalign.metrics import class_prototypes
 # evidence of the classes below which, environments that were found are doubted.
 _LIKE_LABELS, _MOVING, _EVIDENCE = 0.3, 0.1, 3.0
 _FURTHER = {"class_weight", "cross_fit", "max_iter", "n_init", "tol"}
-
-
-class NoPenaltyRisk(PenalizedRisk):
-    """The mean of the risks of the environments alone."""
-
-    def __init__(self, risk, weight, n_warmup):
-        super().__init__(risk, 0.0)
-
-
-_PENALTIES = {"irm": IRMRisk, "vrex": VRExRisk, "none": NoPenaltyRisk}
 
 
 class NCFALClassifier(DomainClassifier):
@@ -261,7 +251,7 @@ class NCFALClassifier(DomainClassifier):
         "loss": [StrOptions({"dot", "cross_entropy"})],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "normalize": ["boolean", StrOptions({"batch", "auto"})],
-        "penalty": [StrOptions({*_PENALTIES, "auto"})],
+        "penalty": [StrOptions({"irm", "vrex", "none", "auto"})],
         "weight": [Interval(Real, 0, None, closed="left")],
         "warmup": [
             Interval(Integral, 0, None, closed="left"),
@@ -577,10 +567,13 @@ class NCFALClassifier(DomainClassifier):
         penalty = self.penalty
         if penalty == "auto":
             penalty = "irm" if self._given else "vrex"
-        settings = {"n_warmup": n_warmup_steps(self.warmup, n_steps)}
-        if penalty == "irm":
-            settings["from_sample"] = self.batch_size is not None
-        objective = _PENALTIES[penalty](self._risk, self.weight, **settings)
+        n_warmup = n_warmup_steps(self.warmup, n_steps)
+        objective = MeanRisk(self._risk)
+        if penalty == "vrex":
+            objective = VRExRisk(self._risk, self.weight, n_warmup)
+        elif penalty == "irm":
+            from_sample = self.batch_size is not None
+            objective = IRMRisk(self._risk, self.weight, n_warmup, from_sample)
         if self.f_norm:
             objective = ETFRisk(objective, self.f_norm, module.head.vertices)
         if self.mask_penalty:

@@ -198,7 +198,7 @@ def test_the_width_of_features_follows_the_classes(make_rows):
         ({"normalize": False}, True, "IRMRisk", VertexDistance),
         ({"normalize": True, "penalty": "vrex"}, True, "VRExRisk", DotRegression),
         ({"normalize": "batch"}, True, "IRMRisk", DotRegression),
-        ({"penalty": "none"}, True, "NoPenaltyRisk", DotRegression),
+        ({"penalty": "none"}, True, "MeanRisk", DotRegression),
         ({"head": "linear"}, True, "IRMRisk", VertexDistance),
         ({"loss": "cross_entropy"}, True, "IRMRisk", CrossEntropy),
         ({"f_norm": 0.1}, True, "ETFRisk", DotRegression),
