@@ -108,7 +108,10 @@ class NCFALClassifier(DomainClassifier):
 
     penalty : {"irm", "vrex", "none", "auto"}, default="auto"
         On the losses of the environments: the squared derivative by a factor of the
-        logits, their variance, or none; the simplex alone makes nothing invariant.
+        logits, their variance, or none; the simplex alone makes nothing invariant. The
+        derivative is that of the squared distance from the vertex where `loss` is
+        "dot": dot regression sees one logit, which for more than two classes says
+        little of a factor of all.
         "auto" is "irm" where environments are given and "vrex" where they are found.
 
     weight : float, default=100.0
@@ -572,8 +575,15 @@ class NCFALClassifier(DomainClassifier):
         if penalty == "vrex":
             objective = VRExRisk(self._risk, self.weight, n_warmup)
         elif penalty == "irm":
-            from_sample = self.batch_size is not None
-            objective = IRMRisk(self._risk, self.weight, n_warmup, from_sample)
+            # The derivative of dot regression sees one logit of K: level for K = 2.
+            one_logit = isinstance(self._risk, DotRegression)
+            objective = IRMRisk(
+                self._risk,
+                self.weight,
+                n_warmup,
+                from_sample=self.batch_size is not None,
+                penalized=VertexDistance() if one_logit else None,
+            )
         if self.f_norm:
             objective = ETFRisk(objective, self.f_norm, module.head.vertices)
         if self.mask_penalty:

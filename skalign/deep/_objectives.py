@@ -152,14 +152,22 @@ class PenalizedRisk(Objective):
 
 
 class IRMRisk(PenalizedRisk):
-    """With the IRMv1 penalty, `from_sample` as of :func:`irm_penalty`."""
+    """With the IRMv1 penalty, `from_sample` as of :func:`irm_penalty`.
 
-    def __init__(self, risk, weight, n_warmup=0, from_sample=False):
+    Parameters
+    ----------
+    penalized : object, default=None
+        Risk whose derivative the penalty takes, if not that of `risk`: one that tells
+        how good a factor of all logits is, where `risk` looks at one of them.
+    """
+
+    def __init__(self, risk, weight, n_warmup=0, from_sample=False, penalized=None):
         super().__init__(risk, weight, n_warmup)
         self.from_sample = from_sample
+        self.penalized = risk if penalized is None else penalized
 
     def penalty(self, features, logits, y, sizes, risks):
-        of_rows = self.risk.scale_gradients(logits, y).split(sizes)
+        of_rows = self.penalized.scale_gradients(logits, y).split(sizes)
         return irm_penalty(of_rows, from_sample=self.from_sample)
 
 

@@ -215,7 +215,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
             raise ValueError(
                 "similarity='precomputed' leaves no anchors to compare new rows with."
             )
-        if has_target := np.ndim(y) == 2 or issparse(y):
+        if has_target := issparse(y) or np.asarray(y).ndim == 2:
             X, y, _ = check_pairs(self, X, y)
         else:
             X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)

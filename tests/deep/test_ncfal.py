@@ -538,3 +538,27 @@ def test_attributes_are_not_what_the_network_is_made_of(rows, mask):
     classifier.vertices_ *= -1
     classifier.mask_[:] = 0
     assert_array_equal(classifier.predict_proba(X), before)
+
+
+def test_five_classes_lean_less_on_a_shortcut_than_without_a_penalty():
+    rng = np.random.default_rng(0)
+
+    def rows(agreement):
+        y = rng.integers(5, size=2000)
+        columns = []
+        for p, size in ((0.75, 1), (agreement, 3)):  # the cause, and the shortcut
+            other = (y + rng.integers(1, 5, size=len(y))) % 5
+            columns.append(size * np.eye(5)[np.where(rng.random(len(y)) < p, y, other)])
+        X = np.hstack(columns)
+        return X + 0.3 * rng.normal(size=X.shape), y
+
+    train, test = [rows(0.9), rows(0.8)], rows(0.1)
+    X, y = (np.concatenate(part) for part in zip(*train, strict=True))
+    settings = {"lr": 3e-3, "hidden_layer_sizes": (32,), "max_epochs": 15}
+    scores = [
+        NCFALClassifier(penalty=penalty, random_state=0, **settings)
+        .fit(X, y, sample_domain=np.repeat([0, 1], 2000))
+        .score(*test)
+        for penalty in ("none", "irm")
+    ]
+    assert scores[1] > scores[0] + 0.05

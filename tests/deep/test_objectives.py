@@ -14,12 +14,14 @@ from skalign.deep import (  # noqa: E402
     CORALRisk,
     CrossEntropy,
     DANNRisk,
+    DotRegression,
     ETFRisk,
     GroupDRORisk,
     IRMRisk,
     MeanRisk,
     MMDRisk,
     SimplexETFHead,
+    VertexDistance,
     VRExRisk,
     coral_penalty,
     etf_penalty,
@@ -173,3 +175,12 @@ def test_distance_from_the_simplex_is_divided_as_the_rest(batch, weight):
 def test_warmup_is_a_number_or_a_share_of_steps():
     assert n_warmup_steps(7, 1000) == 7
     assert n_warmup_steps(0.38, 1000) == 380
+
+
+def test_the_derivative_of_the_distance_is_that_of_dot_regression_for_two_classes():
+    generator = torch.Generator().manual_seed(0)
+    right = 2 * torch.rand(12, generator=generator) - 1
+    logits, y = torch.stack([right, -right], dim=1), torch.arange(12) % 2
+    plain = IRMRisk(DotRegression(), 5.0)
+    other = IRMRisk(DotRegression(), 5.0, penalized=VertexDistance())
+    assert_allclose(other(logits, logits, y, [5, 7]), plain(logits, logits, y, [5, 7]))
