@@ -37,9 +37,9 @@ from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 _BATCH_BYTES = 8 * 2**20
 _LINE_WIDTH = 79
 _ALIGNERS = {
-    "rigid": partial(RigidAligner),
+    "rigid": RigidAligner,
     "similarity": partial(RigidAligner, scaling=True),
-    "linear": partial(LinearAligner),
+    "linear": LinearAligner,
     "least-squares": partial(LinearAligner, alpha=0.0),
 }
 _SELECTORS = {
@@ -410,10 +410,10 @@ def _load(name):
                 keys = list(arrays)
                 if not key and len(keys) == 1:
                     key = keys[0]
-                if key in keys and not isinstance(arrays[key], np.ndarray):
-                    raise ValueError(f"{key} in it is no .npy")
                 if key in keys:
-                    return arrays[key]
+                    if not isinstance(array := arrays[key], np.ndarray):
+                        raise ValueError(f"{key} in it is no .npy")
+                    return array
     except (ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
         raise _InputError(f"{path} cannot be read as an array: {error}") from None
     if not keys:

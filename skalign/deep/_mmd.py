@@ -131,10 +131,7 @@ class MMDClassifier(DomainClassifier):
     def _objective(self, module, n_steps):
         if not isinstance(self.gammas, str):
             gammas = np.asarray(self.gammas, dtype=float)
-            if (
-                gammas.ndim != 1
-                or not len(gammas)
-                or not ((gammas > 0) & (gammas < np.inf)).all()
-            ):
+            positive = (gammas > 0) & (gammas < np.inf)
+            if gammas.ndim != 1 or not len(gammas) or not positive.all():
                 raise ValueError(f"gammas={self.gammas} must be numbers above 0.")
         return MMDRisk(self._risk, self.weight, gammas=self.gammas)
