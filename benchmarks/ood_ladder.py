@@ -3,10 +3,10 @@
     python benchmarks/ood_ladder.py    # results/ood_ladder.csv, half a minute
 
 Steps 1 and 2 are measured here. The others are read from the tables of ``ood.py``,
-``ood_pictures.py`` and ``partition_starts.py`` in ``results``: means over the seeds, at
-the largest width and number of steps that all methods of a row were run at, which
-`source` names. A difference of two methods below the larger of both standard deviations
-over seeds is "unclear", and is taken with two seeds at least.
+``ood_classes.py``, ``ood_pictures.py`` and ``partition_starts.py`` in ``results``:
+means over the seeds, at the largest width and number of steps that all methods of a row
+were run at, which `source` names. A difference of two methods below the larger of both
+standard deviations over seeds is "unclear", and is taken with two seeds at least.
 """
 
 import argparse
@@ -231,22 +231,65 @@ def comparisons(digits):
             yield missing(step, claimed)
             continue
         values = [runs.of(method, column) for method in (first, second)]
-        means, spreads = zip(*((v.mean(), v.std(ddof=1)) for v in values), strict=True)
-        difference = means[0] - means[1]
-        holds = sign * difference > 0 if abs(difference) > max(spreads) else "unclear"
-        if sign == 0:
-            holds = abs(difference) <= spreads[1]
         n_digits = 2 if column.startswith("f_") else 1
         yield {
             "step": step,
             "claimed": claimed,
-            "measured": " against ".join(
-                f"{mean:.{n_digits}f} +- {spread:.{n_digits}f}"
-                for mean, spread in zip(means, spreads, strict=True)
-            ),
-            "holds": holds,
+            **compared(*values, sign, n_digits),
             "source": runs.source,
         }
+
+
+def compared(first, second, sign, n_digits=1):
+    """Whether one is above (1), below (-1) or within a deviation (0) of another."""
+    means, spreads = zip(
+        *((v.mean(), v.std(ddof=1)) for v in (first, second)), strict=True
+    )
+    difference = means[0] - means[1]
+    holds = sign * difference > 0 if abs(difference) > max(spreads) else "unclear"
+    if sign == 0:
+        holds = abs(difference) <= spreads[1]
+    measured = " against ".join(
+        f"{mean:.{n_digits}f} +- {spread:.{n_digits}f}"
+        for mean, spread in zip(means, spreads, strict=True)
+    )
+    return {"measured": measured, "holds": holds}
+
+
+def more_classes(rows):
+    """Step 6 on digits of as many colours as classes."""
+    for n_classes, n_environments in (("5", "2"), ("10", "2"), ("10", "3")):
+        for claimed, first, second in (
+            ("NCFAL above ERM", "NCFAL", "ERM"),
+            ("NCFAL above IRM", "NCFAL", "IRM"),
+            ("NCFAL above VREx", "NCFAL", "VREx"),
+            ("simplex above a linear head", "NCFAL", "NCFAL, linear head"),
+            ("found: NCFAL above VREx", "NCFAL, inferred", "VREx, inferred"),
+            ("found: NCFAL above VREx of the same weight", "NCFAL, inferred",
+             "VREx, inferred, weight 100"),
+            ("found: simplex above a linear head", "NCFAL, inferred",
+             "NCFAL, inferred, linear head"),
+        ):  # fmt: skip
+            values = [
+                np.array(
+                    [
+                        row["test"]
+                        for row in rows
+                        if row["method"] == method
+                        and row["n_classes"] == n_classes
+                        and row["n_environments"] == n_environments
+                    ],
+                    dtype=float,
+                )
+                for method in (first, second)
+            ]
+            yield {
+                "step": "6",
+                "claimed": f"{n_classes} classes, {n_environments} environments: "
+                f"{claimed}",
+                **compared(*values, sign=1),
+                "source": f"ood_classes.csv, {min(map(len, values))} seeds",
+            }
 
 
 def main():
@@ -263,6 +306,7 @@ def main():
         *accuracies(digits, large, few),
         *partition(read(RESULTS / "partition_starts.csv")),
         *comparisons(digits),
+        *more_classes(read(RESULTS / "ood_classes.csv")),
     ]
     table.sort(key=lambda row: row["step"])
     for row in table:

@@ -30,6 +30,20 @@ def mean(column, data=None):
     )
 
 
+def among(case):
+    """Return the cell of test accuracies, of the rows that are in `case`."""
+    return lambda of: cell(row["test"] for row in of if row in case)
+
+
+def longest(rows):
+    """Return the rows of the runs with the most steps on their data."""
+    rows = list(rows)
+    most = {}
+    for row in rows:
+        most[row["data"]] = max(most.get(row["data"], 0), int(row["steps"]))
+    return [row for row in rows if int(row["steps"]) == most[row["data"]]]
+
+
 def table(rows, columns):
     """Markdown, a line for each method; `columns` are functions of its rows, by title.
 
@@ -64,6 +78,15 @@ def parts():
         of_width = [row for row in rows if row["width"] == width]
         found[f"digits, width {width}"] = table(of_width, columns)
 
+    rows = read(RESULTS / "ood_classes.csv")
+    columns = {}
+    for n_classes, n_environments in (("2", "2"), ("5", "2"), ("10", "2"), ("10", "3")):
+        case = [row for row in rows
+                if (row["n_classes"], row["n_environments"])
+                == (n_classes, n_environments)]  # fmt: skip
+        columns[f"{n_classes} classes, {n_environments} environments"] = among(case)
+    found["classes"] = table(rows, columns)
+
     rows = read(RESULTS / "ood_pictures.csv")
     columns = {"held out, last": mean("iid_last")}
     columns |= {rule: mean(f"test_{rule}") for rule in RULES if rule != "found"}
@@ -72,12 +95,12 @@ def parts():
         of_data = [row for row in rows if row["data"] == data]
         found[f"digits, {data}"] = table(of_data, columns)
 
-    rows = [row for row in rows if not row["data"].startswith("colored_mnist")]
+    rows = longest(row for row in rows if not row["data"].startswith("colored_mnist"))
     for rule in ("training", "leave_one_out", "oracle"):
         of_rule = [row for row in rows if row[f"test_{rule}"]]
         columns = {
             data: mean(f"test_{rule}", data)
-            for data in dict.fromkeys(row["data"] for row in of_rule)
+            for data in sorted({row["data"] for row in of_rule})
         }
         found[f"pictures, {rule}"] = table(of_rule, columns)
     return found

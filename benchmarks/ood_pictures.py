@@ -25,7 +25,7 @@ measured again, so a run that was cut off goes on.
 The last three take a network of three convolutions. A tenth of each environment is held
 out: of those trained on for selection by ``training``, of the test environment for
 ``oracle``; accuracies are of its other rows. Selection chooses the checkpoint, among
-those of each 40 steps (100 of the digits); ``last`` is the last step.
+those of each 100 steps (40 for Office-Caltech10); ``last`` is the last step.
 ``leave_one_out`` takes the one that is best on each environment trained on, the mean
 over them, for networks trained without that one; there must be three, which
 Office-Caltech10 has. `iid` is the accuracy on what was held out of the environments
@@ -86,8 +86,8 @@ DIGITS = ["colored_mnist", "colored_mnist_few"]
 OFFICE = ["amazon", "caltech10", "dslr", "webcam"]
 # Name: (steps, steps between checkpoints, seeds).
 DATASETS = {
-    "colored_coco": (320, 40, 3),
-    "coco_places": (320, 40, 3),
+    "colored_coco": (3000, 100, 3),
+    "coco_places": (3000, 100, 3),
     **{f"office_{domain}": (240, 40, 2) for domain in OFFICE},
     "colored_mnist": (5000, 100, 3),
     "colored_mnist_few": (5000, 100, 1),

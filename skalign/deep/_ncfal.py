@@ -116,8 +116,9 @@ class NCFALClassifier(DomainClassifier):
 
     weight : float, default=100.0
         Of the penalty. The sum is divided by it where it is above 1. Losses of a small
-        batch differ by chance too, and a large weight on that leaves nothing to learn:
-        for pictures of ten classes take 1; with ``batch_size=None`` and two, 1e4.
+        batch differ by chance too, and a large weight on that leaves less to be learnt:
+        for pictures of few objects take 1; with ``batch_size=None`` and two classes,
+        1e4.
 
     warmup : float or int, default=0.38
         Share of all steps, or number of steps, before a `weight` above 1 is in force,
