@@ -4,13 +4,15 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import fill
+from uuid import uuid4
 from zipfile import BadZipFile
 
 import numpy as np
@@ -434,15 +436,22 @@ def _matrix(name):
 
 @contextmanager
 def _writing(path):
-    """Give a path to write to, which takes the place of `path` once it is whole."""
-    unfinished = Path(f"{path}.part")
+    """Give a path to write to; what is there takes the place of `path` once whole."""
+    target = Path(path).resolve()  # links stay links
+    unfinished = target.with_name(f".{uuid4().hex}.part")
     try:
+        if target.exists() and not target.is_file():  # a device or a pipe
+            yield target
+            return
         yield unfinished
-        unfinished.replace(path)
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        unfinished.replace(target)
     except OSError as error:
         raise _InputError(f"{path} cannot be written: {error}") from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def count_or_share(text):

@@ -31,7 +31,7 @@ from skalign.deep._net import choose_device, seeded
 from skalign.deep._objectives import (
     ETFRisk,
     IRMRisk,
-    MeanRisk,
+    PenalizedRisk,
     VRExRisk,
     n_warmup_steps,
 )
@@ -572,7 +572,7 @@ class NCFALClassifier(DomainClassifier):
         if penalty == "auto":
             penalty = "irm" if self._given else "vrex"
         n_warmup = n_warmup_steps(self.warmup, n_steps)
-        objective = MeanRisk(self._risk)
+        objective = PenalizedRisk(self._risk, 0.0)
         if penalty == "vrex":
             objective = VRExRisk(self._risk, self.weight, n_warmup)
         elif penalty == "irm":

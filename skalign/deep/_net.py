@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import threading
 from contextlib import contextmanager
 
@@ -16,6 +17,15 @@ from skalign.deep._modules import OfEnvironments
 
 _MULTIPLE = 32
 _TURN = threading.RLock()
+
+
+def _new_turn():
+    global _TURN
+    _TURN = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread that has its turn is not in a child
+    os.register_at_fork(after_in_child=_new_turn)
 
 
 class EnvironmentBatches(Dataset):
@@ -116,6 +126,12 @@ class ResidentNet(NeuralNet):
         modules = self.module_.modules()
         self.told_ = [part for part in modules if isinstance(part, OfEnvironments)]
 
+    def on_train_end(self, net, X=None, y=None, **kwargs):
+        super().on_train_end(net, X=X, y=y, **kwargs)
+        for module in self.told_:
+            module.sizes = None
+        del self.told_
+
     def on_epoch_begin(self, net, **kwargs):
         if self.stopped:
             raise KeyboardInterrupt  # how skorch's callbacks end training
@@ -144,7 +160,14 @@ class ResidentNet(NeuralNet):
         self.notify(
             "on_grad_computed", named_parameters=parameters, batch=batch, training=True
         )
+        # Weight decay is part of the sum that an objective divides.
+        groups = self.optimizer_.param_groups
+        decays = [group["weight_decay"] for group in groups]
+        for group in groups:
+            group["weight_decay"] /= self.criterion_.divisor
         self.optimizer_.step()
+        for group, decay in zip(groups, decays, strict=True):
+            group["weight_decay"] = decay
         return step
 
     def train_step_single(self, batch, **fit_params):
@@ -156,12 +179,6 @@ class ResidentNet(NeuralNet):
         y_pred = self.module_(X)
         loss = self.get_loss(y_pred, y, X=X, training=True)
         loss.backward()
-        # Weight decay is part of the sum that an objective divides.
-        for group in self.optimizer_.param_groups:
-            if group["weight_decay"] != group.get("divided_weight_decay"):
-                group["full_weight_decay"] = group["weight_decay"]  # or a callback's
-            divided = group["full_weight_decay"] / self.criterion_.divisor
-            group["weight_decay"] = group["divided_weight_decay"] = divided
         return {"loss": loss, "y_pred": y_pred}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -287,9 +304,10 @@ def seeded(seed):
 
     Threads take turns: what torch draws from is one for all of them.
     """
-    dtype, devices = torch.get_default_dtype(), range(torch.cuda.device_count())
+    devices = range(torch.cuda.device_count())
     training = torch.inference_mode(False), torch.enable_grad()
     with _TURN, torch.random.fork_rng(devices), training[0], training[1]:
+        dtype = torch.get_default_dtype()
         torch.manual_seed(seed)
         torch.set_default_dtype(torch.float32)
         try:

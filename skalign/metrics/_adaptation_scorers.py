@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import entr, softmax
 from sklearn import get_config
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -85,7 +86,7 @@ def consumed(estimator, method, **metadata):
         If the method, or that of a step, takes some of it and it was not said by
         `set_fit_request` and so on whether it is to be given it.
     RuntimeError
-        If a step requests some, and routing is off.
+        The same, or if a step requests some, and routing is off.
     """
     routing = get_routing_for_object(estimator)
     names = routing.consumes(method, metadata)
@@ -99,7 +100,17 @@ def consumed(estimator, method, **metadata):
         same = MethodMapping().add(caller=method, callee=method)
         routing = MetadataRouter(owner=estimator)
         routing.add(estimator=estimator, method_mapping=same)
-    routing.route_params(caller=method, params=metadata)  # raises where it is not said
+    try:
+        routing.route_params(caller=method, params=metadata)
+    except UnsetMetadataPassedError as error:
+        if enabled:
+            raise
+        raise RuntimeError(
+            f"{type(estimator).__name__}.{method} was not told whether it is given "
+            f"{', '.join(metadata)}: switch on "
+            "sklearn.set_config(enable_metadata_routing=True), and request it by "
+            f"set_{method}_request."
+        ) from error
     return {name: metadata[name] for name in names}
 
 

@@ -18,6 +18,7 @@ from skalign._rescale import near_one
 from skalign._validation import check_classes, check_domain
 from skalign.metrics._procrustes import to_length_one
 
+_EQUAL_MEANS = "All class means are equal: the classes span no simplex."
 _ROWS = {
     "X": ["array-like"],
     "y": ["array-like"],
@@ -194,8 +195,11 @@ def nc1_variability(X, y, *, sample_domain=None):
         means, residual, largest = _between_and_within(X, codes, n_classes)
         _, scale, axes = svd(means, full_matrices=False)
         # A direction in which means differ by the rounding of the rows is none.
-        rank = np.sum(scale > largest * _eps_of(rows) * np.sqrt(means.size))
-        kept = slice(min(rank, n_classes - 1))  # centring takes one away
+        rounding = _eps_of(rows) * np.sqrt(n_classes) * (np.abs(axes) @ largest)
+        kept = scale > rounding
+        kept[n_classes - 1 :] = False  # centring takes one away
+        if not kept.any():
+            raise ValueError(_EQUAL_MEANS)
         # Variance over that of the means, direction by direction: a pseudo-inverse
         # of the d x d matrix between classes is never formed.
         spread = np.sum((residual @ axes[kept].T) ** 2, axis=0)
@@ -644,7 +648,7 @@ def _unit_means(X, codes, n_classes):
     """Return class means, centred and of Frobenius norm one, a class a row."""
     means = to_length_one(_means(X, codes, n_classes))
     if not means.any():
-        raise ValueError("All class means are equal: the classes span no simplex.")
+        raise ValueError(_EQUAL_MEANS)
     return means
 
 
@@ -652,7 +656,7 @@ def _between_and_within(X, codes, n_classes):
     """Return centred class means, and rows about them, by the root of class sizes.
 
     In one unit, of which the squares cannot overflow; the sums of squares are
-    n_classes times the two covariances. And the largest value of `X` in that unit.
+    n_classes times the two covariances. And the largest value of each column of `X`.
     """
     counts = np.bincount(codes)
     if counts.max() == 1:
@@ -662,7 +666,7 @@ def _between_and_within(X, codes, n_classes):
     centred = means - means.mean(axis=0)
     size = np.abs(centred).max()
     residual = (X - means[codes]) / size / np.sqrt(counts[codes])[:, np.newaxis]
-    return centred / size, residual, np.abs(X).max() / size
+    return centred / size, residual, np.abs(X).max(axis=0) / size
 
 
 def _eps_of(X):

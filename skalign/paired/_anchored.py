@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skalign._inner_aligner import InnerAlignerMixin
+from skalign._aligner import InnerAlignerMixin
 from skalign._validation import FLOATS, atomic, check_pairs
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import draws

@@ -64,8 +64,11 @@ class _Spectrum:
     @classmethod
     def from_rows(cls, X, y, sample_weight, fit_intercept):
         X, y = X.astype(np.float64), y.astype(np.float64)
-        # Rows far from 0 are rounded by more than what is left of them says.
-        rounding = np.finfo(np.float64).eps * np.abs(X).max() * np.sqrt(X.size)
+        eps, counted = np.finfo(np.float64).eps, slice(None)
+        if sample_weight is not None:
+            counted = sample_weight > 0
+        # Columns far from 0 are rounded by more than what is left of them says.
+        rounding = eps * np.abs(X[counted]).max(axis=0, initial=0)
         weight = float(len(X) if sample_weight is None else sample_weight.sum())
         x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(y.shape[1])
         if fit_intercept:
@@ -78,9 +81,10 @@ class _Spectrum:
             root = np.sqrt(sample_weight)[:, None]
             X *= root
             y *= root
-            rounding *= root.max()
         U, s, Vt = svd(X, full_matrices=False, overwrite_a=True, check_finite=False)
-        kept = s > max(max(X.shape) * np.finfo(np.float64).eps * s[0], rounding)
+        # The most that such rounding makes of a direction.
+        rounding = np.sqrt(weight) * (np.abs(Vt) @ rounding)
+        kept = s > np.maximum(max(X.shape) * eps * s[0], rounding)
         U, s, Vt = U[:, kept], s[kept], Vt[kept]
         return cls(
             s**2,

@@ -1,5 +1,7 @@
 """Rotation and translation between paired spaces."""
 
+import warnings
+
 import numpy as np
 from scipy.linalg import svd
 from sklearn.base import BaseEstimator, _fit_context
@@ -164,8 +166,15 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                 squares = moments.x2.sum()
             else:
                 squares = np.vdot(rotation, moments.xx @ rotation)
-            # Below 0 one column would be mirrored.
-            scale = max(inner_product, 0.0) / squares if squares > 0 else 1.0
+            scale = inner_product / squares if squares > 0 else 1.0
+            if scale < 0:
+                warnings.warn(
+                    "One column runs against the other, and allow_reflection=False: "
+                    "the best scale is 0, and all rows go to one.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+                scale = 0.0
         self.moments_, self.scale_ = moments, scale
         self.rotation_ = rotation.astype(dtype)
         self.coef_ = (scale * rotation).astype(dtype)

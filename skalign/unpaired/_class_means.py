@@ -4,7 +4,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._inner_aligner import InnerAlignerMixin
+from skalign._aligner import InnerAlignerMixin
 from skalign._validation import atomic, check_sides
 from skalign.paired import LinearAligner
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes

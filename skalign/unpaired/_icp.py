@@ -19,8 +19,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skalign._aligner import transform_target
-from skalign._inner_aligner import InnerAlignerMixin
+from skalign._aligner import InnerAlignerMixin, transform_target
 from skalign._progress import Progress
 from skalign._validation import atomic, check_sides
 from skalign.unpaired._class_means import ClassMeanAligner

@@ -198,7 +198,7 @@ def test_the_width_of_features_follows_the_classes(make_rows):
         ({"normalize": False}, True, "IRMRisk", VertexDistance),
         ({"normalize": True, "penalty": "vrex"}, True, "VRExRisk", DotRegression),
         ({"normalize": "batch"}, True, "IRMRisk", DotRegression),
-        ({"penalty": "none"}, True, "MeanRisk", DotRegression),
+        ({"penalty": "none"}, True, "PenalizedRisk", DotRegression),
         ({"head": "linear"}, True, "IRMRisk", VertexDistance),
         ({"loss": "cross_entropy"}, True, "IRMRisk", CrossEntropy),
         ({"f_norm": 0.1}, True, "ETFRisk", DotRegression),
@@ -562,3 +562,15 @@ def test_five_classes_lean_less_on_a_shortcut_than_without_a_penalty():
         for penalty in ("none", "irm")
     ]
     assert scores[1] > scores[0] + 0.05
+
+
+def test_a_penalty_can_come_after_a_fit_without(rows):
+    classifier = NCFALClassifier(penalty="none", max_epochs=1, warm_start=True)
+    rows.fit(classifier)
+    assert len(rows.fit(classifier.set_params(penalty="irm")).net_.history) == 2
+
+
+def test_parts_are_told_of_batches_in_training_only(rows):
+    classifier = rows.fit(NCFALClassifier(encoder="environment", max_epochs=1))
+    assert classifier.net_.module_.encoder.body.sizes is None
+    assert not hasattr(classifier.net_, "told_")

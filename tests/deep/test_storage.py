@@ -1,3 +1,4 @@
+import io
 import pickle
 from unittest.mock import Mock
 from zipfile import ZipFile
@@ -296,3 +297,23 @@ def test_loading_leaves_the_generator_of_numpy_alone(rows, path):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     assert load_estimator(path).random_state is None
     assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_a_type_that_is_no_estimator_of_its_own_is_refused(rows, path):
+    classifier = rows.fit(ERMClassifier(max_epochs=1))
+    save_estimator(classifier, path)
+    with ZipFile(path) as archive:
+        stored = archive.read("estimator.skops")
+    with ZipFile(io.BytesIO(stored)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    schema = parts["schema.json"].decode()
+    for kind in ("DomainClassifier", "TrainedMixin"):
+        module = {"DomainClassifier": "_domain_classifier"}.get(kind, "_trained")
+        changed = schema.replace("ERMClassifier", kind).replace("_erm", module)
+        file = io.BytesIO()
+        with ZipFile(file, "w") as archive:
+            for name, part in (parts | {"schema.json": changed}).items():
+                archive.writestr(name, part)
+        replace(path, estimator=file.getvalue())
+        with pytest.raises(ValueError, match="types that are not stored"):
+            load_estimator(path)

@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -494,25 +496,31 @@ def test_a_trained_estimator_survives_pickle(rows):
     assert _same(rows.fit(loaded), rows.fit(classifier))  # the optimizer as well
 
 
-class SetDecay(Callback):
-    """Sets another weight decay in each epoch, and notes what is in force."""
+class DoubleDecay(Callback):
+    """Doubles the weight decay after each epoch, and notes what is in force."""
 
-    def on_epoch_begin(self, net, **kwargs):
-        if not len(net.history) % 2:
-            for group in net.optimizer_.param_groups:
-                group["weight_decay"] = float(len(net.history))
+    def on_train_begin(self, net, **kwargs):
+        self.in_force = []
+        net.optimizer_.register_step_pre_hook(
+            lambda optimizer, *_: self.in_force.append(
+                optimizer.param_groups[0]["weight_decay"]
+            )
+        )
 
     def on_epoch_end(self, net, **kwargs):
-        (group,) = net.optimizer_.param_groups
-        net.history.record("decay", group["weight_decay"])
+        for group in net.optimizer_.param_groups:
+            group["weight_decay"] *= 2
 
 
 def test_a_callback_sets_the_weight_decay(rows):
-    classifier = rows.fit(
-        VRExClassifier(10.0, warmup=0.5, max_epochs=4, callbacks=[SetDecay()])
-    )
+    callback = DoubleDecay()
+    classifier = VRExClassifier(
+        10.0, warmup=0.5, weight_decay=1.0, max_epochs=4, steps_per_epoch=1,
+        callbacks=[callback],
+    )  # fmt: skip
+    rows.fit(classifier)
     # Divided by the weight of the penalty once that is in force, as the risk is.
-    assert_allclose(classifier.net_.history[:, "decay"], [0, 2, 0.2, 0.4])
+    assert_allclose(callback.in_force, [1, 2, 0.4, 0.8])
 
 
 def test_threads_take_turns(rows):
@@ -524,7 +532,13 @@ def test_threads_take_turns(rows):
         return classifier.fit(rows.X, rows.y)
 
     before = torch.random.get_rng_state()
-    together = Parallel(4, backend="threading")(delayed(fit)(seed) for seed in range(8))
+    torch.set_default_dtype(torch.float64)
+    try:
+        tasks = [delayed(fit)(seed) for seed in range(8)]
+        together = Parallel(4, backend="threading")(tasks)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
     assert_array_equal(torch.random.get_rng_state(), before)
     assert all(_same(fit(seed), classifier) for seed, classifier in enumerate(together))
 
@@ -538,3 +552,28 @@ def test_training_under_inference_mode(rows):
 def test_a_device_that_holds_no_data_is_refused(rows):
     with pytest.raises(ValueError, match="device='meta' cannot be used here"):
         rows.fit(ERMClassifier(device="meta"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_child_does_not_wait_for_a_thread_it_has_not(rows):
+    program = """if True:
+        import os, threading, torch
+        from skalign.deep._net import seeded
+        torch.set_num_threads(1)
+        inside, go_on = threading.Event(), threading.Event()
+        def train():
+            with seeded(0):
+                inside.set()
+                go_on.wait()
+        thread = threading.Thread(target=train)
+        thread.start()
+        inside.wait()
+        child = os.fork()
+        if not child:
+            with seeded(0):
+                os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        go_on.set()
+        thread.join()
+    """
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -537,6 +537,9 @@ def test_a_fit_that_is_not_told_of_domains_is_refused():
     pipeline = make_pipeline(StandardScaler(), DANNClassifier(max_epochs=1))
     with pytest.warns(UserWarning, match="There is no sample_domain"):
         pipeline.fit(X, y)
+    unrouted = config_context(enable_metadata_routing=False)
+    with unrouted, pytest.raises(RuntimeError, match="was not told whether"):
+        CircularValidationScorer()(model, X, labels, sample_domain=domain)
     for estimator in (model, pipeline):
         with pytest.raises(ValueError, match="not explicitly set as requested or not"):
             CircularValidationScorer()(estimator, X, labels, sample_domain=domain)

@@ -384,3 +384,10 @@ def test_equal_means_far_from_the_origin_span_no_direction():
     X, y = make_features(n_classes=3)
     X[y == 2] = X[y == 1][::-1]  # the same rows in another order
     assert_allclose(nc1_variability(X + 100, y), nc1_variability(X, y), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(1e17, np.float64), (1e7, np.float32)])
+def test_a_constant_column_hides_no_other(value, dtype):
+    X, y = make_features()
+    wide = np.c_[X, np.full(len(X), value)].astype(dtype)
+    assert_allclose(nc1_variability(wide, y), nc1_variability(X, y), rtol=1e-4)

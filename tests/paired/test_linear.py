@@ -470,3 +470,12 @@ def test_least_squares_far_from_the_origin(n_samples, offset, weighted):
     found = LinearAligner(0).fit(X, y, sample_weight=weights).transform(new)
     expected = model.predict(new - offset)
     assert_allclose(found, expected, atol=1e-10 + 1e-14 * offset)
+
+
+@pytest.mark.parametrize("spread", [0, 1e12])
+def test_a_column_far_from_the_origin_hides_no_other(spread):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = X @ rng.normal(size=(3, 2))
+    X = np.c_[X, 1.7e18 + spread * rng.uniform(size=200)]  # nanoseconds of a day
+    assert LinearAligner(0).fit(X, y).score(X, y) > 0.999999
