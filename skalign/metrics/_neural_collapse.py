@@ -196,7 +196,8 @@ def nc1_variability(X, y, *, sample_domain=None):
         _, scale, axes = svd(means, full_matrices=False)
         # A direction in which means differ by the rounding of the rows is none.
         rounding = _eps_of(rows) * np.sqrt(n_classes) * (np.abs(axes) @ largest)
-        kept = scale > rounding
+        of_svd = scale[0] * max(means.shape) * np.finfo(float).eps
+        kept = scale > np.maximum(rounding, of_svd)
         kept[n_classes - 1 :] = False  # centring takes one away
         if not kept.any():
             raise ValueError(_EQUAL_MEANS)

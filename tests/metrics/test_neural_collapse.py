@@ -391,3 +391,10 @@ def test_a_constant_column_hides_no_other(value, dtype):
     X, y = make_features()
     wide = np.c_[X, np.full(len(X), value)].astype(dtype)
     assert_allclose(nc1_variability(wide, y), nc1_variability(X, y), rtol=1e-4)
+
+
+def test_a_column_twice_is_one_direction_beside_a_large_one():
+    X, y = make_features(n_classes=5, width=2)
+    twice = np.c_[1e8 * X[:, 0], X[:, 1], X[:, 1]]
+    once = np.c_[1e8 * X[:, 0], np.sqrt(2) * X[:, 1]]
+    assert_allclose(nc1_variability(twice, y), nc1_variability(once, y), rtol=1e-6)
