@@ -259,6 +259,10 @@ def compared(first, second, sign, n_digits=1):
 def more_classes(rows):
     """Step 6 on digits of as many colours as classes."""
     for n_classes, n_environments in (("5", "2"), ("10", "2"), ("10", "3")):
+        of = {}
+        for row in rows:
+            if (row["n_classes"], row["n_environments"]) == (n_classes, n_environments):
+                of.setdefault(row["method"], []).append(float(row["test"]))
         for claimed, first, second in (
             ("NCFAL above ERM", "NCFAL", "ERM"),
             ("NCFAL above IRM", "NCFAL", "IRM"),
@@ -270,19 +274,7 @@ def more_classes(rows):
             ("found: simplex above a linear head", "NCFAL, inferred",
              "NCFAL, inferred, linear head"),
         ):  # fmt: skip
-            values = [
-                np.array(
-                    [
-                        row["test"]
-                        for row in rows
-                        if row["method"] == method
-                        and row["n_classes"] == n_classes
-                        and row["n_environments"] == n_environments
-                    ],
-                    dtype=float,
-                )
-                for method in (first, second)
-            ]
+            values = [np.array(of[method]) for method in (first, second)]
             yield {
                 "step": "6",
                 "claimed": f"{n_classes} classes, {n_environments} environments: "

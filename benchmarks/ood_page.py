@@ -30,20 +30,6 @@ def mean(column, data=None):
     )
 
 
-def among(case):
-    """Return the cell of test accuracies, of the rows that are in `case`."""
-    return lambda of: cell(row["test"] for row in of if row in case)
-
-
-def longest(rows):
-    """Return the rows of the runs with the most steps on their data."""
-    rows = list(rows)
-    most = {}
-    for row in rows:
-        most[row["data"]] = max(most.get(row["data"], 0), int(row["steps"]))
-    return [row for row in rows if int(row["steps"]) == most[row["data"]]]
-
-
 def table(rows, columns):
     """Markdown, a line for each method; `columns` are functions of its rows, by title.
 
@@ -79,12 +65,10 @@ def parts():
         found[f"digits, width {width}"] = table(of_width, columns)
 
     rows = read(RESULTS / "ood_classes.csv")
-    columns = {}
-    for n_classes, n_environments in (("2", "2"), ("5", "2"), ("10", "2"), ("10", "3")):
-        case = [row for row in rows
-                if (row["n_classes"], row["n_environments"])
-                == (n_classes, n_environments)]  # fmt: skip
-        columns[f"{n_classes} classes, {n_environments} environments"] = among(case)
+    for row in rows:
+        row["data"] = "{n_classes} classes, {n_environments} environments".format(**row)
+    columns = {data: mean("test", data) for data in dict.fromkeys(
+        row["data"] for row in rows)}  # fmt: skip
     found["classes"] = table(rows, columns)
 
     rows = read(RESULTS / "ood_pictures.csv")
@@ -95,7 +79,7 @@ def parts():
         of_data = [row for row in rows if row["data"] == data]
         found[f"digits, {data}"] = table(of_data, columns)
 
-    rows = longest(row for row in rows if not row["data"].startswith("colored_mnist"))
+    rows = [row for row in rows if not row["data"].startswith("colored_mnist")]
     for rule in ("training", "leave_one_out", "oracle"):
         of_rule = [row for row in rows if row[f"test_{rule}"]]
         columns = {

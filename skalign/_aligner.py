@@ -70,6 +70,11 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         return check_target(y, self.n_targets_)
 
+    def _check_source(self, X):
+        """Validate rows of the source space, as wide as in `fit`."""
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=FLOATS, reset=False)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -101,9 +106,7 @@ class AffineMixin(AlignerMixin):
         ValueError
             If the width changed since `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
-        return self._map(X)
+        return self._map(self._check_source(X))
 
     def inverse_transform(self, y):
         """Carry target rows back into the source space.
@@ -173,10 +176,8 @@ class InnerAlignerMixin(AlignerMixin):
         ValueError
             If the width changed since `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
         # An array: what a data frame is made of, if one is asked for, with its index.
-        return np.asarray(self.aligner_.transform(X))
+        return np.asarray(self.aligner_.transform(self._check_source(X)))
 
     def transform_target(self, y):
         """Carry target rows to where mapped source rows are compared with them.
@@ -242,8 +243,7 @@ class PairedMixin(RegressorMixin):
             The rows in the target space; one-dimensional if `fit` was given a
             one-dimensional `y`.
         """
-        check_is_fitted(self)
-        mapped = self._map(validate_data(self, X, dtype=FLOATS, reset=False))
+        mapped = self._map(self._check_source(X))
         return mapped.ravel() if self._y_ndim == 1 else mapped
 
     def __sklearn_tags__(self):

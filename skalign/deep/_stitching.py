@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from skalign._aligner import AlignerMixin, PairedMixin
@@ -218,8 +217,7 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
             If the width changed since `fit`, or a value is not finite, or is 1e19
             deviations from those of the fit.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        X = self._check_source(X)
         return self._map(X)
 
     def _map(self, X):

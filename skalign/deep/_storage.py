@@ -1,5 +1,6 @@
 """Estimators in a file, without pickle."""
 
+from contextlib import contextmanager
 from inspect import isabstract
 from zipfile import ZIP_STORED, ZipFile
 
@@ -102,26 +103,15 @@ def load_estimator(path, *, module=None, device="auto"):
         version with other parameters, or `module` does not fit the weights, or is
         missing or uncalled for.
     """
-    try:
-        with ZipFile(path) as archive:
-            weights = load_tensors(archive.read(_WEIGHTS))
-            stored = archive.read(_REST)
+    with _reading(path), ZipFile(path) as archive:
+        weights = load_tensors(archive.read(_WEIGHTS))
+        stored = archive.read(_REST)
         found = get_untrusted_types(data=stored)
-    except OSError:
-        raise
-    except Exception as error:  # of whichever of the three reads it
-        raise ValueError(
-            f"{path} is no file of save_estimator, or damaged: {error}"
-        ) from error
     # By name, and no other of skalign's: skorch's nets unpickle what they hold.
     if foreign := sorted(set(found) - _stored_types()):
         raise ValueError(f"{path} holds types that are not stored: {foreign}.")
-    try:
+    with _reading(path):
         estimator = loads(stored, trusted=found)
-    except Exception as error:
-        raise ValueError(
-            f"{path} is no file of save_estimator, or damaged: {error}"
-        ) from error
     if _name(type(estimator)) not in _stored_types():
         raise ValueError(f"{path} holds a {type(estimator).__name__}.")
     if missing := sorted(set(estimator._get_param_names()) - set(vars(estimator))):
@@ -140,6 +130,19 @@ def load_estimator(path, *, module=None, device="auto"):
         estimator.module = module
     estimator._restore_net(weights)
     return estimator
+
+
+@contextmanager
+def _reading(path):
+    """Say that a file is damaged, whatever those who read it find."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{path} is no file of save_estimator, or damaged: {error}"
+        ) from error
 
 
 def _name(kind):

@@ -13,10 +13,9 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import InnerAlignerMixin
-from skalign._validation import FLOATS, atomic, check_pairs
+from skalign._validation import atomic, check_pairs
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import draws
 from skalign.paired._linear import LinearAligner
@@ -216,10 +215,6 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         mapping = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(aligner=self._unfitted, method_mapping=mapping)
-
-    def _check_source(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=FLOATS, reset=False)
 
     @property
     def _unfitted(self):

@@ -10,12 +10,11 @@ from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
-    validate_data,
 )
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import power_of
-from skalign._validation import FLOATS, atomic, check_pairs, check_target
+from skalign._validation import atomic, check_pairs, check_target
 from skalign.metrics._retrieval import retrieval_ranks
 from skalign.paired._consensus import ridge_strength
 
@@ -93,8 +92,7 @@ class CommonSpaceMixin(AlignerMixin):
         ValueError
             If the width changed since `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        return self._map(validate_data(self, X, dtype=FLOATS, reset=False))
+        return self._map(self._check_source(X))
 
     def transform_target(self, y):
         """Carry target rows to the common space.

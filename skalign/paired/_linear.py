@@ -9,10 +9,9 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AffineMixin, PairedMixin
-from skalign._validation import FLOATS, atomic, check_pairs
+from skalign._validation import atomic, check_pairs
 from skalign.moments import Moments
 from skalign.paired._streaming import StreamingMixin
 
@@ -426,8 +425,7 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             where nothing is known: no degrees of freedom left for the noise, or, with
             ``alpha_ == 0``, a direction in which the training rows do not vary.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        X = self._check_source(X)
         centred = X - self.x_mean_.astype(np.float64)
         along = centred @ self._axes
         squares = np.einsum("ij,ij->i", centred, centred)

@@ -250,8 +250,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         ValueError
             If the width changed since `fit`, or a value or a similarity is not finite.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        X = self._check_source(X)
         return _similarities(X, self.anchors_, self.similarity, self._spread)
 
     def transform_target(self, y):

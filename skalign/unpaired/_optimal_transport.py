@@ -9,11 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import near_one
-from skalign._validation import FLOATS, atomic, check_sides, find_missing
+from skalign._validation import atomic, check_sides, find_missing
 
 _CLASS_STEPS = 100
 _CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many rows
@@ -377,8 +376,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         ValueError
             If the width changed since `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        X = self._check_source(X)
         if self.shift_ is None:
             return X.copy()
         centre = self.source_.mean(axis=0)  # far from it, products are all rounding

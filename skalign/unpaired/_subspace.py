@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import pinv
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
@@ -181,8 +181,7 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         ValueError
             If the width changed since `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        X = self._check_source(X)
         return ((X - self.x_mean_) @ self.coef_).astype(X.dtype, copy=False)
 
     def transform_target(self, y):

@@ -9,11 +9,11 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
-from skalign._validation import FLOATS, atomic, check_sides, check_target
+from skalign._validation import atomic, check_sides, check_target
 from skalign.moments import Moments
 
 _BATCH = 8192
@@ -270,8 +270,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         ValueError
             If the width changed since `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        return self._embed(validate_data(self, X, dtype=FLOATS, reset=False))
+        return self._embed(self._check_source(X))
 
     def transform_target(self, y):
         """Carry target rows into the common subspace, by the map of the source rows.
