@@ -176,8 +176,9 @@ class InnerAlignerMixin(AlignerMixin):
         ValueError
             If the width changed since `fit`, or a value is not finite.
         """
+        X = self._check_source(X)
         # An array: what a data frame is made of, if one is asked for, with its index.
-        return np.asarray(self.aligner_.transform(self._check_source(X)))
+        return np.asarray(self.aligner_.transform(X))
 
     def transform_target(self, y):
         """Carry target rows to where mapped source rows are compared with them.
