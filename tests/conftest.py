@@ -7,6 +7,21 @@ import numpy as np
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--fuzz-tries",
+        type=int,
+        default=500,
+        help="number of odd calls, and of damaged files, that the fuzzers try",
+    )
+
+
+@pytest.fixture(scope="session")
+def fuzz_tries(request):
+    """Number of tries of each fuzzer: small by default, any by an option."""
+    return request.config.getoption("--fuzz-tries")
+
+
 @pytest.fixture(scope="session")
 def data_home():
     """Folder of real data sets; not part of the repository."""
