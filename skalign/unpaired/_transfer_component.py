@@ -4,7 +4,7 @@ from functools import reduce
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.linalg import eigh, svd
+from scipy.linalg import eigh, norm, qr, svd
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import check_random_state, gen_batches
@@ -36,17 +36,48 @@ def transfer_components(source, target, mu):
     coef : ndarray of shape (n_features, rank)
     """
     pooled = source.merge(target)
-    gram = pooled.xx + pooled.n_samples * np.outer(pooled.x_mean, pooled.x_mean)
-    values, vectors = eigh(gram, driver="evd", check_finite=False)
-    # K has the same eigenvalues, and eigenvectors U with K @ U = features @ basis.
+    values, vectors = eigh(pooled.xx, driver="evd", check_finite=False)
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    basis = vectors[:, kept] * np.sqrt(values[kept])
-    scatter = basis.T @ pooled.xx @ basis  # U.T @ K @ H @ K @ U
-    gap = basis.T @ (source.x_mean - target.x_mean)
-    penalty = np.outer(gap, gap)  # U.T @ K @ L @ K @ U
-    penalty.flat[:: len(gap) + 1] += mu
-    values, vectors = eigh(scatter, penalty, driver="gvd", check_finite=False)
-    return values[::-1], basis @ vectors[:, ::-1]
+    spread, axes = np.sqrt(values[kept]), vectors[:, kept]
+    # The products about the origin are those about the mean, and one more row.
+    level = np.sqrt(pooled.n_samples) * pooled.x_mean
+    beyond = level - axes @ (axes.T @ level)
+    largest = max(values[-1], level @ level)
+    if beyond @ beyond > largest * len(values) * np.finfo(np.float64).eps:
+        axes = np.column_stack([axes, beyond / norm(beyond)])
+    rows = np.eye(len(spread), axes.shape[1]) * spread[:, None]
+    (root,) = qr(np.vstack([level @ axes, rows]), mode="r", check_finite=False)
+    # K has the eigenvalues of root @ root.T, and K @ w is features @ root.T @ w.
+    root = root[: axes.shape[1]] @ axes.T
+    gap = root @ (source.x_mean - target.x_mean)  # K @ L @ K is gap @ gap.T
+    # With gap as the last axis the root of mu * I + gap @ gap.T is diagonal. Its
+    # entries can differ by many orders of magnitude, so they are not mixed again, and
+    # large ones come first: the SVD then computes the smallest to its own digits.
+    turn, _ = qr(gap[:, None], check_finite=False)
+    turn = turn[:, ::-1]
+    diagonal = np.full(len(gap), np.sqrt(mu))
+    diagonal[-1] = np.hypot(diagonal[-1], norm(gap))
+    scatter = root @ (axes[:, : len(spread)] * spread)  # times its transpose: K @ H @ K
+    U, s, _ = svd(turn.T @ scatter / diagonal[:, None], check_finite=False)
+    eigenvalues = np.zeros(len(gap))
+    eigenvalues[: len(s)] = _square(s)
+    return eigenvalues, root.T @ (turn @ (U / diagonal[:, None]))
+
+
+def _square(singular_values):
+    """Square values of which the first is the largest, if it stays a normal number."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = singular_values**2
+    for way, beyond in (
+        ("overflow", np.isinf(squares[0])),
+        ("underflow", singular_values[0] > 0 and squares[0] < np.finfo(float).tiny),
+    ):
+        if beyond:
+            raise ValueError(
+                f"The eigenvalues {way} float64; they change with the fourth power of "
+                "the rows: scale the rows."
+            )
+    return squares
 
 
 class TransferComponentAligner(AlignerMixin, BaseEstimator):
@@ -196,13 +227,16 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         ------
         ValueError
             If the widths differ, a side has fewer than two rows, a value is not
-            finite, or `n_components` is above the rank of the kernel.
+            finite, all rows of both sides are equal, `n_components` is above the rank
+            of the kernel, or eigenvalues overflow or underflow.
         """
         X, y, *_ = check_sides(self, X, y, equal_width=True)
         self.landmarks_ = self._nystroem = None
         if y is None:
             self.n_components_, self.coef_ = X.shape[1], None
             return self
+        if np.all(X[0] == X) and np.all(y == X[0]):
+            raise ValueError("All rows of both sides are equal: they span no subspace.")
         basis = None
         if self.kernel == "rbf":
             self._nystroem = Nystroem(

@@ -48,6 +48,69 @@ def test_components_are_those_of_the_papers_problem(shape, mu, kernel):
     assert_allclose(mine, embedded * signs, atol=1e-6)
 
 
+SOURCE = [[4, 1, 0], [-2, 3, 1], [1, -1, 2], [0, 5, -1], [3, 2, 2], [-4, 0, 1],
+          [2, -3, -2]]  # fmt: skip
+TARGET = [[6, 2, 3], [1, 4, 5], [-1, 0, 3], [3, -2, 4], [5, 3, 6]]
+
+
+@pytest.mark.parametrize(
+    ("scale", "mu", "shift", "expected"),
+    [
+        # Eigenvalues of the same problem in arithmetic of 400 digits (mpmath), where
+        # the root of the penalty and the Cholesky factor of the products cost none.
+        (
+            1e-70,
+            1.0,
+            0.0,
+            [2.0491895960743153e-276, 5.5014955324067941e-277, 1.9012751735167211e-277],
+        ),
+        (
+            1e-3,
+            1.0,
+            0.0,
+            [2.0491895895242979e-8, 5.5014955323741997e-9, 1.9012751732204025e-9],
+        ),
+        (1.0, 1.0, 0.0, [5536.2103187815167, 2757.4535947585869, 4.1797944361506727]),
+        (1.0, 1e-6, 0.0, [5536173809.9371341, 2755834336.0906475, 4.1835233601870504]),
+        (1e3, 1.0, 0.0, [5536173809900663.0, 2755834334473342.0, 4.1835233639155509]),
+        (
+            1e10,
+            1.0,
+            0.0,
+            [5.536173809900663e43, 2.7558343344733404e43, 4.1835233639155546],
+        ),
+        (
+            1e70,
+            1.0,
+            0.0,
+            [5.5361738099006649e283, 2.7558343344733411e283, 4.1835233639155546],
+        ),
+        (1.0, 1.0, 1e6, [6370.0908416487884, 3107.1465664690382, 4.1795414517506494]),
+        (
+            1e3,
+            1.0,
+            -1e6,
+            [6369696366111234.0, 3104384489144152.3, 4.1835233639155506],
+        ),
+    ],
+)
+def test_eigenvalues_are_right_at_any_scale(scale, mu, shift, expected):
+    X, y = (scale * (np.array(side, float) + shift) for side in (SOURCE, TARGET))
+    aligner = TransferComponentAligner(mu=mu).fit(X, y)
+    assert_allclose(aligner.eigenvalues_, expected, rtol=1e-9 if shift else 1e-13)
+    mapped = np.vstack([aligner.transform(X), aligner.transform_target(y)])
+    # Eigenvalues are the scatter of the components, which do not correlate.
+    mapped = (mapped - mapped.mean(axis=0)) / np.sqrt(aligner.eigenvalues_)
+    assert_allclose(mapped.T @ mapped, np.eye(3), atol=1e-9 if shift else 1e-12)
+
+
+@pytest.mark.parametrize(("scale", "way"), [(1e80, "overflow"), (1e-80, "underflow")])
+def test_eigenvalues_that_are_no_normal_numbers_are_refused(scale, way):
+    X, y = sides()
+    with pytest.raises(ValueError, match=f"eigenvalues {way} float64.*scale the rows"):
+        TransferComponentAligner().fit(scale * X, scale * y)
+
+
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 @pytest.mark.parametrize("n_landmarks", [15, 1000])
 def test_the_order_of_rows_does_not_matter(kernel, n_landmarks):
@@ -85,10 +148,12 @@ def test_a_small_mu_brings_the_means_together(kernel):
     assert gaps[1] > 0.1
 
 
-def test_a_wide_linear_kernel_equals_a_narrow_one_on_the_same_span():
+@pytest.mark.parametrize("scale", [1e-50, 1.0, 1e4, 1e50])
+def test_a_wide_linear_kernel_equals_a_narrow_one_on_the_same_span(scale):
     X, y = sides(8, 9, n_features=6)
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.normal(size=(50, 6)))[0].T
+    X, y = scale * X, scale * y
     narrow = TransferComponentAligner(3).fit(X, y)
     wide = TransferComponentAligner(3).fit(X @ basis, y @ basis)
     assert wide.coef_.shape == (50, 3)
@@ -109,6 +174,14 @@ def test_more_landmarks_come_nearer_to_the_exact_components():
     exact = embed(500)
     errors = [np.abs(embed(n) - exact).max() / np.abs(exact).max() for n in (10, 60)]
     assert errors[1] < 0.01 < errors[0]
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_equal_rows_on_both_sides_are_refused(kernel, value):
+    X = np.full((5, 3), value)
+    with pytest.raises(ValueError, match="All rows of both sides are equal"):
+        TransferComponentAligner(kernel=kernel).fit(X, X[:4])
 
 
 def test_landmarks_are_a_share_of_all_rows_drawn_by_random_state():
