@@ -1,10 +1,32 @@
-"""Fixtures for the whole suite."""
+"""Workers, threads and fixtures for the whole suite."""
 
 import os
 from pathlib import Path
 
+# Two workers share two cores. BLAS, OpenMP and torch read this when they load.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# A busy machine fails no test.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
+def pytest_cmdline_main(config):
+    """Two workers, unless files are named or `-n` says otherwise."""
+    if (
+        config.pluginmanager.hasplugin("xdist")
+        and not hasattr(config, "workerinput")
+        and config.option.numprocesses is None
+        and all(Path(name).is_dir() for name in config.args)
+    ):
+        config.option.numprocesses = 2
+        if config.option.dist == "no":
+            config.option.dist = "worksteal"
 
 
 def pytest_addoption(parser):

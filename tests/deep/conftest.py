@@ -1,12 +1,11 @@
-"""One thread, and rows of environments."""
+"""Rows of environments."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-torch.set_num_threads(1)
+pytest.importorskip("torch")
 
 
 class Rows(NamedTuple):

@@ -30,7 +30,6 @@ def make_rows(shift, n_samples=120):
 
 
 def make_net(max_epochs=3, **settings):
-    torch.set_num_threads(1)
     torch.manual_seed(0)
     layers = [nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)]
     return NeuralNetClassifier(

@@ -295,6 +295,7 @@ def run(tmp_path_factory):
             process.kill()
 
 
+@pytest.mark.services
 def test_a_run_outlives_a_client_that_is_killed(run):
     assert run.exit_codes == {
         "server": 0, "a": 0, "b": 0, "c": -9, "d": 0, "back": 0
@@ -309,6 +310,7 @@ def test_a_run_outlives_a_client_that_is_killed(run):
     assert all("in round 2" in line for line in failed)
 
 
+@pytest.mark.services
 def test_a_client_that_sends_rubbish_is_left_out_of_each_round(run):
     left_out = [line for line in run.log if "is left out" in line]
     assert len(left_out) == 3
@@ -318,6 +320,7 @@ def test_a_client_that_sends_rubbish_is_left_out_of_each_round(run):
         assert re.search(where + ".*" + reason, left_out[k])
 
 
+@pytest.mark.services
 def test_telemetry_is_off(run):
     assert run.history["telemetry"] == "0"
 
