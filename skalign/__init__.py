@@ -1,6 +1,6 @@
 """Bring feature spaces together, the scikit-learn way."""
 
-from importlib import import_module
+from skalign._lazy import are_installed, import_on_use
 
 __version__ = "0.1.0.dev0"
 
@@ -43,19 +43,14 @@ _ROOMS = {
         "WassersteinProcrustesAligner",
     ),
 }
-_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+_OTHER_ROOMS = ("anchors", "datasets", "federated", "metrics", "moments", "plotting")
+_HOMES = {room: f"{__name__}.{room}" for room in (*_ROOMS, *_OTHER_ROOMS)}
+_HOMES |= {name: _HOMES[room] for room, names in _ROOMS.items() for name in names}
+_ABSENT = set()
+if not are_installed("torch", "skorch", "safetensors"):
+    _ABSENT = {"deep", *_ROOMS["deep"]}
 
-__all__ = sorted(_HOME)
+__all__ = sorted({*_HOMES} - {*_ROOMS, *_OTHER_ROOMS} - _ABSENT)
 
-
-def __getattr__(name):
-    """Load an estimator on first use: importing skalign costs next to nothing."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *_HOME})
+# Importing skalign costs next to nothing.
+__getattr__, __dir__ = import_on_use(__name__, _HOMES, _ABSENT)

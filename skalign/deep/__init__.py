@@ -1,11 +1,12 @@
 """Everything that imports torch: trained estimators, and the parts they are made of."""
 
 try:
+    import safetensors as _safetensors  # noqa: F401
     import skorch as _skorch  # noqa: F401
     import torch as _torch  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"skalign.deep needs torch and skorch ({error}). Install them by "
+        f"skalign.deep needs torch, skorch and safetensors ({error}). Install them by "
         "pip install 'skalign[deep]'."
     ) from error
 

@@ -1,0 +1,106 @@
+"""The core without the optional packages; what they bring says how to install them."""
+
+import subprocess
+import sys
+
+import pytest
+
+import skalign
+import skalign.federated
+
+HIDE = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {hidden!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Hidden())
+"""
+BY_TORCH = sorted(skalign._ROOMS["deep"])
+BY_FLOWER = sorted(skalign.federated._BY_FLOWER)
+CASES = [
+    ("torch", "skalign", BY_TORCH, "skalign[deep]"),
+    ("skorch", "skalign", BY_TORCH, "skalign[deep]"),
+    ("safetensors", "skalign", BY_TORCH, "skalign[deep]"),
+    ("flwr", "skalign.federated", BY_FLOWER, "skalign[deep,federated]"),
+]
+
+
+def _run(program):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("hidden", "package", "names", "advice"), CASES)
+def test_a_name_that_cannot_be_imported_is_no_attribute(hidden, package, names, advice):
+    _run(
+        HIDE.format(hidden={hidden})
+        + f"""
+import {package} as package
+for name in {names!r}:
+    assert not hasattr(package, name), name
+    assert name not in dir(package), name
+    assert name not in package.__all__, name
+    try:
+        getattr(package, name)
+    except AttributeError as error:
+        assert {advice!r} in str(error) and {hidden!r} in str(error), error
+    try:
+        exec(f"from {package} import {{name}}")
+    except ImportError as error:
+        assert {advice!r} in str(error) and {hidden!r} in str(error), error
+    else:
+        raise AssertionError(name)
+"""
+    )
+
+
+def test_the_package_can_be_looked_at_without_optional_packages():
+    optional = {"torch", "skorch", "safetensors", "flwr", "matplotlib", "PIL", "faiss",
+                "dask", "distributed", "rich", "array_api_compat"}  # fmt: skip
+    _run(
+        HIDE.format(hidden=optional)
+        + """
+import inspect, pydoc
+import skalign
+namespace = {}
+exec("from skalign import *", namespace)
+assert set(skalign.__all__) <= namespace.keys()
+rooms = [room for name, room in inspect.getmembers(skalign, inspect.ismodule)]
+rooms = {room for room in rooms if room.__name__.startswith("skalign.")}
+assert {room.__name__.split(".")[1] for room in rooms} >= {
+    "adaptation", "anchors", "datasets", "federated", "metrics", "model_selection",
+    "moments", "paired", "plotting", "style", "unpaired"
+}
+for module in (skalign, *rooms):
+    assert "skalign" in pydoc.render_doc(module)
+    inspect.getmembers(module)
+    exec(f"from {module.__name__} import *", {})
+try:
+    from skalign import deep
+except ImportError as error:
+    assert "pip install 'skalign[deep]'" in str(error), error
+"""
+    )
+
+
+def test_submodules_are_attributes_and_are_imported_on_use():
+    loaded = _run(
+        "import skalign, sys; assert 'skalign.metrics' not in sys.modules;"
+        "assert 'sklearn' not in sys.modules;"
+        "print(skalign.metrics.energy_distance, skalign.moments.Moments)"
+    )
+    assert loaded.startswith("<function energy_distance")
+
+
+def test_unknown_names_are_no_attributes():
+    with pytest.raises(AttributeError, match="'skalign' has no attribute 'Aligner'"):
+        skalign.Aligner  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'Aligner'"):
+        from skalign import Aligner  # noqa: F401
