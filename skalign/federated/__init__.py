@@ -6,9 +6,9 @@ from skalign.federated._sums import client_sums, fit_from_sums
 
 _BY_FLOWER = ("NetworkClient", "SoundUpdates", "join", "metrics_by_client", "serve")
 _ABSENT = () if are_installed("flwr") else _BY_FLOWER
-_SUMS = ("client_sums", "fit_from_sums", "gaussian_noise_scale")
 
-__all__ = sorted({*_SUMS, *_BY_FLOWER}.difference(_ABSENT))
+__all__ = ["client_sums", "fit_from_sums", "gaussian_noise_scale"]
+__all__ += sorted({*_BY_FLOWER}.difference(_ABSENT))
 
 # Sums need no Flower.
 _HOMES = dict.fromkeys(_BY_FLOWER, "skalign.federated._flower")
