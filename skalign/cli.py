@@ -4,21 +4,20 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import sys
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import fill
-from uuid import uuid4
 from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from tqdm import tqdm
 
+from skalign._files import writing
 from skalign.anchors import (
     FarthestPointAnchors,
     KMeansAnchors,
@@ -436,22 +435,11 @@ def _matrix(name):
 
 @contextmanager
 def _writing(path):
-    """Give a path to write to; what is there takes the place of `path` once whole."""
-    target = Path(path).resolve()  # links stay links
-    unfinished = target.with_name(f".{uuid4().hex}.part")
     try:
-        if target.exists() and not target.is_file():  # a device or a pipe
-            yield target
-            return
-        yield unfinished
-        if target.exists():
-            shutil.copymode(target, unfinished)
-        unfinished.replace(target)
+        with writing(path) as unfinished:
+            yield unfinished
     except OSError as error:
         raise _InputError(f"{path} cannot be written: {error}") from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
 
 
 def count_or_share(text):

@@ -25,7 +25,7 @@ ROOMS = [
     "plotting",
     "cli",
 ]
-SHARED = {"_validation", "_aligner", "_lazy", "_progress", "_rescale"}
+SHARED = {"_validation", "_aligner", "_files", "_lazy", "_progress", "_rescale"}
 OPTIONAL = {
     "torch",
     "skorch",

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from skops.io import dumps, get_untrusted_types, loads
 
+from skalign._files import writing
 from skalign.deep._trained import TrainedMixin
 
 _REST, _WEIGHTS = "estimator.skops", "weights.safetensors"
@@ -31,7 +32,8 @@ def save_estimator(estimator, path):
     estimator : estimator of `skalign.deep`
         Fitted; no subclass of one.
     path : str or path-like
-        File to write, a zip archive of the two.
+        File to write, a zip archive of the two. A file that is there is replaced once
+        the new one is whole.
 
     Raises
     ------
@@ -39,6 +41,8 @@ def save_estimator(estimator, path):
         If `estimator` is not fitted.
     TypeError
         If it is not an estimator of `skalign.deep`.
+    OSError
+        If the file cannot be written, as on a full disk; what was there stays.
     ValueError
         If its module keeps something else than tensors.
 
@@ -74,7 +78,7 @@ def save_estimator(estimator, path):
         for name, tensor in weights.items()
     }
     parts = {_WEIGHTS: save_tensors(weights), _REST: dumps(_bare(estimator))}
-    with ZipFile(path, "w", ZIP_STORED) as archive:
+    with writing(path) as unfinished, ZipFile(unfinished, "w", ZIP_STORED) as archive:
         for name, part in parts.items():
             archive.writestr(name, part)
 

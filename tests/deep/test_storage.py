@@ -1,5 +1,7 @@
 import io
 import pickle
+import signal
+import sys
 from unittest.mock import Mock
 from zipfile import ZipFile
 
@@ -77,6 +79,26 @@ def test_a_file_that_is_there_survives_a_failure(rows, path, monkeypatch):
     with pytest.raises(TypeError):
         save_estimator(classifier, path)
     assert path.read_bytes() == stored
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on file sizes")
+def test_a_full_disk_leaves_the_file_that_was_there(rows, path):
+    import resource
+
+    classifier = rows.fit(ERMClassifier(max_epochs=1))
+    save_estimator(classifier, path)
+    stored = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(stored) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            save_estimator(classifier, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == stored
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_pictures_come_back(path):
