@@ -101,6 +101,11 @@ class AnchorSelector(BaseEstimator, ABC):
         ValueError
             As `select` does.
         """
+        given = {"n_anchors": n_anchors}
+        listed = {"n_anchors": ["array-like"]}
+        validate_parameter_constraints(listed, given, "select_path")
+        if not len(n_anchors):
+            raise ValueError("n_anchors is empty; at least one number is needed.")
         allowed = {"n_anchors": self._parameter_constraints["n_anchors"]}
         for n in n_anchors:
             validate_parameter_constraints(allowed, {"n_anchors": n}, "select_path")

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import validate_params
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,
+    check_pair_mass,
     check_spaces,
     namespace,
 )
@@ -166,8 +167,8 @@ def mean_and_covariance(X, weight, *, unbiased=False):
         If the weights are bad or, where `unbiased`, of a single row.
     """
     rows, mass = check_mass(weight, X)
-    if unbiased and rows.shape[0] < 2:
-        raise ValueError("An unbiased covariance needs two rows a side, but one has 1.")
+    if unbiased:
+        check_pair_mass(mass)
     xp, mean, covariance = namespace(rows), 0.0, 0.0
     blocks = list(gen_batches(rows.shape[0], _BLOCK_ROWS))
     for block in blocks:

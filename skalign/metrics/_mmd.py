@@ -17,6 +17,7 @@ from skalign.metrics._kernels import (
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,
+    check_pair_mass,
     check_spaces,
     namespace,
     to_numpy,
@@ -144,7 +145,7 @@ def mmd(
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     if unbiased:
-        _check_two_rows(X, Y)
+        check_pair_mass(a, b)
     function = make_kernel(kernel, X, Y, gamma=gamma, degree=degree, coef0=coef0)
     value = discrepancy(function, X, Y, a, b, unbiased=unbiased)
     return value if unbiased else max(value, 0.0)  # rounding can pass 0
@@ -244,7 +245,7 @@ def linear_time_mmd(
     X, Y = check_spaces(X, Y, any_library=True)
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
-    _check_two_rows(X, Y)
+    check_pair_mass(a, b)
     function = make_kernel(kernel, X, Y, gamma=gamma, degree=degree, coef0=coef0)
     random_state = check_random_state(random_state)
     n_blocks = max(min(X.shape[0], Y.shape[0]) // block_size, 1)
@@ -358,7 +359,7 @@ def random_fourier_mmd(
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     if unbiased:
-        _check_two_rows(X, Y)
+        check_pair_mass(a, b)
     gammas = np.resize(check_gamma(gamma, X, Y, kernel), n_components)
     random_state = check_random_state(random_state)
     size = X.shape[1], n_components
@@ -408,12 +409,3 @@ def _mean_wave(X, mass, frequencies):
             ]
         )
     return total / n_components**0.5
-
-
-def _check_two_rows(X, Y):
-    """Refuse a set that has no pair of different rows."""
-    n, m = X.shape[0], Y.shape[0]
-    if min(n, m) < 2:
-        raise ValueError(
-            f"X has {n} rows and Y has {m}: unbiased=True needs two of each."
-        )

@@ -8,6 +8,7 @@ from skalign._rescale import near_one
 from skalign._validation import FLOATS
 
 _ON_CPU = 1  # as DLPack numbers devices
+_PAIR_MASS = 1e-8
 
 
 def namespace(*arrays):
@@ -153,6 +154,21 @@ def check_mass(weight, rows):
         weight = near_one(weight[kept])  # no sum of which overflows
         weight /= weight.sum()
     return rows, xp.asarray(weight, device=rows.device)
+
+
+def check_pair_mass(*masses):
+    """Refuse weights, each side's sum being one, under which no two rows count.
+
+    What two different rows share out, ``1 - mass @ mass``, divides the unbiased
+    estimates; below `_PAIR_MASS` rounding leaves it fewer than half of its digits.
+    """
+    for mass in masses:
+        if not 1 - float(mass @ mass) >= _PAIR_MASS:
+            largest = float(namespace(mass).max(mass))
+            raise ValueError(
+                "An unbiased estimate needs two rows a side, but one has "
+                f"{mass.shape[0]}, with {largest:.6%} of the weight on one of them."
+            )
 
 
 def check_pairs_fit(n, m):

@@ -1,6 +1,8 @@
 """Learning curves of the classes of maps."""
 
 import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
 
 from skalign.model_selection import alignability
 from skalign.plotting._axes import (
@@ -53,6 +55,7 @@ class AlignabilityDisplay:
         self.result = result
 
     @classmethod
+    @validate_params({"result": [Bunch]}, prefer_skip_nested_validation=True)
     def from_result(cls, result, *, ax=None):
         """Plot a result.
 

@@ -1,6 +1,9 @@
 """What every further anchor is worth."""
 
+from collections.abc import Mapping
+
 import numpy as np
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.plotting._axes import (
@@ -88,6 +91,7 @@ class AnchorSearchDisplay:
         )
 
     @classmethod
+    @validate_params({"cv_results": [Mapping]}, prefer_skip_nested_validation=True)
     def from_cv_results(cls, cv_results, *, scoring="score", score_name=None, ax=None):
         """Plot the results of a search.
 

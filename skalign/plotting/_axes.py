@@ -1,6 +1,9 @@
 """What every display shares: matplotlib on demand, colours, room for a legend."""
 
+from numbers import Integral
+
 import numpy as np
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 # Okabe and Ito's palette, told apart by colour-blind readers; darkest ones first.
 COLORS = (
@@ -53,6 +56,8 @@ def write_values(image, values, texts):
 
 def evenly(n_samples, max_samples):
     """Return positions of at most `max_samples` rows, evenly spread."""
+    allowed = {"max_samples": [Interval(Integral, 1, None, closed="left"), None]}
+    validate_parameter_constraints(allowed, {"max_samples": max_samples}, "The display")
     if max_samples is None or n_samples <= max_samples:
         return np.arange(n_samples)
     return np.linspace(0, n_samples - 1, max_samples).round().astype(int)

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 from sklearn.utils import check_array
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skalign._validation import check_domain
@@ -87,6 +88,7 @@ class DomainDistanceDisplay:
         return cls.from_spaces(X, sample_domain, metric=metric, ax=ax)
 
     @classmethod
+    @validate_params({"metric": [callable, None]}, prefer_skip_nested_validation=True)
     def from_spaces(cls, X, sample_domain, *, metric=None, ax=None):
         """Plot distances between domains.
 

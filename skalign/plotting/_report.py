@@ -1,6 +1,8 @@
 """The report as a figure."""
 
 import numpy as np
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
 
 from skalign.model_selection import alignment_report
 from skalign.model_selection._report import REPORT_METRICS
@@ -45,6 +47,7 @@ class ReportDisplay:
         self.report = report
 
     @classmethod
+    @validate_params({"report": [Bunch]}, prefer_skip_nested_validation=True)
     def from_report(cls, report, *, ax=None):
         """Plot a report.
 

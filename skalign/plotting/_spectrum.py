@@ -141,7 +141,7 @@ class SpectrumDisplay:
         ax.set(xlabel="Direction", ylabel="Singular value", yscale="log")
         low, high = ax.dataLim.intervaly
         if 0 < high < 10 * low:  # a flat spectrum looks flat, whatever the rounding
-            middle = np.sqrt(low * high)
+            middle = np.sqrt(low) * np.sqrt(high)  # their product may overflow
             ax.set_ylim(middle / 10**0.5, middle * 10**0.5)
         else:
             ax.autoscale(axis="y")

@@ -161,3 +161,11 @@ def test_empty_rows_and_labels_of_another_length_are_refused(selector, rows):
         selector.select(X[:0], labels[:0])
     with pytest.raises(ValueError, match="labels has 299 entries for 300 rows"):
         selector.select(X, labels[1:])
+
+
+@pytest.mark.parametrize("n_anchors", [3, 0.5, None])
+def test_a_path_needs_a_list_of_numbers(n_anchors):
+    with pytest.raises(ValueError, match="'n_anchors' parameter of select_path"):
+        RandomAnchors().select_path(np.eye(5), n_anchors)
+    with pytest.raises(ValueError, match="n_anchors is empty"):
+        RandomAnchors().select_path(np.eye(5), [])

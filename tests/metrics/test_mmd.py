@@ -12,7 +12,14 @@ from scipy.stats import ortho_group
 from sklearn import config_context
 from sklearn.metrics.pairwise import pairwise_kernels, rbf_kernel
 
-from skalign.metrics import _mmd, linear_time_mmd, mmd, random_fourier_mmd
+from skalign.metrics import (
+    _mmd,
+    coral_distance,
+    frechet_distance,
+    linear_time_mmd,
+    mmd,
+    random_fourier_mmd,
+)
 
 
 def mmd_by_definition(X, Y, gammas, unbiased):
@@ -152,9 +159,20 @@ def test_a_gamma_that_is_not_positive_is_refused(gamma):
 
 def test_unbiased_needs_two_rows_a_side():
     X, Y = draw(5, 1)
-    with pytest.raises(ValueError, match="X has 5 rows and Y has 1: unbiased=True"):
+    with pytest.raises(ValueError, match="needs two rows a side, but one has 1"):
         mmd(X, Y)
     assert mmd(X, Y, unbiased=False) > 0
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [mmd, linear_time_mmd, random_fourier_mmd, frechet_distance, coral_distance],
+)
+def test_unbiased_needs_weight_on_two_rows_a_side(metric):
+    X, Y = draw(5, 6)
+    weight = [1.0, 1.0, 1e17, 1.0, 1.0]  # 1 - mass @ mass would be rounding
+    with pytest.raises(ValueError, match=r"but one has 5, with 100\.0+% of the weight"):
+        metric(X, Y, X_weight=weight)
 
 
 KERNELS = {

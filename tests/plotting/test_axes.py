@@ -112,3 +112,24 @@ def test_rows_shown_are_spread_over_all(n_samples, n_shown):
     rows = evenly(n_samples, 100)
     assert len(set(rows)) == n_shown
     assert (rows[0], rows[-1]) == (0, n_samples - 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "parameter"),
+    [
+        (lambda: AlignabilityDisplay.from_result(3), "result"),
+        (lambda: ReportDisplay.from_report(None), "report"),
+        (lambda: AnchorSearchDisplay.from_cv_results(1.5), "cv_results"),
+        (lambda: DomainDistanceDisplay.from_spaces(X, X[:, 0] > 0, metric=1), "metric"),
+        (lambda: AlignmentDisplay.from_spaces(X, X, y, max_samples="a"), "max_samples"),
+        (lambda: SimilarityDisplay.from_spaces(X, y, max_samples=0), "max_samples"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(make, parameter):
+    with pytest.raises(ValueError, match=f"The '{parameter}' parameter of"):
+        make()
+
+
+def test_a_spectrum_of_large_values_is_drawn():
+    display = SpectrumDisplay.from_map(np.eye(3) * 1e200)
+    assert display.rank_ == 3
