@@ -10,6 +10,7 @@ from sklearn.base import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skalign._atomic import AtomicMixin
 from skalign._validation import FLOATS, check_target
 
 
@@ -40,7 +41,7 @@ def transform_target(estimator, y):
     return aligner.transform_target(y) if hasattr(aligner, "transform_target") else y
 
 
-class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class AlignerMixin(AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """A map from a source space to a target space.
 
     Expects `n_targets_` and `_n_features_out` after `fit`.

@@ -1,7 +1,6 @@
 """Input checks that more than one room needs."""
 
 import warnings
-from functools import wraps
 from numbers import Real
 
 import numpy as np
@@ -17,22 +16,6 @@ from sklearn.utils.validation import (
 )
 
 FLOATS = (np.float64, np.float32)
-
-
-def atomic(method):
-    """Leave the estimator as it was where `method` fails or is interrupted."""
-
-    @wraps(method)
-    def wrapper(self, *args, **kwargs):
-        before = vars(self).copy()
-        try:
-            return method(self, *args, **kwargs)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return wrapper
 
 
 def check_pairs(

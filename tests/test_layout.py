@@ -25,7 +25,15 @@ ROOMS = [
     "plotting",
     "cli",
 ]
-SHARED = {"_validation", "_aligner", "_files", "_lazy", "_progress", "_rescale"}
+SHARED = {
+    "_aligner",
+    "_atomic",
+    "_files",
+    "_lazy",
+    "_progress",
+    "_rescale",
+    "_validation",
+}
 OPTIONAL = {
     "torch",
     "skorch",

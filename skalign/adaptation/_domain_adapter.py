@@ -18,12 +18,17 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skalign._atomic import AtomicMixin
 from skalign._validation import FLOATS, check_source, check_two_domains, unwrap
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 
 class DomainAdapter(
-    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+    AtomicMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Lift an unpaired aligner into a pipeline with class labels.
 
@@ -227,7 +232,6 @@ class DomainAdapter(
 
     def _fit(self, X, y, X_target, y_target, sample_domain):
         """Fit the aligner, and return the rows of `X` and which are source rows."""
-        vars(self).pop("aligner_", None)  # a failed fit leaves nothing to use
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)
@@ -238,7 +242,7 @@ class DomainAdapter(
                     "There is neither X_target nor sample_domain: DomainAdapter leaves "
                     "all rows as they are.",
                     UserWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
             self.aligner_ = None
             return X, np.ones(len(X), dtype=bool)

@@ -18,12 +18,17 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skalign._atomic import AtomicMixin
 from skalign._validation import FLOATS, check_domain, is_target_domain
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 
 class DomainHarmonizer(
-    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+    AtomicMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Bring the rows of many domains to one reference.
 
@@ -180,7 +185,6 @@ class DomainHarmonizer(
 
     def _fit(self, X, y, sample_domain):
         """Fit the aligners, and return the rows and their domains."""
-        vars(self).pop("aligners_", None)  # a failed fit leaves nothing to use
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)
@@ -189,7 +193,7 @@ class DomainHarmonizer(
                 "There is no sample_domain: DomainHarmonizer leaves all rows as they "
                 "are.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             self.domains_, self.aligners_ = np.array([]), {}
             return X, None

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skalign._atomic import AtomicMixin
 from skalign._validation import as_written, check_labeled, check_source, find_missing
 
 
@@ -20,7 +21,7 @@ def _estimator_has(name):
     return check
 
 
-class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
+class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit a classifier or regressor on the rows that have a label.
 
     The last step of a pipeline whose target rows are stacked into `X`: their labels

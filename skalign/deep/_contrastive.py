@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skalign._progress import Progress
-from skalign._validation import atomic, check_pairs
+from skalign._validation import check_pairs
 from skalign.deep._info_nce import InfoNCE
 from skalign.deep._modules import make_encoder
 from skalign.deep._objectives import MeanRisk
@@ -270,7 +270,6 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         self.callbacks = callbacks
         self.random_state = random_state
 
-    @atomic
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
         """Train the heads on pairs.

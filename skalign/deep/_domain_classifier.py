@@ -20,9 +20,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from skalign._atomic import AtomicMixin
 from skalign._progress import Progress
 from skalign._validation import (
-    atomic,
     check_domain,
     check_labeled,
     check_source,
@@ -44,6 +44,7 @@ def _copied(module, inputs):
 
 
 class DomainClassifier(
+    AtomicMixin,
     TrainedMixin,
     ClassNamePrefixFeaturesOutMixin,
     ClassifierMixin,
@@ -107,7 +108,6 @@ class DomainClassifier(
     def _objective(self, module, n_steps):
         """Return the criterion of a training of `n_steps` steps."""
 
-    @atomic
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, *, sample_domain=None):
         """Train the network.

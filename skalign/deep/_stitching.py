@@ -11,7 +11,7 @@ from torch import nn
 from skalign._aligner import AlignerMixin, PairedMixin
 from skalign._progress import Progress
 from skalign._rescale import power_of
-from skalign._validation import atomic, check_pairs
+from skalign._validation import check_pairs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import SquaredError
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
@@ -161,7 +161,6 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         self.callbacks = callbacks
         self.random_state = random_state
 
-    @atomic
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
         """Train the network on pairs.

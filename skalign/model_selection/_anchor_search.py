@@ -32,7 +32,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
-from skalign._validation import FLOATS, atomic, check_labels, check_pairs
+from skalign._validation import FLOATS, check_labels, check_pairs
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import AnchorSelector, count_anchors
 from skalign.paired import AnchoredAligner, LinearAligner
@@ -399,7 +399,6 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    @atomic
     def fit(self, X, y, *, labels=None, **params):
         """Score every candidate on every fold, and fit the best on all rows.
 

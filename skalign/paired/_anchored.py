@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
-from skalign._validation import atomic, check_pairs
+from skalign._validation import check_pairs
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import draws
 from skalign.paired._linear import LinearAligner
@@ -103,7 +103,6 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         self.selector = selector
 
     @_fit_context(prefer_skip_nested_validation=False)
-    @atomic
     def fit(self, X, y, *, labels=None, **fit_params):
         """Pick the anchors, and fit the aligner on them.
 

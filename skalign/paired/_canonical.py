@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import power_of
-from skalign._validation import atomic, check_pairs, check_target
+from skalign._validation import check_pairs, check_target
 from skalign.metrics._retrieval import retrieval_ranks
 from skalign.paired._consensus import ridge_strength
 
@@ -230,7 +230,6 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         self.alpha = alpha
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y):
         """Learn the common space from pairs.
 

@@ -20,7 +20,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skalign._validation import FLOATS, atomic, check_target
+from skalign._atomic import AtomicMixin
+from skalign._validation import FLOATS, check_target
 from skalign.paired._consensus import (
     linear_consensus,
     ridge_strength,
@@ -43,7 +44,7 @@ def _rows_present(X, space):
 
 
 class GeneralizedProcrustes(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Many spaces of the same rows, brought to one consensus.
 
@@ -187,7 +188,6 @@ class GeneralizedProcrustes(
         self.tol = tol
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None):
         """Learn the consensus and a map to it from each space.
 
@@ -216,7 +216,6 @@ class GeneralizedProcrustes(
         return self._fit(X, self._check_sizes(X.shape[1]))
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit_spaces(self, spaces):
         """Learn from a list of spaces; the same as `fit` of them side by side.
 
@@ -286,7 +285,6 @@ class GeneralizedProcrustes(
             self._fit_maps(rows[seen], consensus[seen])
         return self
 
-    @atomic
     def add_space(self, X, *, consensus=None):
         """Add a space, without a change to the consensus or to other maps.
 
@@ -323,7 +321,7 @@ class GeneralizedProcrustes(
         if seen.sum() < 2:
             raise ValueError(f"X has {seen.sum()} rows; at least 2 are needed.")
         self.space_sizes_ = [*self.space_sizes_, X.shape[1]]
-        # New lists: `atomic` puts the old ones back where a fit fails.
+        # New lists: others may still hold the old ones.
         self.aligners_, self._decoders = [*self.aligners_], [*self._decoders]
         self._fit_maps(X[seen].astype(np.float64), consensus[seen].astype(np.float64))
         return self

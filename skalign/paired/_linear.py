@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import AffineMixin, PairedMixin
-from skalign._validation import atomic, check_pairs
+from skalign._atomic import atomic
+from skalign._validation import check_pairs
 from skalign.moments import Moments
 from skalign.paired._streaming import StreamingMixin
 
@@ -335,7 +336,6 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         self.solver = solver
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y, sample_weight=None):
         """Learn the map from pairs.
 
@@ -393,10 +393,12 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         return self
 
     @available_if(_streams)
+    @atomic
     def partial_fit(self, X, y, sample_weight=None):
         return super().partial_fit(X, y, sample_weight=sample_weight)
 
     @available_if(_streams)
+    @atomic
     def merge(self, other):
         return super().merge(other)
 

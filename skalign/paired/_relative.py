@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import unit_rows
-from skalign._validation import FLOATS, atomic, check_pairs, check_target
+from skalign._validation import FLOATS, check_pairs, check_target
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import draws
 
@@ -184,7 +184,6 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         self.similarity = similarity
 
     @_fit_context(prefer_skip_nested_validation=False)
-    @atomic
     def fit(self, X, y=None, *, labels=None):
         """Pick the anchors.
 

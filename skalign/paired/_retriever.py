@@ -10,8 +10,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import transform_target
+from skalign._atomic import AtomicMixin
 from skalign._rescale import unit_rows
-from skalign._validation import FLOATS, atomic, check_target
+from skalign._validation import FLOATS, check_target
 from skalign.metrics._retrieval import mean_of_largest
 from skalign.paired._linear import LinearAligner
 
@@ -36,7 +37,7 @@ class _FaissIndex:
         return np.sqrt(np.maximum(squares, 0)), indices
 
 
-class AlignedRetriever(BaseEstimator):
+class AlignedRetriever(AtomicMixin, BaseEstimator):
     """Nearest target rows of source rows, by a map between the two spaces.
 
     Search across languages, modalities or embedding models: the map is learnt from
@@ -136,7 +137,6 @@ class AlignedRetriever(BaseEstimator):
         self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=False)
-    @atomic
     def fit(self, X, y, *, candidates=None, queries=None):
         """Learn the map, and take in the rows to be found.
 
@@ -191,7 +191,6 @@ class AlignedRetriever(BaseEstimator):
         self._take_in(y if candidates is None else candidates)
         return self
 
-    @atomic
     def add(self, y):
         """Take in more rows to be found.
 

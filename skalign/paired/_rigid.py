@@ -7,7 +7,7 @@ from scipy.linalg import svd
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AffineMixin, PairedMixin
-from skalign._validation import atomic, check_pairs
+from skalign._validation import check_pairs
 from skalign.moments import Moments
 from skalign.paired._streaming import StreamingMixin
 
@@ -117,7 +117,6 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         self.allow_reflection = allow_reflection
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y, sample_weight=None):
         """Learn the rotation from pairs.
 

@@ -3,7 +3,7 @@
 from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._validation import atomic, check_pairs
+from skalign._validation import check_pairs
 from skalign.moments import Moments
 
 
@@ -15,7 +15,6 @@ class StreamingMixin:
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def partial_fit(self, X, y, sample_weight=None):
         """Add pairs to those seen before, and learn the map from all of them.
 
@@ -57,7 +56,6 @@ class StreamingMixin:
         self._solve(batch if moments is None else moments.merge(batch), X.dtype)
         return self
 
-    @atomic
     def merge(self, other):
         """Add the pairs that another aligner has seen, and learn from all of them.
 

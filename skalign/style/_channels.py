@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skalign._atomic import AtomicMixin
 from skalign._validation import FLOATS
 
 
@@ -38,7 +39,7 @@ def find_style(X, n_channels, eps=0.0):
     return maps, mean, std
 
 
-class AugmenterMixin(OneToOneFeatureMixin, TransformerMixin):
+class AugmenterMixin(AtomicMixin, OneToOneFeatureMixin, TransformerMixin):
     """A transformer that changes the rows it is fitted on, and no others."""
 
     def transform(self, X):

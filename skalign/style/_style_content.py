@@ -13,12 +13,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from skalign._atomic import AtomicMixin
 from skalign._validation import FLOATS
 from skalign.style._channels import find_style
 
 
 class StyleContentSplitter(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Split feature maps into content and style.
 

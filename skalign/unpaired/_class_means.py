@@ -5,7 +5,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin
-from skalign._validation import atomic, check_sides
+from skalign._validation import check_sides
 from skalign.paired import LinearAligner
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._covariance_map import identity_map
@@ -87,7 +87,6 @@ class ClassMeanAligner(
         self.weight_by_size = weight_by_size
 
     @_fit_context(prefer_skip_nested_validation=False)
-    @atomic
     def fit(self, X, y=None, *, labels=None, target_labels=None):
         """Learn the map from the means of the classes that both sides have.
 

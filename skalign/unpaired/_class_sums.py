@@ -7,7 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array, validate_data
 
-from skalign._validation import FLOATS, atomic, check_labels, warn_no_target_rows
+from skalign._validation import FLOATS, check_labels, warn_no_target_rows
 from skalign.unpaired._group_moments import GroupMoments
 
 
@@ -19,7 +19,6 @@ class ClassSumsMixin:
     """
 
     @_fit_context(prefer_skip_nested_validation=False)
-    @atomic
     def partial_fit(self, X=None, y=None, *, labels=None, target_labels=None):
         """Add labelled rows to those seen before, on either side or on both.
 
@@ -68,7 +67,6 @@ class ClassSumsMixin:
         self._take(source, target)
         return self
 
-    @atomic
     def merge(self, other):
         """Add the rows that another aligner has seen, and learn from all of them.
 

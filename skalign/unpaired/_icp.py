@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin, transform_target
 from skalign._progress import Progress
-from skalign._validation import atomic, check_sides
+from skalign._validation import check_sides
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
@@ -359,7 +359,6 @@ class ICPAligner(
         self.max_samples = max_samples
         self.random_state = random_state
 
-    @atomic
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, labels=None, target_labels=None):
         """Learn the map from rows of both sides, which need not correspond.

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._validation import atomic, check_sides, check_target
+from skalign._validation import check_sides, check_target
 from skalign.unpaired._second_moments import SideMomentsMixin
 
 
@@ -70,7 +70,6 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
         self.reg = reg
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None):
         """Learn the map from rows of both sides, which need not correspond.
 

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skalign._aligner import AffineMixin
-from skalign._validation import atomic, check_sides
+from skalign._validation import check_sides
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._group_moments import GroupMoments
@@ -309,7 +309,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None, *, labels=None, target_labels=None):
         """Learn the map from rows of both sides, which need not correspond.
 

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import near_one
-from skalign._validation import atomic, check_sides, find_missing
+from skalign._validation import check_sides, find_missing
 
 _CLASS_STEPS = 100
 _CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many rows
@@ -267,7 +267,6 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         self.on_nonconvergence = on_nonconvergence
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None, *, labels=None, target_labels=None):
         """Find the plan between rows of both sides, which need not correspond.
 

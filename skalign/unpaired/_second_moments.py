@@ -11,7 +11,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, validate_data
 
 from skalign._aligner import AffineMixin
-from skalign._validation import FLOATS, atomic, check_sides, warn_no_target_rows
+from skalign._atomic import atomic
+from skalign._validation import FLOATS, check_sides, warn_no_target_rows
 from skalign.moments import Moments
 
 _MAX_STRETCH = 100.0
@@ -73,8 +74,8 @@ class SideMomentsMixin(AffineMixin):
     """
 
     @available_if(_streams)
-    @_fit_context(prefer_skip_nested_validation=True)
     @atomic
+    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X=None, y=None):
         """Add rows to those seen before, on either side or on both.
 
@@ -207,7 +208,6 @@ class CovarianceMixin(SideMomentsMixin):
     _products = ("xx",)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None):
         """Learn the map from rows of both sides, which need not correspond.
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
-from skalign._validation import FLOATS, atomic, check_sides, check_target
+from skalign._validation import FLOATS, check_sides, check_target
 from skalign.moments import Moments
 from skalign.unpaired._second_moments import Spectrum
 
@@ -111,7 +111,6 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         self.n_components = n_components
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None):
         """Find the axes of both sides, whose rows need not correspond.
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
-from skalign._validation import atomic, check_sides, check_target
+from skalign._validation import check_sides, check_target
 from skalign.moments import Moments
 
 _BATCH = 8192
@@ -205,7 +205,6 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None):
         """Find the components from both sides, whose rows need not correspond.
 

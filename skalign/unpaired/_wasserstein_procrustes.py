@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skalign._aligner import AffineMixin
-from skalign._validation import atomic, check_sides
+from skalign._validation import check_sides
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._covariance_map import Spread, fixed_map, identity_map
@@ -243,7 +243,6 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @atomic
     def fit(self, X, y=None, *, pairs=None):
         """Learn the map from rows of both sides, which need not correspond.
 

@@ -377,17 +377,6 @@ def test_other_input_that_does_not_suit_is_refused():
         adapter.transform(X, sample_domain=[0, -1])
 
 
-def test_a_failed_fit_leaves_nothing_to_use():
-    X, _, X_target, _ = make_domains()
-    adapter = DomainAdapter(MeanVarianceAligner()).fit(X, X_target=X_target)
-    with pytest.raises(ValueError, match="X has 2 columns, y has 3"):
-        adapter.fit(X[:, :2], X_target=X_target)
-    with pytest.raises(NotFittedError):
-        adapter.transform(X)
-    with pytest.raises(NotFittedError):
-        adapter.get_feature_names_out()
-
-
 class CheckingAligner(MeanVarianceAligner):
     def fit(self, X, y=None, *, labels=None, target_labels=None):
         if target_labels is not None and len(target_labels) != len(y):
