@@ -1,12 +1,27 @@
-"""Write files whole or not at all."""
+"""Files: written whole or not at all, and read no further than they hold.
+
+A file of a few bytes can declare, or unpack to, more than there is memory for. So what
+is declared is compared with what is there before anything is read.
+"""
 
 import errno
+import json
 import os
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from io import BytesIO
+from math import prod
 from pathlib import Path
 from uuid import uuid4
+from zipfile import ZipFile
+
+import numpy as np
+from numpy.lib import format as npy
+
+_FREE, _RATIO = 2**26, 32  # bytes that any file may unpack to; times its size
+_JSON_RATIO = 30  # from text to Python objects
+_LONGEST_HEADER = 10_000  # as in numpy
 
 
 @contextmanager
@@ -57,3 +72,178 @@ def writing(path):
 
 def _os_error(number, path):
     return OSError(number, os.strerror(number), str(path))
+
+
+@contextmanager
+def damaged(what):
+    """Say that a file is damaged, whatever those who read it stumble over.
+
+    Parameters
+    ----------
+    what : str
+        What the file is not, such as ``"map.skops is no map"``.
+
+    Raises
+    ------
+    OSError
+        If the system cannot read the file.
+    ValueError
+        In place of any other error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        text = str(error) or type(error).__name__
+        raise ValueError(f"{what}, or damaged: {text}") from error
+
+
+def check_growth(n_bytes, n_stored, what):
+    """Refuse what unpacks to far more than the file that it is in.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Declared size.
+    n_stored : int
+        Size of the file on disk.
+    what : str
+        What declares it, for the error.
+
+    Raises
+    ------
+    ValueError
+        If `n_bytes` is more than 64 MiB and more than 32 times `n_stored`.
+    """
+    if n_bytes > max(_FREE, _RATIO * n_stored):
+        raise ValueError(
+            f"{what} declares {n_bytes:,} bytes, more than {_RATIO} times the "
+            f"{n_stored:,} that the file takes. If that is right, store it without "
+            "compression."
+        )
+
+
+def check_npy(file, n_bytes):
+    """Compare the size of an .npy file with what its header declares.
+
+    Parameters
+    ----------
+    file : binary file
+        At its start; it is left at the start of the values.
+    n_bytes : int
+        Size of the file.
+
+    Raises
+    ------
+    ValueError
+        If it is no .npy file of numbers or text, or holds fewer or more bytes than its
+        header declares.
+    """
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):  # others have names of fields in Unicode
+        raise ValueError(f"a header of version {version} is not read")
+    width = 2 * version[0]
+    n_header = int.from_bytes(file.read(width), "little")
+    if n_header > _LONGEST_HEADER:
+        raise ValueError(f"its header declares a length of {n_header:,}")
+    header = BytesIO(n_header.to_bytes(width, "little") + file.read(n_header))
+    read = npy.read_array_header_1_0 if width == 2 else npy.read_array_header_2_0
+    shape, _, dtype = read(header)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not read")
+    declared = file.tell() + prod(shape) * dtype.itemsize
+    empty = dtype.itemsize == 0 and prod(shape)  # as many as one likes, of no bytes
+    if min(shape, default=0) < 0 or empty or declared != n_bytes:
+        raise ValueError(
+            f"it holds {n_bytes:,} bytes, but its header declares {declared:,}, for "
+            f"{dtype} of shape {shape}"
+        )
+
+
+def map_npy(path):
+    """Map an .npy file into memory, read-only.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is damaged.
+    """
+    with damaged(f"{path} is no .npy file"):
+        with open(path, "rb") as file:
+            check_npy(file, os.fstat(file.fileno()).st_size)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def npz_keys(path):
+    """Return the names of the arrays of an .npz file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is damaged.
+    """
+    with damaged(f"{path} is no .npz file"), ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def read_npz(path, keys):
+    """Read arrays of an .npz file.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, is damaged, or unpacks to far more than its size.
+    """
+    arrays = {}
+    with damaged(f"{path} is no .npz file"), ZipFile(path) as archive:
+        n_stored = os.stat(path).st_size
+        members = {info.filename: info for info in archive.infolist()}
+        members = {key: members.get(f"{key}.npy") or members[key] for key in keys}
+        n_bytes = sum(info.file_size for info in members.values())
+        check_growth(n_bytes, n_stored, "the file")
+        for key, info in members.items():
+            with damaged(f"{key} in it is no .npy"), archive.open(info) as file:
+                check_npy(file, info.file_size)
+                file.seek(0)
+                arrays[key] = npy.read_array(file, allow_pickle=False)
+    return arrays
+
+
+def check_skops(file, n_stored):
+    """Refuse a skops file that unpacks to far more than its size.
+
+    Parameters
+    ----------
+    file : str, path-like or binary file
+    n_stored : int
+        Size on disk of the file that it is, or is in.
+
+    Raises
+    ------
+    ValueError
+        If it does, or if an array in it is damaged.
+    """
+    with ZipFile(file) as archive:
+        members = {info.filename: info.file_size for info in archive.infolist()}
+        n_bytes = _JSON_RATIO * members["schema.json"]
+        check_growth(n_bytes, n_stored, "its schema")
+        parts = [json.loads(archive.read("schema.json"))]
+        for part in parts:  # which grows
+            if isinstance(part, dict):
+                if part.get("__loader__") == "SparseMatrixNode":
+                    raise ValueError("sparse matrices, archives of their own")
+                parts.extend(part.values())
+            elif isinstance(part, list):
+                parts.extend(part)
+            elif isinstance(part, str):  # an array is read as often as it is named
+                n_bytes += members.get(part, 0)
+        check_growth(n_bytes, n_stored, "the file")
+        for name, size in members.items():
+            if name.endswith(".npy"):
+                with archive.open(name) as array:
+                    check_npy(array, size)

@@ -1,11 +1,26 @@
 """Facts about how files are written and read."""
 
+import io
+import json
 import os
 import stat
+import struct
+from zipfile import ZIP_DEFLATED, ZipFile
 
+import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+from skops.io import dumps, loads
 
-from skalign._files import writing
+from skalign._files import (
+    check_growth,
+    check_skops,
+    damaged,
+    map_npy,
+    npz_keys,
+    read_npz,
+    writing,
+)
 
 
 def listing(folder):
@@ -95,3 +110,137 @@ def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
     with pytest.raises(PermissionError, match="fixed"), writing(tmp_path / "fixed"):
         raise AssertionError("nothing is to be written")
     assert listing(tmp_path) == ["fixed", "folder", "loop"]
+
+
+def npy_bytes(array, version=None):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.asarray(array), version=version)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12.0).reshape(3, 4),
+        np.asfortranarray(np.arange(12, dtype=">i2").reshape(3, 4)),
+        np.float16(3),
+        np.zeros((0, 5)),
+        np.array(["ant", "bee"]),
+        np.array([b"ant", b"bee"]),
+        np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
+        np.array([1j]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_whole_arrays_are_read(tmp_path, array, version):
+    (tmp_path / "a.npy").write_bytes(npy_bytes(array, version))
+    assert_array_equal(map_npy(tmp_path / "a.npy"), array)
+    with ZipFile(tmp_path / "a.npz", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("key.npy", npy_bytes(array, version))
+    assert npz_keys(tmp_path / "a.npz") == ["key"]
+    assert_array_equal(read_npz(tmp_path / "a.npz", ["key"])["key"], array)
+
+
+def declaring(shape, descr="<f8"):
+    """Bytes of an .npy file that declares a shape and holds 24 bytes."""
+    header = repr({"descr": descr, "fortran_order": False, "shape": shape})
+    header = f"{header:<117}\n".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(24)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "magic string"),
+        (b"\x93NUMPY", "magic string"),
+        (b"\x93NUMPY\1\0\xff\xffabc", "length of 65,535"),
+        (b"\x93NUMPY\2\0\0\0\0\xff", "length of 4,278,190,080"),
+        (b"\x93NUMPY\3\0\0\0\0\0", "version"),
+        (b"\x93NUMPY\1\0\4\0((((", "damaged"),
+        (declaring((2**29,)), "declares 4,294,967,"),
+        (declaring((2**60, 2**60)), "declares"),
+        (declaring((4,)), "holds 152 bytes, but its header declares 160"),
+        (declaring((2,)), "holds 152 bytes, but its header declares 144"),
+        (declaring((-3, -1)), "declares"),
+        (declaring((10**18, 3), "<U0"), "declares"),
+        (declaring((3,), "|O"), "Python objects"),
+        (declaring((3,), [("a", "|O")]), "Python objects"),
+        (npy_bytes(np.ones(3))[:-1], "declares"),
+        (npy_bytes(np.ones(3)) + b"7", "declares"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_an_array_that_is_not_what_its_header_says_is_refused(
+    tmp_path, content, message
+):
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.npy is no \.npy file.*{message}"):
+        map_npy(tmp_path / "a.npy")
+    with ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("key.npy", content)
+    with pytest.raises(ValueError, match=rf"a\.npz is no .*key in it .*{message}"):
+        read_npz(tmp_path / "a.npz", ["key"])
+
+
+def test_an_array_may_unpack_to_what_arrays_usually_do(tmp_path):
+    counts = np.random.default_rng(0).poisson(1.0, size=3 * 10**6)
+    np.savez_compressed(tmp_path / "a.npz", counts=counts)
+    assert_array_equal(read_npz(tmp_path / "a.npz", ["counts"])["counts"], counts)
+    check_growth(2**26, 1, "a")
+    check_growth(32 * 2**22, 2**22, "a")
+    with pytest.raises(ValueError, match="a declares 67,108,865 bytes"):
+        check_growth(2**26 + 1, 2**20, "a")
+
+
+def test_all_arrays_that_are_asked_for_count(tmp_path):
+    zeros = np.zeros(2**22)
+    np.savez_compressed(tmp_path / "a.npz", a=zeros, b=zeros, c=zeros)
+    assert len(read_npz(tmp_path / "a.npz", ["b"])) == 1
+    with pytest.raises(ValueError, match="declares 67,109,120 bytes"):
+        read_npz(tmp_path / "a.npz", ["a", "c"])
+
+
+def test_errors_of_the_system_stay_what_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gone"):
+        map_npy(tmp_path / "gone.npy")
+    with pytest.raises(ValueError, match="this, or damaged: Memory"), damaged("this"):
+        raise MemoryError
+
+
+def repack(content, change=(), compression=ZIP_DEFLATED):
+    """A skops file with other members."""
+    with ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members |= dict(change)
+    file = io.BytesIO()
+    with ZipFile(file, "w", compression) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return file.getvalue()
+
+
+def test_a_skops_file_may_be_compressed():
+    rows = np.random.default_rng(0).normal(size=(50, 40))
+    content = repack(dumps([rows, rows, {"a": rows}]))
+    check_skops(io.BytesIO(content), len(content))
+    assert_array_equal(loads(content)[2]["a"], rows)
+
+
+def test_a_skops_file_of_far_more_than_its_size_is_refused():
+    def refused(content, match):
+        with pytest.raises(ValueError, match=match):
+            check_skops(io.BytesIO(content), len(content))
+
+    stored = dumps([np.zeros(2)])
+    name = next(n for n in ZipFile(io.BytesIO(stored)).namelist() if ".npy" in n)
+    refused(repack(stored, {name: npy_bytes(np.zeros(2**24))}), "file declares 134,")
+    refused(repack(stored, {"schema.json": b"[" + b" " * 2**22}), "its schema declares")
+    small = repack(stored, {name: npy_bytes(np.zeros(2**18))})
+    check_skops(io.BytesIO(small), len(small))
+    schema = json.loads(ZipFile(io.BytesIO(small)).read("schema.json"))
+    schema["content"] *= 40  # the same array again and again
+    refused(repack(small, {"schema.json": json.dumps(schema)}), "file declares 8")
+    schema["content"] = [{"__loader__": "SparseMatrixNode"}]
+    refused(repack(small, {"schema.json": json.dumps(schema)}), "sparse")
+    refused(repack(stored, {name: declaring((2**29,))}), "declares 4,294,967,")

@@ -2,16 +2,23 @@
 
 import json
 import os
+import reprlib
+import warnings
+from functools import partial
+from itertools import islice
 from numbers import Integral, Real
-from pathlib import Path
+from operator import itemgetter
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skalign._files import damaged
 from skalign.datasets._folders import check_kinds
-from skalign.datasets._pictures import import_pillow, read_picture
+from skalign.datasets._pictures import import_pillow, open_picture, read_picture
 
+_N_REASONS = 5  # that a warning names
 _DESCR = """\
 Objects of COCO with their masks
 --------------------------------
@@ -47,6 +54,17 @@ def load_coco_objects(
 
     Of each class, the largest object of a picture is taken; crowds are left out. Needs
     Pillow. Read more in the :ref:`User Guide <colored_data>`.
+
+    An object that cannot be cut out is left out, and the next in size is taken: one
+    whose annotation lacks something or contradicts itself, whose outline is run-length
+    encoded, leaves the picture or covers no pixel of it, or whose picture is not of the
+    declared width and height. A warning says how many there are, and names the first
+    for each reason.
+
+    Photos may be stored turned, with an orientation in their EXIF data. Outlines are
+    taken to refer to the stored or to the upright picture, whichever has the declared
+    width and height; where both have, as in a square picture, objects are left out.
+    What is returned is upright.
 
     Parameters
     ----------
@@ -93,9 +111,14 @@ def load_coco_objects(
     ImportError
         If Pillow is not installed.
     ValueError
-        If the file holds no annotations of instances, or some that do not belong
-        together, a class is not in it, an outline is run-length encoded, which is not
-        read, or none, a picture is damaged, or no object is large enough.
+        If the file holds no annotations of instances, a class is not in it, a picture
+        is damaged or too large for Pillow's limit, or no object is large enough or can
+        be cut out.
+
+    Warns
+    -----
+    UserWarning
+        If objects were left out that cannot be cut out.
 
     See Also
     --------
@@ -115,27 +138,34 @@ def load_coco_objects(
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no directory {folder}.")
     content = _read_annotations(path)
-    names = {entry["id"]: entry["name"] for entry in content["categories"]}
+    names = {key: entry["name"] for key, entry in content["categories"].items()}
+    if not names:
+        raise ValueError(f"{path} names no category.")
     classes = check_kinds(list(names.values()), classes, "class", path)
-    found = _largest(content["annotations"], names, classes, min_area)
-    if not found:
+    candidates, left_out = _candidates(content, classes, min_area)
+    if not candidates and not left_out:
         raise ValueError(
             f"{path} holds no object of {', '.join(classes)} of at least {min_area} "
             "pixels."
         )
-    files = {entry["id"]: entry["file_name"] for entry in content["images"]}
-    unknown = {entry["image_id"] for entry in found} - set(files)
-    if unknown:
-        raise ValueError(f"{path} has objects of picture {min(unknown)}, but no such.")
-    rgb = np.empty((len(found), size, size, 3), dtype=np.uint8)
-    mask = np.empty((len(found), size, size), dtype=np.uint8)
-    for place, entry in enumerate(found):
-        picture = folder / files[entry["image_id"]]
-        rgb[place], mask[place] = _cut_out(picture, entry, crop, size)
+    rgb = np.empty((len(candidates), size, size, 3), dtype=np.uint8)
+    mask = np.empty((len(candidates), size, size), dtype=np.uint8)
+    found = []
+    for entries in candidates:
+        for entry in entries:  # the largest first
+            try:
+                cut = _cut_out(folder, entry, content["images"], crop, size)
+            except _Unsuitable as reason:
+                left_out.append((entry, reason))
+            else:
+                rgb[len(found)], mask[len(found)] = cut
+                found.append(entry)
+                break
+    _report(left_out, path, anything_left=bool(found))
     image_id = np.array([entry["image_id"] for entry in found])
     return Bunch(
-        rgb=rgb,
-        mask=mask,
+        rgb=rgb[: len(found)],
+        mask=mask[: len(found)],
         label=np.array([classes.index(names[entry["category_id"]]) for entry in found]),
         classes=classes,
         image_id=image_id,
@@ -150,59 +180,234 @@ def load_coco_objects(
     )
 
 
+class _Unsuitable(Exception):
+    """Why an object cannot be cut out."""
+
+
+def _report(left_out, path, anything_left):
+    """Say which objects were left out, and why: the first of each reason."""
+    if not left_out:
+        return
+    reasons = {}
+    for entry, reason in left_out:
+        which = entry.get("id") if isinstance(entry, dict) else entry
+        reasons.setdefault(str(reason), []).append(reprlib.repr(which))
+    told = [
+        f"object {ids[0]}{f' and {len(ids) - 1} more' * (len(ids) > 1)}: {reason}"
+        for reason, ids in islice(reasons.items(), _N_REASONS)
+    ]
+    if len(reasons) > _N_REASONS:
+        told.append(f"and {len(reasons) - _N_REASONS} other reasons")
+    text = (
+        f"Objects of {path} left out, since they cannot be cut out: {len(left_out)}. "
+    )
+    text += "; ".join(told)
+    if not anything_left:
+        raise ValueError(f"{text}. No object is left.")
+    warnings.warn(f"{text}.", stacklevel=4)
+
+
 def _read_annotations(path):
-    try:
+    """Return annotations as they are; images and categories by their ids."""
+    with damaged(f"{path} is no JSON"):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
     wanted = ["images", "annotations", "categories"]
-    if not isinstance(content, dict) or not all(key in content for key in wanted):
-        raise ValueError(f"{path} must hold {', '.join(wanted)}, as those of COCO do.")
-    return content
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), list) for key in wanted
+    ):
+        raise ValueError(
+            f"{path} must hold lists of {', '.join(wanted)}, as those of COCO do."
+        )
+    return {
+        "annotations": content["annotations"],
+        "images": _by_id(content["images"], "file_name"),
+        "categories": _by_id(content["categories"], "name"),
+    }
 
 
-def _largest(entries, names, classes, min_area):
-    """Return the largest object of each class of each picture, in order of pictures."""
-    largest = {}
+def _by_id(entries, wanted):
+    """Return usable entries by id, without those that contradict each other."""
+    found, doubtful = {}, set()
     for entry in entries:
-        if entry["category_id"] not in names:
-            raise ValueError(
-                f"Object {entry.get('id')} is of category {entry['category_id']}, "
-                "which the annotations do not name."
-            )
-        key = entry["image_id"], names[entry["category_id"]]
-        if key[1] not in classes or entry.get("iscrowd"):
+        if not isinstance(entry, dict) or not isinstance(entry.get(wanted), str):
             continue
-        if entry["area"] > largest.get(key, {"area": 0})["area"]:
-            largest[key] = entry
-    return [largest[key] for key in sorted(largest) if largest[key]["area"] >= min_area]
+        if _is_id(key := entry.get("id")) and found.setdefault(key, entry) != entry:
+            doubtful.add(key)
+    return {key: entry for key, entry in found.items() if key not in doubtful}
 
 
-def _cut_out(path, entry, crop, size):
+def _is_id(value):
+    if isinstance(value, int) and not isinstance(value, bool):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, str)
+
+
+def _is_number(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < 2**53  # and no NaN
+
+
+def _candidates(content, classes, min_area):
+    """Return objects of each class of each picture, the largest first.
+
+    Returns
+    -------
+    candidates : list of lists of dict, in order of pictures
+    left_out : list of tuple of an annotation and the reason
+    """
+    groups, left_out = {}, []
+    for entry in content["annotations"]:
+        try:
+            name = _entry_of(content["categories"], entry, "category_id")["name"]
+            if name not in classes:
+                continue
+            if (crowd := entry.get("iscrowd", 0)) not in (0, 1):
+                raise _Unsuitable(f"iscrowd {crowd!r} must be 0 or 1")
+            if crowd:
+                continue
+            if not _is_number(area := entry.get("area")) or area <= 0:
+                raise _Unsuitable(f"area {area!r} must be a number above 0")
+            if area >= min_area:
+                _entry_of(content["images"], entry, "image_id")
+                groups.setdefault((entry["image_id"], name), []).append(entry)
+        except _Unsuitable as reason:
+            left_out.append((entry, reason))
+    ordered = sorted(groups, key=lambda key: (isinstance(key[0], str), key))
+    by_size = partial(sorted, key=itemgetter("area"), reverse=True)
+    return [by_size(groups[key]) for key in ordered], left_out
+
+
+def _entry_of(entries, annotation, key):
+    """Return the picture or the category that an annotation is of."""
+    if not isinstance(annotation, dict):
+        raise _Unsuitable("an annotation must be an object of JSON")
+    if not _is_id(value := annotation.get(key)) or value not in entries:
+        raise _Unsuitable(
+            f"{key} {reprlib.repr(value)} is that of no entry, of an incomplete one or "
+            "of two that differ"
+        )
+    return entries[value]
+
+
+def _cut_out(folder, entry, images, crop, size):
     """Return pixels and mask of an object whose outline is a list of polygons."""
     PIL = import_pillow()
-    if not isinstance(entry["segmentation"], list):
-        raise ValueError(
-            f"The outline of object {entry.get('id')} in {path.name} is run-length "
-            "encoded; only polygons are read."
-        )
-    if min(map(len, entry["segmentation"]), default=0) < 6:
-        raise ValueError(
-            f"The outline of object {entry.get('id')} in {path.name} must be polygons "
-            "of three points or more."
-        )
+    outline = _outline(entry)
+    image = images[entry["image_id"]]
+    name = PurePosixPath(image["file_name"].replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts:
+        raise _Unsuitable(f"its picture {image['file_name']!r} is not in {folder}")
+    path = folder / image["file_name"]
     if not path.is_file():
         raise FileNotFoundError(f"There is no picture {path}.")
-    picture = read_picture(path, str(path))
+    picture, turn = _as_outlined(
+        *read_picture(partial(open_picture, path), path), image
+    )
+    _check_within(np.concatenate(outline), picture.size, "outline")
     mask = PIL.Image.new("L", picture.size)
-    for polygon in entry["segmentation"]:
-        PIL.ImageDraw.Draw(mask).polygon(polygon, fill=255)
+    for polygon in outline:
+        PIL.ImageDraw.Draw(mask).polygon(polygon.ravel().tolist(), fill=255)
     if crop:
-        left, top, width, height = entry["bbox"]
-        half = max(width, height) / 2
-        x, y = left + width / 2, top + height / 2
-        box = tuple(round(edge) for edge in (x - half, y - half, x + half, y + half))
+        box = _square(entry.get("bbox"), picture.size)
         picture, mask = picture.crop(box), mask.crop(box)
-    rgb, mask = (np.array(part.resize((size, size))) for part in (picture, mask))
+    picture, mask = picture.resize((size, size)), mask.resize((size, size))
+    if turn is not None:
+        picture, mask = picture.transpose(turn), mask.transpose(turn)
+    rgb, mask = np.array(picture), np.array(mask)
+    if not mask.any():
+        raise _Unsuitable(f"its outline covers no pixel of the picture at size={size}")
     rgb[mask == 0] = 0
     return rgb, mask
+
+
+def _outline(entry):
+    """Return the polygons of an object, each of shape (n_points, 2)."""
+    polygons = entry.get("segmentation")
+    if isinstance(polygons, dict):
+        raise _Unsuitable("its outline is run-length encoded; only polygons are read")
+    if not isinstance(polygons, list) or not polygons:
+        raise _Unsuitable(
+            f"its outline must be polygons of three points or more; got {polygons!r}"
+        )
+    for polygon in polygons:
+        if (
+            not isinstance(polygon, list)
+            or len(polygon) < 6
+            or len(polygon) % 2
+            or not all(map(_is_number, polygon))
+        ):
+            raise _Unsuitable(
+                "its outline must be polygons of three points or more, as [x1, y1, x2, "
+                f"y2, x3, y3]; got {reprlib.repr(polygon)}"
+            )
+    outline = [np.asarray(polygon, float).reshape(-1, 2) for polygon in polygons]
+    if all(map(_is_flat, outline)):
+        raise _Unsuitable("its outline is a line")
+    return outline
+
+
+def _is_flat(points):
+    ways = points - points[0]
+    x, y = far = ways[np.argmax(np.sum(ways**2, axis=1))]
+    return np.abs(x * ways[:, 1] - y * ways[:, 0]).max() <= 1e-9 * (far @ far)
+
+
+def _as_outlined(picture, turn, image):
+    """Return a picture as it was when it was outlined, and what turns it upright.
+
+    Some tools outline the pixels as they are stored, some the picture as it is shown.
+    Where the orientation in EXIF makes the two differ, the declared width and height
+    say which it was, if they can.
+    """
+    PIL = import_pillow()
+    turns = PIL.Image.Transpose
+    back = {turns.ROTATE_90: turns.ROTATE_270, turns.ROTATE_270: turns.ROTATE_90}
+    shown = [(picture, None)]
+    if turn is not None:
+        shown.append((picture.transpose(back.get(turn, turn)), turn))
+    declared = image.get("width"), image.get("height")
+    fitting = [
+        (picture, turn)
+        for picture, turn in shown
+        if all(
+            n in (None, have) for n, have in zip(declared, picture.size, strict=True)
+        )
+    ]
+    if not fitting:
+        width, height = picture.size
+        raise _Unsuitable(
+            f"its picture {image['file_name']!r} has {width} x {height} pixels, but is "
+            f"declared as {declared[0]} x {declared[1]}"
+        )
+    if len(fitting) > 1:
+        raise _Unsuitable(
+            f"its picture {image['file_name']!r} is stored turned, by its EXIF data, "
+            "and the declared width and height do not say whether it was outlined so: "
+            "store it upright"
+        )
+    return fitting[0]
+
+
+def _check_within(points, size, what):
+    """Refuse points that lie outside the picture by more than a pixel."""
+    if points.min() < -1 or (points > np.add(size, 1)).any():
+        raise _Unsuitable(
+            f"its {what} leaves the picture of {size[0]} x {size[1]} pixels"
+        )
+
+
+def _square(bbox, size):
+    """Return the box of the square around a bounding box, in whole pixels."""
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
+        raise _Unsuitable(
+            f"bbox must be [x, y, width, height]; got {reprlib.repr(bbox)}"
+        )
+    left, top, width, height = bbox
+    _check_within(np.array([[left, top], [left + width, top + height]]), size, "bbox")
+    half = max(width, height) / 2
+    x, y = left + width / 2, top + height / 2
+    box = tuple(round(edge) for edge in (x - half, y - half, x + half, y + half))
+    if min(width, height) <= 0 or box[0] == box[2] or box[1] == box[3]:
+        raise _Unsuitable(f"bbox {bbox} covers no pixel")
+    return box

@@ -52,7 +52,7 @@ def domains_from_folders(
         may have folders of its own. Files that are no pictures are left out.
     size : int, default=64
         Height and width that pictures are brought to; of a picture that is not square,
-        the middle is taken.
+        the middle is taken. Photos are turned upright first, as their EXIF data say.
     domains, classes : array-like of str, default=None
         Which to load, and their order; by default all, in sorted order.
     dtype : {"float32", "uint8"}, default="float32"
@@ -92,7 +92,8 @@ def domains_from_folders(
         If Pillow is not installed.
     ValueError
         If a folder holds no picture, a picture lies in no folder of a class, a domain
-        or a class that was asked for is not there, or a file is damaged.
+        or a class that was asked for is not there, or a file is damaged or declares
+        more pixels than Pillow's limit.
 
     See Also
     --------
@@ -158,7 +159,7 @@ def images_from_folders(
         pictures are left out.
     size : int, default=64
         Height and width that pictures are brought to; of a picture that is not square,
-        the middle is taken.
+        the middle is taken. Photos are turned upright first, as their EXIF data say.
     classes : array-like of str, default=None
         Which to load, and their order; by default all, in sorted order.
     dtype : {"float32", "uint8"}, default="float32"

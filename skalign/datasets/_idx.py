@@ -21,8 +21,11 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skalign._files import check_growth
+
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
+_MOST_DIMENSIONS = 64  # of numpy
 _PREFIXES = {"train": "train", "test": "t10k"}
 
 _DESCR = """\
@@ -54,7 +57,7 @@ def read_idx(path):
         If there is no such file.
     ValueError
         If the file does not start like an IDX file, holds fewer or more bytes than
-        its header announces, or is damaged gzip.
+        its header announces, or is damaged gzip, or gzip of far more than its size.
 
     Examples
     --------
@@ -67,39 +70,60 @@ def read_idx(path):
     ...     read_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
-    content = Path(path).read_bytes()
-    if content.startswith(_GZIP_MAGIC):
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path} is no regular file.")
+    with open(path, "rb") as file:
+        n_stored = os.fstat(file.fileno()).st_size
+        packed = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        if not packed:
+            return _read_values(file, path, n_stored)
         try:
-            content = gzip.decompress(content)
+            with gzip.GzipFile(fileobj=file) as content:
+                return _read_values(content, path, n_stored, packed=True)
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path} is damaged gzip: {error}") from error
-    if len(content) < 4:
+
+
+def _read_values(file, path, n_stored, packed=False):
+    """Read what follows a header that fits the size of the file."""
+    head = file.read(4)
+    if len(head) < 4:
+        raise ValueError(f"{path} holds {len(head)} bytes; an IDX file has at least 4.")
+    dtype, n_dims = _DTYPES.get(head[2]), head[3]
+    if head[:2] != b"\0\0" or dtype is None or not 0 < n_dims <= _MOST_DIMENSIONS:
         raise ValueError(
-            f"{path} holds {len(content)} bytes; an IDX file has at least 4."
-        )
-    dtype, n_dims = _DTYPES.get(content[2]), content[3]
-    if content[:2] != b"\0\0" or dtype is None or n_dims == 0:
-        raise ValueError(
-            f"{path} starts with the bytes {content[:4].hex(' ')}. An IDX file starts "
-            "with 00 00, a type among "
-            f"{', '.join(f'{code:02x}' for code in _DTYPES)}, and the number of "
-            "dimensions, at least 1."
+            f"{path} starts with the bytes {head.hex(' ')}. An IDX file starts with 00 "
+            f"00, a type among {', '.join(f'{code:02x}' for code in _DTYPES)}, and the "
+            f"number of dimensions, at least 1 and at most {_MOST_DIMENSIONS}."
         )
     start = 4 + 4 * n_dims
-    if len(content) < start:
+    head += file.read(4 * n_dims)
+    if len(head) < start:
         raise ValueError(
-            f"{path} holds {len(content)} bytes, but its header of {n_dims} "
-            f"dimensions takes {start}."
+            f"{path} holds {len(head)} bytes, but its header of {n_dims} dimensions "
+            f"takes {start}."
         )
-    shape = tuple(np.frombuffer(content, ">u4", n_dims, offset=4).tolist())
+    shape = tuple(np.frombuffer(head, ">u4", offset=4).tolist())
     dtype = np.dtype(dtype)
     expected = start + prod(shape) * dtype.itemsize
-    if len(content) != expected:
+    n_bytes = n_stored
+    if packed:
+        check_growth(expected, n_stored, path)
+    if packed or expected == n_stored:
+        content = file.read(expected - start + 1)  # one more, to see that it ends
+        n_bytes = start + len(content)
+    if n_bytes != expected:
+        more = " or more" * (packed and n_bytes > expected)
         raise ValueError(
-            f"{path} holds {len(content)} bytes, but its header announces {expected}: "
+            f"{path} holds {n_bytes} bytes{more}, but its header announces {expected}: "
             f"{dtype.newbyteorder('=')} values of shape {shape}."
         )
-    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    if prod(max(n, 1) for n in shape) * dtype.itemsize >= 2**63:
+        raise ValueError(
+            f"{path} announces the shape {shape}, which no array can have."
+        )
+    values = np.frombuffer(content, dtype).reshape(shape)
     return values.astype(dtype.newbyteorder("="))  # a copy, which can be written to
 
 

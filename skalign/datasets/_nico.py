@@ -4,12 +4,13 @@ import csv
 import os
 from itertools import chain
 from numbers import Integral
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skalign._files import damaged
 from skalign.datasets._folders import check_kinds
 from skalign.datasets._pictures import read_pictures
 
@@ -67,7 +68,7 @@ def load_nico(
         Which to load, and their order.
     size : int, default=224
         Height and width that pictures are brought to; of a picture that is not square,
-        the middle is taken.
+        the middle is taken. Photos are turned upright first, as their EXIF data say.
     dtype : {"float32", "uint8"}, default="float32"
         Pixels from 0 to 1, or from 0 to 255 in a quarter of the memory; all pictures
         at the default size are 2.5 GB or 0.6 GB.
@@ -109,7 +110,8 @@ def load_nico(
         If Pillow is not installed.
     ValueError
         If an environment is unknown, a line of a split file has not four entries or
-        an unknown class, or a file is damaged.
+        an unknown class or leads out of the folder, or a file is damaged or declares
+        more pixels than Pillow's limit.
 
     References
     ----------
@@ -172,7 +174,10 @@ def _read_split(path):
     """Return the lines of a split file: picture, category, context and class."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no split file {path}.")
-    with path.open(newline="", encoding="utf-8") as file:
+    with (
+        damaged(f"{path} is no split file"),
+        path.open(newline="", encoding="utf-8") as file,
+    ):
         lines = list(csv.reader(file))
     if not lines:
         raise ValueError(f"{path} is empty.")
@@ -182,6 +187,9 @@ def _read_split(path):
                 f"Line {number} of {path} is {','.join(line)!r}; picture, category, "
                 "context and class are wanted, the class animal or vehicle."
             )
+        picture = PureWindowsPath(line[0])
+        if picture.anchor or ".." in picture.parts:
+            raise ValueError(f"Line {number} of {path} leads out: {line[0]!r}.")
     return lines
 
 

@@ -1,7 +1,6 @@
 """Objects pasted on backgrounds that go with their class more or less often."""
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import Bunch, check_consistent_length, gen_batches
 
+from skalign._files import npz_keys, read_npz
 from skalign.datasets._folders import check_kinds
 
 _KEYS = ["rgb", "mask", "label", "image_id"]
@@ -29,13 +29,16 @@ def read_objects(objects, classes, data_home):
         path = path.expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {path}.")
-        if not zipfile.is_zipfile(path):
-            raise ValueError(f"{path} is no .npz file.")
-        with np.load(path) as file:
-            objects = dict(file)
+        keys = npz_keys(path)
+        objects = read_npz(path, [key for key in (*_KEYS, "classes") if key in keys])
     if not isinstance(objects, Mapping) or not all(key in objects for key in _KEYS):
         raise ValueError(f"{where} must hold {', '.join(_KEYS)}.")
     rgb, mask, label, image_id = (np.asarray(objects[key]) for key in _KEYS)
+    if label.ndim != 1 or image_id.ndim != 1 or rgb.ndim == 0 or mask.ndim == 0:
+        raise ValueError(
+            f"{where} must hold a label and an image_id for each object; their shapes "
+            f"are {label.shape} and {image_id.shape}."
+        )
     check_consistent_length(rgb, mask, label, image_id)
     if len(rgb) == 0:
         raise ValueError(f"{where} holds no object.")
@@ -47,7 +50,7 @@ def read_objects(objects, classes, data_home):
             "(n, height, width) are wanted."
         )
     if "classes" in objects:
-        names = np.asarray(objects["classes"])
+        names = np.ravel(objects["classes"])
         if label.dtype.kind not in "iu" or not 0 <= label.min() <= label.max() < len(
             names
         ):

@@ -1,13 +1,18 @@
 """Picture files, in a folder or in a zip file, as arrays."""
 
 import os
+import warnings
 import zipfile
-import zlib
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from skalign._files import check_growth, damaged
+
+_FORMATS = ["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"]  # others run programs
+_ORIENTATION = 0x0112  # a tag of EXIF
 _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
@@ -44,7 +49,7 @@ def find_pictures(path):
     if path.is_dir():
         folders, files = _walk(path)
     elif path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with damaged(f"{path} is no zip file"), zipfile.ZipFile(path) as archive:
             entries = archive.namelist()
         folders = {PurePosixPath(name) for name in entries if name.endswith("/")}
         files = {PurePosixPath(name) for name in entries if not name.endswith("/")}
@@ -82,36 +87,74 @@ def _walk(path):
     return folders, files
 
 
-def read_picture(file, name):
-    """Read a picture of 8 or 16 bits a channel, as RGB of 8 bits.
+def read_picture(open_file, name):
+    """Read a picture of 8 or 16 bits a channel, as RGB of 8 bits, upright.
+
+    The orientation in the EXIF data of a photo says how its pixels are to be turned;
+    they are.
 
     Parameters
     ----------
-    file : str, path-like or binary file
+    open_file : callable
+        Returns the file, opened for reading of bytes.
     name : str
         What to call it in an error.
 
+    Returns
+    -------
+    picture : Image
+    turn : Transpose or None
+        How the stored pixels were turned.
+
     Raises
     ------
+    OSError
+        If the system cannot read the file.
     ValueError
-        If it is no picture or is damaged, or has pixels without a known range.
+        If it is no picture or is damaged, has more pixels than Pillow's limit,
+        ``PIL.Image.MAX_IMAGE_PIXELS``, or has pixels without a known range.
     """
     PIL = import_pillow()
-    damaged = OSError, SyntaxError, zipfile.BadZipFile, zlib.error
-    try:
-        with PIL.Image.open(file) as picture:
-            mode, wide = picture.mode, picture.mode.startswith("I;16")
-            if mode == "F" or (mode.startswith("I") and not wide):
-                raise ValueError(
-                    f"{name} has pixels of mode {mode!r}, whose range is not known: "
-                    "store it with 8 or 16 bits."
-                )
+    with (
+        damaged(f"{name} is no picture"),
+        warnings.catch_warnings(),
+        open_file() as file,
+    ):
+        warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+        with PIL.Image.open(file, formats=_FORMATS) as picture:
+            turn, mode = _turn(picture), picture.mode
+            wide = mode.startswith("I;16")
+            known = mode != "F" and (wide or not mode.startswith("I"))
+            if known:
+                picture.load()
+                due = _turn(picture)  # Pillow turns a TIFF by itself
             if wide:
-                pixels = np.asarray(picture) / 257  # 65,535 is 255
-                picture = PIL.Image.fromarray(pixels.round().astype(np.uint8))
-            return picture.convert("RGB")
-    except (*damaged, PIL.Image.DecompressionBombError) as error:  # what Pillow raises
-        raise ValueError(f"{name} is no picture, or damaged: {error}") from error
+                pixels = np.asarray(picture)  # 65,535 is 255 * 257
+                pixels = pixels // 257 + (pixels % 257 > 128)
+                picture = PIL.Image.fromarray(pixels.astype(np.uint8))
+            if known and picture.mode != "RGB":
+                picture = picture.convert("RGB")
+    if not known:
+        raise ValueError(
+            f"{name} has pixels of mode {mode!r}, whose range is not known: store it "
+            "with 8 or 16 bits."
+        )
+    return picture if due is None else picture.transpose(due), turn
+
+
+def _turn(picture):
+    """Return what brings stored pixels upright, by the orientation that EXIF gives."""
+    PIL = import_pillow()
+    turns = PIL.Image.Transpose
+    return {
+        2: turns.FLIP_LEFT_RIGHT,
+        3: turns.ROTATE_180,
+        4: turns.FLIP_TOP_BOTTOM,
+        5: turns.TRANSPOSE,
+        6: turns.ROTATE_270,
+        7: turns.TRANSVERSE,
+        8: turns.ROTATE_90,
+    }.get(picture.getexif().get(_ORIENTATION))
 
 
 def read_pictures(path, names, size, dtype):
@@ -131,8 +174,7 @@ def read_pictures(path, names, size, dtype):
     data = np.empty((len(names), 3, size, size), dtype=dtype)
     with _opener(Path(path)) as open_file:
         for place, name in enumerate(names):
-            with open_file(str(name)) as file:
-                picture = read_picture(file, f"{name} in {path}")
+            picture, _ = read_picture(partial(open_file, name), f"{name} in {path}")
             square = PIL.ImageOps.fit(picture, (size, size))
             data[place] = np.asarray(square).transpose(2, 0, 1)
     if data.dtype != np.uint8:
@@ -140,13 +182,27 @@ def read_pictures(path, names, size, dtype):
     return data
 
 
+def open_picture(path):
+    """Open a file of a folder, which a pipe in its place would keep waiting."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")
+    return path.open("rb")
+
+
 @contextmanager
 def _opener(path):
     if path.is_dir():
-        yield lambda name: (path / name).open("rb")
-    else:
-        with zipfile.ZipFile(path) as archive:
-            yield archive.open
+        yield lambda name: open_picture(path / name)
+        return
+    n_stored = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+
+        def open_member(name):
+            member = archive.getinfo(str(name))
+            check_growth(member.file_size, n_stored, "it")
+            return archive.open(member)
+
+        yield open_member
 
 
 def _is_hidden(name):

@@ -10,6 +10,8 @@ from scipy.stats import binom
 
 from skalign.datasets import load_coco_objects, make_coco_places, make_colored_coco
 
+Image = pytest.importorskip("PIL.Image")
+
 CLASSES = ["boat", "dog", "train"]
 PLACES = ["city", "lake", "park"]
 
@@ -241,8 +243,20 @@ def test_objects_may_lie_in_a_file(tmp_path):
         make_colored_coco("text.npz", data_home=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rgb": np.zeros((99, 600, 600, 3), np.uint8)}, "declares 106,9"),
+        ({"image_id": np.full(120, None)}, "holds Python objects"),
+    ],
+)
+def test_a_file_of_objects_that_cannot_be_read_is_named(tmp_path, change, message):
+    np.savez_compressed(tmp_path / "objects.npz", **{**make_objects(), **change})
+    with pytest.raises(ValueError, match=rf"objects\.npz .*{message}"):
+        make_colored_coco("objects.npz", data_home=tmp_path)
+
+
 def test_scenes_may_lie_in_a_folder(tmp_path):
-    Image = pytest.importorskip("PIL.Image")
     for place in PLACES:
         (tmp_path / "scenes" / place).mkdir(parents=True)
         for k in range(5):
@@ -284,6 +298,9 @@ def test_what_does_not_suit_is_refused(make, given, message):
         ({"label": np.full(120, 3)}, "labels that are no indices into its 3 classes"),
         ({"label": np.full(120, "dog")}, "labels that are no indices into its 3"),
         ({key: np.zeros(0) for key in make_objects()}, "objects holds no object"),
+        ({"label": np.zeros((120, 1), int)}, r"shapes are \(120, 1\) and \(120,\)"),
+        ({"image_id": np.array(7)}, r"shapes are \(120,\) and \(\)"),
+        ({"rgb": np.array(7)}, r"must hold a label and an image_id"),
     ],
 )
 def test_objects_that_do_not_suit_are_refused(change, message):
@@ -348,8 +365,7 @@ def test_scenes_and_places_that_do_not_suit_are_refused(given, message):
 
 def write_coco(home, **change):
     """Two pictures of 40 x 20: red squares on blue, one of them in a crowd of cats."""
-    Image = pytest.importorskip("PIL.Image")
-    (home / "images").mkdir()
+    (home / "images").mkdir(exist_ok=True)
     square = [4, 4, 15, 4, 15, 15, 4, 15]
     for name in ("one.png", "two.png"):
         pixels = np.zeros((20, 40, 3), dtype=np.uint8)
@@ -366,6 +382,7 @@ def write_coco(home, **change):
     ]
     annotations[4].update(iscrowd=1, segmentation={"counts": [1], "size": [20, 40]})
     annotations[0].update(change)
+    annotations[0] = {k: v for k, v in annotations[0].items() if v is not LACKING}
     content = {
         "images": [
             {"id": 7, "file_name": "one.png"},
@@ -423,12 +440,10 @@ def test_cut_out_objects_can_be_pasted(tmp_path):
     assert pictures.target_names == ["boat", "dog"]
 
 
-def test_annotations_that_do_not_suit_are_refused(tmp_path, monkeypatch):
+def test_files_that_do_not_suit_are_refused(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"no annotation file .*x\.json"):
         load_coco_objects("x.json", "images", data_home=tmp_path)
-    written = write_coco(tmp_path, segmentation={"counts": [1], "size": [20, 40]})
-    with pytest.raises(ValueError, match=r"object 1 in one\.png is run-length encoded"):
-        load_coco_objects(**written, min_area=100)
+    written = write_coco(tmp_path)
     with pytest.raises(ValueError, match=r"There is no class 'cup' in"):
         load_coco_objects(**written, classes=["cup"])
     with pytest.raises(ValueError, match=r"no object of boat of at least 145"):
@@ -441,25 +456,263 @@ def test_annotations_that_do_not_suit_are_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match="pip install pillow"):
         load_coco_objects(**written, classes=["boat"], min_area=100)
-    for content, message in (("{}", "must hold images"), ("oops", "is no JSON")):
-        (tmp_path / "instances.json").write_text(content)
-        with pytest.raises(ValueError, match=message):
-            load_coco_objects(**written)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{}", "must hold lists of images"),
+        (b"[]", "must hold lists of images"),
+        (b'{"images": {}, "annotations": [], "categories": []}', "must hold lists"),
+        (b'{"images": [], "annotations": [], "categories": []}', "names no category"),
+        (b'{"images": [], "annotations": [], "categories": [null]}', "no category"),
+        (b"oops", "is no JSON"),
+        (b"\xff\xfe", "is no JSON"),
+        (b"[" * 10**6, "is no JSON"),
+        (b"1" * 10**5, "is no JSON"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path, content, message):
+    written = write_coco(tmp_path)
+    (tmp_path / "instances.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"instances\.json.*{message}"):
+        load_coco_objects(**written)
+
+
+LACKING = object()
+SQUARE = [4, 4, 15, 4, 15, 15, 4, 15]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image_id": 5}, "objects of picture 5"),
-        ({"category_id": 5}, "Object 1 is of category 5"),
-        ({"segmentation": []}, r"object 1 in one\.png must be polygons of three"),
-        ({"segmentation": [[1, 1, 5, 5]]}, "must be polygons of three points"),
+        *[
+            ({key: value}, f"{key} .* is that of no entry")
+            for key in ("image_id", "category_id")
+            for value in (LACKING, None, 5, "7", 7.0, [7], True, float("nan"), 10**30)
+        ],
+        *[
+            ({"area": value}, "area .* must be a number above 0")
+            for value in (LACKING, None, "144", True, -144, 0, [144], 10**400)
+        ],
+        ({"area": float("nan")}, "area nan"),
+        ({"area": float("inf")}, "area inf"),
+        ({"iscrowd": "no"}, "iscrowd 'no' must be 0 or 1"),
+        ({"iscrowd": None}, "iscrowd None must be 0 or 1"),
+        *[
+            ({"segmentation": value}, "must be polygons of three points or more")
+            for value in (
+                *(LACKING, None, "square", 7, [], [[]], [None], SQUARE, [[1, 1, 5, 5]]),
+                *([SQUARE[:7]], [SQUARE, [1, 1]], [[str(x) for x in SQUARE]]),
+                *([[*SQUARE[:7], None]], [[*SQUARE[:7], float("nan")]], [[SQUARE]]),
+                *([[*SQUARE[:7], 10**400]], [[True] * 6]),
+            )
+        ],
+        *[
+            ({"segmentation": value}, "run-length encoded")
+            for value in ({"counts": [1], "size": [20, 40]}, {"counts": "PX"}, {})
+        ],
+        ({"segmentation": [[4, 4, 4, 15, 4, 9]]}, "its outline is a line"),
+        ({"segmentation": [[4, 4] * 3]}, "its outline is a line"),
+        ({"segmentation": [[0.1, 0.1, 0.2, 0.2, 0.7, 0.7]]}, "its outline is a line"),
+        *[
+            ({"segmentation": [polygon]}, r"leaves the picture of 40 x 20 pixels")
+            for polygon in (
+                [104, 4, 115, 4, 115, 15],
+                [4, 4, 15, 4, 15, 25],
+                [-4, 4, 15, 4, 15, 15],
+                [4, 4, 1e5, 4, 15, 15],
+            )
+        ],
+    ],
+)  # fmt: skip
+def test_an_object_that_cannot_be_cut_out_is_left_out(tmp_path, change, message):
+    written = write_coco(tmp_path, **change)
+    said = rf"instances\.json left out, .*: 1\. object 1: .*{message}"
+    with pytest.warns(UserWarning, match=said):
+        objects = load_coco_objects(**written, min_area=100)
+    assert_array_equal(objects.image_id, [8])  # the picture of the boat
+    alone = {**written, "classes": ["dog"]}
+    if "category_id" in change:
+        with pytest.raises(ValueError, match=f"{message}.* No object is left"):
+            load_coco_objects(**alone, min_area=100)
+    with pytest.warns(UserWarning, match=said):
+        objects = load_coco_objects(**alone, min_area=10)
+    assert_array_equal(objects.area, [20, 50])  # the next in size
+
+
+@pytest.mark.parametrize(
+    "bbox",
+    [LACKING, None, [4, 4, 12], [4, 4, 12, None], "box", [4, 4, 0, 12], [4, 4, -1, -1],
+     [4, 4, 50_000, 12], [-3, 4, 12, 12], [4.2, 4.2, 0.1, 0.1],
+     [float("nan"), 4, 12, 12], [30, 4, 5, 5]],
+)  # fmt: skip
+def test_a_bounding_box_is_wanted_where_it_is_used(tmp_path, bbox):
+    written = write_coco(tmp_path, bbox=bbox)
+    assert len(load_coco_objects(**written, min_area=100).rgb) == 2
+    with pytest.warns(UserWarning, match=r"1\. object 1: .*(bbox|no pixel)"):
+        objects = load_coco_objects(**written, min_area=100, crop=True)
+    assert_array_equal(objects.image_id, [8])
+
+
+def edit_coco(home, **lists):
+    path = home / "instances.json"
+    content = json.loads(path.read_text())
+    for key, edit in lists.items():
+        edit(content[key])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda images: images.pop(0),
+        lambda images: images[0].pop("id"),
+        lambda images: images[0].pop("file_name"),
+        lambda images: images[0].update(file_name=7),
+        lambda images: images.__setitem__(0, None),
+        lambda images: images.append({"id": 7, "file_name": "two.png"}),
+        lambda images: images[0].update(file_name="../images/one.png"),
+        lambda images: images[0].update(file_name="/one.png"),
+        lambda images: images[0].update(width=20, height=10),
+        lambda images: images[0].update(width=20),
+        lambda images: images[0].update(width=20, height=40),
+        lambda images: images[0].update(width="40", height="20"),
     ],
 )
-def test_an_object_that_does_not_suit_is_named(tmp_path, change, message):
-    written = write_coco(tmp_path, **change)
-    with pytest.raises(ValueError, match=message):
+def test_objects_of_a_picture_that_does_not_suit_are_left_out(tmp_path, edit):
+    written = write_coco(tmp_path)
+    edit_coco(tmp_path, images=edit)
+    with pytest.warns(UserWarning, match=r"left out, .*: 2\. object \d and 1 more: "):
+        objects = load_coco_objects(**written, min_area=10)
+    assert_array_equal(objects.image_id, [8, 8])
+
+
+def test_entries_that_are_there_twice_are_harmless_if_they_agree(tmp_path):
+    written = write_coco(tmp_path)
+    expected = load_coco_objects(**written, min_area=100)
+    twice = lambda entries: entries.extend(entries[:2])  # noqa: E731
+    edit_coco(tmp_path, images=twice, annotations=twice, categories=twice)
+    objects = load_coco_objects(**written, min_area=100)
+    assert_array_equal(objects.rgb, expected.rgb)
+    edit_coco(tmp_path, categories=lambda kinds: kinds.append({"id": 9, "name": "dog"}))
+    with pytest.warns(UserWarning, match=r"category_id 9 .* of two that differ"):
+        objects = load_coco_objects(**written, min_area=100)
+    assert_array_equal(objects.image_id, [7])
+
+
+def test_a_warning_names_the_first_of_each_reason(tmp_path):
+    written = write_coco(tmp_path)
+    bad = {"category_id": 18, "area": 200}
+    bad = [{"id": k, "image_id": k, **bad} for k in range(20, 29)]
+    edit_coco(tmp_path, annotations=lambda entries: entries.extend(bad + bad))
+    said = (
+        r": 18\. object 20 and 1 more: image_id 20 .*object 24 .*; and 4 other reasons"
+    )
+    with pytest.warns(UserWarning, match=said):
         load_coco_objects(**written, min_area=100)
+
+
+def test_ids_may_be_strings_and_large_numbers_keep_their_digits(tmp_path):
+    written = write_coco(tmp_path, image_id=2**62 + 1)
+    edit_coco(tmp_path, images=lambda images: images[0].update(id=2**62 + 1))
+    objects = load_coco_objects(**written, min_area=100)
+    assert objects.image_id.tolist() == [8, 2**62 + 1]
+    written = write_coco(tmp_path, image_id="one")
+    edit_coco(tmp_path, images=lambda images: images[0].update(id="one"))
+    assert load_coco_objects(**written, min_area=120).image_id.tolist() == ["8", "one"]
+
+
+def test_an_object_that_vanishes_when_it_is_resized_is_left_out(tmp_path):
+    speck = [[1, 1, 1.4, 1, 1.4, 1.4]]
+    written = write_coco(tmp_path, segmentation=speck)
+    Image.fromarray(np.zeros((900, 900, 3), np.uint8)).save(
+        tmp_path / "images" / "one.png"
+    )
+    with pytest.warns(UserWarning, match=r"object 1: .* no pixel .* at size=8"):
+        load_coco_objects(**written, min_area=100, size=8)
+
+
+# How a picture that is stored with an orientation is to be turned, by numpy.
+UPRIGHT = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels.swapaxes(0, 1), 2),
+    8: lambda pixels: np.rot90(pixels),
+}
+
+
+def tag(path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as picture:
+        picture.load()
+    picture.save(path, exif=exif)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("outlined", ["stored", "upright"])
+@pytest.mark.parametrize("crop", [False, True])
+def test_the_declared_size_says_how_a_turned_photo_was_outlined(
+    tmp_path, orientation, outlined, crop
+):
+    written = write_coco(tmp_path)
+    pixels = np.zeros((20, 40, 3), dtype=np.uint8)
+    pixels[..., 2] = 255
+    pixels[1:7, 22:38] = [255, 0, 0]
+    Image.fromarray(pixels).save(tmp_path / "images" / "one.png")
+    tag(tmp_path / "images" / "one.png", orientation)
+    upright = UPRIGHT[orientation](pixels)
+    shown = pixels if outlined == "stored" else upright
+    height, width = shown.shape[:2]
+    rows, columns = np.nonzero(shown[..., 0])
+    top, left, below, right = rows[0], columns[0], rows[-1], columns[-1]
+    left, right = columns.min(), columns.max()
+    box = [left, top, right - left + 1, below - top + 1]
+    change = {
+        "segmentation": [[left, top, right, top, right, below, left, below]],
+        "bbox": box,
+    }
+    change = json.loads(json.dumps(change, default=int))
+    edit_coco(
+        tmp_path,
+        images=lambda images: images[0].update(width=width, height=height),
+        annotations=lambda entries: entries[0].update(change),
+    )
+    objects = load_coco_objects(
+        **written, classes=["dog"], min_area=100, size=40, crop=crop
+    )
+    mask, rgb = objects.mask[0], objects.rgb[0]
+    assert_array_equal(
+        rgb[mask == 255] // 255 * 255, [[255, 0, 0]] * (mask == 255).sum()
+    )
+    expected = upright[..., 0] > 0
+    if not crop:
+        expected = np.array(Image.fromarray(expected).resize((40, 40), 0))
+        assert np.mean((mask > 127) != expected) < 0.06
+    else:  # the long side of the object fills the square
+        assert (mask > 127).any(axis=int(np.ptp(np.nonzero(expected)[0]) > 6)).all()
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4, 5, 6, 7, 8])
+def test_a_turned_photo_whose_size_says_nothing_is_left_out(tmp_path, orientation):
+    written = write_coco(tmp_path)
+    tag(tmp_path / "images" / "one.png", orientation)  # no size is declared
+    with pytest.warns(UserWarning, match=r"object 1: .*'one\.png' is stored turned"):
+        objects = load_coco_objects(**written, min_area=100)
+    assert_array_equal(objects.image_id, [8])
+
+
+def test_a_photo_with_the_usual_orientation_is_no_turned_one(tmp_path):
+    written = write_coco(tmp_path)
+    expected = load_coco_objects(**written, min_area=100)
+    for orientation in (0, 1, 9, 77):
+        tag(tmp_path / "images" / "one.png", orientation)
+        objects = load_coco_objects(**written, min_area=100)
+        assert_array_equal(objects.rgb, expected.rgb)
 
 
 def test_a_picture_that_is_cut_off_is_named(tmp_path):

@@ -1,5 +1,6 @@
 """Facts about pictures that are read from folders."""
 
+import os
 import sys
 import zipfile
 
@@ -202,6 +203,72 @@ def test_pixels_whose_range_is_not_known_are_refused(tmp_path, dtype):
     Image.fromarray(np.ones((10, 10), dtype=dtype)).save(path)
     with pytest.raises(ValueError, match=r"mug/0\.tiff in .* whose range is not known"):
         domains_from_folders(tmp_path)
+
+
+@pytest.mark.parametrize("load", [domains_from_folders, images_from_folders])
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tiff", "webp"])
+def test_a_photo_that_is_stored_turned_is_read_upright(tmp_path, load, zipped, suffix):
+    pixels = np.zeros((32, 32, 3), dtype=np.uint8)  # each quarter has its brightness
+    pixels[:16, :16], pixels[:16, 16:], pixels[16:, :16] = 60, 120, 240
+    turned = {  # by numpy
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.swapaxes(0, 1),
+        6: np.rot90(pixels, -1),
+        7: np.rot90(pixels.swapaxes(0, 1), 2),
+        8: np.rot90(pixels),
+    }
+    for orientation in turned:
+        path = tmp_path / "home" / "a" / "b" / f"{orientation}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(pixels).save(path, exif=exif, quality=100)
+    path = tmp_path / "home"
+    path = pack(path, tmp_path / "home.zip") if zipped else path
+    data = load(path, size=32, dtype="uint8").data[:, 0]
+    for seen, expected in zip(data, turned.values(), strict=True):
+        assert_allclose(seen.astype(int), expected[..., 0], atol=8)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_more_pixels_than_the_limit_of_pillow_are_refused(
+    tmp_path, zipped, monkeypatch
+):
+    path = make_domains(tmp_path / "office")
+    paint(path / "webcam" / "mug" / "1.png", (0, 0, 0), size=(15, 10))
+    path = pack(path, tmp_path / "office.zip") if zipped else path
+    said = r"webcam/mug/1\.png in .* is no picture, or damaged: .*exceeds limit"
+    for limit in (149, 50):  # Pillow itself warns up to twice the limit
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(ValueError, match=said):
+            domains_from_folders(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 150)
+    assert len(domains_from_folders(path).data) == 8
+
+
+def test_a_picture_in_a_format_that_runs_programs_is_refused(tmp_path):
+    path = make_domains(tmp_path) / "amazon" / "mug" / "1.png"
+    Image.new("RGB", (8, 8)).save(path, format="EPS")
+    with pytest.raises(ValueError, match=r"mug/1\.png in .* is no picture"):
+        domains_from_folders(tmp_path)
+
+
+def test_a_pipe_in_the_place_of_a_picture_is_refused(tmp_path):
+    os.mkfifo(make_domains(tmp_path) / "amazon" / "mug" / "pipe.png")
+    with pytest.raises(ValueError, match=r"pipe\.png in .*: it is no regular file"):
+        domains_from_folders(tmp_path)
+
+
+def test_a_picture_that_unpacks_to_far_more_than_its_zip_file_is_refused(tmp_path):
+    path = pack(make_domains(tmp_path / "office"), tmp_path / "office.zip")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("amazon/mug/bomb.webp", b"RIFF" + bytes(2**26))
+    with pytest.raises(ValueError, match=r"bomb\.webp in .* declares 67,108,868 bytes"):
+        domains_from_folders(path)
 
 
 def test_without_pillow_the_error_says_what_to_install(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Facts about reading the MNIST file format."""
 
 import gzip
+import os
 import struct
 from pathlib import Path
 
@@ -72,6 +73,11 @@ def test_gzip_is_told_by_the_content_not_by_the_name(tmp_path):
         (b"\0\0\x08\1\0\0\0\4abc", r"holds 11 bytes.*announces 12: uint8.*\(4,\)"),
         (b"\0\0\x08\1\0\0\0\2abc", "holds 11 bytes.*announces 10"),
         (b"\0\0\x0e\2\xff\xff\xff\xff\xff\xff\xff\xff", "float64"),
+        (bytes([0, 0, 8, 65]) + bytes(260), "at most 64"),
+        (bytes([0, 0, 8, 4, 0, 0, 0, 0]) + b"\xff" * 12, "no array can have"),
+        (gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7])), "holds 9 bytes"),
+        (gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 2] + 99 * [7])), "11 bytes or more"),
+        (gzip.compress(bytes([0, 0, 8, 1, 9, 0, 0, 0])), "declares 150,994,952 bytes"),
         (gzip.compress(to_idx(np.arange(9)))[:-9], "damaged gzip"),
         (gzip.compress(to_idx(np.arange(9)))[:12] + bytes(20), "damaged gzip"),
         (gzip.compress(to_idx(np.arange(9)))[:-8] + bytes(8), "damaged gzip"),
@@ -83,6 +89,12 @@ def test_damaged_files_are_refused(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_idx(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match=r"pipe is no regular file"):
+        read_idx(tmp_path / "pipe")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -104,10 +104,16 @@ def test_what_is_not_there_is_named(tmp_path):
         ("", "env_val.csv is empty"),
         ("a.jpg,kind,on_snow\n", r"Line 1 of .*env_val\.csv is 'a\.jpg,kind,on_snow'"),
         ("path,category,context,superclass\n", "Line 1 .* the class animal or vehicle"),
+        ("..\\one.png,kind,on_snow,animal\n", r"Line 1 of .*env_val\.csv leads out"),
+        ("/etc/a.png,kind,on_snow,animal\n", r"Line 1 of .*env_val\.csv leads out"),
+        (f"{'a' * 200_000},kind,on_snow,animal\n", r"env_val\.csv is no split file"),
+        ("\udcff,kind,on_snow,animal\n", r"env_val\.csv is no split file"),
     ],
 )
 def test_a_split_file_of_another_form_is_refused(tmp_path, content, message):
     home = make_nico(tmp_path)
-    (home / "mixed_split_corrected" / "env_val.csv").write_text(content)
+    (home / "mixed_split_corrected" / "env_val.csv").write_text(
+        content, errors="surrogateescape"
+    )
     with pytest.raises(ValueError, match=message):
         load_nico(home, size=1)
