@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from skalign._files import writing
@@ -36,6 +37,7 @@ from skalign.moments import Moments
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 
 _BATCH_BYTES = 8 * 2**20
+_THREADED_WORK = 2e9  # multiplications of the largest products, above which threads pay
 _LINE_WIDTH = 79
 _ALIGNERS = {
     "rigid": RigidAligner,
@@ -92,7 +94,8 @@ def main(arguments=None):
                 raise _InputError(f"{path} cannot be written: no such folder.")
             if Path(path).is_dir():
                 raise _InputError(f"{path} cannot be written: it is a folder.")
-        options.run(options)
+        with threadpool_limits(limits=1) as options.threads:
+            options.run(options)
     except (_InputError, ValueError, NotFittedError) as error:
         text = " ".join(str(error).split())
         print(f"skalign: error: {text}", file=sys.stderr)
@@ -165,6 +168,13 @@ def _parser():
     return parser
 
 
+def _use_threads_if_large(options, *matrices):
+    """Lift the limit of one thread; small products take longer with several."""
+    n_samples, width = len(matrices[0]), max(matrix.shape[1] for matrix in matrices)
+    if n_samples * width * (n_samples + width) >= _THREADED_WORK:
+        options.threads.restore_original_limits()
+
+
 def _report(options):
     if options.source is None and options.labels is not None:
         raise _InputError("--labels needs a SOURCE and a TARGET.")
@@ -178,6 +188,7 @@ def _report(options):
         X, y = _matrix(options.source), _matrix(options.target)
         labels = None if options.labels is None else _load(options.labels)
         source, target = options.source, options.target
+    _use_threads_if_large(options, X, y)
     if options.criterion == "accuracy" and labels is None:
         raise _InputError("--criterion accuracy needs --labels.")
     if options.criterion == "r2" and 2 * options.cv > len(X):
@@ -321,6 +332,7 @@ def _fit(options):
             aligner, selector(options.anchors, random_state=options.seed)
         )
     X, y = _matrix(options.source), _matrix(options.target)
+    _use_threads_if_large(options, X, y)
     n_train = len(X) - -(-len(X) // 5)  # of the smallest of 5 folds
     if isinstance(options.anchors, int) and n_train < options.anchors <= len(X):
         print(f"{options.anchors} anchors leave too few pairs to test on")
@@ -356,6 +368,7 @@ def _apply(options):
     n_samples = len(source)
     if n_samples == 0:
         raise _InputError(f"{options.source} has no rows.")
+    _use_threads_if_large(options, source)
     step = max(1, _BATCH_BYTES // (8 * max(width, aligner.n_targets_)))
     with _writing(options.output) as unfinished, unfinished.open("wb") as file:
         for start in _progress("batches")(range(0, n_samples, step)):

@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skalign import LinearAligner, cli
 from skalign.cli import main
@@ -435,3 +436,46 @@ def test_an_output_keeps_what_it_is(spaces):
     assert os.read(reader, 6) == b"\x93NUMPY"
     os.close(reader)
     assert not list(spaces.glob(".*"))
+
+
+def _threads():
+    return {
+        library["filepath"]: library["num_threads"] for library in threadpool_info()
+    }
+
+
+@pytest.mark.parametrize(("work", "inside"), [(2e9, 1), (0, 2)], ids=["small", "large"])
+@pytest.mark.parametrize("command", ["report", "fit", "apply"])
+def test_small_problems_take_one_thread(spaces, monkeypatch, command, work, inside):
+    X, y, stored = (str(spaces / name) for name in ("X.npy", "y.npy", "map.skops"))
+    main(["fit", X, y, "-o", stored])
+    arguments = {
+        "report": [X, y, "--cv", "2"],
+        "fit": [X, y, "-o", stored],
+        "apply": [stored, X, "-o", str(spaces / "mapped.npy")],
+    }[command]
+    seen = []
+
+    def record(method):
+        def recorded(*args, **kwargs):
+            seen.append(_threads())
+            return method(*args, **kwargs)
+
+        return recorded
+
+    for name in ("fit", "transform"):
+        method = getattr(LinearAligner, name)
+        monkeypatch.setattr(LinearAligner, name, record(method))
+    monkeypatch.setattr(cli, "_THREADED_WORK", work)
+    with threadpool_limits(limits=2):
+        before = _threads()
+        assert main([command, *arguments]) == 0
+        assert _threads() == before
+    assert {count for threads in seen for count in threads.values()} == {inside}
+
+
+def test_threads_are_given_back_after_an_error(spaces):
+    with threadpool_limits(limits=2):
+        before = _threads()
+        assert main(["report", str(spaces / "X.npy"), str(spaces / "no.npy")]) == 2
+        assert _threads() == before
