@@ -28,6 +28,7 @@ ROOMS = [
 SHARED = {
     "_aligner",
     "_atomic",
+    "_autocast",
     "_files",
     "_lazy",
     "_progress",

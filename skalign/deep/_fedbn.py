@@ -77,10 +77,15 @@ def shared_arrays(module, *, share_batch_norm=False):
     Returns
     -------
     arrays : list of ndarray
-        In the order of the state.
+        In the order of the state; bfloat16, which numpy has not, as float32.
     """
     shared, _ = split_state(module, share_batch_norm=share_batch_norm)
-    return [tensor.numpy(force=True).copy() for tensor in shared.values()]
+    return [
+        (tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
+        .numpy(force=True)
+        .copy()
+        for tensor in shared.values()
+    ]
 
 
 def load_shared_arrays(module, arrays, *, share_batch_norm=False):

@@ -6,6 +6,9 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from skalign._autocast import autocast_off
+from skalign.deep._precision import in_float32
+
 _MAX_LOG_SCALE = math.log(100)
 
 
@@ -25,6 +28,7 @@ class _InfoNCE(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @autocast_off()
     def backward(ctx, gradient):
         source, target, scale, by_source, by_target = ctx.saved_tensors
         to_source, to_target = -gradient[:, None] * target, -gradient[:, None] * source
@@ -39,6 +43,7 @@ class _InfoNCE(torch.autograd.Function):
         return scale * to_source, scale * to_target, to_scale, None
 
 
+@in_float32
 def info_nce(source, target, scale, *, chunk_size=1024):
     """Contrastive loss of each pair: is the partner told from all other rows?
 

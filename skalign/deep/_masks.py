@@ -7,6 +7,7 @@ from torch import nn
 
 from skalign.deep._modules import OfEnvironments
 from skalign.deep._objectives import ObjectiveWithMore
+from skalign.deep._precision import in_float32
 
 
 class StochasticMask(nn.Module):
@@ -60,9 +61,11 @@ class StochasticMask(nn.Module):
         if not (self.training and self.noise):
             return self._opened(location)
         if self.gate == "gumbel":
-            logistic = torch.rand_like(X).logit(eps=1e-6)
+            logistic = torch.rand_like(X, dtype=location.dtype).logit(eps=1e-6)
             return torch.sigmoid((location + logistic) / self.noise)
-        return self._opened(location + self.noise * torch.randn_like(X))
+        return self._opened(
+            location + self.noise * torch.randn_like(X, dtype=location.dtype)
+        )
 
     def forward(self, X):
         """(batch, ...) -> (batch, ...)"""
@@ -182,6 +185,7 @@ class SparseRisk(ObjectiveWithMore):
             return mask.mean.mean()
         return (mask.n_open() / math.prod(mask.mean.shape) - self.target) ** 2
 
+    @in_float32
     def forward(self, features, logits, y, sizes):
         loss = self.objective(features, logits, y, sizes)
         return loss + self.weight * self.penalty() / self.divisor

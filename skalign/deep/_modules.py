@@ -202,5 +202,5 @@ class Classifier(nn.Module):
         self.encoder, self.head = encoder, head
 
     def forward(self, X):
-        features = self.encoder(X)
+        features = self.encoder(X).float()  # an encoder may use autocast itself
         return features, self.head(features)

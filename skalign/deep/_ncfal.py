@@ -27,7 +27,7 @@ from skalign.deep._masks import (
     location_network,
 )
 from skalign.deep._modules import Classifier, n_outputs
-from skalign.deep._net import choose_device, seeded
+from skalign.deep._net import choose_device, inference, seeded
 from skalign.deep._objectives import (
     ETFRisk,
     IRMRisk,
@@ -479,7 +479,7 @@ class NCFALClassifier(DomainClassifier):
                 stacklevel=6,
             )
 
-    @torch.inference_mode()
+    @inference()
     def _masked_away(self, X):
         """What the mask takes away, as rows."""
         if self.mask is None or self.partition_on == "rows":
@@ -488,7 +488,7 @@ class NCFALClassifier(DomainClassifier):
         parts = [(seen - mask(seen)).flatten(1).cpu() for seen in self._seen(X)]
         return torch.cat(parts).numpy()
 
-    @torch.inference_mode()
+    @inference()
     def _mean_mask(self, X):
         """The mask that rows share, or the mean of theirs, without noise."""
         mask = self.net_.module_.encoder.mask

@@ -1,18 +1,20 @@
 """The trainer: a skorch net that holds its rows on the device."""
 
 import copy
+import dis
 import math
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer
+from skorch.callbacks import Callback, EpochTimer
 from skorch.utils import TeeGenerator
 from torch.utils.data import Dataset
 
+from skalign._autocast import autocast_off
 from skalign.deep._modules import OfEnvironments
 
 _MULTIPLE = 32
@@ -105,6 +107,10 @@ class HeldOut(Dataset):
         return sum(len(y) for _, y in self.parts)
 
 
+class _Stopped(Exception):
+    """A callback of scikit-learn has ended training."""
+
+
 class ResidentNet(NeuralNet):
     """A net that is trained on :class:`EnvironmentBatches`.
 
@@ -115,7 +121,7 @@ class ResidentNet(NeuralNet):
     """
 
     progress = None
-    within_epoch = stopped = False
+    stopped = False
 
     @property
     def _default_callbacks(self):
@@ -132,17 +138,20 @@ class ResidentNet(NeuralNet):
             module.sizes = None
         del self.told_
 
+    def fit_loop(self, X, y=None, **kwargs):
+        with suppress(_Stopped):
+            super().fit_loop(X, y, **kwargs)
+        return self
+
     def on_epoch_begin(self, net, **kwargs):
         if self.stopped:
-            raise KeyboardInterrupt  # how skorch's callbacks end training
+            raise _Stopped
         super().on_epoch_begin(net, **kwargs)
-        self.within_epoch = True
         if self.progress is not None:
             self.progress.begin_step()
 
     def on_epoch_end(self, net, **kwargs):
         super().on_epoch_end(net, **kwargs)
-        self.within_epoch = False
         if self.progress is not None:
             self.stopped = self.progress.end_step()
 
@@ -284,7 +293,7 @@ class ResidentNet(NeuralNet):
         if n_more:
             parts[-1] = torch.cat([parts[-1], X[:1].expand(n_more, *X.shape[1:])])
         module = self.module_ if module is None else module
-        with torch.inference_mode():
+        with inference():
             outputs = [module(part.to(self.device)) for part in parts]
         return tuple(torch.cat(out)[: len(X)] for out in zip(*outputs, strict=True))
 
@@ -299,21 +308,88 @@ class ResidentNet(NeuralNet):
 
 
 @contextmanager
+def undisturbed():
+    """Compute with gradients, in the precision of the tensors.
+
+    Autocast, inference mode and `no_grad` of the caller are off meanwhile.
+    """
+    with autocast_off(), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
+def plain():
+    """`undisturbed`, with float32 and the CPU as defaults for new tensors."""
+    with ExitStack() as stack:
+        stack.enter_context(undisturbed())
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        if (dtype := torch.get_default_dtype()) != torch.float32:
+            stack.enter_context(_TURN)  # it is one for all threads
+            stack.callback(torch.set_default_dtype, dtype)
+            torch.set_default_dtype(torch.float32)
+        yield
+
+
+@contextmanager
+def inference():
+    """`plain`, without gradients; also serves as a decorator."""
+    with plain(), torch.inference_mode():
+        yield
+
+
+@contextmanager
 def seeded(seed):
-    """Let torch draw float32 from `seed` and train; the caller's settings come back.
+    """`plain`, with random numbers from `seed`; the caller's generators come back.
 
     Threads take turns: what torch draws from is one for all of them.
     """
     devices = range(torch.cuda.device_count())
-    training = torch.inference_mode(False), torch.enable_grad()
-    with _TURN, torch.random.fork_rng(devices), training[0], training[1]:
-        dtype = torch.get_default_dtype()
+    with _TURN, plain(), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        torch.set_default_dtype(torch.float32)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
+        yield
+
+
+@contextmanager
+def kept_on_failure(net):
+    """Give a net its weights, optimizer and history back where the block fails."""
+    parts = net.module_, net.criterion_, net.optimizer_
+    before = [copy.deepcopy(part.state_dict()) for part in parts]
+    n_epochs = len(net.history)
+    try:
+        yield
+    except BaseException:
+        for part, state in zip(parts, before, strict=True):
+            part.load_state_dict(state)
+        del net.history[n_epochs:]
+        raise
+
+
+def train(net, X, y=None):
+    """Call `net.partial_fit`, from which interrupts reach the caller.
+
+    skorch ends training in silence at every `KeyboardInterrupt`, since its callbacks
+    raise one at the end of an epoch to stop. Only theirs do so here.
+    """
+    net.notify("on_train_begin", X=X, y=y)
+    try:
+        net.fit_loop(X, y)
+    except KeyboardInterrupt as interrupt:
+        if not _is_of_callback(interrupt):
+            raise
+    net.notify("on_train_end", X=X, y=y)
+
+
+def _is_of_callback(interrupt):
+    """Whether a statement in `on_epoch_end` of a callback raised it, and no signal."""
+    step, in_callback = interrupt.__traceback__, False
+    while step is not None:
+        frame, at, step = step.tb_frame, step.tb_lasti, step.tb_next
+        if frame.f_code.co_name == "on_epoch_end":
+            in_callback |= isinstance(frame.f_locals.get("self"), Callback)
+    # The signal of an interrupt arrives at any other instruction.
+    raised = frame.f_code.co_code[at] == dis.opmap["RAISE_VARARGS"]
+    return in_callback and raised
 
 
 def choose_device(device):

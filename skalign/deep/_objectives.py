@@ -21,6 +21,7 @@ from skalign.deep._penalties import (
     reverse_gradient,
     vrex_penalty,
 )
+from skalign.deep._precision import in_float32
 
 
 def environment_risks(risk, logits, y, sizes):
@@ -100,6 +101,7 @@ class MeanRisk(Objective):
         super().__init__()
         self.risk = risk
 
+    @in_float32
     def forward(self, features, logits, y, sizes):
         """(batch, n_features), (batch, n_classes), (batch,), list of int -> ()"""
         if len(set(sizes)) == 1:  # the mean of all rows
@@ -141,6 +143,7 @@ class PenalizedRisk(Objective):
         """Whether the next step is one before the weight is in force."""
         return self.weight > 1 and self.n_steps < self.n_warmup
 
+    @in_float32
     def forward(self, features, logits, y, sizes):
         risks, mean = environment_risks(self.risk, logits, y, sizes)
         weight = 1.0 if self.warms_up else self.weight
@@ -216,6 +219,7 @@ class DANNRisk(PenalizedRisk):
         super().__init__(risk, weight, n_warmup)
         self.discriminator = DomainDiscriminator(n_features, n_environments)
 
+    @in_float32
     def forward(self, features, logits, y, sizes):
         _, mean = environment_risks(self.risk, logits, y, sizes)
         weight = self.weight
@@ -260,6 +264,7 @@ class GroupDRORisk(Objective):
         """(n_environments,), their sum 1"""
         return self.log_weights.exp()
 
+    @in_float32
     def forward(self, features, logits, y, sizes):
         risks, _ = environment_risks(self.risk, logits, y, sizes)
         if self.training:
@@ -284,6 +289,7 @@ class ETFRisk(ObjectiveWithMore):
         super().__init__(objective, weight)
         self.register_buffer("vertices", vertices)
 
+    @in_float32
     def forward(self, features, logits, y, sizes):
         loss = self.objective(features, logits, y, sizes)
         parts = zip(features.split(sizes), y.split(sizes), strict=True)

@@ -9,10 +9,13 @@ from itertools import combinations
 import torch
 from torch import nn
 
+from skalign.deep._precision import in_float32
+
 # The mixture of DomainBed and, with other factors, of multi-kernel MMD.
 RBF_GAMMAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
+@in_float32
 def irm_penalty(scale_gradients, *, from_sample=False):
     """Squared derivative of each risk by a factor of the scores, their mean.
 
@@ -43,6 +46,7 @@ def irm_penalty(scale_gradients, *, from_sample=False):
     return torch.stack([a.mean() * b.mean() for a, b in halves]).mean()
 
 
+@in_float32
 def vrex_penalty(risks):
     """Variance of the risks.
 
@@ -62,6 +66,7 @@ def vrex_penalty(risks):
     return risks.var(correction=0)
 
 
+@in_float32
 def coral_penalty(features):
     """Squared differences of means and of covariances, the mean over pairs.
 
@@ -91,6 +96,7 @@ def coral_penalty(features):
     )
 
 
+@in_float32
 def mmd_penalty(features, gammas=RBF_GAMMAS):
     """Squared maximum mean discrepancy, a sum over RBF kernels, the mean over pairs.
 
@@ -154,6 +160,7 @@ def _over_pairs(n_environments, penalty):
     return sum(penalty(a, b) for a, b in pairs) / len(pairs)
 
 
+@in_float32
 def etf_penalty(features, y, vertices):
     """Squared distance of class means from the vertices of a simplex, as shapes.
 

@@ -3,6 +3,8 @@
 import torch
 from torch.nn import functional as F
 
+from skalign.deep._precision import in_float32
+
 
 class _Risk:
     def mean(self, output, y):
@@ -30,14 +32,17 @@ class CrossEntropy(_ClassRisk):
     def __init__(self, scale=1.0):
         self.scale = scale
 
+    @in_float32
     def losses(self, logits, y):
         """(batch, n_classes), (batch,) -> (batch,), 0 where y is -1: no label."""
         logits = self._scaled(logits)
         return F.cross_entropy(logits, y, reduction="none", ignore_index=-1)
 
+    @in_float32
     def mean(self, logits, y):
         return F.cross_entropy(self._scaled(logits), y)
 
+    @in_float32
     def scale_gradients(self, logits, y):
         """Derivative of `losses` by a factor of the logits, at 1: (batch,).
 
@@ -47,6 +52,7 @@ class CrossEntropy(_ClassRisk):
         expected = (logits.softmax(dim=1) * logits).sum(dim=1)
         return expected - logits.gather(1, y[:, None]).squeeze(1)
 
+    @in_float32
     def probabilities(self, logits):
         """(batch, n_classes) -> (batch, n_classes)"""
         return self._scaled(logits).softmax(dim=1)
@@ -56,6 +62,7 @@ class CrossEntropy(_ClassRisk):
 
 
 class _SimplexRisk(_ClassRisk):
+    @in_float32
     def probabilities(self, logits):
         """(batch, n_classes) -> (batch, n_classes)
 
@@ -82,10 +89,12 @@ class DotRegression(_SimplexRisk):
        2022.
     """
 
+    @in_float32
     def losses(self, logits, y):
         """(batch, n_classes), (batch,) -> (batch,)"""
         return (logits.gather(1, y[:, None]).squeeze(1) - 1) ** 2 / 2
 
+    @in_float32
     def scale_gradients(self, logits, y):
         """Derivative of `losses` by a factor of the logits, at 1: (batch,)."""
         right = logits.gather(1, y[:, None]).squeeze(1)
@@ -102,11 +111,13 @@ class VertexDistance(_SimplexRisk):
     one feature can have the logit 1 for K - 1 of them.
     """
 
+    @in_float32
     def losses(self, logits, y):
         """(batch, n_classes), (batch,) -> (batch,)"""
         n_classes = logits.shape[1]
         return (n_classes - 1) / (2 * n_classes) * (self._error(logits, y) ** 2).sum(1)
 
+    @in_float32
     def scale_gradients(self, logits, y):
         """Derivative of `losses` by a factor of the logits, at 1: (batch,)."""
         n_classes = logits.shape[1]
@@ -120,10 +131,12 @@ class VertexDistance(_SimplexRisk):
 class SquaredError(_Risk):
     """Squared distance of predictions from targets, the mean over columns."""
 
+    @in_float32
     def losses(self, predicted, y):
         """(batch, n_targets), (batch, n_targets) -> (batch,)"""
         return F.mse_loss(predicted, y, reduction="none").mean(dim=1)
 
+    @in_float32
     def mean(self, predicted, y):
         return F.mse_loss(predicted, y)
 

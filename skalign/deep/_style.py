@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 from skalign.deep._modules import OfEnvironments
 from skalign.deep._objectives import Objective
+from skalign.deep._precision import in_float32, in_float32_and_back
 
 
+@in_float32_and_back
 def split_style(X, eps=1e-5):
     """Split feature maps into content and style.
 
@@ -53,6 +55,7 @@ def split_style(X, eps=1e-5):
     return (X - mean) / std, mean, std
 
 
+@in_float32_and_back
 def adain(content, style, eps=1e-5):
     """Adaptive instance normalisation: the style of other feature maps.
 
@@ -186,6 +189,7 @@ class MixStyle(OfEnvironments):
         super().__init__()
         self.p, self.alpha, self.n_domains, self.eps = p, alpha, n_domains, eps
 
+    @in_float32_and_back
     def forward(self, X):
         """(batch, n_channels, ...) -> (batch, n_channels, ...)"""
         if not self.training or torch.rand(()) >= self.p:
@@ -291,6 +295,7 @@ class DomainRandomization(nn.Module):
         self.contrast, self.brightness = contrast, brightness
         self.blur, self.noise, self.p = blur, noise, p
 
+    @in_float32_and_back
     def forward(self, X):
         """(batch, n_channels, height, width) -> (batch, n_channels, height, width)"""
         if not self.training or not self.p:
@@ -362,6 +367,7 @@ class Mixup(nn.Module):
         super().__init__()
         self.alpha = alpha
 
+    @in_float32_and_back
     def forward(self, X):
         """(batch, ...) -> (batch, ...)"""
         if not self.training:
@@ -389,6 +395,7 @@ class MixupRisk(Objective):
         super().__init__()
         self.risk, self.mixup = risk, mixup
 
+    @in_float32
     def forward(self, features, logits, y, sizes):
         """(batch, n_features), (batch, n_classes), (batch,), list of int -> ()"""
         own = self.risk.mean(logits, y)

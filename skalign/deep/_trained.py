@@ -16,6 +16,7 @@ from skalign.deep._net import (
     ResidentNet,
     choose_device,
     seeded,
+    train,
 )
 
 _LOOKED_AT = 32
@@ -137,32 +138,31 @@ class TrainedMixin(CallbackSupportMixin):
         """
         rng = check_random_state(self.random_state)
         seed = rng.randint(2**31 - 1)
-        device = choose_device(self.device)
-        rows, targets = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
-        held_out = None
+        device, out = choose_device(self.device), np.zeros(len(y), dtype=bool)
         if self.early_stopping:
             out = hold_out(environment, labels, self.validation_fraction, rng)
-            at = torch.from_numpy(out).to(device)
-            held_out = HeldOut(rows[at], targets[at], environment[out])
-            rows, targets, environment = rows[~at], targets[~at], environment[~out]
-        batches = EnvironmentBatches(
-            rows,
-            targets,
-            environment,
-            self.batch_size,
-            self.steps_per_epoch,
-            torch.Generator().manual_seed(seed),
-        )
         with seeded(seed):
+            rows, targets = (torch.from_numpy(part).to(device) for part in (X, y))
+            held_out = None
+            if self.early_stopping:
+                at = torch.from_numpy(out).to(device)
+                held_out = HeldOut(rows[at], targets[at], environment[out])
+                rows, targets = rows[~at], targets[~at]
+            batches = EnvironmentBatches(
+                rows,
+                targets,
+                environment[~out],
+                self.batch_size,
+                self.steps_per_epoch,
+                torch.Generator().manual_seed(seed),
+            )
             self._begin(rows)
             net = self._make_net(device, self.max_epochs * batches.n_batches)
             if self._goes_on:
                 net.go_on_from(self.net_)
             net.train_split = lambda dataset: (dataset, held_out)
             net.progress = progress
-            net.partial_fit(batches)
-            if net.within_epoch:  # the user, and no callback, has ended training
-                raise KeyboardInterrupt
+            train(net, batches)
             net.check_outputs(rows[:_LOOKED_AT])
         net.progress = net.train_split = None
         self.net_, self._params = net, self.get_params(deep=False)

@@ -143,6 +143,8 @@ class NetworkClient(NumPyClient):
     def fit(self, parameters, config):
         """Train from what the server sent.
 
+        Where training fails or is interrupted, the network stays as it was.
+
         Parameters
         ----------
         parameters : list of ndarray
@@ -159,8 +161,11 @@ class NetworkClient(NumPyClient):
         metrics : dict
             With the name of the client.
         """
-        self._load(parameters)
-        self.net.partial_fit(self.X, self.y)
+        from skalign.deep._net import kept_on_failure, train, undisturbed
+
+        with undisturbed(), kept_on_failure(self.net):
+            self._load(parameters)
+            train(self.net, self.X, self.y)
         if self.state_path is not None:
             self._store()
         return self.get_parameters(config), len(self.y), {"client": self.name}
@@ -184,10 +189,13 @@ class NetworkClient(NumPyClient):
         metrics : dict
             The score, by `net.score`, and the name of the client.
         """
-        self._load(parameters)
-        if self.renew_statistics:
-            self._renew()
-        score = float(self.net.score(self.X_test, self.y_test))
+        from skalign.deep._net import undisturbed
+
+        with undisturbed():
+            self._load(parameters)
+            if self.renew_statistics:
+                self._renew()
+            score = float(self.net.score(self.X_test, self.y_test))
         metrics = {"client": self.name, "score": score}
         return 1 - score, len(self.y_test), metrics
 

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skalign._autocast import autocast_off
 from skalign.metrics._procrustes import to_length_one
 from skalign.metrics._validation import check_paired_rows, namespace, to_numpy
 
@@ -12,6 +13,7 @@ from skalign.metrics._validation import check_paired_rows, namespace, to_numpy
 @validate_params(
     {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
 )
+@autocast_off()
 def cca_similarity(X, Y):
     """Mean canonical correlation of two representations of the same rows.
 
@@ -72,6 +74,7 @@ def cca_similarity(X, Y):
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def svcca(X, Y, *, explained_variance=0.99):
     """Mean canonical correlation of the leading principal directions.
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skalign._autocast import autocast_off
 from skalign.metrics._kernels import block_shape, gen_pairs, make_kernel
 from skalign.metrics._procrustes import to_length_one
 from skalign.metrics._validation import (
@@ -26,6 +27,7 @@ from skalign.metrics._validation import (
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
     """Centred kernel alignment of two representations of the same rows.
 
@@ -109,6 +111,7 @@ def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
     {"X": ["array-like"], "Y": ["array-like"], "modified": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def rv_coefficient(X, Y, *, modified=False):
     """RV coefficient: the squared correlation, of matrices.
 

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import validate_params
 
+from skalign._autocast import autocast_off
 from skalign.metrics._gaussian_wasserstein import mean_and_covariance
 from skalign.metrics._validation import check_no_overflow, check_spaces, namespace
 
@@ -16,6 +17,7 @@ from skalign.metrics._validation import check_no_overflow, check_spaces, namespa
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def coral_distance(X, Y, *, X_weight=None, Y_weight=None):
     """Squared difference of covariances, as the CORAL loss takes it.
 

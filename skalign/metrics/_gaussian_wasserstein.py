@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import validate_params
 
+from skalign._autocast import autocast_off
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,
@@ -24,6 +25,7 @@ _BLOCK_ROWS = 8192
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
     """2-Wasserstein distance between two sets as if both were Gaussian.
 
@@ -99,6 +101,7 @@ def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def frechet_distance(X, Y, *, X_weight=None, Y_weight=None):
     """Squared 2-Wasserstein distance between Gaussians, as FID takes it.
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state, gen_batches, gen_even_slices
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skalign._autocast import autocast_off
 from skalign.metrics._kernels import (
     KERNEL_CONSTRAINTS,
     check_gamma,
@@ -37,6 +38,7 @@ _BLOCK_VALUES = 2**21
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def mmd(
     X,
     Y,
@@ -163,6 +165,7 @@ def mmd(
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def linear_time_mmd(
     X,
     Y,
@@ -281,6 +284,7 @@ def linear_time_mmd(
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def random_fourier_mmd(
     X,
     Y,

@@ -2,6 +2,7 @@
 
 from sklearn.utils._param_validation import validate_params
 
+from skalign._autocast import autocast_off
 from skalign.metrics._validation import (
     check_no_overflow,
     check_paired_rows,
@@ -12,6 +13,7 @@ from skalign.metrics._validation import (
 @validate_params(
     {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
 )
+@autocast_off()
 def procrustes_distance(X, Y):
     """Distance of two representations after the best rotation.
 
@@ -63,6 +65,7 @@ def procrustes_distance(X, Y):
 @validate_params(
     {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
 )
+@autocast_off()
 def procrustes_samples(X, Y):
     """How far off each row is after the best rotation.
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skalign._autocast import autocast_off
 from skalign._rescale import near_one
 from skalign.metrics._validation import (
     check_mass,
@@ -31,6 +32,7 @@ _LEAST_CLIMB = 1e-6
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def sliced_wasserstein_distance(
     X, Y, *, n_projections=100, p=2, X_weight=None, Y_weight=None, random_state=None
 ):
@@ -118,6 +120,7 @@ def sliced_wasserstein_distance(
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def max_sliced_wasserstein_distance(
     X,
     Y,
@@ -235,6 +238,7 @@ def max_sliced_wasserstein_distance(
     },
     prefer_skip_nested_validation=True,
 )
+@autocast_off()
 def feature_wasserstein_distances(X, Y, *, p=1, X_weight=None, Y_weight=None):
     """Wasserstein distance of each column, looked at alone.
 

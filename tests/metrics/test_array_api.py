@@ -204,3 +204,12 @@ def test_without_array_api_compat_the_error_names_the_cure(library, monkeypatch)
     X, Y = (library.asarray(rows) for rows in draw())
     with pytest.raises(ImportError, match="pip install array-api-compat"):
         mmd(X, Y)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_autocast_changes_no_value(name):
+    torch = pytest.importorskip("torch")
+    X, Y = (torch.from_numpy(rows + 30) for rows in draw(np.float32, m=50))
+    expected = MEASURES[name](X, Y)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert_allclose(MEASURES[name](X, Y), expected, rtol=1e-6)

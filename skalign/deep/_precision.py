@@ -1,0 +1,43 @@
+"""Losses and styles of half-precision tensors, computed in float32."""
+
+from functools import wraps
+
+import torch
+
+from skalign._autocast import autocast_off
+
+
+def in_float32(function):
+    """Compute in float32 where tensors come in half precision or under autocast."""
+
+    @wraps(function)
+    def wrapper(*args, **kwargs):
+        with autocast_off():
+            kwargs = {name: _widened(value) for name, value in kwargs.items()}
+            return function(*map(_widened, args), **kwargs)
+
+    return wrapper
+
+
+def in_float32_and_back(function):
+    """Compute as :func:`in_float32`, and return tensors of the type of the first."""
+    computed = in_float32(function)
+
+    @wraps(function)
+    def wrapper(*args, **kwargs):
+        first = next(arg for arg in args if isinstance(arg, torch.Tensor))
+        result = computed(*args, **kwargs)
+        if isinstance(result, tuple):
+            return tuple(part.to(first.dtype) for part in result)
+        return result.to(first.dtype)
+
+    return wrapper
+
+
+def _widened(value):
+    if isinstance(value, torch.Tensor):
+        is_half = value.is_floating_point() and value.itemsize < 4
+        return value.float() if is_half else value
+    if isinstance(value, list | tuple):
+        return type(value)(map(_widened, value))
+    return value
