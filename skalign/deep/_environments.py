@@ -27,6 +27,7 @@ from skalign._rescale import near_one
 from skalign._validation import FLOATS, check_classes
 
 _MANY_ROWS = 10_000
+_INTERRUPTED = "Training interrupted by user"
 
 
 class Partition(NamedTuple):
@@ -335,4 +336,11 @@ def _fitted(local_model, X, y, class_weight, rng):
     unrouted = config_context(enable_metadata_routing=False)
     with warnings.catch_warnings(), unrouted:
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is to stop early
-        return model.fit(X, y, **weights)
+        # scikit-learn's networks make a warning of an interrupt, and go on.
+        warnings.filterwarnings("error", _INTERRUPTED, UserWarning)
+        try:
+            return model.fit(X, y, **weights)
+        except UserWarning as warning:
+            if str(warning).startswith(_INTERRUPTED):
+                raise KeyboardInterrupt from warning
+            raise

@@ -1,4 +1,6 @@
+import copy
 import pickle
+import signal
 import subprocess
 import sys
 import warnings
@@ -9,6 +11,7 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.neural_network import MLPClassifier
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
@@ -24,6 +27,7 @@ from torch import nn  # noqa: E402
 from torch.optim.lr_scheduler import StepLR  # noqa: E402
 
 from skalign import (  # noqa: E402
+    ContrastiveAligner,
     DANNClassifier,
     ERMClassifier,
     IRMClassifier,
@@ -235,6 +239,121 @@ def test_an_interrupted_fit_is_none(rows):
         rows.fit(classifier)
     with pytest.raises(NotFittedError):
         classifier.predict(rows.X)
+
+
+class At(Callback):
+    """Calls `action` at one of a net's notices."""
+
+    def __init__(self, notice, action):
+        self.notice, self.action = notice, action
+
+    def __getattribute__(self, name):
+        if name == super().__getattribute__("notice"):
+            super().__getattribute__("action")(None)
+        return super().__getattribute__(name)
+
+
+def _by_signal(net):
+    signal.raise_signal(signal.SIGINT)
+
+
+class Interrupted(nn.Linear):
+    """Raises an interrupt where it is called for the third time."""
+
+    n_calls = 0
+
+    def forward(self, X):
+        self.n_calls += 1
+        if self.n_calls == 3:
+            raise KeyboardInterrupt
+        return super().forward(X)
+
+
+NOTICES = ["train_begin", "epoch_begin", "batch_begin", "grad_computed", "batch_end"]
+KINDS = [ERMClassifier, NCFALClassifier, StitchingRegressor, ContrastiveAligner]
+
+
+def _fit(estimator, rows):
+    if isinstance(estimator, StitchingRegressor | ContrastiveAligner):
+        return estimator.fit(rows.X, rows.X)
+    return rows.fit(estimator)
+
+
+def _interrupted(estimator, rows):
+    """Fit once, and once more with an interrupt; return what changed between them."""
+    callbacks = estimator.callbacks
+    _fit(estimator.set_params(callbacks=None), rows)
+    before, net, weights = vars(estimator).copy(), estimator.net_, _weights(estimator)
+    kept = [weight.copy() for weight in weights]
+    optimizer = copy.deepcopy(net.optimizer_.state_dict())
+    n_epochs = len(net.history)
+    estimator.set_params(callbacks=callbacks)
+    with pytest.raises(KeyboardInterrupt):
+        _fit(estimator, rows)
+    after = vars(estimator) | {"callbacks": None}
+    assert after.keys() == before.keys()
+    assert all(after[name] is value for name, value in before.items())
+    for weight, expected in zip(_weights(estimator), kept, strict=True):
+        assert_array_equal(weight, expected)
+    for number, state in net.optimizer_.state_dict()["state"].items():
+        assert_array_equal(state["exp_avg"], optimizer["state"][number]["exp_avg"])
+    assert len(net.history) == n_epochs
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupt_reaches_the_caller_and_changes_nothing(kind, rows, warm_start):
+    for notice in NOTICES:
+        callback = At(f"on_{notice}", _interrupt)
+        settings = {"warm_start": warm_start, "callbacks": [callback]}
+        _interrupted(kind(max_epochs=2, early_stopping=True, **settings), rows)
+
+
+@pytest.fixture
+def heeded():
+    """The signal of an interrupt raises one, in processes of the background as well."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
+@pytest.mark.skipif(sys.platform == "win32", reason="signals arrive otherwise")
+@pytest.mark.parametrize("kind", [ERMClassifier, ContrastiveAligner])
+def test_a_signal_that_arrives_in_a_callback_reaches_the_caller(kind, rows):
+    for callback in (Witness(1, _by_signal), At("on_batch_end", _by_signal)):
+        _interrupted(kind(max_epochs=2, callbacks=[callback]), rows)
+
+
+def test_a_callback_of_scikit_learn_that_is_interrupted_ends_no_training(rows):
+    class Interrupting(Watch):
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            raise KeyboardInterrupt
+
+    classifier = ERMClassifier(max_epochs=2).set_callbacks(Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        rows.fit(classifier)
+    assert not hasattr(classifier, "net_")
+
+
+def test_an_interrupt_of_a_module_reaches_the_caller(rows):
+    classifier = ERMClassifier(module=lambda: Interrupted(6, 4), max_epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        rows.fit(classifier)
+    assert not hasattr(classifier, "net_")
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_interrupt_of_a_local_model_reaches_the_caller(rows, solver, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MLPClassifier, "_backprop", interrupt)
+    local_model = MLPClassifier(4, solver=solver, max_iter=1)
+    classifier = NCFALClassifier(local_model=local_model, max_epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(rows.X, rows.y)
+    assert not hasattr(classifier, "classes_")
 
 
 def test_a_diverging_loss_names_the_epoch_and_leaves_the_estimator_unfitted(rows):
@@ -576,4 +695,4 @@ def test_a_child_does_not_wait_for_a_thread_it_has_not(rows):
         go_on.set()
         thread.join()
     """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)

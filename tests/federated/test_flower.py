@@ -1,5 +1,6 @@
 """Networks over many clients: what a round does, and a run of several processes."""
 
+import copy
 import json
 import logging
 import multiprocessing
@@ -23,6 +24,7 @@ pytest.importorskip("skorch", reason="skorch is not installed: skalign[deep]")
 import torch
 from flwr.common import EvaluateRes, FitRes, Status, ndarrays_to_parameters
 from flwr.server.strategy import FedAvg
+from skorch.callbacks import Callback
 
 from skalign.deep import split_state
 from skalign.federated import NetworkClient, SoundUpdates, join, metrics_by_client
@@ -120,6 +122,69 @@ def test_renewing_statistics_leaves_the_training_as_it_is(tmp_path):
         updates.append(arrays)
     for one, other in zip(*updates, strict=True):
         assert_array_equal(one, other)
+
+
+def test_settings_of_the_caller_change_no_round(tmp_path):
+    found = []
+    for enabled in (False, True):
+        net = make_net(iterator_train__shuffle=True)
+        X, y = make_rows(5.0)
+        client = NetworkClient(net, X, y, X, y, name="a", renew_statistics=True)
+        settings = (
+            torch.autocast("cpu", torch.bfloat16, enabled),
+            torch.inference_mode(enabled),
+            torch.set_grad_enabled(not enabled),
+        )
+        with settings[0], settings[1], settings[2]:
+            torch.manual_seed(0)
+            arrays, *_ = client.fit(client.get_parameters({}), {})
+            loss, *_ = client.evaluate(arrays, {})
+            found.append([*arrays, loss, net.history[:, "train_loss"]])
+    for one, other in zip(*found, strict=True):
+        assert_array_equal(one, other)
+
+
+class _AtBatch(Callback):
+    def __init__(self, error):
+        self.error, self.n_batches = error, 0
+
+    def on_batch_end(self, net, **kwargs):
+        self.n_batches += 1
+        if self.n_batches == 7:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
+def test_a_failed_or_interrupted_round_leaves_the_network_as_it_was(error):
+    X, y = make_rows(0.0)
+    net = make_net(optimizer__momentum=0.9)
+    client = NetworkClient(net, X, y, X, y, name="a")
+    arrays, *_ = client.fit(client.get_parameters({}), {})
+    net.callbacks_.append(("fails", _AtBatch(error)))
+    before = [
+        copy.deepcopy(state)
+        for state in (net.module_.state_dict(), net.optimizer_.state_dict()["state"])
+    ]
+    with pytest.raises(error):
+        client.fit([array + 1 for array in arrays], {})
+    for name, tensor in net.module_.state_dict().items():
+        assert_array_equal(tensor, before[0][name])
+    for at, state in net.optimizer_.state_dict()["state"].items():
+        assert_array_equal(state["momentum_buffer"], before[1][at]["momentum_buffer"])
+    assert len(net.history) == 3
+
+
+def test_a_callback_may_end_a_round():
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    X, y = make_rows(0.0)
+    net = make_net()
+    client = NetworkClient(net, X, y, X, y, name="a")
+    net.callbacks_.append(("stop", Stop()))
+    client.fit(client.get_parameters({}), {})
+    assert len(net.history) == 1
 
 
 def test_a_client_that_comes_back_has_its_own_normalisation(tmp_path):
