@@ -1,7 +1,7 @@
 """Input checks that more than one room needs."""
 
 import warnings
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
@@ -178,30 +178,71 @@ def _check_names(values, what, *, partly=False):
     values = column_or_1d(as_written(values))
     missing = find_missing(values, np.nan)
     if missing.any() and not partly:
-        is_none = any(name is None for name in values[missing])
-        raise ValueError(f"{what} holds {None if is_none else 'NaN'}.")
+        raise ValueError(f"{what} holds {_name_of_gap(values[missing][0])}.")
     if values.dtype.kind == "O":
         are_strings = {isinstance(name, str) for name in values[~missing]}
         if len(are_strings) == 2:
             raise ValueError(f"{what} mixes strings and other values.")
-        if missing.any():
-            values = np.where(missing, None, values)
-        else:
-            values = np.array(values.tolist())
+        values = np.where(missing, None, values)
+    elif values.dtype.kind == "u":
+        # With int64, numpy would make floats of them.
+        fits = values.max(initial=0) < 2**63
+        values = values.astype(np.int64 if fits else object)
     return values
 
 
 def as_written(values):
-    """Entries as they are; numpy makes strings of all entries of a list if one is."""
-    if isinstance(values, list | tuple) and np.asarray(values).dtype.kind in "US":
-        return np.array(values, dtype=object)
-    return values
+    """Return an array of entries as they are.
+
+    numpy makes strings of all entries of a list if one is, and floats of integers that
+    none of its types holds; scikit-learn makes floats of nullable integers. Above 2**53
+    neighbours become one then. Integers of no common type, and entries of which some
+    are missing or strings, stay objects.
+    """
+    written = isinstance(getattr(values, "dtype", None), np.dtype)
+    if written or isinstance(values, list | tuple):
+        array = np.asarray(values)
+        is_exact = array.dtype.kind not in ("O" if written else "OUSTf")
+        if is_exact or not array.size:
+            return array
+    entries = np.asarray(values, dtype=object)
+    flat = entries.ravel().tolist()
+    are_strings = {isinstance(entry, str) for entry in flat}
+    if len(are_strings) != 1 or any(map(_is_missing, flat)):
+        return entries
+    array = np.array(flat)
+    if all(isinstance(entry, Integral) for entry in flat) and array.dtype != bool:
+        least, most = min(flat), max(flat)
+        if least >= -(2**63) and most < 2**63:
+            array = np.array(flat, dtype=np.int64)
+        elif least >= 0 and most < 2**64:
+            array = np.array(flat, dtype=np.uint64)
+        else:
+            return entries
+    elif array.dtype.kind == "f" and array.tolist() != flat:
+        return entries
+    return array.reshape(entries.shape)
+
+
+def check_no_gaps(y, missing_label):
+    """Refuse None, NaN and NA as labels: `missing_label` stands for a missing one."""
+    gaps = find_missing(y, np.nan)
+    if gaps.any():
+        raise ValueError(
+            f"Input y contains {_name_of_gap(y[gaps][0])} in {gaps.sum()} rows: write "
+            f"{missing_label!r} in target rows without a label, with sample_domain < 0 "
+            "there, and leave out other rows without one."
+        )
+
+
+def _name_of_gap(gap):
+    return "None" if gap is None else "NA" if is_pandas_na(gap) else "NaN"
 
 
 def check_source(sample_domain, X):
     """Tell source rows, True, from target rows, those with `sample_domain` < 0."""
     domain = check_domain(sample_domain, X)
-    if domain.dtype.kind not in "iuf":
+    if not are_numbers(domain):
         raise ValueError(
             "sample_domain must hold numbers, >= 0 for source rows and < 0 for target "
             f"rows; got {domain.dtype} values such as {domain[0].item()!r}."
@@ -209,9 +250,16 @@ def check_source(sample_domain, X):
     return domain >= 0
 
 
+def are_numbers(domain):
+    """Tell numbers from other names."""
+    if domain.dtype.kind == "O":  # integers beyond those of numpy
+        return all(isinstance(name, Real) for name in domain)
+    return domain.dtype.kind in "if"
+
+
 def is_target_domain(domain):
     """Tell what is below 0 from what is not; strings are all of sources."""
-    if domain.dtype.kind not in "if":
+    if not are_numbers(domain):
         return np.zeros(len(domain), dtype=bool)
     return domain < 0
 
@@ -224,6 +272,8 @@ def find_missing(y, missing_label):
         else:
             missing = y != y
     else:
+        if y.dtype.kind == "O":  # NA is equal to nothing, and not unequal either
+            y = np.where(np.frompyfunc(is_pandas_na, 1, 1)(y).astype(bool), None, y)
         missing = y == missing_label
         if y.dtype.kind in "OUST":
             missing |= y == str(missing_label)

@@ -19,7 +19,13 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import FLOATS, check_source, check_two_domains, unwrap
+from skalign._validation import (
+    FLOATS,
+    as_written,
+    check_source,
+    check_two_domains,
+    unwrap,
+)
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 
@@ -254,7 +260,7 @@ class DomainAdapter(
             self.n_features_target_ = target.shape[1]
             if target.shape[1] == X.shape[1]:  # then the names must agree too
                 validate_data(self, X_target, reset=False, skip_check_array=True)
-        labels = None if y is None else np.asarray(y)[is_source]
+        labels = None if y is None else as_written(y)[is_source]
         self.aligner_ = self._fit_aligner(
             X[is_source], target, labels, unwrap(y_target)
         )

@@ -19,7 +19,12 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import FLOATS, check_domain, is_target_domain
+from skalign._validation import (
+    FLOATS,
+    as_written,
+    check_domain,
+    is_target_domain,
+)
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 
@@ -211,7 +216,7 @@ class DomainHarmonizer(
                 f"{domains.tolist()}."
             )
         if y is not None:
-            y = None if is_target_domain(domains).any() else np.asarray(y)
+            y = None if is_target_domain(domains).any() else as_written(y)
         rows = np.ones(len(X), dtype=bool) if pooled else domain == self.reference
         reference, target_labels = X[rows], None if y is None else y[rows]
         aligners = {}

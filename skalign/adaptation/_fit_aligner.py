@@ -27,8 +27,10 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
         if values is None or not has_fit_parameter(aligner, name):
             continue
         declined = requests.get(name) is False
-        values = np.asarray(as_written(values))
-        known = np.array(values[~find_missing(values, np.nan)].tolist())
+        values = as_written(values)
+        known = as_written(values[~find_missing(values, np.nan)])
+        if known.dtype.kind == "O":  # integers beyond those of numpy
+            known = np.unique(known, return_inverse=True)[1]
         if not declined and type_of_target(known) in ("binary", "multiclass"):
             passed[name] = values
     return clone(aligner).fit(X, y, **passed)

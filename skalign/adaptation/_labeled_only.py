@@ -10,7 +10,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import as_written, check_labeled, check_source, find_missing
+from skalign._validation import (
+    as_written,
+    check_labeled,
+    check_no_gaps,
+    check_source,
+    find_missing,
+)
 
 
 def _estimator_has(name):
@@ -195,11 +201,14 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
         check_consistent_length(X, y, sample_weight)
-        missing = find_missing(np.asarray(as_written(y)), self._missing_label)
+        y, missing_label = as_written(y), self._missing_label
+        if not (isinstance(missing_label, Real) and np.isnan(missing_label)):
+            check_no_gaps(y, missing_label)
+        missing = find_missing(y, missing_label)
         is_source = True
         if sample_domain is not None:
             is_source = check_source(sample_domain, missing)
-        check_labeled(missing, is_source, self._missing_label)
+        check_labeled(missing, is_source, missing_label)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if missing.any():
             kept = np.flatnonzero(~missing)

@@ -23,8 +23,11 @@ from torch import nn
 from skalign._atomic import AtomicMixin
 from skalign._progress import Progress
 from skalign._validation import (
+    are_numbers,
+    as_written,
     check_domain,
     check_labeled,
+    check_no_gaps,
     check_source,
     find_missing,
 )
@@ -208,6 +211,9 @@ class DomainClassifier(
                 UserWarning,
                 stacklevel=5,
             )
+        if y is not None:
+            y = as_written(y)
+            check_no_gaps(y, -1)
         X, y = validate_data(self, X, y, dtype=np.float32, reset=not self._goes_on)
         missing = self._find_unlabeled(y, sample_domain)
         labels, y = y[~missing], np.full(len(y), -1)
@@ -235,7 +241,7 @@ class DomainClassifier(
         if sample_domain is None:
             return nowhere
         domain = check_domain(sample_domain, y)
-        if domain.dtype.kind not in "iuf":
+        if not are_numbers(domain):
             return nowhere
         is_source, missing = check_source(domain, y), find_missing(y, -1)
         if not missing[~is_source].any():
@@ -414,7 +420,7 @@ class DomainClassifier(
         accuracy : float
             From 0 to 1.
         """
-        return super().score(X, y, sample_weight=sample_weight)
+        return super().score(X, as_written(y), sample_weight=sample_weight)
 
     def transform(self, X):
         """Features: what the head is given.

@@ -27,7 +27,13 @@ from sklearn.utils.metadata_routing import (
     get_routing_for_object,
 )
 
-from skalign._validation import check_source, check_two_domains
+from skalign._validation import (
+    as_written,
+    check_domain,
+    check_no_gaps,
+    check_source,
+    check_two_domains,
+)
 
 _BLOCK_ROWS = 1024
 
@@ -53,8 +59,8 @@ class _Rows(NamedTuple):
     def take(self, kept):
         """Return some of the rows, as a mask says."""
         kept = np.flatnonzero(kept)
-        y = None if self.y is None else _safe_indexing(self.y, kept)
-        domain = np.asarray(self.sample_domain)[kept]
+        y = None if self.y is None else as_written(_safe_indexing(self.y, kept))
+        domain = check_domain(self.sample_domain)[kept]
         return _Rows(_safe_indexing(self.X, kept), y, domain)
 
 
@@ -332,7 +338,7 @@ class CircularValidationScorer(_AdaptationScorer):
             return metric(source.y, np.repeat(labels[:1], len(source.sample_domain)))
         back = clone(estimator)
         if X_target is None:
-            domain = -1 - np.asarray(sample_domain)
+            domain = -1 - check_domain(sample_domain)
             metadata = consumed(back, "fit", sample_domain=domain)
             back.fit(X, _exchange(y, labels, domain >= 0), **metadata)
         else:
@@ -445,7 +451,9 @@ class SoftNeighborhoodScorer(_AdaptationScorer):
 
 def _exchange(y, labels, is_target):
     """Give target rows `labels`, and source rows what stood for a missing label."""
-    y = np.array(y)
+    y = as_written(y).copy()
+    if y.dtype.kind == "O":
+        check_no_gaps(y, -1)
     place_holder = np.unique(y[is_target])
     if len(place_holder) != 1 or np.isin(place_holder, y[~is_target]):
         raise ValueError(

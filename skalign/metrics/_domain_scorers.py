@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skalign._validation import check_domain, is_target_domain
+from skalign._validation import as_written, check_domain, is_target_domain
 from skalign.metrics._adaptation_scorers import (
     RoutedScorer,
     _metric_of,
@@ -64,7 +64,7 @@ class _DomainScorer(RoutedScorer):
             rows = np.flatnonzero(domain == one)
             own = consumed(estimator, "predict", sample_domain=domain[rows])
             y_pred = estimator.predict(_safe_indexing(X, rows), **own)
-            scores.append(metric(_safe_indexing(y, rows), y_pred))
+            scores.append(metric(as_written(_safe_indexing(y, rows)), y_pred))
         return float(self._summary(scores))
 
 

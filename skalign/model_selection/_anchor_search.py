@@ -32,7 +32,12 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
-from skalign._validation import FLOATS, check_labels, check_pairs
+from skalign._validation import (
+    FLOATS,
+    as_written,
+    check_labels,
+    check_pairs,
+)
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import AnchorSelector, count_anchors
 from skalign.paired import AnchoredAligner, LinearAligner
@@ -632,6 +637,8 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
 
     def _route(self, labels, params):
         """Return what goes to the aligner, the scorer and the splitter."""
+        if params.get("groups") is not None:
+            params["groups"] = as_written(params["groups"])
         if get_config()["enable_metadata_routing"]:
             given = params if labels is None else {**params, "labels": labels}
             return process_routing(self, "fit", **given)
