@@ -1,7 +1,7 @@
 """Iterative closest points, in any width."""
 
 import warnings
-from functools import cache
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -29,6 +29,9 @@ from skalign.unpaired._matching import MATCHINGS, draw_groups, match
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 
 _COLLAPSED = 0.7
+# Stray rows change a spread by a factor, or lie far from what they are matched with.
+_STRAY, _FAR = 2.0, 0.1
+_CORES = 0.75, 0.9
 
 
 class Stage:
@@ -61,6 +64,15 @@ class Stage:
         if weights is None or not has_fit_parameter(aligner, "sample_weight"):
             return aligner.fit(rows, targets)
         return aligner.fit(rows, targets, sample_weight=weights)
+
+    def learns_scale(self, rows, targets, weights, spreads):
+        """Whether the map is shorter where the targets lie at half their distances."""
+        centre, spread = targets.mean(axis=0), []
+        for factor in (1.0, 0.5):
+            nearer = (centre + factor * (targets - centre)).astype(targets.dtype)
+            mapped = self.fit(rows, nearer, weights, spreads).transform(rows)
+            spread.append(np.asarray(mapped).var(axis=0).sum())
+        return spread[1] < 0.9 * spread[0]
 
 
 def check_stages(aligner, max_iter):
@@ -97,6 +109,8 @@ class Fit(NamedTuple):
     costs: np.ndarray  # of the matches, at the start and after each iteration
     move: float  # of the last iteration
     variance_ratio: float
+    core_ratios: np.ndarray  # the same without a quarter and a tenth of the rows
+    learns_scale: object  # a call says whether matches gave the map its scale
 
 
 def closest_points(
@@ -147,6 +161,7 @@ def closest_points(
     mapped, target = _compared(aligner, X, y)
     matches = match(mapped, target, groups, matching)
     costs, move, stopped = [_cost(matches, target)], 0.0, False
+    learns_scale = bool  # False before the first map
     for stage in stages:
         n_left = stage.n_iter if costs[-1] < stage.below else 0
         while n_left and not stopped:
@@ -162,7 +177,9 @@ def closest_points(
                     f"matching={matching!r} found {len(source_rows)} matches; at least "
                     "2 are needed."
                 )
-            aligner = stage.fit(X[source_rows], y[target_rows], weights, spreads)
+            fitted_to = X[source_rows], y[target_rows], weights, spreads
+            aligner = stage.fit(*fitted_to)
+            learns_scale = partial(stage.learns_scale, *fitted_to)
             before = mapped
             mapped, target = _compared(aligner, X, y)
             move = np.mean((mapped - before) ** 2) / np.mean(target.var(axis=0))
@@ -171,8 +188,27 @@ def closest_points(
             if progress is not None:
                 stopped = progress.end_step(aligner_=aligner, n_iter_=len(costs) - 1)
             n_left = 0 if move < tol else n_left - 1
-    ratio = mapped.var(axis=0).sum() / target.var(axis=0).sum()
-    return Fit(aligner, np.array(costs), move, float(ratio))
+    ratio = float(mapped.var(axis=0).sum() / target.var(axis=0).sum())
+    core_ratios = np.array([
+        _core(mapped, [group.source for group in groups], share)
+        / _core(target, [group.target for group in groups], share)
+        for share in _CORES
+    ])  # fmt: skip
+    return Fit(aligner, np.array(costs), move, ratio, core_ratios, learns_scale)
+
+
+def _core(rows, groups, share):
+    """Mean squared distance to the centre, of the share of each group nearest to it.
+
+    Stray rows, far from all others, have no part in it, and groups of any size count
+    alike.
+    """
+    centre = np.mean([np.median(rows[group], axis=0) for group in groups], axis=0)
+    means = []
+    for group in groups:
+        distances = np.sort(np.sum((rows[group] - centre) ** 2, axis=1))
+        means.append(distances[: int(np.ceil(share * len(group)))].mean())
+    return max(float(np.mean(means)), np.finfo(rows.dtype).tiny)
 
 
 def _compared(aligner, X, y):
@@ -267,7 +303,8 @@ class ICPAligner(
 
     variance_ratio_ : float
         Total variance of the mapped training rows, as a share of that of the target. A
-        warning is given below 0.7.
+        warning is given below 0.7 if the map has its scale from the matches, unless a
+        few stray rows make the difference, of which another warning is given.
 
     classes_ : ndarray of shape (n_classes,) or None
         Classes on both sides; None where matches were not restricted.
@@ -442,11 +479,24 @@ class ICPAligner(
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        if fit.variance_ratio < _COLLAPSED:
+        cores, everything = fit.core_ratios, fit.variance_ratio
+        off = max(cores) < _COLLAPSED or min(cores) > _STRAY
+        changes = cores / everything
+        strayed = min(changes) > _STRAY or max(changes) < 1 / _STRAY
+        if strayed and (off or self.matching_cost_ > _FAR):
             warnings.warn(
-                f"The mapped rows have only {fit.variance_ratio:.0%} of the variance "
-                "of the target: wrong matches have shrunk the map. Take one that "
-                "cannot shrink, aligner='covariance', and matching='both'.",
+                f"The mapped rows have {everything:.2g} times the variance of the "
+                f"target rows, but {cores[1]:.2g} times without the farthest tenth of "
+                "both: a few stray rows mislead the map. Leave them out, or try "
+                "matching='mutual' with an aligner that learns its scale from matches.",
+                UserWarning,
+                stacklevel=5,
+            )
+        elif max(everything, *cores) < _COLLAPSED and fit.learns_scale():
+            warnings.warn(
+                f"The mapped rows have only {everything:.0%} of the variance "
+                "of the target: wrong matches have shrunk the map. Take maps whose "
+                "variance is that of the sides, aligner=None, and matching='both'.",
                 UserWarning,
                 stacklevel=5,
             )

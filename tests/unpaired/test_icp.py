@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.linalg import expm
 from scipy.stats import ortho_group
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from skalign import LinearAligner, RigidAligner
 from skalign.unpaired import ClassMeanAligner, ICPAligner, MomentAligner
@@ -81,6 +82,87 @@ def test_least_squares_shrinks_where_rows_are_not_the_same_items(make_clouds):
         for icp in (firm, collapsing)
     ]
     assert errors[0] < errors[1]
+
+
+def relative_error(mapped, truth):
+    """Mean squared error of mapped rows, as a share of the variance of the truth."""
+    return np.mean((mapped - truth) ** 2) / np.mean(truth.var(axis=0))
+
+
+@pytest.fixture
+def strayed():
+    """Rows a little turned, and their images among stray rows (one in twenty)."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(400, 5))
+    step = 0.05 * rng.normal(size=(5, 5))
+    truth = X @ expm(step - step.T) + 0.01
+    y = np.vstack([truth, 10 * rng.normal(size=(20, 5))])
+    order = rng.permutation(420)
+    return X, y[order], truth, order < 400
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [
+        RigidAligner(),
+        RigidAligner(scaling=True),
+        LinearAligner(alpha=0),
+        make_pipeline(StandardScaler(), LinearAligner(alpha=0)),
+    ],
+    ids=str,
+)
+def test_stray_rows_that_match_no_row_are_not_taken_for_shrinkage(strayed, aligner):
+    X, y, truth, _ = strayed
+    for source, target, expected in [
+        (X, y, truth),
+        (y, X, None),  # the stray rows are on the side of the source
+    ]:
+        icp = ICPAligner(aligner, init="identity", matching="mutual", max_iter=50)
+        icp.fit(source, target)  # no warning
+        if expected is not None:
+            assert relative_error(icp.transform(source), expected) < 1e-20
+            assert icp.variance_ratio_ < 0.1
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [None, "rotation", "covariance", LinearAligner(alpha=0), RigidAligner()],
+    ids=str,
+)  # fmt: skip
+def test_stray_rows_that_mislead_the_map_are_found_out(strayed, aligner):
+    X, y, truth, kept = strayed
+    icp = ICPAligner(aligner, init="identity", max_iter=50)
+    with pytest.warns(UserWarning, match="a few stray rows mislead.* Leave them out"):
+        icp.fit(X, y)
+    assert relative_error(icp.transform(X), truth) > 1e-3
+    icp.fit(X, y[kept])  # no warning
+    assert relative_error(icp.transform(X), truth) < 1e-20
+
+
+@pytest.mark.parametrize("shape", [(300, 10), (1000, 4)])
+@pytest.mark.parametrize(
+    "aligner", [RigidAligner(scaling=True), LinearAligner(alpha=0)], ids=str
+)
+def test_the_advice_against_shrinkage_helps(make_clouds, aligner, shape):
+    clouds = make_clouds(*shape)
+    options = {"init": "means", "max_iter": 50}
+    shrunk = ICPAligner(aligner, matching="nearest", **options)
+    with pytest.warns(UserWarning, match="shrunk.*aligner=None, and matching='both'"):
+        shrunk.fit(clouds.X, clouds.y, **clouds.classes)
+    advised = ICPAligner(None, matching="both", **options)
+    advised.fit(clouds.X, clouds.y, **clouds.classes)
+    errors = [
+        relative_error(icp.transform(clouds.X), clouds.truth(clouds.X))
+        for icp in (advised, shrunk)
+    ]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_a_rotation_is_not_said_to_shrink(make_clouds):
+    clouds = make_clouds()
+    icp = ICPAligner(RigidAligner(), init="means", matching="nearest", max_iter=50)
+    icp.fit(clouds.X, clouds.y, **clouds.classes)  # no warning
+    assert icp.variance_ratio_ < 0.7  # the target is 1.5 times as wide
 
 
 def test_labels_keep_matches_within_a_class():
