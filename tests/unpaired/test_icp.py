@@ -5,6 +5,7 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import expm
+from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -293,6 +294,70 @@ def test_classes_count_alike_when_balanced(make_clouds):
     uneven = ICPAligner(init="means", matching="nearest", class_weight=None)
     uneven.fit(clouds.X, clouds.y[often], **classes)
     assert np.abs(uneven.transform(clouds.X) - once.transform(clouds.X)).max() > 0.05
+
+
+@pytest.fixture
+def uneven():
+    """Three classes of 60, 12 and 4 rows, and of 50, 20 and 5."""
+    rng = np.random.default_rng(0)
+    labels, target_labels = np.repeat([0, 1, 2], [60, 12, 4]), np.repeat(
+        [0, 1, 2], [50, 20, 5]
+    )  # fmt: skip
+    centres = np.array([[0.0, 0.0], [4.0, 1.0], [1.0, 5.0]])
+    X = rng.normal(size=(76, 2)) + centres[labels]
+    turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    y = 2 * (rng.normal(size=(75, 2)) + centres[target_labels]) @ turn + 3
+    return X, y, labels, target_labels, 1.8 * turn
+
+
+def matches_of(mapped, y, labels, target_labels, matching):
+    """Matches and their weights, from all distances within each class."""
+    rows, columns, weights = [], [], []
+    for c in range(3):
+        i, j = np.flatnonzero(labels == c), np.flatnonzero(target_labels == c)
+        distances = cdist(mapped[i], y[j])
+        pairs = [(k, distances[k].argmin()) for k in range(len(i))]
+        if matching == "both":
+            pairs += [(distances[:, k].argmin(), k) for k in range(len(j))]
+        rows.extend(i[k] for k, _ in pairs)
+        columns.extend(j[k] for _, k in pairs)
+        weights.extend([1 / len(pairs)] * len(pairs))
+    return rows, columns, np.array(weights)
+
+
+@pytest.mark.parametrize("matching", ["nearest", "both"])
+@pytest.mark.parametrize("class_weight", ["balanced", None])
+def test_matches_of_each_class_count_alike_when_balanced(
+    uneven, matching, class_weight
+):
+    X, y, labels, target_labels, coef = uneven
+    start = LinearAligner(alpha=0).fit(X, X @ coef + 3)
+    classes = {"labels": labels, "target_labels": target_labels}
+    options = {"init": start, "max_iter": 1, "tol": 1e6, "matching": matching}
+    icp = ICPAligner(LinearAligner(alpha=0), class_weight=class_weight, **options)
+    icp.fit(X, y, **classes)
+    rows, columns, weights = matches_of(
+        X @ coef + 3, y, labels, target_labels, matching
+    )
+    root = np.sqrt(weights if class_weight else np.ones(len(rows)))[:, None]
+    design = np.column_stack([np.ones(len(rows)), X[rows]])
+    solution, *_ = np.linalg.lstsq(root * design, root * y[columns])
+    assert_allclose(icp.transform(X), X @ solution[1:] + solution[0])
+
+
+@pytest.mark.parametrize("kind", ["rotation", "covariance"])
+def test_variances_of_the_sides_count_classes_alike_when_balanced(uneven, kind):
+    X, y, labels, target_labels, coef = uneven
+    start = LinearAligner(alpha=0).fit(X, X @ coef + 3)
+    classes = {"labels": labels, "target_labels": target_labels}
+    icp = ICPAligner(kind, init=start, max_iter=1, tol=1e6).fit(X, y, **classes)
+    covariances = []
+    for side, of in ((icp.transform(X), labels), (y, target_labels)):
+        weights = 1 / np.bincount(of)[of]
+        covariances.append(np.cov(side.T, aweights=weights, ddof=0))
+    if kind == "rotation":
+        covariances = [np.trace(covariance) for covariance in covariances]
+    assert_allclose(*covariances)
 
 
 def test_a_cost_matrix_beyond_the_working_memory_is_refused(make_clouds):
