@@ -18,6 +18,7 @@ from skalign.unpaired._moment_matching import (
     Embedding,
     Side,
     climb,
+    open_axes,
     parting,
     polar,
     random_rotations,
@@ -95,10 +96,10 @@ def rotation_coef(source, target, rotation):
     return scale * (source.axes[:, :k] @ rotation @ target.axes[:, :k].T)
 
 
-def covariance_coef(source, target, rotation, weights):
-    """Map that carries covariance to covariance, with the best agreement.
+def covariance_rotation(source, target, rotation, weights):
+    """Rotation between whitened leading axes with the best agreement.
 
-    `rotation`, of leading axes, is where the climb between the whitened axes starts.
+    `rotation`, of leading axes, is where the climb starts.
     """
     k = len(rotation)
     source_root, target_root = (np.sqrt(s.values[:k]) for s in (source, target))
@@ -106,7 +107,13 @@ def covariance_coef(source, target, rotation, weights):
         source.blocks(k, whiten=True), target.blocks(k, whiten=True), weights
     )
     start = polar(source_root[:, None] * rotation / target_root)
-    rotation = climb(agreement, start[None])[0][0]
+    return climb(agreement, start[None])[0][0]
+
+
+def covariance_coef(source, target, rotation):
+    """Map that carries covariance to covariance, by a rotation of whitened axes."""
+    k = len(rotation)
+    source_root, target_root = (np.sqrt(s.values[:k]) for s in (source, target))
     rotation = rotation / source_root[:, None] * target_root
     return source.axes[:, :k] @ rotation @ target.axes[:, :k].T
 
@@ -132,6 +139,14 @@ def shell_doubts(noise, difference):
             "than by chance: class shares may differ between them"
         )
     return doubts
+
+
+def undetermined(rank, width):
+    """What to say of directions that the data leave open."""
+    return (
+        f"the data determine {rank} of {width} directions, and the others are mapped "
+        "to the mean"
+    )
 
 
 def warn_of_doubts(aligner, doubts):
@@ -165,7 +180,8 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         "rotation" is a rotation with one scale, the ratio of the total deviations.
         "covariance" carries the covariance of the source exactly to that of the
         target. "auto" takes the second where both sides have at least 100 rows an
-        axis and, without labels, `objective_` is at least 0.93; else the first.
+        axis, all directions are determined, and, without labels, `objective_` is at
+        least 0.93; else the first.
 
     n_components : int, default=100
         Leading principal axes of each side to work in, at most; never more than the
@@ -225,6 +241,12 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
 
     n_components_ : int
         Leading axes in force.
+
+    determined_rank_ : int
+        Number of directions that the data determine, at most `n_components_`. Those
+        whose sign the moments leave open, up to sampling noise, are mapped to the mean:
+        no answer has a smaller expected error. A warning is given where they are fewer
+        than the columns of the narrower side.
 
     source_moments_, target_moments_ : GroupMoments or None
         Sums of each side, kept where labels were given.
@@ -405,17 +427,26 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
             for other in optima[1:]
         ):
             doubts = ["another rotation agrees as well but for chance"]
-        self.map_ = self.map
+        rotation, self.map_ = best.rotation, self.map
+        open_ = open_axes(source, target, weights, rotation)
         if self.map == "auto":
             sure = classes is not None or best.objective >= _MAP_OBJECTIVE
             enough = n_rows >= MAP_ROWS * k
             self.map_ = "covariance" if sure and enough else "rotation"
-        if self.map_ == "rotation":
-            coef = rotation_coef(source, target, best.rotation)
-        else:
+        if self.map_ == "covariance":
             # Without labels the shells only help to find the basin.
             weights = np.array([0.0, 0.0, 1.0]) if classes is None else weights
-            coef = covariance_coef(source, target, best.rotation, weights)
+            whitened = covariance_rotation(source, target, rotation, weights)
+            lost = open_axes(source, target, weights, whitened, whiten=True)
+            if self.map == "auto" and open_.shape[1] + lost.shape[1] > 0:
+                self.map_ = "rotation"
+            else:
+                rotation, open_ = whitened, lost
+        make = rotation_coef if self.map_ == "rotation" else covariance_coef
+        coef = make(source, target, rotation - rotation @ open_ @ open_.T)
+        self.determined_rank_ = k - open_.shape[1]
+        if self.determined_rank_ < (width := min(coef.shape)):
+            doubts.append(undetermined(self.determined_rank_, width))
         self.objective_, self.n_restarts_at_best_ = best.objective, best.n_restarts
         self.next_objective_ = optima[1].objective if len(optima) > 1 else -np.inf
         self.classes_, self.n_components_ = classes, k
@@ -432,6 +463,7 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         d = self.n_features_in_
         self.objective_, self.next_objective_ = np.nan, np.nan
         self.n_restarts_at_best_ = self.n_components_ = 0
+        self.determined_rank_ = d
         self.map_ = self.signal_ = self.skewness_noise_ = self.classes_ = None
         self.share_difference_ = None
         self._set_map(np.eye(d), np.zeros(d), np.zeros(d))

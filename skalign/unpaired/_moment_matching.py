@@ -22,6 +22,8 @@ _LEAST_MU = 1e-6
 _ROUNDING = 1e-10
 _CHANCE = 1e-3
 _ANCHOR_WEIGHT = 0.5
+# Limits of the agreement of noise, in its standard deviations: measured, see the guide.
+_OPEN = 2, 4
 
 
 class Blocks(NamedTuple):
@@ -30,6 +32,13 @@ class Blocks(NamedTuple):
     means: np.ndarray  # (n_groups, d)
     covariances: np.ndarray  # (n_groups, d, d)
     third: np.ndarray  # (d, d, d)
+
+    def turned(self, axes):
+        """The same moments in other axes, the columns of a matrix (d, k)."""
+        third = self.third
+        for _ in range(3):
+            third = np.tensordot(third, axes, (0, 0))
+        return Blocks(self.means @ axes, axes.T @ self.covariances @ axes, third)
 
 
 class Embedding(NamedTuple):
@@ -99,6 +108,7 @@ class Side:
         self._covariances = moments.second / moments.counts[:, None, None]
         between = self._steps[:, :, None] * self._steps[:, None, :]
         covariance = (share * (self._covariances + between)).sum(axis=0)
+        self._shares = weights / moments.counts, np.sum(weights**2 / moments.counts)
         self._third = np.tensordot(weights / moments.counts, moments.third, 1)
         self._third += symmetric_product(
             share * (self._covariances + between / 3), self._steps
@@ -146,6 +156,43 @@ class Side:
         d = values.sum() ** 2 / (values**2).sum()
         g = len(self._root)
         return np.array([g * d, g * d * (d + 1) / 2, d * (d + 1) * (d + 2) / 6])
+
+    def odd_noise(self, basis, *, whiten=False):
+        """Noise of the moments that change sign with an axis.
+
+        Parameters
+        ----------
+        basis : ndarray of shape (k, k)
+            Orthonormal axes, as columns, in the leading axes of the side.
+        whiten : bool, default=False
+            Whether the leading axes have unit variance.
+
+        Returns
+        -------
+        noise : ndarray of shape (3, k)
+            Expected squared norm in each block if the rows of every group were
+            Gaussian, as a share of that of the block.
+        n_entries : ndarray of shape (3, 1)
+            About how many entries it is spread over.
+        """
+        k = len(basis)
+        leading, variances = self._axes[:, :k], self.values[:k]
+        if whiten:
+            leading, variances = leading / np.sqrt(variances), np.ones(k)
+        norms = np.array([np.vdot(b, b) for b in self._raw_blocks(leading)])
+        axes, (shares, share) = leading @ basis, self._shares
+        within = np.einsum("ia,gij,ja->ga", axes, self._covariances, axes)
+        others = within.sum(axis=1, keepdims=True) - within
+        values = variances @ basis**2
+        first, second = (np.sum(values**p) - values**p for p in (1, 2))
+        noise = np.array([
+            (shares * (1 - self._root**2)) @ within,
+            shares @ (2 * within * others),
+            share * (3 * values * (first**2 + second) + 6 * values**3),
+        ])  # fmt: skip
+        g, d = len(shares), values.sum() ** 2 / np.sum(values**2)
+        norms[norms == 0] = np.inf
+        return noise / norms[:, None], np.array([[g], [g * d], [d * (d + 1) / 2]])
 
     def _signal(self, weights, counts):
         # Noise: the expected squared norm if the rows of every group were Gaussian.
@@ -305,6 +352,60 @@ def search(source, target, weights, starts, *, n_axes, pairs=None):
         starts = np.array([optimum.rotation for optimum in optima])
         hits = np.array([optimum.n_restarts for optimum in optima])
         width, n_kept = min(2 * width, n_axes), max(n_kept // 2, 2)
+
+
+def open_axes(source, target, weights, rotation, *, whiten=False):
+    """Directions of the target whose sign the moments leave open.
+
+    What moments do not fix is invariant when a direction is reversed: an axis along
+    which a distribution is symmetric, and any direction among several in which it is
+    isotropic. The agreement that a reversal costs is compared with the one that noise
+    of both sides has where there is nothing to agree on. Among `j` directions the
+    rotation has found the best agreement of noise, which grows as the root of `j`.
+
+    Parameters
+    ----------
+    source, target : Side
+        The two sides.
+    weights : ndarray of shape (3,)
+        Weights of the blocks.
+    rotation : ndarray of shape (k, k)
+        The rotation between leading axes under which they agree best.
+    whiten : bool, default=False
+        Whether the axes have unit variance.
+
+    Returns
+    -------
+    axes : ndarray of shape (k, n_open)
+        Orthonormal columns, in the leading axes of the target.
+    """
+    blocks = [side.blocks(len(rotation), whiten=whiten) for side in (source, target)]
+    _, (gradient,) = Agreement(*blocks, weights)(rotation[None])
+    pull = rotation.T @ gradient
+    _, axes = eigh(pull + pull.T)
+    x_noise, x_entries = source.odd_noise(rotation @ axes, whiten=whiten)
+    y_noise, y_entries = target.odd_noise(axes, whiten=whiten)
+    deviations = np.sqrt(x_noise * y_noise / np.minimum(x_entries, y_entries))
+    kept = _odd_agreement(blocks[0].turned(rotation @ axes), blocks[1].turned(axes))
+    ratios = kept / (deviations + _TOL)
+    squares = np.sum(np.maximum(ratios[weights > 0], 0) ** 2, axis=0)
+    order = np.argsort(squares)
+    limits = _OPEN[0] + _OPEN[1] * np.sqrt(np.arange(1, len(order) + 1))
+    below = np.flatnonzero(squares[order] <= limits**2)
+    return axes[:, order[: np.max(below + 1, initial=0)]]
+
+
+def _odd_agreement(source, target):
+    """Agreement, block by block, of what changes sign with each axis: (3, k)."""
+    means, covariances, third = (a * b for a, b in zip(source, target, strict=True))
+    pairs = covariances.sum(axis=0)
+    np.fill_diagonal(pairs, 0)
+    # An odd number of times: once in three places, or three times.
+    twice = np.einsum("iij->ij", third).copy()
+    thrice = twice.diagonal().copy()
+    np.fill_diagonal(twice, 0)
+    once = third.sum(axis=(1, 2)) - 2 * twice.sum(axis=1) - thrice
+    return np.array([means.sum(axis=0), 2 * pairs.sum(axis=1), 3 * once + thrice])
 
 
 def _padded(rotations, width):

@@ -1,0 +1,171 @@
+"""How many directions the data determine, and the least-error answer in the others."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import ortho_group
+
+from skalign.datasets import load_digits_latents
+from skalign.unpaired import ClassMeanAligner, MomentAligner
+from skalign.unpaired._group_moments import GroupMoments
+from skalign.unpaired._moment_matching import Agreement, Side, _odd_agreement
+
+
+def gaussian_classes(kind, n_samples, n_features, n_classes, seed):
+    """Both sides of Gaussian classes, turned; and the truth for the source rows."""
+    rng = np.random.default_rng(seed)
+    half = n_features // 2
+    centres = 3 * rng.normal(size=(n_classes, n_features))
+    roots = [np.eye(n_features)] * n_classes
+    if kind == "anisotropic block":
+        centres[:, half:] = 0
+        roots = [np.diag(np.r_[np.linspace(3, 1.5, half), np.ones(n_features - half)])]
+        roots *= n_classes
+    elif kind == "symmetric":
+        centres[:, 1:] = 0
+        roots = [np.diag(np.linspace(3, 1, n_features))] * n_classes
+    elif kind == "own covariances":
+        noise = rng.normal(size=(n_classes, n_features, n_features))
+        roots = noise / np.sqrt(n_features) + 0.3 * np.eye(n_features)
+    sides = []
+    for size in (n_samples, n_samples + 50):
+        labels = rng.integers(n_classes, size=size)
+        rows = np.empty((size, n_features))
+        for c in range(n_classes):
+            of_class = rng.normal(size=(np.sum(labels == c), n_features))
+            rows[labels == c] = of_class @ roots[c] + centres[c]
+        sides.append((rows, labels))
+    (X, labels), (y, target_labels) = sides
+    turn = ortho_group.rvs(n_features, random_state=seed)
+    classes = {"labels": labels, "target_labels": target_labels}
+    return X, y @ turn + 1, classes, X @ turn + 1
+
+
+def relative_error(mapped, truth):
+    return np.mean((mapped - truth) ** 2) / np.mean(truth.var(axis=0))
+
+
+CASES = [
+    (300, 6, 3, 1), (300, 6, 3, 2), (1000, 6, 3, 1), (1000, 6, 3, 2), (4000, 12, 4, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("kind", ["isotropic", "symmetric"])
+def test_what_class_means_alone_determine_is_not_guessed_beyond(kind, case):
+    X, y, classes, truth = gaussian_classes(kind, *case)
+    expected = case[2] - 1 if kind == "isotropic" else 1
+    aligner = MomentAligner(n_restarts=20, random_state=0)
+    with pytest.warns(UserWarning, match=f"determine .* of {case[1]} directions"):
+        aligner.fit(X, y, **classes)
+    # Noise can pass for one more symmetric axis, rarely; not for an isotropic one.
+    assert expected <= aligner.determined_rank_ <= expected + 2 * (kind == "symmetric")
+    lengths = np.linalg.svd(aligner.coef_, compute_uv=False)
+    assert np.sum(lengths > 1e-10 * lengths[0]) == aligner.determined_rank_
+    means = ClassMeanAligner().fit(X, y, **classes)
+    if kind == "isotropic":
+        error = relative_error(aligner.transform(X), truth)
+        assert error < 1.03 * relative_error(means.transform(X), truth)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_isotropic_part_is_left_at_the_mean(case):
+    X, y, classes, truth = gaussian_classes("anisotropic block", *case)
+    aligner = MomentAligner(n_restarts=20, random_state=0)
+    with pytest.warns(UserWarning, match="the others are mapped to the mean"):
+        aligner.fit(X, y, **classes)
+    assert abs(aligner.determined_rank_ - case[1] // 2) <= 2
+    means = ClassMeanAligner().fit(X, y, **classes)
+    errors = [relative_error(a.transform(X), truth) for a in (aligner, means)]
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_covariances_that_differ_by_class_determine_every_direction(case):
+    X, y, classes, truth = gaussian_classes("own covariances", *case)
+    aligner = MomentAligner(n_restarts=20, random_state=0).fit(
+        X, y, **classes
+    )  # no warning
+    assert aligner.determined_rank_ == case[1]
+    means = ClassMeanAligner().fit(X, y, **classes)
+    errors = [relative_error(a.transform(X), truth) for a in (aligner, means)]
+    assert errors[0] < errors[1] / (15 if case[0] < 1000 else 40)
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "anisotropic block"])
+def test_an_arbitrary_rotation_is_twice_as_wrong_as_the_mean(kind):
+    """What is gained: the error of directions that are turned at random."""
+    X, y, classes, truth = gaussian_classes(kind, 1000, 6, 3, 1)
+    with pytest.warns(UserWarning, match="determine"):
+        aligner = MomentAligner("rotation", random_state=0).fit(X, y, **classes)
+    rest = np.eye(6) - np.linalg.pinv(aligner.coef_) @ aligner.coef_
+    values, open_axes = np.linalg.eigh(rest)
+    open_axes = open_axes[:, values > 0.5]
+    away = (truth - truth.mean(axis=0)) @ open_axes
+    variance = np.mean(np.sum(away**2, axis=1))
+    turns = [ortho_group.rvs(away.shape[1], random_state=s) for s in range(50)]
+    errors = [np.mean(np.sum((away - away @ t) ** 2, axis=1)) for t in turns]
+    mapped = (aligner.transform(X) - truth.mean(axis=0)) @ open_axes
+    assert np.mean(np.sum((mapped - away) ** 2, axis=1)) < 1.01 * variance
+    assert np.mean(errors) > 1.8 * variance
+
+
+def test_latents_of_real_data_are_determined():
+    digits = load_digits_latents()
+    order = np.random.default_rng(0).permutation(len(digits.data))
+    first, second = np.array_split(order, 2)  # no row is on both sides
+    aligner = MomentAligner(n_restarts=20, random_state=0).fit(
+        digits.data[first], digits.target[second],
+        labels=digits.labels[first], target_labels=digits.labels[second],
+    )  # fmt: skip
+    assert aligner.determined_rank_ == digits.target.shape[1]
+
+
+@pytest.fixture
+def sides():
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 3
+    sides = []
+    for _ in range(2):
+        rows = rng.gamma(1.0, size=(600, 4)) @ rng.normal(size=(4, 4)) + labels[:, None]
+        moments = GroupMoments.from_rows(rows, labels, order=3)
+        sides.append(Side(moments, np.full(3, 1 / 3)))
+    return sides
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("block", [0, 1, 2])
+def test_odd_agreement_is_half_of_what_a_reversal_costs(sides, block, whiten):
+    rotation, axes = (ortho_group.rvs(4, random_state=seed) for seed in (1, 2))
+    blocks = [side.blocks(4, whiten=whiten) for side in sides]
+    agreement = Agreement(*blocks, np.eye(3)[block])
+    odd = _odd_agreement(blocks[0].turned(rotation @ axes), blocks[1].turned(axes))
+    for axis, expected in zip(axes.T, odd[block], strict=True):
+        turned = rotation @ (np.eye(4) - 2 * np.outer(axis, axis))
+        cost = agreement(rotation[None])[0] - agreement(turned[None])[0]
+        assert_allclose(cost, 2 * expected, atol=1e-12)
+
+
+def test_odd_noise_is_that_of_gaussian_rows():
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    axes = ortho_group.rvs(3, random_state=0)
+    squares, expected, norms = [], [], []
+    for _ in range(400):
+        rows = rng.normal(size=(400, 3))
+        moments = GroupMoments.from_rows(rows, labels, order=3)
+        side = Side(moments, np.full(2, 0.5))
+        leading = side._axes @ (side._axes.T @ axes)  # the same axes each time
+        blocks = side._raw_blocks(side._axes)
+        norms = np.array([np.vdot(b, b) for b in blocks])[:, None]
+        expected.append(side.odd_noise(side._axes.T @ axes)[0] * norms)
+        means, covariances, third = side._raw_blocks(leading)
+        own = 2 * (np.sum(covariances**2, axis=(0, 2)) - np.sum(
+            np.diagonal(covariances, axis1=1, axis2=2) ** 2, axis=0))  # fmt: skip
+        odd = []
+        for v in range(3):
+            signs = np.where(np.arange(3) == v, -1, 1)
+            even = (third + np.einsum("i,j,k,ijk->ijk", *[signs] * 3, third)) / 2
+            odd.append(np.sum((third - even) ** 2))
+        squares.append([np.sum(means**2, axis=0), own, odd])
+    assert_allclose(np.mean(squares, axis=0), np.mean(expected, axis=0), rtol=0.15)
