@@ -1,6 +1,9 @@
 """Workers, threads and fixtures for the whole suite."""
 
 import os
+import random
+import sys
+import warnings
 from pathlib import Path
 
 # Two workers share two cores. BLAS, OpenMP and torch read this when they load.
@@ -8,7 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import settings
+from threadpoolctl import threadpool_info
 
 # A busy machine fails no test.
 settings.register_profile("no deadline", deadline=None)
@@ -42,6 +47,38 @@ def pytest_addoption(parser):
 def fuzz_tries(request):
     """Number of tries of each fuzzer: small by default, any by an option."""
     return request.config.getoption("--fuzz-tries")
+
+
+def _callers_state():
+    state = {f"threads of {p['filepath']}": p["num_threads"] for p in threadpool_info()}
+    state |= {
+        "np.errstate": np.geterr(),
+        "np.random": str(np.random.get_state()),  # noqa: NPY002
+        "random": random.getstate(),
+        "warnings": list(warnings.filters),
+        "scikit-learn": sklearn.get_config(),
+    }
+    if "torch" in sys.modules:
+        import torch
+
+        state |= {
+            "torch dtype": torch.get_default_dtype(),
+            "torch threads": torch.get_num_threads(),
+            "torch gradients": torch.is_grad_enabled(),
+            "torch.random": torch.get_rng_state().tolist(),
+        }
+    return state
+
+
+@pytest.fixture(scope="session")
+def changed_state():
+    """Function that looks at global state, and says what has changed since then."""
+
+    def changed(before=None):
+        now = _callers_state()
+        return now if before is None else [k for k in before if before[k] != now[k]]
+
+    return changed
 
 
 @pytest.fixture(scope="session")
