@@ -24,6 +24,41 @@ _JSON_RATIO = 30  # from text to Python objects
 _LONGEST_HEADER = 10_000  # as in numpy
 
 
+def check_writable(path):
+    """Refuse a path that cannot be written.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    mode : int or None
+        Of the file that is there, if there is one.
+
+    Raises
+    ------
+    OSError
+        If it is a folder, is in no folder, or may not be written.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        if not os.fspath(path):
+            raise
+        mode = None
+    if mode is not None and stat.S_ISDIR(mode):
+        raise _os_error(errno.EISDIR, path)
+    folder = os.path.dirname(os.path.realpath(path))
+    if mode is None and not os.path.isdir(folder):
+        raise _os_error(errno.ENOENT, folder)
+    replaced = mode is None or stat.S_ISREG(mode)
+    for part in [path] * (mode is not None) + [folder] * replaced:
+        if not os.access(part, os.W_OK):
+            raise _os_error(errno.EACCES, part)
+    return mode
+
+
 @contextmanager
 def writing(path):
     """Give a path to write to, which takes the place of `path` once it is whole.
@@ -44,20 +79,11 @@ def writing(path):
     OSError
         If `path` is a folder or cannot be written.
     """
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        mode = None
-    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    mode = check_writable(path)
+    if mode is not None and not stat.S_ISREG(mode):
         yield Path(path)
         return
     target = Path(os.path.realpath(path))
-    if mode is not None and stat.S_ISDIR(mode):
-        raise _os_error(errno.EISDIR, path)
-    if mode is not None and not os.access(target, os.W_OK):
-        raise _os_error(errno.EACCES, path)
-    if not target.parent.is_dir():
-        raise _os_error(errno.ENOENT, target.parent)
     unfinished = target.with_name(f".{uuid4().hex}.part")
     try:
         unfinished.touch(exist_ok=False)

@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from skops.io import dump
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skalign import LinearAligner, cli
@@ -163,7 +164,6 @@ class _Evil:
 
 def test_a_file_with_an_untrusted_type_is_refused(spaces, capsys):
     from sklearn.preprocessing import FunctionTransformer
-    from skops.io import dump
 
     dump(FunctionTransformer(os.path.basename), spaces / "evil.skops")
     (spaces / "pickle.skops").write_bytes(pickle.dumps(_Evil()))
@@ -216,17 +216,334 @@ def _commands(folder):
     ]
 
 
+def refused(capsys, arguments, *parts):
+    """Run a command that must end with one line, status 2 and no output."""
+    try:
+        status = main(list(map(str, arguments)))
+    except SystemExit as leaving:
+        status = leaving.code
+    assert status == 2
+    printed, error = capsys.readouterr()
+    assert not printed
+    assert error.startswith("skalign: error: ")
+    assert error.count("\n") == 1
+    for part in parts:
+        assert part in error
+
+
 @pytest.mark.parametrize("i", range(22))
 def test_bad_input_ends_with_one_line_and_status_2(spaces, capsys, i):
     commands = _commands(spaces)
     assert len(commands) == 22
     arguments, message = commands[i]
-    assert main(arguments) == 2
-    printed, error = capsys.readouterr()
-    assert not printed
-    assert error.startswith("skalign: error: ")
-    assert error.count("\n") == 1
-    assert message in error
+    refused(capsys, arguments, message)
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Files of 12 pairs, and a map from one to the other."""
+    made = make_paired_spaces(12, 3, 2, noise=0.3, n_classes=2, random_state=0)
+    np.save(tmp_path / "X.npy", made.data)
+    np.save(tmp_path / "y.npy", made.target)
+    dump(LinearAligner().fit(made.data, made.target), tmp_path / "map.skops")
+    return tmp_path
+
+
+X_FEW = np.arange(36.0).reshape(12, 3)
+ODD_ARRAYS = {
+    "scalar": np.float64(3.0),
+    "vector": np.ones(12),
+    "cube": np.ones((12, 3, 1)),
+    "no_rows": np.ones((0, 3)),
+    "no_columns": np.ones((12, 0)),
+    "complex": X_FEW * 1j,
+    "text": X_FEW.astype(str),
+    "bytes": X_FEW.astype("S9"),
+    "dates": X_FEW.astype(int).astype("M8[D]"),
+    "fields": np.zeros(12, dtype=[("a", float), ("ä", int)]),
+    "matrix_of_fields": np.zeros((12, 3), dtype=[("a", float), ("b", int)]),
+    "infinite": np.where(X_FEW == 7, np.inf, X_FEW),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ARRAYS)
+def test_arrays_that_are_no_rows_of_numbers_are_named(few, capsys, name):
+    np.save(few / f"{name}.npy", ODD_ARRAYS[name])
+    before = sorted(few.iterdir())
+    X, y, odd = few / "X.npy", few / "y.npy", few / f"{name}.npy"
+    for command in (
+        ["report", odd, y],
+        ["report", X, odd],
+        ["fit", odd, y, "-o", few / "out.skops"],
+        ["fit", X, odd, "-o", few / "out.skops"],
+        ["apply", few / "map.skops", odd, "-o", few / "out.npy"],
+    ):
+        refused(capsys, command, f"{name}.npy")
+    assert sorted(few.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [np.asfortranarray, lambda X: X.astype(">f8"), lambda X: X.astype(np.float32),
+     lambda X: X.astype(np.longdouble)],
+    ids=["Fortran", "big-endian", "float32", "longdouble"],
+)  # fmt: skip
+def test_arrays_in_another_order_or_precision_are_mapped_alike(few, change):
+    np.save(few / "other.npy", change(np.load(few / "X.npy")))
+    for name in ("X", "other"):
+        command = ["apply", few / "map.skops", few / f"{name}.npy"]
+        assert main([*map(str, command), "-o", str(few / f"{name}.out.npy")]) == 0
+    assert_allclose(
+        np.load(few / "other.out.npy"), np.load(few / "X.out.npy"), rtol=1e-5
+    )
+
+
+def test_what_is_no_file_is_named(few, capsys):
+    X, out = few / "X.npy", few / "out.npy"
+    os.mkfifo(few / "pipe")
+    (few / "loop").symlink_to(few / "loop")
+    (few / "nothing.npy").touch()
+    before = sorted(few.iterdir())
+    for name, said in (
+        (few, "is a folder, not a file"),
+        (few / "pipe", "is a device or pipe, no file"),
+        (few / "loop", "cannot be read"),
+        (few / ("n" * 256), "cannot be read"),
+        (few / "gone.npz:a", "no such file"),
+        ("", "no such file"),
+    ):
+        refused(capsys, ["report", name, X], str(name).partition(":")[0], said)
+        refused(capsys, ["apply", name, X, "-o", out], said)
+        refused(capsys, ["apply", few / "map.skops", name, "-o", out], said)
+    refused(capsys, ["report", few / "nothing.npy", X], "nothing.npy", "neither")
+    refused(capsys, ["apply", few / "nothing.npy", X, "-o", out], "is not a map")
+    refused(capsys, ["report", f"{X}:a", X], "no such file")
+    assert sorted(few.iterdir()) == before
+
+
+def test_files_that_may_not_be_read_are_named(few, capsys, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", forbidden)  # root may read anything
+    refused(capsys, ["report", few / "X.npy", few / "y.npy"], "X.npy", "denied")
+
+
+def test_keys_of_npz_files_are_wanted_and_named(few, capsys):
+    X = np.load(few / "X.npy")
+    np.savez(few / "two.npz", a=X, b=X)
+    for name in ("two.npz", "two.npz:", "two.npz:c"):
+        refused(capsys, ["report", few / name, few / "y.npy"], "two.npz:a", "a, b")
+    with ZipFile(few / "locked.npz", "w") as archive:
+        archive.writestr("a.npy", (few / "X.npy").read_bytes())
+    content = (few / "locked.npz").read_bytes()
+    locked = content.replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
+    assert locked != content
+    (few / "locked.npz").write_bytes(locked)
+    refused(capsys, ["report", few / "locked.npz", few / "y.npy"], "locked.npz")
+
+
+LABELS = {
+    "matrix": np.ones((12, 1)),
+    "none": np.full(12, np.nan),
+    "complex": np.arange(12) % 2 * 1j,
+    "few": np.arange(7) % 2,
+    "same": np.zeros(12, int),
+    "latin": np.array([b"caf\xe9", b"tea"] * 6),
+    "object": np.array(["a", None] * 6),
+    "dates": (np.arange(12) % 2).astype("M8[D]"),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_that_do_not_suit_are_named(few, capsys, name):
+    np.save(few / f"{name}.npy", LABELS[name], allow_pickle=True)
+    command = ["report", few / "X.npy", few / "y.npy", "--labels", few / f"{name}.npy"]
+    refused(capsys, command, f"{name}.npy")
+
+
+def test_labels_may_be_bytes(few, capsys):
+    np.save(few / "labels.npy", np.array([b"tea", "café".encode()] * 6))
+    command = ["report", few / "X.npy", few / "y.npy", "--labels", few / "labels.npy"]
+    assert main([*map(str, command), "--cv", "2", "--anchors", "3"]) == 0
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_outputs_under_a_name_of_another_format_are_refused(few, capsys):
+    X, y, stored = few / "X.npy", few / "y.npy", few / "map.skops"
+    before = {path: path.read_bytes() for path in few.iterdir()}
+    for name in ("out.csv", "out.npz", "out.npy.gz", "out.skops", "OUT.TXT"):
+        refused(capsys, ["apply", stored, X, "-o", few / name], name, "end with .npy")
+    for name in ("out.npy", "out.pkl", "out.json"):
+        refused(capsys, ["fit", X, y, "-o", few / name], name, "end with .skops")
+    refused(capsys, ["report", X, y, "--json", few / "a.csv"], "end with .json")
+    for command in (
+        ["apply", stored, X, "-o"],
+        ["fit", X, y, "-o"],
+        ["report", X, y, "--json"],
+    ):
+        refused(capsys, [*command, "-"], "standard output (-)")
+        refused(capsys, [*command, ""], "cannot be written")
+        refused(capsys, [*command, few / ("n" * 256)], "cannot be written")
+    assert {path: path.read_bytes() for path in few.iterdir()} == before
+    assert not os.path.exists("-")
+
+
+def test_an_input_is_not_written_over(few, capsys):
+    X, y, stored = few / "X.npy", few / "y.npy", few / "map.skops"
+    (few / "link.npy").symlink_to(X)
+    np.savez(few / "both", X=np.load(X))
+    (few / "both").with_suffix(".npz").rename(few / "both")
+    before = X.read_bytes()
+    for out in (X, few / "link.npy"):
+        refused(capsys, ["apply", stored, X, "-o", out], "is read from")
+    stored.rename(few / "map")
+    refused(capsys, ["apply", few / "map", X, "-o", few / "map"], "is read from")
+    refused(capsys, ["fit", few / "both", y, "-o", few / "both"], "is read from")
+    assert X.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["report", "X", "y", "--cv", "-3"], "--cv -3 must be"),
+        (["report", "X", "y", "--cv", "0"], "--cv 0 must be"),
+        (["report", "X", "y", "--cv", "9" * 30], "must be from 2 to 12"),
+        (["report", "X", "y", "--cv", "2.5"], "--cv"),
+        (["report", "X", "y", "--seed", "-1"], "--seed"),
+        (["report", "X", "y", "--seed", str(2**32)], "--seed"),
+        (["report", "X", "y", "--rank", "0"], "rank"),
+        (["report", "X", "y", "--rank", "9" * 30], "rank"),
+        (["report", "X", "y", "--anchors", "0"], "anchors"),
+        (["report", "X", "y", "--anchors", "-5"], "anchors"),
+        (["report", "X", "y", "--anchors", "nan"], "--anchors"),
+        (["report", "X", "y", "--anchors", "9" * 5000], "--anchors"),
+        (["report", "X", "y", "--criterion", "beauty"], "--criterion"),
+        (["report", "X", "y", "--beauty"], "--beauty"),
+        (["report", "X", "y", "y"], "unrecognized"),
+        (["fit", "X", "y"], "-o"),
+        (["fit", "X", "y", "-o", "m", "--selector", "random"], "--selector needs"),
+        (["fit", "X", "y", "-o", "m", "--anchors", "13"], "anchors"),
+        (["fit", "X", "y", "-o", "m", "--aligner", "magic"], "--aligner"),
+        (["beauty"], "beauty"),
+    ],
+    ids=lambda value: " ".join(value)[:40],
+)
+def test_options_that_do_not_suit_are_named(few, capsys, options, said):
+    files = {"X": few / "X.npy", "y": few / "y.npy", "m": few / "m"}
+    refused(capsys, [files.get(word, word) for word in options], said)
+    assert not (few / "m").exists()
+
+
+def test_equal_target_rows_are_refused_and_named(few, capsys):
+    np.save(few / "same.npy", np.ones((12, 2)))
+    X, same, out = few / "X.npy", few / "same.npy", few / "out.skops"
+    refused(capsys, ["report", X, same], "same.npy", "All rows of y are equal")
+    refused(capsys, ["fit", X, same, "-o", out], "same.npy", "All rows of y are equal")
+    assert not out.exists()
+
+
+def test_a_target_so_large_that_squares_overflow_is_refused_or_mapped(few, capsys):
+    np.save(few / "large.npy", np.load(few / "y.npy") * 1e200)
+    command = ["fit", few / "X.npy", few / "large.npy", "-o", few / "out.skops"]
+    refused(capsys, command, "large.npy")
+
+
+def commands(few):
+    X, y, stored = few / "X.npy", few / "y.npy", few / "map.skops"
+    return [
+        (["fit", X, y, "-o", few / "out.skops"], few / "out.skops"),
+        (["apply", stored, X, "-o", few / "out.npy"], few / "out.npy"),
+        (["report", X, y, "--cv", "2", "--anchors", "3", "--json", few / "out.json"],
+         few / "out.json"),
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("i", range(3))
+def test_a_full_standard_output_is_an_error_and_nothing_is_written(
+    few, capsys, monkeypatch, i
+):
+    command, out = commands(few)[i]
+    out.write_bytes(b"before")
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        refused(capsys, command, "standard output cannot be written", "No space")
+    assert out.read_bytes() == b"before"
+    assert not list(few.glob(".*"))
+
+
+@pytest.mark.parametrize("i", range(3))
+def test_a_closed_pipe_ends_nothing(few, capsys, monkeypatch, i):
+    command, out = commands(few)[i]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(list(map(str, command))) == 0
+    assert not capsys.readouterr().err
+    assert out.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_help_into_a_full_device_is_an_error():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "skalign.cli", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("skalign: error: standard output cannot be written")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, "skalign: interrupted\n"),
+        (MemoryError(), 2, "skalign: error: MemoryError:\n"),
+        (TypeError("two\nlines"), 2, "skalign: error: TypeError: two lines\n"),
+    ],
+)
+def test_whatever_happens_ends_with_one_line(
+    few, capsys, monkeypatch, error, status, said
+):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(LinearAligner, "fit", fail)
+    monkeypatch.setattr(LinearAligner, "transform", fail)
+    monkeypatch.setattr(cli, "alignment_report", fail)
+    for command, out in commands(few):
+        assert main(list(map(str, command))) == status
+        printed, text = capsys.readouterr()
+        assert text == said
+        assert not printed
+        assert not out.exists()
+    assert not list(few.glob(".*"))
+
+
+def test_names_in_any_letters_are_printed(few, capsysbinary, monkeypatch):
+    for name in ("Zürich", "東京", os.fsdecode(b"caf\xe9")):
+        (few / f"{name}.npy").write_bytes((few / "X.npy").read_bytes())
+        command = ["apply", few / "map.skops", few / f"{name}.npy", "-o", few / name]
+        assert main(list(map(str, command))) == 0
+        assert (few / name).is_file()
+    assert "東京".encode() in capsysbinary.readouterr().out
+
+
+def test_a_map_that_gives_no_numbers_is_refused(few, capsys):
+    np.save(few / "huge.npy", np.full((4, 3), 1e308))
+    out = few / "out.npy"
+    command = ["apply", few / "map.skops", few / "huge.npy", "-o", out]
+    aligner = LinearAligner().fit(np.load(few / "X.npy"), np.load(few / "y.npy"))
+    aligner.coef_ = np.full_like(aligner.coef_, 1e9)
+    dump(aligner, few / "map.skops")
+    with np.errstate(over="ignore"):
+        refused(capsys, command, "huge.npy", "infinite")
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("command", ["report", "fit"])

@@ -115,11 +115,15 @@ def _fit_curve(sizes, errors):
     removes.
     """
     # Below rounding an error says nothing: a class of map is exact.
-    relative, least = 1 / np.maximum(errors, np.finfo(errors.dtype).eps), np.inf
+    errors, least = np.maximum(errors, np.finfo(errors.dtype).eps), np.inf
     for exponent in _EXPONENTS:
         columns = np.stack([np.ones(len(sizes)), (sizes / sizes[-1]) ** -exponent])
-        (limit, slope), misfit = nnls((columns * relative).T, errors * relative)
+        columns = columns / errors
+        lengths = np.linalg.norm(columns, axis=1)  # as old nnls takes less for 0
+        unit = (columns / lengths[:, np.newaxis]).T
+        weights, misfit = nnls(unit, np.ones(len(sizes)))
         if misfit < least:
+            limit, slope = weights / lengths
             found, least = (limit, slope * sizes[-1] ** exponent, exponent), misfit
     return found
 

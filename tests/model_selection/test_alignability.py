@@ -141,6 +141,23 @@ def test_a_power_law_is_recovered_and_followed():
     assert _follow_curve(sizes, errors, standard_error=1e-6)[1] == np.inf
 
 
+@pytest.mark.parametrize("size", [1e-13, 1.0, 1e13])
+def test_curves_of_any_size_are_followed(size):
+    sizes = np.array([12, 24, 48, 96])
+    expected = 0.5 * size, 3 * size, 0.75
+    limit, slope, exponent = _fit_curve(sizes, expected[0] + expected[1] * sizes**-0.75)
+    assert_allclose([limit, slope, exponent], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "errors", [[0, 0, 0, 0], [1, 0, 0, 0], [1e-1, 0, 1e-14, 1e-27], [1e9, 1e-30, 1, 0]]
+)
+def test_a_curve_below_rounding_is_followed(errors):
+    limit, slope, _ = _fit_curve(np.array([12, 24, 48, 96]), np.array(errors, float))
+    assert 0 <= limit < np.inf
+    assert 0 <= slope < np.inf
+
+
 def test_a_rising_curve_promises_nothing():
     sizes = np.array([50, 100, 200, 400])
     doubled, enough = _follow_curve(sizes, np.array([0.2, 0.2, 0.3, 0.3]), 0.01)
