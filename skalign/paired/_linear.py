@@ -1,5 +1,6 @@
 """Linear map between paired spaces, by ridge regression."""
 
+import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -14,6 +15,7 @@ from skalign._aligner import AffineMixin, PairedMixin
 from skalign._atomic import atomic
 from skalign._validation import check_pairs
 from skalign.moments import Moments
+from skalign.paired._distinct import Distinct
 from skalign.paired._streaming import StreamingMixin
 
 # Below this share of free rows the residual sum, taken from sums, is all rounding.
@@ -128,16 +130,17 @@ def _default_alphas(spectrum):
     return (largest if largest > 0 else 1.0) * np.logspace(-9, 1, 41)
 
 
-def _gcv_errors(spectrum, alphas):
+def _gcv_errors(spectrum, alphas, n_units):
     """Generalised cross-validation error of each strength (Golub, Heath and Wahba).
 
-    Strengths that leave less than a share of 1e-4 of the rows free count as infinite.
+    Degrees of freedom are a share of `n_units` independent samples. Strengths that
+    leave less than a share of 1e-4 of them free count as infinite.
     """
     explained = spectrum.explained().sum(axis=1)
     unreachable = max(float(spectrum.y2.sum() - explained.sum()), 0.0)
     errors = np.full(len(alphas), np.inf)
     for i, alpha in enumerate(alphas):
-        free = 1 - spectrum.degrees_of_freedom(alpha) / spectrum.weight
+        free = 1 - spectrum.degrees_of_freedom(alpha) / n_units
         if free >= _MIN_FREE_SHARE:
             kept_back = (alpha / (spectrum.eigenvalues + alpha)) ** 2
             residual = unreachable + float(kept_back @ explained)
@@ -145,22 +148,43 @@ def _gcv_errors(spectrum, alphas):
     return errors
 
 
-def _loo_errors(spectrum, alphas, X, y, sample_weight):
-    """Leave-one-out error of each strength, exact; a weight of k leaves 1 of k out."""
+def _loo_errors(spectrum, alphas, distinct):
+    """Leave-one-out error of each strength, exact; all near copies leave together.
+
+    An error counts by the weight of its group, but no more than by the squared mean of
+    the square roots: one sample that occurs 50 times must not decide alone.
+    """
+    X, y, groups = distinct.X, distinct.y, distinct.groups
     P = (X - spectrum.x_mean.astype(X.dtype)) @ spectrum.axes.astype(X.dtype)
     y = y - spectrum.y_mean.astype(y.dtype)
-    weights = np.ones(len(X)) if sample_weight is None else sample_weight
     intercept = 1 / spectrum.weight if spectrum.fit_intercept else 0.0
     squares, errors = P.astype(np.float64) ** 2, np.full(len(alphas), np.inf)
+    by_group = np.bincount(groups, weights=distinct.weight)
+    cap = np.mean(np.sqrt(by_group)) ** 2 if distinct.capped else np.inf
+    counted = distinct.weight * np.minimum(1, cap / by_group)[groups]
+    sizes = np.bincount(groups)
+    alone = sizes[groups] == 1
+    together = [np.flatnonzero(groups == group) for group in np.flatnonzero(sizes > 1)]
+    roots = np.sqrt(distinct.weight)[:, None]
     for i, alpha in enumerate(alphas):
         curvature = spectrum.eigenvalues + alpha
         coef = (spectrum.cross / curvature[:, None]).astype(P.dtype)
-        free = 1 - intercept - squares @ (1 / curvature)
-        if free[weights > 0].min() <= _MIN_FREE_SHARE:
+        free = 1 - distinct.left_out * (intercept + squares @ (1 / curvature))
+        free[~alone] = 1.0
+        if free.min() <= _MIN_FREE_SHARE:
             continue
         residual = y - P @ coef
         left_out = np.einsum("ij,ij->i", residual, residual) / free**2
-        errors[i] = weights @ left_out / spectrum.weight
+        for rows in together:
+            part = roots[rows] * P[rows]
+            hat = intercept * roots[rows] @ roots[rows].T + (part / curvature) @ part.T
+            shares, axes = eigh(np.eye(len(rows)) - hat, check_finite=False)
+            if shares[0] <= _MIN_FREE_SHARE:
+                break
+            turned = (axes.T @ (roots[rows] * residual[rows])) / shares[:, None]
+            left_out[rows] = np.square(axes @ turned).sum(axis=1) / roots[rows, 0] ** 2
+        else:
+            errors[i] = counted @ left_out / counted.sum()
     return errors
 
 
@@ -218,8 +242,11 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         Strength of the ridge penalty ``alpha * ||coef_||**2`` on the sum of squared
         residuals, in squared units of `X`; not negative. 0 is least squares, with the
         minimum norm where that is not unique. "gcv" takes the strength with the least
-        generalised cross-validation error [1]_, from sums alone; "loo" that with the
-        least leave-one-out error, exactly.
+        generalised cross-validation error [1]_, which sums suffice for; "loo" that
+        with the least leave-one-out error, exactly. Both count copies of a pair once,
+        and weights of any unit are fine. Where distinct samples are fewer than twice
+        the columns, samples with equal or nearly equal `X` are left out together, and
+        "gcv" takes the error of "loo" if there are any, or weights that differ.
 
     fit_intercept : bool, default=True
         Whether to learn a translation. It is never penalised.
@@ -259,9 +286,14 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         summed over targets, infinite where too few degrees of freedom were left. None
         where `alpha` is a number.
 
+    gcv_reliable_ : bool
+        False if "gcv" chose from sums (`partial_fit`, `merge`, federated sums) over
+        fewer samples than twice the columns. Sums do not show whether samples are
+        repeated, and if some are, the strength is too small. A warning says so too.
+
     noise_variance_ : ndarray of shape (n_targets,)
         Residual variance of each target; infinite where no degrees of freedom are
-        left.
+        left. `fit` counts copies of a pair once.
 
     solver_ : {"moments", "svd"}
         Solver in force.
@@ -363,7 +395,6 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
-        rows = (X, y, sample_weight)
         few = len(X) < X.shape[1]
         if few and self.solver == "moments":
             raise ValueError(
@@ -374,7 +405,8 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             moments = Moments.from_arrays(
                 X, y, sample_weight=sample_weight, products=self._products()
             )
-            self._solve(moments, X.dtype, rows=rows)
+            distinct = Distinct.from_rows(X, y, sample_weight)
+            self._solve(moments, X.dtype, distinct)
             limit = np.finfo(X.dtype).eps ** (-2 / 3)
             if self._condition <= limit:
                 return self
@@ -388,8 +420,10 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         else:
             self.moments_ = None
             assert_all_finite(X, input_name="X")
+            distinct = Distinct.from_rows(X, y, sample_weight)
         self.solver_ = "svd"
-        self._finish(_Spectrum.from_rows(*rows, self.fit_intercept), X.dtype, rows)
+        spectrum = _Spectrum.from_rows(X, y, sample_weight, self.fit_intercept)
+        self._finish(spectrum, X.dtype, distinct)
         return self
 
     @available_if(_streams)
@@ -451,14 +485,29 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     def _products(self):
         return ("xx", "xy", "y2")
 
-    def _solve(self, moments, dtype, rows=None):
+    def _solve(self, moments, dtype, distinct=None):
         self.moments_, self.solver_ = moments, "moments"
         spectrum = _Spectrum.from_moments(moments, self.fit_intercept, dtype)
-        self._finish(spectrum, dtype, rows)
+        self._finish(spectrum, dtype, distinct)
+        enough = 2 * self.n_features_in_
+        if distinct is None and self.alpha == "gcv" and moments.n_samples < enough:
+            self.gcv_reliable_ = False
+            warnings.warn(
+                f"'gcv' chose the strength {self.alpha_:.3g} from sums over "
+                f"{moments.n_samples} samples, fewer than twice the "
+                f"{self.n_features_in_} columns. Sums do not show whether samples are "
+                "repeated; if some are, the strength is too small. Add samples, use "
+                "fit with all of them at once, or give a number as alpha.",
+                stacklevel=4,
+            )
 
-    def _finish(self, spectrum, dtype, rows=None):
-        """Choose the strength, and set the map."""
-        alpha = self._choose_alpha(spectrum, rows)
+    def _finish(self, spectrum, dtype, distinct):
+        """Choose the strength, and set the map.
+
+        Without the rows (`distinct` is None) each row is taken to be a sample.
+        """
+        self.gcv_reliable_ = True
+        alpha = self._choose_alpha(spectrum, distinct)
         curvature = spectrum.eigenvalues + alpha
         coef = spectrum.cross / curvature[:, None]
         residual, df = spectrum.residual(alpha), spectrum.degrees_of_freedom(alpha)
@@ -479,13 +528,14 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         self.coef_ = (spectrum.axes @ coef).astype(dtype)
         self.x_mean_ = spectrum.x_mean.astype(dtype)
         self.y_mean_ = spectrum.y_mean.astype(dtype)
-        free = np.broadcast_to(spectrum.weight - df, residual.shape)
+        n_pairs = self.moments_.n_samples if distinct is None else distinct.n_pairs
+        free = np.broadcast_to(n_pairs - df, residual.shape)
         self.noise_variance_ = np.full(residual.shape, np.inf)
         np.divide(
-            np.maximum(residual, 0),
+            np.maximum(residual, 0) * (n_pairs / spectrum.weight),
             free,
             out=self.noise_variance_,
-            where=free > _MIN_FREE_SHARE * spectrum.weight,
+            where=free > _MIN_FREE_SHARE * n_pairs,
         )
         self._slope_variance = _slope_variance(
             spectrum, alpha, coef, self.noise_variance_
@@ -496,7 +546,7 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         self._axes, self._curvature = spectrum.axes, curvature
         self._weight, self._condition = spectrum.weight, spectrum.condition(alpha)
 
-    def _choose_alpha(self, spectrum, rows):
+    def _choose_alpha(self, spectrum, distinct):
         self.alphas_ = self.alpha_errors_ = None
         if not isinstance(self.alpha, str):
             return float(self.alpha)
@@ -510,15 +560,16 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                     "alphas must be one-dimensional, not empty and not negative; got "
                     f"{self.alphas!r}."
                 )
-        if self.alpha == "gcv":
-            self.alpha_errors_ = _gcv_errors(spectrum, self.alphas_)
+        n_units = self.moments_.n_samples if distinct is None else distinct.n_units
+        if self.alpha == "gcv" and (distinct is None or distinct.even):
+            self.alpha_errors_ = _gcv_errors(spectrum, self.alphas_, n_units)
         else:
-            self.alpha_errors_ = _loo_errors(spectrum, self.alphas_, *rows)
+            self.alpha_errors_ = _loo_errors(spectrum, self.alphas_, distinct)
         best = int(np.argmin(self.alpha_errors_))
         if not np.isfinite(self.alpha_errors_[best]):
             raise ValueError(
                 f"alpha={self.alpha!r} cannot choose: no strength leaves degrees of "
-                f"freedom in rows of total weight {spectrum.weight:.3g}. Weights count "
-                "rows; give more rows, larger strengths, or a number as alpha."
+                f"freedom in {n_units:.0f} distinct samples. Give more samples, larger "
+                "strengths, or a number as alpha."
             )
         return float(self.alphas_[best])

@@ -114,6 +114,7 @@ def test_the_default_grid_has_ten_decades_and_follows_the_scale_of_the_data():
     assert_allclose(large.transform(1e4 * X), small.transform(X))
 
 
+@pytest.mark.filterwarnings("ignore:'gcv' chose")  # of the first batches
 @pytest.mark.parametrize("alpha", ["gcv", 0, 2.5])
 @pytest.mark.parametrize("n_samples", [12, 90])
 def test_batches_equal_the_same_data_at_once(alpha, n_samples):
@@ -370,10 +371,19 @@ def test_parameters_out_of_range_are_refused(arguments, message):
         LinearAligner(**arguments).fit(*_pairs())
 
 
-def test_weights_that_do_not_count_rows_are_refused_where_a_strength_is_chosen():
-    X, y = _pairs()
-    with pytest.raises(ValueError, match="Weights count rows"):
-        LinearAligner().fit(X, y, sample_weight=np.full(len(X), 0.5 / len(X)))
+@pytest.mark.parametrize("alpha", ["gcv", "loo"])
+@pytest.mark.parametrize("factor", [1e-3, 0.5, 2.0, 50.0])
+@pytest.mark.parametrize("n_samples", [15, 30, 200])
+def test_the_chosen_map_does_not_depend_on_the_unit_of_weights(
+    alpha, factor, n_samples
+):
+    X, y = _pairs(n_samples=n_samples, n_features=20, noise=2.0)
+    weights = np.random.default_rng(0).uniform(0.5, 2, n_samples)
+    plain = LinearAligner(alpha).fit(X, y, sample_weight=weights)
+    scaled = LinearAligner(alpha).fit(X, y, sample_weight=factor * weights)
+    assert_allclose(scaled.alpha_, factor * plain.alpha_)
+    assert_allclose(scaled.coef_, plain.coef_, rtol=1e-6)
+    assert_allclose(scaled.noise_variance_, plain.noise_variance_, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,183 @@
+"""Samples that repeat others, which must not judge a strength on themselves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+
+# Copies with noise of a tenth of a standard deviation in each column are .01 apart
+# from their original, in units of the total variance; unrelated samples are 2 apart.
+_NEAR = 0.06**0.5
+_GAP = 2.0
+_PROJECTED = 32
+_OFTEN = 8
+# Near copies cost a distance of each two samples, which is little up to here.
+_SEARCHED_PER_COLUMN, _SEARCHED = 3, 256
+
+
+@dataclass
+class Distinct:
+    """Distinct samples, with their weights; each stands for all that are equal to it.
+
+    ``X`` (n_distinct, n_features), ``y`` (n_distinct, n_targets), the means over
+    copies, and ``weight`` (n_distinct,). ``groups`` (n_distinct,) labels those that
+    nearly repeat one another. ``left_out`` (n_distinct,) is the weight to remove where
+    a sample is left out, and ``capped`` says that a heavy one must not decide alone.
+    ``n_units`` is how many independent samples these count as.
+    ``n_pairs`` is the same for residuals. ``even`` says that all have equal weights
+    and none nearly repeats another.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    groups: np.ndarray
+    left_out: np.ndarray
+    capped: bool
+    n_units: float
+    n_pairs: float
+    even: bool
+
+    @classmethod
+    def from_rows(cls, X, y, sample_weight):
+        """Find the distinct samples among validated rows.
+
+        Copies of a pair count as one. Where distinct sources are fewer than twice the
+        columns, a map can learn each of them by heart: there samples of equal sources
+        count as one whatever their targets are, and near copies leave together. The
+        exception are repeated measurements of few sources, eight of each on average
+        and with several targets: each row is a sample of its own there.
+        """
+        n_features = X.shape[1]
+        weight = np.ones(len(X)) if sample_weight is None else sample_weight
+        kept = weight > 0
+        if not kept.all():
+            X, y, weight = X[kept], y[kept], weight[kept]
+        sources = pairs = equal_rows(X)
+        n_sources = n_pairs = sources.max() + 1
+        total, several = float(weight.sum()), 0.0
+        if n_sources < len(X):
+            pairs = equal_rows(np.column_stack([sources, y]))
+            n_pairs = pairs.max() + 1
+            first = np.unique(pairs, return_index=True)[1]
+            many = np.bincount(sources[first]) > 1
+            several = weight @ many[sources] / total
+        measured = several > 0.5 and total >= max(2 * n_features, _OFTEN * n_sources)
+        searched = max(_SEARCHED, _SEARCHED_PER_COLUMN * n_features)
+        even = True
+        if n_sources < searched and not measured:
+            one = _merge(X, y, weight, sources)
+            groups = near_rows(one[0])
+            if 1 < groups.max() + 1 < 2 * n_features:
+                (X, y, weight), pairs = one, np.arange(n_sources)
+                even = groups.max() + 1 == len(X) == n_pairs
+                even = even and np.ptp(weight) <= 1e-9 * weight.max()
+        X, y, weight = _merge(X, y, weight, pairs)
+        return cls(
+            X,
+            y,
+            weight,
+            groups=np.arange(len(X)) if even else groups,
+            left_out=np.ones(len(X)) if measured else weight,
+            capped=not measured,
+            n_units=total if measured else float(len(X)),
+            n_pairs=total if measured else float(n_pairs),
+            even=even,
+        )
+
+
+def equal_rows(rows):
+    """Label the rows so that equal ones share a label.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_columns)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+        Integers from 0.
+    """
+    # Few rows agree in eight columns; only those are compared in all.
+    labels = _labels(rows[:, :: max(1, rows.shape[1] // 8)])
+    agree = np.bincount(labels)[labels] > 1
+    if agree.any():
+        labels[agree] = len(rows) + _labels(rows[agree])
+        labels = np.unique(labels, return_inverse=True)[1]
+    return labels
+
+
+def _labels(rows):
+    rows = np.ascontiguousarray(rows) + 0.0  # -0.0 equals 0.0, but not in bytes
+    whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))
+    return np.unique(whole.ravel(), return_inverse=True)[1]
+
+
+def near_rows(X):
+    """Label the rows so that those of a tight, separate cluster share a label.
+
+    A cluster of single linkage counts if neighbours in it are nearer than a quarter of
+    a standard deviation, other rows are at least twice as far from it as neighbours
+    are from one another, and its rows are about as near to their mean.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+        Integers from 0.
+    """
+    n_samples = len(X)
+    if n_samples == 1:
+        return np.zeros(1, dtype=int)
+    X = X - X.mean(axis=0, dtype=np.float64)
+    if X.shape[1] > _PROJECTED:
+        # Random projections keep distances to a quarter or so.
+        directions = np.random.RandomState(0).standard_normal((X.shape[1], _PROJECTED))
+        X = X @ directions
+    scale = np.abs(X).max()
+    X /= scale if scale > 0 else 1.0
+    total = np.sqrt(np.square(X).sum() / n_samples)
+    X /= total if total > 0 else 1.0
+    tree = linkage(X, "single")
+    height, children = tree[:, 2], tree[:, :2].astype(int)
+    n_nodes = len(tree)
+    parent = np.full(n_nodes, n_nodes - 1)
+    for side in children.T:
+        inner = side >= n_samples
+        parent[side[inner] - n_samples] = np.flatnonzero(inner)
+    tight = (height <= _NEAR) & (_GAP * height <= height[parent])
+    # A chain of neighbours may be long: its rows must be near their mean as well.
+    sums = {}
+    for node in np.flatnonzero(height <= _NEAR):
+        count, mean, squares = 0, 0.0, 0.0
+        for child in children[node]:
+            if child < n_samples:
+                one = 1, X[child], 0.0
+            else:
+                one = sums[child - n_samples]
+            both = count + one[0]
+            step = one[1] - mean
+            squares += one[2] + count * one[0] / both * np.square(step).sum()
+            count, mean = both, mean + one[0] / both * step
+        sums[node] = count, mean, squares
+        tight[node] &= squares <= count * _NEAR**2 / 2
+    for node in range(n_nodes - 2, -1, -1):
+        tight[node] |= tight[parent[node]]
+    found = fcluster(tree, 0.5, "monocrit", monocrit=1.0 - tight)
+    return np.unique(found, return_inverse=True)[1]
+
+
+def _merge(X, y, weight, labels):
+    """Return weighted means of the rows of each label, and the sums of weights."""
+    if labels.max() + 1 == len(X):
+        return X, y, weight
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
+    total = np.add.reduceat(weight[order], starts)
+    share = (weight / total[labels])[order, None]
+    first = order[starts]
+    means = np.add.reduceat(share * (y[order] - y[first][labels[order]]), starts)
+    return X[first], y[first] + means.astype(y.dtype), total
