@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import FLOATS, check_target
+from skalign._validation import FLOATS, check_target, check_target_names
 
 
 def predicted(aligner, X):
@@ -41,11 +41,54 @@ def transform_target(estimator, y):
     return aligner.transform_target(y) if hasattr(aligner, "transform_target") else y
 
 
-class AlignerMixin(AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+def into_target(estimator):
+    """Whether the aligner inside pipelines and searches leads to target columns."""
+    return getattr(last_step(estimator), "_into_target", False)
+
+
+class TargetNamesOutMixin(ClassNamePrefixFeaturesOutMixin):
+    """Output columns have the names of the target's, where they are the same.
+
+    Expects `_names_out` after `fit`: these names or None.
+    """
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Only compared with the names seen in `fit`.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects
+            The names of the target columns, where rows are carried to these and `fit`
+            was given their names; otherwise the class name in lower case, numbered.
+
+        Raises
+        ------
+        ValueError
+            If `input_features` are not the names seen in `fit`, or not as many.
+        """
+        generated = super().get_feature_names_out(input_features)
+        return generated if self._names_out is None else self._names_out.copy()
+
+
+class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
     """A map from a source space to a target space.
 
-    Expects `n_targets_` and `_n_features_out` after `fit`.
+    Expects `n_targets_` and `_n_features_out` after `fit`. `_into_target` says whether
+    source rows are carried to the columns of the target, `_same_features` whether the
+    columns of both sides must be the same features.
     """
+
+    _into_target = True
+    _same_features = False
+
+    @property
+    def _names_out(self):
+        return getattr(self, "target_names_in_", None) if self._into_target else None
 
     def transform_target(self, y):
         """Carry target rows to where mapped source rows are compared with them.
@@ -66,9 +109,15 @@ class AlignerMixin(AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixi
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
         """
+        return self._check_target(y)
+
+    def _check_target(self, y):
+        """Validate rows of the target space, with the columns of `fit`."""
         check_is_fitted(self)
+        check_target_names(self, y)
         return check_target(y, self.n_targets_)
 
     def _check_source(self, X):
@@ -130,10 +179,10 @@ class AffineMixin(AlignerMixin):
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        y = check_target(y, self.n_targets_)
+        y = self._check_target(y)
         # What rounding has left of a singular value of zero is not inverted.
         rounding = max(self.coef_.shape) * np.finfo(self.coef_.dtype).eps
         inverse = pinv(self.coef_.astype(np.float64), rtol=rounding)
@@ -158,6 +207,10 @@ def _invertible(self):
 
 class InnerAlignerMixin(AlignerMixin):
     """`transform` and its relatives by the fitted aligner `aligner_`."""
+
+    @property
+    def _into_target(self):
+        return into_target(self.aligner_)
 
     def transform(self, X):
         """Carry source rows into the target space.
@@ -198,7 +251,8 @@ class InnerAlignerMixin(AlignerMixin):
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
         """
         check_is_fitted(self)
         return transform_target(self.aligner_, super().transform_target(y))
@@ -218,6 +272,7 @@ class InnerAlignerMixin(AlignerMixin):
             What `inverse_transform` of the fitted aligner gives.
         """
         check_is_fitted(self)
+        y = self._check_target(y) if self._into_target else y
         return self.aligner_.inverse_transform(y)
 
     @property
@@ -247,6 +302,33 @@ class PairedMixin(RegressorMixin):
         """
         mapped = self._map(self._check_source(X))
         return mapped.ravel() if self._y_ndim == 1 else mapped
+
+    def score(self, X, y, sample_weight=None):
+        """Coefficient of determination of `predict`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items, row by row, in the target space.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        r2 : float
+            At most 1; the mean over targets.
+
+        Raises
+        ------
+        ValueError
+            If columns have other names or another order than in `fit`, widths or
+            lengths differ, or a value is not finite.
+        """
+        check_is_fitted(self)
+        check_target_names(self, y)
+        return super().score(X, y, sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _get_feature_names,
     _num_samples,
     check_array,
     check_consistent_length,
@@ -16,6 +17,134 @@ from sklearn.utils.validation import (
 )
 
 FLOATS = (np.float64, np.float32)
+_SIDES = ("feature_names_in_", "target_names_in_")
+_SINCE_FIT = (
+    "Feature names unseen at fit time:",
+    "Feature names seen at fit time, yet now missing:",
+    "Feature names must be in the same order as they were in fit.",
+)
+
+
+def column_names(rows):
+    """Return the names that scikit-learn takes, all strings, or None.
+
+    A named Series has one.
+    """
+    name = getattr(rows, "name", None)
+    if isinstance(name, str) and hasattr(rows, "to_frame"):  # of a Series
+        return np.array([name], dtype=object) if name else None
+    return _get_feature_names(rows)
+
+
+def check_target_names(estimator, y, *, reset=False, name="y"):
+    """Remember the column names of target rows, or compare them with those of `fit`.
+
+    With ``reset=True`` sets `target_names_in_` on `estimator`, or deletes it where
+    `y` has no names.
+
+    Raises
+    ------
+    ValueError
+        If the names or their order are not those of `fit`.
+    TypeError
+        If some names are strings and others are not.
+    """
+    names = column_names(y)
+    if reset:
+        _remember_names(estimator, names, _SIDES[1])
+    else:
+        compare_names(estimator, names, getattr(estimator, _SIDES[1], None), name)
+
+
+def merge_names(estimator, other, *, seen=(True, True), others=(True, True)):
+    """Compare the column names of two estimators, side by side.
+
+    Parameters
+    ----------
+    estimator, other : estimator
+        What is known to `other` alone is set on `estimator`.
+    seen, others : tuple of length 2
+        What each of them knows of the source and of the target; None where it has
+        seen no rows of a side.
+    """
+    for side, mine, theirs in zip(_SIDES, seen, others, strict=True):
+        names = getattr(other, side, None)
+        if mine is not None and theirs is not None:
+            compare_names(estimator, names, getattr(estimator, side, None), "other")
+        elif theirs is not None:
+            _remember_names(estimator, names, side)
+    check_same_features(estimator)
+
+
+def check_same_features(estimator, name="y"):
+    """Refuse source and target columns whose names or order differ.
+
+    For an estimator with `_same_features`, whose sides hold the same features, and
+    where both sides have names.
+    """
+    source, target = (getattr(estimator, side, None) for side in _SIDES)
+    if not getattr(estimator, "_same_features", False) or source is None:
+        return
+    texts = (
+        f"Feature names of {name} that X lacks:",
+        f"Feature names of X that {name} lacks:",
+        "Feature names must be in the same order in both.",
+    )
+    if target is not None and (difference := _difference(target, source, texts)):
+        raise ValueError(
+            f"{type(estimator).__name__} needs the same columns in X and in {name}.\n"
+            + difference
+        )
+
+
+def _remember_names(estimator, names, side):
+    vars(estimator).pop(side, None)
+    if names is not None:
+        setattr(estimator, side, names)
+
+
+def _difference(names, fitted, texts):
+    """Describe how names differ from fitted ones; an empty string if they do not."""
+    if np.array_equal(names, fitted):
+        return ""
+    lines = []
+    for some, others, text in ((names, fitted, texts[0]), (fitted, names, texts[1])):
+        if missing := sorted({*some} - {*others}):
+            lines += [text, *(f"- {name}" for name in missing[:5])]
+            lines += ["- ..."] * (len(missing) > 5)
+    return "\n".join(lines or [texts[2]]) + "\n"
+
+
+def compare_names(estimator, names, fitted, what):
+    """Compare the names of columns with fitted ones, as scikit-learn does for `X`.
+
+    Warns where only one of the two is not None.
+
+    Raises
+    ------
+    ValueError
+        If the names or their order differ.
+    """
+    owner = type(estimator).__name__
+    if fitted is None and names is not None:
+        # What `transform` has made of columns without names may come back.
+        own = [f"{owner.lower()}{i}" for i in range(len(names))]
+        names = None if np.array_equal(names, own) else names
+    if (names is None) != (fitted is None):
+        found = "has" if fitted is None else "does not have valid"
+        without = "without" if fitted is None else "with"
+        warnings.warn(
+            f"{what} {found} feature names, but {owner} was fitted {without} feature "
+            "names",
+            UserWarning,
+            stacklevel=4,
+        )
+    elif names is not None and (difference := _difference(names, fitted, _SINCE_FIT)):
+        of = "" if what == "X" else f" of {what}"
+        raise ValueError(
+            f"The feature names{of} should match those that were passed during fit.\n"
+            + difference
+        )
 
 
 def check_pairs(
@@ -30,8 +159,9 @@ def check_pairs(
 ):
     """Validate paired rows for `fit` or, with ``reset=False``, for `partial_fit`.
 
-    Sets `n_features_in_`, `n_targets_` and `_y_ndim` on `estimator`. Who sums over
-    the rows by `Moments` may leave the look for NaN to it (`ensure_all_finite`).
+    Sets `n_features_in_`, `n_targets_`, `_y_ndim` and the names of columns on
+    `estimator`. Who sums over the rows by `Moments` may leave the look for NaN to it
+    (`ensure_all_finite`).
 
     Returns
     -------
@@ -41,6 +171,7 @@ def check_pairs(
     """
     if issparse(y):
         raise TypeError("y is sparse; pass it dense, as y.toarray() gives it.")
+    check_target_names(estimator, y, reset=reset)
     X, y = validate_data(
         estimator,
         X,
@@ -64,6 +195,7 @@ def check_pairs(
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
+    check_same_features(estimator)
     return X, y, sample_weight
 
 
@@ -91,12 +223,12 @@ def check_sides(
     *,
     labels=None,
     target_labels=None,
-    equal_width=False,
     partly_labeled=False,
 ):
     """Validate source and target rows that do not correspond, for `fit`.
 
-    Sets `n_features_in_` and `n_targets_` on `estimator`. A `y` that is None or
+    Sets `n_features_in_`, `n_targets_` and the names of columns on `estimator`; where
+    that has `_same_features`, widths and names must agree. A `y` that is None or
     one-dimensional (the class labels that a Pipeline passes on) holds no target rows:
     a warning says so, and the caller is to be the identity.
 
@@ -111,19 +243,28 @@ def check_sides(
     labels = check_labels(labels, X, "labels")
     if y is None or np.asarray(y).ndim == 1:
         warn_no_target_rows(estimator, y)
-        estimator.n_targets_ = X.shape[1]
+        stay_in_source(estimator)
         return X, None, labels, None
+    check_target_names(estimator, y, reset=True)
     y = check_array(y, dtype=FLOATS, ensure_min_samples=2, input_name="y")
-    if equal_width and y.shape[1] != X.shape[1]:
+    if getattr(estimator, "_same_features", False) and y.shape[1] != X.shape[1]:
         raise ValueError(
-            f"{type(estimator).__name__} needs equal widths: X has {X.shape[1]} "
-            f"columns, y has {y.shape[1]}."
+            f"{estimator!r} needs equal widths: X has {X.shape[1]} columns, y has "
+            f"{y.shape[1]}."
         )
+    check_same_features(estimator)
     estimator.n_targets_ = y.shape[1]
     target_labels = check_labels(
         target_labels, y, "target_labels", partly=partly_labeled
     )
     return X, y.astype(X.dtype, copy=False), labels, target_labels
+
+
+def stay_in_source(estimator):
+    """Make the target space that of the source, of which it has width and names."""
+    estimator.n_targets_ = estimator.n_features_in_
+    names = getattr(estimator, "feature_names_in_", None)
+    _remember_names(estimator, names, _SIDES[1])
 
 
 def warn_no_target_rows(estimator, y):

@@ -5,24 +5,27 @@ import warnings
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     _fit_context,
 )
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import (
+    _num_samples,
     check_array,
     check_consistent_length,
     check_is_fitted,
     validate_data,
 )
 
+from skalign._aligner import TargetNamesOutMixin, into_target
 from skalign._atomic import AtomicMixin
 from skalign._validation import (
     FLOATS,
     as_written,
+    check_same_features,
     check_source,
+    check_target_names,
     check_two_domains,
     unwrap,
 )
@@ -31,7 +34,7 @@ from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 class DomainAdapter(
     AtomicMixin,
-    ClassNamePrefixFeaturesOutMixin,
+    TargetNamesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     BaseEstimator,
@@ -64,6 +67,8 @@ class DomainAdapter(
         Columns of the target rows.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of `X`, if all are strings.
+    target_names_in_ : ndarray of shape (`n_features_target_`,)
+        Names of the columns of the target rows, if all are strings.
 
     See Also
     --------
@@ -221,23 +226,26 @@ class DomainAdapter(
             a row, or a value is not finite.
         """
         check_is_fitted(self, "aligner_")
-        is_source = None
+        is_source = np.zeros(_num_samples(X), dtype=bool)
         if sample_domain is not None:
             is_source = check_source(sample_domain, X)
-        target_only = is_source is None or not is_source.any()
-        if target_only and self.n_features_target_ != self.n_features_in_:
-            X = check_array(X, dtype=FLOATS)
+        if not is_source.all():
+            check_target_names(self, X, name="X")
+        if is_source.any():
+            X = validate_data(self, X, dtype=FLOATS, reset=False)
+        else:
+            X = check_array(X, dtype=FLOATS, input_name="X", estimator=self)
             if X.shape[1] != self.n_features_target_:
                 raise ValueError(
-                    f"X has {X.shape[1]} columns, but the target rows given to fit had "
-                    f"{self.n_features_target_}."
+                    f"X has {X.shape[1]} features, but DomainAdapter is expecting "
+                    f"{self.n_features_target_} features as input, those of the target "
+                    "rows given to fit."
                 )
-        else:
-            X = validate_data(self, X, dtype=FLOATS, reset=False)
-        return self._map(X, np.zeros(len(X), bool) if target_only else is_source)
+        return self._map(X, is_source)
 
     def _fit(self, X, y, X_target, y_target, sample_domain):
         """Fit the aligner, and return the rows of `X` and which are source rows."""
+        check_target_names(self, X, reset=True)
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)
@@ -256,10 +264,11 @@ class DomainAdapter(
         if X_target is None:
             target = X[~is_source]
         else:
+            check_target_names(self, X_target, reset=True)
             target = check_array(X_target, dtype=FLOATS, input_name="X_target")
             self.n_features_target_ = target.shape[1]
-            if target.shape[1] == X.shape[1]:  # then the names must agree too
-                validate_data(self, X_target, reset=False, skip_check_array=True)
+            if target.shape[1] == X.shape[1]:
+                check_same_features(self, name="X_target")
         labels = None if y is None else as_written(y)[is_source]
         self.aligner_ = self._fit_aligner(
             X[is_source], target, labels, unwrap(y_target)
@@ -294,6 +303,20 @@ class DomainAdapter(
             if rows.any():
                 adapted[rows] = carry(X[rows])
         return adapted
+
+    @property
+    def _same_features(self):
+        if self.aligner == "passthrough":
+            return True
+        # Those of other libraries do not say: columns as many are taken for the same.
+        return getattr(self.aligner, "_same_features", True)
+
+    @property
+    def _names_out(self):
+        forth = self.direction == "source_to_target"
+        names = "target_names_in_" if forth else "feature_names_in_"
+        stay = self.aligner_ is None or into_target(self.aligner_)
+        return getattr(self, names, None) if stay else None
 
     @property
     def _n_features_out(self):

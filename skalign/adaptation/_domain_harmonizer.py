@@ -6,7 +6,6 @@ from numbers import Real
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     _fit_context,
@@ -18,6 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skalign._aligner import TargetNamesOutMixin, into_target
 from skalign._atomic import AtomicMixin
 from skalign._validation import (
     FLOATS,
@@ -30,7 +30,7 @@ from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 class DomainHarmonizer(
     AtomicMixin,
-    ClassNamePrefixFeaturesOutMixin,
+    TargetNamesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     BaseEstimator,
@@ -247,6 +247,11 @@ class DomainHarmonizer(
             rows = domain == name
             harmonized[rows] = carry(X[rows])
         return harmonized
+
+    @property
+    def _names_out(self):
+        stay = all(into_target(aligner) for aligner in self.aligners_.values())
+        return getattr(self, "feature_names_in_", None) if stay else None
 
     @property
     def _n_features_out(self):

@@ -190,6 +190,9 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     CanonicalAligner : Closed form, and all there is to gain from few pairs.

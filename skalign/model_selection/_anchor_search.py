@@ -37,6 +37,8 @@ from skalign._validation import (
     as_written,
     check_labels,
     check_pairs,
+    check_same_features,
+    check_target_names,
 )
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import AnchorSelector, count_anchors
@@ -337,6 +339,9 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     AnchoredAligner : One aligner on one choice of anchors.
@@ -434,6 +439,7 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
             or no number of anchors, a number is out of range, `refit` does not say
             which of several metrics decides, or all fits fail.
         """
+        check_target_names(self, y, reset=True)
         names, selectors, n_anchors = self._candidates()
         if isinstance(self.scoring, list | tuple | dict):
             self._check_refit(list(self.scoring))
@@ -448,6 +454,7 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
             y_numeric=True,
             ensure_min_samples=2,
         )
+        check_same_features(self)
         labels = check_labels(labels, rows[0], "labels")
         cv = check_cv(self.cv, rows[1])
         splits = list(cv.split(*rows, **routed.splitter.split))
@@ -702,6 +709,14 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
 
     def _scorer(self, raise_exc=True):
         return check_scoring(self._unfitted, self.scoring, raise_exc=raise_exc)
+
+    @property
+    def _into_target(self):
+        return self.best_estimator_._into_target
+
+    @property
+    def _same_features(self):
+        return getattr(self._unfitted, "_same_features", False)
 
     @property
     def _unfitted(self):

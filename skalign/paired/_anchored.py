@@ -15,7 +15,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
-from skalign._validation import check_pairs
+from skalign._validation import check_pairs, check_target_names
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import draws
 from skalign.paired._linear import LinearAligner
@@ -74,6 +74,9 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
+
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
 
     See Also
     --------
@@ -201,8 +204,9 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
             What `score` of the aligner gives.
         """
         X = self._check_source(X)
+        check_target_names(self, y)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self.aligner_.score(X, y, **weights)
+        return self.aligner_.score(X, np.asarray(y), **weights)
 
     def get_metadata_routing(self):
         """Get the metadata that `fit` takes itself, and passes on to the aligner.
@@ -214,6 +218,10 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         mapping = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(aligner=self._unfitted, method_mapping=mapping)
+
+    @property
+    def _same_features(self):
+        return getattr(self._unfitted, "_same_features", False)
 
     @property
     def _unfitted(self):

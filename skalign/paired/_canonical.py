@@ -9,12 +9,11 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import (
     _check_sample_weight,
-    check_is_fitted,
 )
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import power_of
-from skalign._validation import check_pairs, check_target
+from skalign._validation import check_pairs
 from skalign.metrics._retrieval import retrieval_ranks
 from skalign.paired._consensus import ridge_strength
 
@@ -74,6 +73,8 @@ class CommonSpaceMixin(AlignerMixin):
     `fit`.
     """
 
+    _into_target = False
+
     def transform(self, X):
         """Carry source rows to the common space.
 
@@ -110,10 +111,10 @@ class CommonSpaceMixin(AlignerMixin):
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        return self._map_target(check_target(y, self.n_targets_))
+        return self._map_target(self._check_target(y))
 
     def score(self, X, y, sample_weight=None):
         """Share of source rows whose own target row is the nearest, by cosine.
@@ -187,6 +188,9 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
+
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
 
     See Also
     --------

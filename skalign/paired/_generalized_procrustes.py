@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import FLOATS, check_target
+from skalign._validation import FLOATS, check_target, column_names, compare_names
 from skalign.paired._consensus import (
     linear_consensus,
     ridge_strength,
@@ -213,7 +213,11 @@ class GeneralizedProcrustes(
             large.
         """
         X = self._check_rows(X, reset=True)
-        return self._fit(X, self._check_sizes(X.shape[1]))
+        sizes = self._check_sizes(X.shape[1])
+        names = [None] * len(sizes)
+        if hasattr(self, "feature_names_in_"):
+            names = np.split(self.feature_names_in_, np.cumsum(sizes)[:-1])
+        return self._fit(X, sizes, names)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_spaces(self, spaces):
@@ -235,6 +239,7 @@ class GeneralizedProcrustes(
         ValueError
             If the lengths differ, or as in `fit`.
         """
+        names = [column_names(rows) for rows in spaces]
         spaces = [
             check_array(rows, dtype=FLOATS, ensure_all_finite="allow-nan")
             for rows in spaces
@@ -245,10 +250,14 @@ class GeneralizedProcrustes(
             raise ValueError(
                 f"space_sizes={self.space_sizes}, but the spaces have widths {sizes}."
             )
-        return self._fit(self._check_rows(np.hstack(spaces), reset=True), sizes)
+        X = self._check_rows(np.hstack(spaces), reset=True)
+        if all(of_space is not None for of_space in names):
+            self.feature_names_in_ = np.concatenate(names)
+        return self._fit(X, sizes, names)
 
-    def _fit(self, X, sizes):
+    def _fit(self, X, sizes, names):
         self.space_sizes_, self._n_joint = sizes, len(sizes)
+        self._space_names = names
         spaces, present = self._split(X.astype(np.float64, copy=False))
         if (n_rows := present.sum(axis=0)).min() < 2:
             k = int(n_rows.argmin())
@@ -312,6 +321,7 @@ class GeneralizedProcrustes(
             consensus = self.consensus_
         else:
             consensus = check_target(consensus, self.n_components_)
+        names = column_names(X)
         X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
         if len(X) != len(consensus):
             raise ValueError(
@@ -321,6 +331,7 @@ class GeneralizedProcrustes(
         if seen.sum() < 2:
             raise ValueError(f"X has {seen.sum()} rows; at least 2 are needed.")
         self.space_sizes_ = [*self.space_sizes_, X.shape[1]]
+        self._space_names = [*self._space_names, names]
         # New lists: others may still hold the old ones.
         self.aligners_, self._decoders = [*self.aligners_], [*self._decoders]
         self._fit_maps(X[seen].astype(np.float64), consensus[seen].astype(np.float64))
@@ -387,6 +398,7 @@ class GeneralizedProcrustes(
             not finite.
         """
         self._check_space(space)
+        compare_names(self, column_names(X), self._space_names[space], "X")
         X = check_array(X, dtype=FLOATS)
         if X.shape[1] != (width := self.space_sizes_[space]):
             raise ValueError(
@@ -561,7 +573,7 @@ class GeneralizedProcrustes(
         total = np.zeros((len(present), self.n_components_), dtype=spaces[0].dtype)
         for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
             if seen.any():
-                total[seen] += self.to_consensus(rows[seen], k)
+                total[seen] += self.aligners_[k].predict(rows[seen])
         return total / present.sum(axis=1, dtype=total.dtype)[:, None]
 
     def _fit_maps(self, rows, consensus):

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import unit_rows
-from skalign._validation import FLOATS, check_pairs, check_target
+from skalign._validation import FLOATS, check_pairs, stay_in_source
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import draws
 
@@ -148,6 +148,9 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     AnchoredAligner : Learns a map from the anchors.
@@ -174,6 +177,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
     True
     """
 
+    _into_target = False
     _parameter_constraints = {
         "selector": [HasMethods("select"), None],
         "similarity": [str, callable],
@@ -219,7 +223,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         else:
             X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
             check_consistent_length(X, y)
-            y = X
+            stay_in_source(self)
         selector = RandomAnchors() if self.selector is None else self.selector
         self.anchor_indices_ = clone(selector, safe=False).select(X, labels)
         self.anchors_ = self.target_anchors_ = X[self.anchor_indices_]
@@ -227,7 +231,6 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         if has_target:
             self.target_anchors_ = y[self.anchor_indices_]
             self._target_spread = _spread(y, self.similarity)
-        self.n_targets_ = y.shape[1]
         _similarities(self.anchors_[:1], self.anchors_, self.similarity, self._spread)
         return self
 
@@ -270,8 +273,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         ValueError
             If the width is not `n_targets_`, or a value or a similarity is not finite.
         """
-        check_is_fitted(self)
-        y = check_target(y, self.n_targets_)
+        y = self._check_target(y)
         return _similarities(
             y, self.target_anchors_, self.similarity, self._target_spread
         )

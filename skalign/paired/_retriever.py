@@ -12,7 +12,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._aligner import transform_target
 from skalign._atomic import AtomicMixin
 from skalign._rescale import unit_rows
-from skalign._validation import FLOATS, check_target
+from skalign._validation import (
+    FLOATS,
+    check_same_features,
+    check_target,
+    check_target_names,
+)
 from skalign.metrics._retrieval import mean_of_largest
 from skalign.paired._linear import LinearAligner
 
@@ -79,6 +84,9 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
+
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
 
     See Also
     --------
@@ -170,6 +178,8 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
                 "AlignedRetriever requires y to be passed, but the target y is None."
             )
         X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+        check_target_names(self, y, reset=True)
+        check_same_features(self)
         y = check_array(y, dtype=FLOATS, ensure_2d=False, input_name="y")
         y = y.reshape(len(y), -1)
         self.n_targets_ = y.shape[1]
@@ -188,7 +198,10 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
                     f"csls={self.csls} must be at most the number of queries={len(X)}."
                 )
             self._queries = self._place(self.aligner_.transform(X))
-        self._take_in(y if candidates is None else candidates)
+        if candidates is not None:
+            check_target_names(self, candidates, name="candidates")
+            y = candidates
+        self._take_in(y)
         return self
 
     def add(self, y):
@@ -209,6 +222,7 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
             If the width is not that of the target space, or a value is not finite.
         """
         check_is_fitted(self)
+        check_target_names(self, y)
         self._take_in(y, self.candidates_, self._hubness)
         return self
 
@@ -264,6 +278,10 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
                 hubness = mean_of_largest(X, self.candidates_, self.csls)
                 distances = hubness[:, None] - 2 * cosines
         return distances, indices
+
+    @property
+    def _same_features(self):
+        return getattr(self.aligner, "_same_features", False)
 
     def _place(self, rows):
         rows = np.asarray(rows)

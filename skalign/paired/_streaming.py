@@ -3,7 +3,7 @@
 from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._validation import check_pairs
+from skalign._validation import check_pairs, merge_names
 from skalign.moments import Moments
 
 
@@ -83,6 +83,7 @@ class StreamingMixin:
             )
         check_is_fitted(self)
         check_is_fitted(other)
+        merge_names(self, other)
         self._solve(self._sums().merge(other._sums()), self.coef_.dtype)
         return self
 

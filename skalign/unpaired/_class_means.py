@@ -54,6 +54,9 @@ class ClassMeanAligner(
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     MomentAligner : Class means, class covariances and third moments.
@@ -131,6 +134,10 @@ class ClassMeanAligner(
         self.target_moments_ = GroupMoments.from_rows(y, target_labels, order=1)
         self._learn(self.source_moments_, self.target_moments_)
         return self
+
+    @property
+    def _same_features(self):
+        return getattr(self.aligner, "_same_features", False)
 
     def _learn(self, source, target):
         classes = shared_classes(source.groups, target.groups, minimum=2)

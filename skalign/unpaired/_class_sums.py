@@ -7,7 +7,14 @@ from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array, validate_data
 
-from skalign._validation import FLOATS, check_labels, warn_no_target_rows
+from skalign._validation import (
+    FLOATS,
+    check_labels,
+    check_same_features,
+    check_target_names,
+    merge_names,
+    warn_no_target_rows,
+)
 from skalign.unpaired._group_moments import GroupMoments
 
 
@@ -62,8 +69,10 @@ class ClassSumsMixin:
             self._dtype = X.dtype
             source = _added(source, self._sums(X, labels, "labels"))
         if y is not None and not no_target:
+            check_target_names(self, y, reset=target is None)
             y = check_array(y, dtype=FLOATS, input_name="y")
             target = _added(target, self._sums(y, target_labels, "target_labels"))
+        check_same_features(self)
         self._take(source, target)
         return self
 
@@ -99,11 +108,12 @@ class ClassSumsMixin:
                 raise NotFittedError(
                     f"One of the two {type(self).__name__} has seen no rows yet."
                 )
+        mine, theirs = self._kept_sums(), other._kept_sums()
+        merge_names(self, other, seen=mine, others=theirs)
         sides = [
-            mine if theirs is None else _added(mine, theirs)
-            for mine, theirs in zip(self._kept_sums(), other._kept_sums(), strict=True)
+            a if b is None else _added(a, b) for a, b in zip(mine, theirs, strict=True)
         ]
-        for name in ("n_features_in_", "feature_names_in_", "_dtype"):
+        for name in ("n_features_in_", "_dtype"):
             if hasattr(other, name) and not hasattr(self, name):
                 setattr(self, name, getattr(other, name))
         self._take(*sides)

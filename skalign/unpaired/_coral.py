@@ -89,6 +89,9 @@ class CORALAligner(CovarianceMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     GaussianOTAligner : The map between the same means and covariances that moves rows

@@ -99,6 +99,9 @@ class GaussianOTAligner(CovarianceMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     CORALAligner : The same moments by another map.

@@ -318,6 +318,9 @@ class ICPAligner(
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     MomentAligner : The start, which is often enough.
@@ -470,6 +473,12 @@ class ICPAligner(
         self._warn(fit)
         return self
 
+    @property
+    def _same_features(self):
+        if isinstance(self.init, str):
+            return self.init == "identity"
+        return getattr(self.init, "_same_features", False)
+
     def _warn(self, fit):
         if fit.move >= self.tol and self.n_iter_:
             warnings.warn(
@@ -506,11 +515,6 @@ class ICPAligner(
         passed = {"labels": labels, "target_labels": target_labels}
         if isinstance(self.init, str):
             if self.init == "identity":
-                if X.shape[1] != y.shape[1]:
-                    raise ValueError(
-                        f"init='identity' needs equal widths: X has {X.shape[1]} "
-                        f"columns, y has {y.shape[1]}."
-                    )
                 return identity_map(X)
             if self.init == "means":
                 return ClassMeanAligner().fit(X, y, **passed)

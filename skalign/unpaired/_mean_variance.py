@@ -5,9 +5,8 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
-from skalign._validation import check_sides, check_target
+from skalign._validation import check_sides
 from skalign.unpaired._second_moments import SideMomentsMixin
 
 
@@ -44,6 +43,9 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
+
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
 
     See Also
     --------
@@ -90,10 +92,10 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the widths differ, a side has fewer than two rows, or a value is not
-            finite.
+            If widths or names of columns differ, a side has fewer than two rows, or a
+            value is not finite.
         """
-        X, y, *_ = check_sides(self, X, y, equal_width=True)
+        X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
             self.source_moments_ = self._add(None, X)
@@ -120,10 +122,10 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        y = check_target(y, self.n_targets_)
+        y = self._check_target(y)
         inverse = np.divide(
             1, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0
         )

@@ -204,6 +204,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     GaussianOTAligner : The linear map of least cost, from means and covariances.
@@ -243,6 +246,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
            [0., 9.]])
     """
 
+    _same_features = True
     _parameter_constraints = {
         "reg": [Interval(Real, 0, None, closed="left")],
         "class_reg": [Interval(Real, 0, None, closed="left")],
@@ -294,9 +298,10 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the widths differ, a side has fewer than two rows, a value is not
-            finite, lengths differ, a source row has no class, `target_labels` holds a
-            class that `labels` lacks, or `reg` > 0 and the median of the cost is 0.
+            If widths or names of columns differ, a side has fewer than two rows, a
+            value is not finite, lengths differ, a source row has no class,
+            `target_labels` holds a class that `labels` lacks, or `reg` > 0 and the
+            median of the cost is 0.
         RuntimeError
             If a limit was met and ``on_nonconvergence="raise"``.
         """
@@ -306,7 +311,6 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             y,
             labels=labels,
             target_labels=target_labels,
-            equal_width=True,
             partly_labeled=True,
         )
         self.source_, self.plan_, self.shift_, self.n_iter_ = X, None, None, 1

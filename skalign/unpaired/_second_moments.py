@@ -12,7 +12,14 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skalign._aligner import AffineMixin
 from skalign._atomic import atomic
-from skalign._validation import FLOATS, check_sides, warn_no_target_rows
+from skalign._validation import (
+    FLOATS,
+    check_same_features,
+    check_sides,
+    check_target_names,
+    merge_names,
+    warn_no_target_rows,
+)
 from skalign.moments import Moments
 
 _MAX_STRETCH = 100.0
@@ -73,6 +80,8 @@ class SideMomentsMixin(AffineMixin):
     which sets the fitted map, of type `_dtype`, from two `Moments`.
     """
 
+    _same_features = True
+
     @available_if(_streams)
     @atomic
     @_fit_context(prefer_skip_nested_validation=True)
@@ -114,9 +123,11 @@ class SideMomentsMixin(AffineMixin):
             self._check_width(X.shape[1], "X")
             source = self._add(source, X)
         if y is not None:
+            check_target_names(self, y, reset=target is None)
             y = check_array(y, dtype=FLOATS, input_name="y")
             self._check_width(y.shape[1], "y")
             target = self._add(target, y)
+        check_same_features(self)
         self._take(source, target)
         return self
 
@@ -155,13 +166,14 @@ class SideMomentsMixin(AffineMixin):
                     f"One of the two {type(self).__name__} has seen no rows yet."
                 )
         self._check_width(other.n_targets_, "other")
+        mine, theirs = self._sums(), other._sums()
+        merge_names(self, other, seen=mine, others=theirs)
         sides = [
-            theirs if mine is None else mine if theirs is None else mine.merge(theirs)
-            for mine, theirs in zip(self._sums(), other._sums(), strict=True)
+            b if a is None else a if b is None else a.merge(b)
+            for a, b in zip(mine, theirs, strict=True)
         ]
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(other, name) and not hasattr(self, name):
-                setattr(self, name, getattr(other, name))
+        if hasattr(other, "n_features_in_"):
+            self.n_features_in_ = other.n_features_in_
         self._take(*sides)
         return self
 
@@ -228,10 +240,10 @@ class CovarianceMixin(SideMomentsMixin):
         Raises
         ------
         ValueError
-            If the widths differ, a side has fewer than two rows, or a value is not
-            finite.
+            If widths or names of columns differ, a side has fewer than two rows, or a
+            value is not finite.
         """
-        X, y, *_ = check_sides(self, X, y, equal_width=True)
+        X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         self._dtype = X.dtype
         if y is None:

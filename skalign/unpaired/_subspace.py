@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
-from skalign._validation import FLOATS, check_sides, check_target
+from skalign._validation import FLOATS, check_sides
 from skalign.moments import Moments
 from skalign.unpaired._second_moments import Spectrum
 
@@ -71,6 +71,9 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     TransferComponentAligner : A subspace found from both sides at once.
@@ -103,6 +106,7 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
            [ 1.]])
     """
 
+    _into_target, _same_features = False, True
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None]
     }
@@ -131,10 +135,11 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the widths differ, a side has fewer than two rows or only equal ones, a
-            value is not finite, or `n_components` is above the rank of the target.
+            If widths or names of columns differ, a side has fewer than two rows or only
+            equal ones, a value is not finite, or `n_components` is above the rank of
+            the target.
         """
-        X, y, *_ = check_sides(self, X, y, equal_width=True)
+        X, y, *_ = check_sides(self, X, y)
         if y is None:
             self.n_components_ = X.shape[1]
             self.coef_ = self.target_coef_ = np.eye(X.shape[1], dtype=X.dtype)
@@ -199,10 +204,10 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        y = check_target(y, self.n_targets_)
+        y = self._check_target(y)
         return ((y - self.y_mean_) @ self.target_coef_).astype(y.dtype, copy=False)
 
     def inverse_transform(self, X):

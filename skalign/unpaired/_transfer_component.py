@@ -9,11 +9,10 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
-from skalign._validation import check_sides, check_target
+from skalign._validation import check_sides
 from skalign.moments import Moments
 
 _BATCH = 8192
@@ -140,6 +139,9 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     SubspaceAligner : Principal axes of each side, turned onto one another.
@@ -178,6 +180,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
     True
     """
 
+    _into_target, _same_features = False, True
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "kernel": [StrOptions({"linear", "rbf"})],
@@ -225,11 +228,11 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the widths differ, a side has fewer than two rows, a value is not
-            finite, all rows of both sides are equal, `n_components` is above the rank
-            of the kernel, or eigenvalues overflow or underflow.
+            If widths or names of columns differ, a side has fewer than two rows, a
+            value is not finite, all rows of both sides are equal, `n_components` is
+            above the rank of the kernel, or eigenvalues overflow or underflow.
         """
-        X, y, *_ = check_sides(self, X, y, equal_width=True)
+        X, y, *_ = check_sides(self, X, y)
         self.landmarks_ = self._nystroem = None
         if y is None:
             self.n_components_, self.coef_ = X.shape[1], None
@@ -321,10 +324,10 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, or a value is not finite.
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
         """
-        check_is_fitted(self)
-        return self._embed(check_target(y, self.n_targets_))
+        return self._embed(self._check_target(y))
 
     def _embed(self, rows):
         if self.coef_ is None:

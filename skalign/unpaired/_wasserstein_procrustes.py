@@ -170,6 +170,9 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the source columns, where `X` had any.
 
+    target_names_in_ : ndarray of shape (`n_targets_`,)
+        Names of the target columns, where `y` had any.
+
     See Also
     --------
     MomentAligner : The same start, without matching rows; takes labels.

@@ -211,7 +211,7 @@ def test_domains_may_differ_in_width_where_the_aligner_allows_it(direction):
     minus_one = np.full(len(X_target), -1)
     assert_array_equal(adapter.transform(X_target[:, :2], minus_one), target)
     assert_array_equal(adapter.transform(X, np.zeros(len(X))), source)
-    with pytest.raises(ValueError, match=r"X has 3 columns.* given to fit had 2"):
+    with pytest.raises(ValueError, match=r"X has 3 features.* expecting 2 features"):
         adapter.transform(X_target)
 
 
