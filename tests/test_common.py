@@ -98,7 +98,7 @@ if find_spec("torch") and find_spec("skorch"):
         skalign.DANNClassifier(**fast, random_state=0),
         skalign.MixupClassifier(**fast, random_state=0),
         skalign.NCFALClassifier(
-            local_model=LogisticRegression(), max_epochs=30, random_state=0
+            local_model=LogisticRegression(), max_epochs=15, lr=0.01, random_state=0
         ),
         skalign.StitchingRegressor(random_state=0),
         skalign.ContrastiveAligner(random_state=0),
@@ -194,7 +194,30 @@ def test_a_setting_of_scikit_learn_changes_no_number(estimator, setting):
         assert_allclose(aligner.transform_target(y), expected.transform_target(y))
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=_id)
+@pytest.mark.parametrize("estimator", [*LIFTS, *MANY, *STYLE, *TRAINED], ids=_id)
+def test_metadata_routing_changes_no_number(estimator):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = rng.gamma([1, 2, 3], size=(60, 3)) + y[:, None]
+
+    def output():
+        fitted = clone(estimator).fit(X, y)
+        names = ("transform", "predict", "kneighbors")
+        return next(getattr(fitted, name) for name in names if hasattr(fitted, name))(X)
+
+    expected = output()
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert_allclose(output(), expected)
+
+
+HOLDERS = [
+    estimator
+    for estimator in [*PAIRED, *RELATIVE, *LIFTS]
+    if any(hasattr(held, "fit") for held in estimator.get_params(deep=False).values())
+]
+
+
+@pytest.mark.parametrize("estimator", HOLDERS, ids=_id)
 def test_scikit_learn_contract_with_metadata_routing(estimator):
     with (
         sklearn.config_context(enable_metadata_routing=True),

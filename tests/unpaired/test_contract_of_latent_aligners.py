@@ -1,7 +1,8 @@
-"""The common checks of scikit-learn, with target rows and without, by classes or not.
+"""The common checks of scikit-learn with target rows, by classes or not.
 
-They hand 1-D class labels to `fit`, with which an unpaired aligner is the identity. So
-each runs again on a subclass that makes 2-D target rows out of `X`.
+They hand 1-D class labels to `fit`, with which an unpaired aligner is the identity:
+tests/test_common.py makes them so. Here each runs on a subclass that makes 2-D target
+rows out of `X`.
 """
 
 import numpy as np
@@ -95,12 +96,6 @@ pytestmark = [
 ]
 
 
-@no_target
-@parametrize_with_checks(ALIGNERS)
-def test_scikit_learn_contract_without_target_rows(estimator, check):
-    check(estimator)
-
-
 @no_target  # for `partial_fit`
 @parametrize_with_checks(REAL)
 def test_scikit_learn_contract_with_target_rows(estimator, check):
@@ -108,7 +103,7 @@ def test_scikit_learn_contract_with_target_rows(estimator, check):
 
 
 @no_target
-@pytest.mark.parametrize("estimator", [*ALIGNERS, *REAL], ids=repr)
+@pytest.mark.parametrize("estimator", REAL, ids=repr)
 @pytest.mark.parametrize(
     "check",
     [

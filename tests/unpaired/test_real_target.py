@@ -1,7 +1,8 @@
-"""The common checks of scikit-learn, with target rows and without.
+"""The common checks of scikit-learn with target rows.
 
-They hand 1-D class labels to `fit`, with which an unpaired aligner is the identity. So
-each runs again on a subclass that makes 2-D target rows out of `X`.
+They hand 1-D class labels to `fit`, with which an unpaired aligner is the identity:
+tests/test_common.py makes them so. Here each runs on a subclass that makes 2-D target
+rows out of `X`.
 """
 
 import numpy as np
@@ -83,12 +84,6 @@ REAL = [
 no_target = pytest.mark.filterwarnings("ignore:y holds no target rows")
 
 
-@no_target
-@parametrize_with_checks(ALIGNERS)
-def test_scikit_learn_contract_without_target_rows(estimator, check):
-    check(estimator)
-
-
 @no_target  # for `partial_fit`
 @parametrize_with_checks(REAL)
 def test_scikit_learn_contract_with_target_rows(estimator, check):
@@ -96,7 +91,7 @@ def test_scikit_learn_contract_with_target_rows(estimator, check):
 
 
 @no_target
-@pytest.mark.parametrize("estimator", ALIGNERS + REAL, ids=repr)
+@pytest.mark.parametrize("estimator", REAL, ids=repr)
 @pytest.mark.parametrize(
     "check", [check_param_validation, check_transformer_get_feature_names_out]
 )
