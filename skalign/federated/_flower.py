@@ -16,13 +16,14 @@ import socket
 import sys
 import time
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
-from skalign.federated._updates import keep_sound, logger
+from skalign.federated._updates import is_count, keep_sound, logger
 
 
 @contextmanager
@@ -245,8 +246,9 @@ class NetworkClient(NumPyClient):
 class SoundUpdates(Strategy):
     """A Flower strategy that gets to see sound updates only.
 
-    Updates with other shapes than what was sent, values that are not finite or a count
-    of rows that is none are left out, with a line in the log of "skalign.federated";
+    Updates with other shapes than what was sent, values that are not finite or so large
+    that their sum is not, or a count of rows that is none are left out, with a line in
+    the log of "skalign.federated";
     clients that fail are told there too. The round goes on with the others; without
     any the network stays as it was.
 
@@ -301,44 +303,63 @@ class SoundUpdates(Strategy):
     def _sound(self, server_round, results, failures, problem):
         for failure in failures:
             logger.warning("A client failed in round %d: %r", server_round, failure)
-        named = {
-            f"{result.metrics.get('client', 'without a name')} ({proxy.cid}) in round "
-            f"{server_round}": (proxy, result)
+        # What the counts of rows, however large, add up to at most.
+        total = sum(r.num_examples for _, r in results if is_count(r.num_examples))
+        named = (
+            (
+                f"{_name_of(result)} ({proxy.cid}) in round {server_round}",
+                (proxy, result),
+            )
             for proxy, result in results
-        }
-        sound = keep_sound(named, lambda update: problem(update[1]))
-        return list(sound.values())
+        )
+        return keep_sound(named, lambda update: problem(update[1], total))
 
-    def _update_problem(self, update):
+    def _update_problem(self, update, total):
         try:
             arrays = parameters_to_ndarrays(update.parameters)
-        except (ValueError, EOFError, OSError) as error:
+        except Exception as error:  # whatever numpy finds in bytes of others
             return f"its arrays cannot be read ({error})."
-        came, sent = ([array.shape for array in a] for a in (arrays, self.arrays_))
+        came, sent = (
+            [getattr(array, "shape", None) for array in a]
+            for a in (arrays, self.arrays_)
+        )
         if came != sent:
             wrong = Counter(came) - Counter(sent)
             return (
                 f"it holds {len(came)} arrays, {len(sent)} were sent; of other shapes: "
                 f"{list(wrong)}."
             )
+        if problem := _result_problem(update):
+            return problem
         for array, wanted in zip(arrays, self.arrays_, strict=True):
             if array.dtype != wanted.dtype:
                 return f"it holds {array.dtype} where {wanted.dtype} was sent."
             if not np.isfinite(array).all():
                 return f"an array of shape {array.shape} is not finite."
-        return _count_problem(update)
+            largest = float(np.abs(array).max(initial=0))
+            if largest * total > float(np.finfo(array.dtype).max):
+                return (
+                    f"an array of shape {array.shape} holds {largest:.1g}: over "
+                    f"{total} rows its sum would overflow."
+                )
+        return None
 
 
-def _count_problem(update):
-    if update.num_examples < 1:
-        return f"it counts {update.num_examples} rows."
+def _name_of(result):
+    metrics = result.metrics if isinstance(result.metrics, dict) else {}
+    return metrics.get("client", "without a name")
+
+
+def _result_problem(result, total=None):
+    """Say what is wrong with the count, loss or metrics of a result, or return None."""
+    if not is_count(result.num_examples):
+        return f"it counts {result.num_examples} rows."
+    loss = getattr(result, "loss", 0.0)
+    if not isinstance(loss, Real) or not np.isfinite(loss):
+        return f"its loss is {loss}."
+    if not isinstance(result.metrics, dict):
+        return f"its metrics are {result.metrics}, no dict."
     return None
-
-
-def _result_problem(result):
-    if not np.isfinite(result.loss):
-        return f"its loss is {result.loss}."
-    return _count_problem(result)
 
 
 def metrics_by_client(metrics):
@@ -350,7 +371,9 @@ def metrics_by_client(metrics):
     Parameters
     ----------
     metrics : list of (int, dict)
-        Number of rows and metrics of each client.
+        Number of rows and metrics of each client; those of a client that occurs several
+        times are averaged, weighted by the rows. Values that are no numbers are left
+        out, and so are results without the entry "client".
 
     Returns
     -------
@@ -362,13 +385,22 @@ def metrics_by_client(metrics):
     >>> from skalign.federated import metrics_by_client
     >>> metrics_by_client([(10, {"client": "mnist", "score": 0.9})])
     {'score of mnist': 0.9}
+    >>> twice = [{"client": "mnist", "score": score} for score in (0.5, 0.9)]
+    >>> metrics_by_client(zip([10, 30], twice))
+    {'score of mnist': 0.8}
     """
-    return {
-        f"{key} of {own['client']}": value
-        for _, own in metrics
-        for key, value in own.items()
-        if key != "client"
-    }
+    values = defaultdict(list)
+    for n_samples, own in metrics:
+        for key, value in own.items():
+            if "client" in own and isinstance(value, Real):
+                values[f"{key} of {own['client']}"].append((value, n_samples))
+    return {name: _mean(results) for name, results in values.items()}
+
+
+def _mean(results):
+    """Mean of values, weighted by the numbers of rows."""
+    values, n_samples = zip(*results, strict=True)
+    return float(np.average(values, weights=n_samples if any(n_samples) else None))
 
 
 def serve(strategy, *, address="127.0.0.1:8080", n_rounds=3, round_timeout=None):

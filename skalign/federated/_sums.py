@@ -6,6 +6,7 @@ from functools import reduce
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.linalg import eigvalsh
 from sklearn.base import clone
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import (
@@ -16,7 +17,7 @@ from sklearn.utils._param_validation import (
 
 from skalign._validation import FLOATS, check_pairs
 from skalign.federated._privacy import noisy_moments, repaired, select
-from skalign.federated._updates import keep_sound
+from skalign.federated._updates import is_count, keep_sound
 from skalign.moments import Moments
 from skalign.paired._streaming import StreamingMixin
 from skalign.unpaired._second_moments import SideMomentsMixin
@@ -24,6 +25,10 @@ from skalign.unpaired._second_moments import SideMomentsMixin
 _HEADER = ("n_features", "n_targets", "y_ndim", "private")
 _STATE = ("n_samples", "weight", "_x_shift", "_x_offset", "_y_shift", "_y_offset")
 _PRODUCTS = ("xx", "xy", "x2", "y2")
+# Up to here no sum over clients overflows, however many rows there are.
+_LARGEST_MEAN = 1e100
+_LARGEST = 1e250
+_ROUNDING = float(np.sqrt(np.finfo(np.float32).eps))
 
 
 @validate_params(
@@ -162,8 +167,8 @@ def fit_from_sums(aligner, updates):
         As in :func:`client_sums`. It is not fitted itself.
     updates : dict of str to dict, or list of dict
         What :func:`client_sums` has returned, by the name of the client. One that is
-        malformed, or of other widths or kind than most, is left out with a line in the
-        log of "skalign.federated".
+        malformed, holds sums that no rows have, or is of other widths or kind than
+        most, is left out with a line in the log of "skalign.federated".
 
     Returns
     -------
@@ -205,17 +210,20 @@ def fit_from_sums(aligner, updates):
     )
     if not isinstance(updates, Mapping):
         updates = dict(enumerate(updates))
+    updates = {name: _arrays(update) for name, update in updates.items()}
     kinds = Counter(filter(None, map(_kind, updates.values())))
     kind = max(kinds, key=kinds.get, default=(0, 0, 0, 0))
     aligner.n_features_in_, aligner.n_targets_, y_ndim, private = kind
-    updates = keep_sound(updates, lambda update: _problem(update, kind, aligner))
-    dtype = np.result_type(*(str(u["dtype"]) for u in updates.values()), np.float32)
+    updates = keep_sound(
+        updates.items(), lambda update: _problem(update, kind, aligner)
+    )
+    dtype = np.result_type(*(str(u["dtype"]) for u in updates), np.float32)
     sums = {}
     for part in _parts(aligner):
         names = _shapes(part, kind, aligner)
         parts = [
             _unpack(update, part, names)
-            for update in updates.values()
+            for update in updates
             if f"{part}.weight" in update
         ]
         n_samples = sum(moments.n_samples for moments in parts)
@@ -278,12 +286,26 @@ def _products(aligner):
     return aligner._products() if paired else aligner._products
 
 
-def _kind(update):
-    """Return what the header of an update says, or None if there is no header."""
+def _arrays(update):
+    """Return the entries of an update as arrays; nothing if that cannot be."""
     try:
-        return tuple(int(update[name]) for name in _HEADER)
-    except (KeyError, TypeError, ValueError):
+        return {name: np.asarray(value) for name, value in update.items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+
+
+def _kind(update):
+    """Return what the header of an update says, or None if that is no header."""
+    header = [update.get(name) for name in _HEADER]
+    if not all(
+        value is not None and value.ndim == 0 and value.dtype.kind in "iub"
+        for value in header
+    ):
         return None
+    n_features, n_targets, y_ndim, private = kind = tuple(map(int, header))
+    one_column = y_ndim == 2 or (y_ndim == 1 and n_targets == 1)
+    widths = is_count(n_features) and is_count(n_targets)
+    return kind if widths and one_column and private in (0, 1) else None
 
 
 def _problem(update, kind, aligner):
@@ -300,7 +322,8 @@ def _problem(update, kind, aligner):
     if not parts:
         return "it holds no sums."
     for part in parts:
-        for name, shape in _shapes(part, kind, aligner).items():
+        shapes = _shapes(part, kind, aligner)
+        for name, shape in shapes.items():
             value = np.asarray(update.get(f"{part}.{name}"))
             if value.dtype.kind not in "iuf" or value.shape != shape:
                 return (
@@ -309,8 +332,47 @@ def _problem(update, kind, aligner):
                 )
             if not np.isfinite(value).all():
                 return f"{part}.{name} is not finite."
-        if update[f"{part}.n_samples"] < 1 or update[f"{part}.weight"] <= 0:
-            return f"it counts {update[f'{part}.n_samples']} {part} rows."
+            is_mean = name.endswith(("shift", "offset"))
+            largest = _LARGEST_MEAN if is_mean else _LARGEST
+            if np.abs(value.astype(np.float64)).max(initial=0) > largest:
+                return f"{part}.{name} is above {largest:g}: the rows want scaling."
+        count, weight = (update[f"{part}.{name}"].item() for name in _STATE[:2])
+        if not is_count(count) or weight != count:
+            return f"it counts {count} {part} rows of weight {weight}."
+        if not kind[-1]:
+            own = {name: update[f"{part}.{name}"].astype(float) for name in shapes}
+            if problem := _impossible(own):
+                return f"{part}.{problem}: they are those of no rows."
+    return None
+
+
+def _impossible(sums):
+    """Say which sums of products no rows can have, or return None.
+
+    Squares have no negative sum, and no product is larger than its two squares allow;
+    rounding may pass these limits.
+    """
+    squares = {side: sums.get(f"{side}2") for side in "xy"}
+    slack = {
+        side: _ROUNDING * sums["weight"] * np.max(sums[f"{side}_offset"] ** 2)
+        for side in "xy"
+        if f"{side}_offset" in sums
+    }
+    if "xx" in sums:
+        products = sums["xx"]
+        squares["x"] = np.diag(products)
+        slack["x"] += _ROUNDING * np.abs(products).max()
+        if np.abs(products - products.T).max() > slack["x"]:
+            return "xx is not symmetric"
+        if eigvalsh(products, subset_by_index=[0, 0])[0] < -len(products) * slack["x"]:
+            return "xx has negative eigenvalues"
+    for side, values in squares.items():
+        if values is not None and values.min() < -slack[side]:
+            return f"{side}2 is negative"
+    if "xy" in sums and squares["x"] is not None and squares["y"] is not None:
+        x, y = (squares[side].clip(0) + slack[side] for side in "xy")
+        if (np.abs(sums["xy"]) > (1 + _ROUNDING) * np.sqrt(np.outer(x, y))).any():
+            return "xy is larger than the squares allow"
     return None
 
 
@@ -335,6 +397,7 @@ def _unpack(update, part, names):
         value = None
         if name.strip("_") in names:
             value = update[f"{part}.{name.strip('_')}"]
-        value = value.item() if name in ("n_samples", "weight") else value
+            is_number = name in ("n_samples", "weight")
+            value = value.item() if is_number else value.astype(np.float64)
         setattr(moments, name, value)
     return moments

@@ -1,6 +1,7 @@
 """Networks over many clients: what a round does, and a run of several processes."""
 
 import copy
+import io
 import json
 import logging
 import multiprocessing
@@ -214,6 +215,19 @@ def test_metrics_are_told_by_client():
     assert metrics_by_client(metrics) == {"score of a": 0.5, "score of b": 1.0}
 
 
+def test_results_of_one_client_are_averaged_by_their_rows():
+    metrics = [
+        (10, {"client": "a", "score": 0.5, "note": "first"}),
+        (30, {"client": "a", "score": 0.9}),
+        (5, {"client": "b", "score": 0.1}),
+        (7, {"score": 0.3}),
+        (0, {"client": "c", "score": 0.25}),
+    ]
+    found = metrics_by_client(metrics)
+    expected = {"score of a": (10 * 0.5 + 30 * 0.9) / 40, "score of b": 0.1}
+    assert found == pytest.approx(expected | {"score of c": 0.25})
+
+
 def _round(spoil=lambda result: result):
     """Three clients answer 1, 2 and 4; returns what the strategy makes of them."""
     sent = [np.zeros((2, 3), np.float32), np.zeros(2, np.float32)]
@@ -242,6 +256,26 @@ def _garbage(result):
     result.parameters.tensors[0] = b"no array"
 
 
+def _written(save, *arrays, **options):
+    with io.BytesIO() as file:
+        save(file, *arrays, **options)
+        return file.getvalue()
+
+
+def _object(result):
+    result.parameters.tensors[0] = None
+
+
+def _archive(result):
+    result.parameters.tensors[0] = _written(np.savez, np.ones(3))
+
+
+def _header(result):
+    """A file that declares more than any memory holds."""
+    array = _written(np.save, np.ones((2, 3), np.float32))
+    result.parameters.tensors[0] = array.replace(b"(2, 3), }", b"(2, 3" + b"0" * 17)
+
+
 ONES = np.ones((2, 3), np.float32), np.ones(2, np.float32)
 MALFORMED = {
     "wrong shape": (_with_arrays([ONES[0].T, ONES[1]]), r"other shapes: \[\(3, 2\)\]"),
@@ -252,6 +286,16 @@ MALFORMED = {
     "integers": (_with_arrays([ONES[0].astype(int), ONES[1]]), "holds int64 where"),
     "no rows": (lambda r: setattr(r, "num_examples", 0), "it counts 0 rows"),
     "fewer than none": (lambda r: setattr(r, "num_examples", -5), "it counts -5 rows"),
+    "no count": (lambda r: setattr(r, "num_examples", None), "it counts None rows"),
+    "half a row": (lambda r: setattr(r, "num_examples", 10.5), "it counts 10.5 rows"),
+    "NaN rows": (lambda r: setattr(r, "num_examples", np.nan), "it counts nan rows"),
+    "1e308 rows": (lambda r: setattr(r, "num_examples", 1e308), "counts 1e.308 rows"),
+    "too many rows": (lambda r: setattr(r, "num_examples", 2**63), "it counts 9"),
+    "no metrics": (lambda r: setattr(r, "metrics", None), "its metrics are None"),
+    "overflow": (_with_arrays([ONES[0] * 3e38, ONES[1]]), "its sum would overflow"),
+    "objects": (_object, "its arrays cannot be read"),
+    "an archive": (_archive, r"it holds 2 arrays, .* other shapes: \[None\]"),
+    "a large header": (_header, "its arrays cannot be read"),
     "garbage": (_garbage, "its arrays cannot be read"),
 }
 
@@ -265,7 +309,9 @@ def test_a_malformed_update_is_left_out_and_the_round_goes_on(name, caplog):
         assert_allclose(array, 2.5)  # the mean of 1 and 4
     messages = [r.message for r in caplog.records if r.name == "skalign.federated"]
     assert len(messages) == 1
-    assert re.match("The update of client b .* in round 1 is left out: ", messages[0])
+    name = "b" if name != "no metrics" else "without a name"
+    wanted = f"The update of client {name} .* in round 1 is left out: "
+    assert re.match(wanted, messages[0])
     assert re.search(line, messages[0])
 
 

@@ -3,6 +3,8 @@
 import io
 import logging
 import re
+import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -126,7 +128,39 @@ def test_a_fitted_map_takes_more_rows():
     assert_allclose(first.coef_, RigidAligner().fit(X, y).coef_, rtol=0, atol=1e-10)
 
 
+def _with(name, value):
+    return lambda u: u | {name: value}
+
+
+def _scaled(name, factor):
+    return lambda u: u | {name: u[name] * factor}
+
+
 MALFORMED = {
+    "None": (lambda u: None, "its header says nothing"),
+    "a list": (lambda u: [u], "its header says nothing"),
+    "ragged": (_with("pairs.xy", [[1], [2, 3]]), "its header says nothing"),
+    "infinite width": (_with("n_features", np.inf), "its header says nothing"),
+    "a width of NaN": (_with("n_targets", np.nan), "its header says nothing"),
+    "a negative width": (_with("n_features", -6), "its header says nothing"),
+    "a width that is no number": (_with("n_features", "6"), "its header says nothing"),
+    "two widths": (_with("n_features", [6, 6]), "its header says nothing"),
+    "y of three axes": (_with("y_ndim", 3), "its header says nothing"),
+    "no flag": (_with("private", 7), "its header says nothing"),
+    "a float for a count": (_with("pairs.n_samples", 3.0), "it counts 3.0 pairs"),
+    "half a row": (_with("pairs.n_samples", 2.5), "it counts 2.5 pairs"),
+    "NaN rows": (_with("pairs.n_samples", np.nan), "n_samples is not finite"),
+    "too many rows": (_with("pairs.n_samples", 2**63), "it counts 9"),
+    "a large weight": (_with("pairs.weight", 1e308), "weight is above"),
+    "another weight": (_with("pairs.weight", 1e9), "rows of weight 1000000000"),
+    "no weight": (_with("pairs.weight", 0.0), "rows of weight 0"),
+    "a negative weight": (_scaled("pairs.weight", -1), "rows of weight -"),
+    "a count in an array": (_with("pairs.n_samples", [3]), r"of shape \(1,\)"),
+    "None among sums": (_with("pairs.xy", None), "dtype object"),
+    "complex sums": (_scaled("pairs.xy", 1j), "dtype complex128"),
+    "an infinite mean": (_scaled("pairs.x_offset", np.inf), "x_offset is not finite"),
+    "a mean of 1e200": (_with("pairs.x_shift", np.full(6, 1e200)), "above 1e.100"),
+    "sums of 1e300": (_with("pairs.xy", np.full((6, 4), 1e300)), "above 1e.250"),
     "no dict": (lambda u: "rows", "its header says nothing"),
     "another width": (
         lambda u: client_sums(RigidAligner(), np.eye(5), np.eye(5)),
@@ -171,6 +205,83 @@ def test_a_malformed_update_is_left_out_with_a_line_in_the_log(name, caplog):
     assert len(caplog.records) == 1
     assert caplog.messages[0].startswith("The update of client b is left out: ")
     assert re.search(line, caplog.messages[0])
+
+
+@pytest.mark.parametrize(
+    ("aligner", "name", "spoil", "line"),
+    [
+        (aligner, name, spoil, line)
+        for aligner, name in (
+            (LinearAligner(), "pairs.xx"),
+            (GaussianOTAligner(), "source.xx"),
+            (CORALAligner(), "target.xx"),
+        )
+        for spoil, line in (
+            (lambda xx: -xx, "xx has negative eigenvalues"),
+            (lambda xx: xx + np.triu(xx, 1), "xx is not symmetric"),
+            (lambda xx: xx - 2 * np.diag(np.diag(xx)), "xx has negative eigenvalues"),
+            (lambda xx: xx - np.eye(6) * np.trace(xx) / 3, "xx has negative"),
+        )
+    ]
+    + [
+        (RigidAligner(scaling=True), "pairs.x2", np.negative, "x2 is negative"),
+        (MeanVarianceAligner(), "source.x2", np.negative, "x2 is negative"),
+        (LinearAligner(), "pairs.y2", np.negative, "y2 is negative"),
+        (LinearAligner(), "pairs.xy", lambda xy: 9 * xy, "than the squares allow"),
+    ],
+)
+def test_products_that_no_rows_have_are_left_out(aligner, name, spoil, line, caplog):
+    X, y = _rows(n_targets=6, mean=0.0)
+    updates = dict(zip("abc", _paired_updates(aligner, X, y), strict=True))
+    expected = fit_from_sums(aligner, {k: updates[k] for k in "ac"}).transform(X)
+    updates["b"] = updates["b"] | {name: spoil(updates["b"][name])}
+    with caplog.at_level(logging.WARNING, "skalign.federated"):
+        fitted = fit_from_sums(aligner, updates)
+    assert_allclose(fitted.transform(X), expected)
+    assert re.search(line, caplog.text)
+
+
+@pytest.mark.filterwarnings("ignore:The source rows vary:UserWarning")
+@pytest.mark.parametrize("aligner", [*PAIRED, *UNPAIRED], ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_no_sound_update_is_left_out(aligner, dtype, scale, caplog):
+    X, y = _rows(n_targets=6, mean=1e4)
+    X[:, 0], X[:, 1], y[:, 0] = 3.0, X[:, 2], X[:, 3]
+    X, y = (scale * X).astype(dtype), (scale * y).astype(dtype)
+    updates = _paired_updates(aligner, X, y)
+    with caplog.at_level(logging.WARNING, "skalign.federated"), suppress(ValueError):
+        fit_from_sums(aligner, updates)
+    assert not [m for m in caplog.messages if "left out" in m]
+
+
+ODD = [
+    None, True, -1, 0, 3.0, 2**80, np.inf, np.nan, 1e308, 1e-320, "6", b"6", [], [1, 2],
+    {}, object(), np.zeros(0), np.full((6, 6), np.nan), np.full((6, 6), 1e308),
+    np.eye(6, dtype=object), np.ones((6, 4), complex), np.ma.masked, np.float16(3),
+    np.array(["x"]), np.datetime64("2020"), -np.eye(6), lambda: 1,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("aligner", [LinearAligner(), RigidAligner(), CORALAligner()])
+@pytest.mark.parametrize("private", [False, True])
+def test_no_entry_of_one_client_stops_the_server(aligner, private, caplog):
+    X, y = _rows(n_targets=6)
+    noise = {"clip": 20.0, "epsilon": 100.0, "random_state": 0} if private else {}
+    sound = _paired_updates(aligner, X, y, **noise)
+    rng, refused = np.random.default_rng(0), 0
+    for name in sound[1]:
+        for odd in ODD:
+            updates = [sound[0], sound[1] | {name: odd}, sound[2]]
+            if rng.random() < 0.2:  # and a second one
+                updates[1][rng.choice(list(sound[1]))] = ODD[rng.integers(len(ODD))]
+            caplog.clear()
+            with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
+                warnings.simplefilter("error", RuntimeWarning)
+                fitted = fit_from_sums(aligner, updates)
+            assert np.isfinite(fitted.transform(X)).all()
+            refused += bool(caplog.messages)
+    assert refused > 0.9 * len(sound[1]) * len(ODD)
 
 
 def test_what_cannot_be_fitted_from_sums_is_refused():
