@@ -139,7 +139,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         epochs, and go back to the best epoch.
 
     validation_fraction : float, default=0.1
-        Share of pairs held out.
+        Share of pairs held out. They must be at least 5.
 
     n_iter_no_change : int, default=10
         Number of epochs to wait for a better one.
@@ -293,8 +293,9 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         ------
         ValueError
             If lengths differ, there are fewer than two rows, a value is not finite,
-            the device is not there, a width is below 1, or, with ``init="canonical"``,
-            `n_components` is too large or all rows of a side are equal.
+            the device is not there, a width is below 1, fewer than 5 pairs would be
+            held out, or, with ``init="canonical"``, `n_components` is too large or all
+            rows of a side are equal.
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """

@@ -140,8 +140,9 @@ class DomainClassifier(
         ValueError
             If there is one class or one environment only, a class is missing from an
             environment, lengths or shapes do not agree, a value is not finite, the
-            device is not there, or rows without a label are not target rows, are all
-            there are, or are of no use here.
+            device is not there, fewer rows would be held out than 5 or the number of
+            classes, or rows without a label are not target rows, are all there are, or
+            are of no use here.
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """

@@ -47,7 +47,8 @@ class ERMClassifier(DomainClassifier):
         some epochs, and go back to the best epoch.
 
     validation_fraction : float, default=0.1
-        Share of rows held out.
+        Share of rows held out. They must be at least 5, and at least the number of
+        classes.
 
     n_iter_no_change : int, default=10
         Number of epochs to wait for a better one.

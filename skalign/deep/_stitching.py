@@ -56,7 +56,7 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         epochs, and go back to the best epoch.
 
     validation_fraction : float, default=0.1
-        Share of rows held out.
+        Share of rows held out. They must be at least 5.
 
     n_iter_no_change : int, default=10
         Number of epochs to wait for a better one.
@@ -183,8 +183,8 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If lengths differ, there are fewer than two rows, a value is not finite, or
-            the device is not there.
+            If lengths differ, there are fewer than two rows, a value is not finite,
+            the device is not there, or fewer than 5 rows would be held out.
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
         """

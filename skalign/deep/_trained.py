@@ -19,7 +19,7 @@ from skalign.deep._net import (
     train,
 )
 
-_LOOKED_AT = 32
+_LOOKED_AT, _LEAST_HELD_OUT = 32, 5
 TRAINING_CONSTRAINTS = {
     "lr": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -77,6 +77,22 @@ def hold_out(environment, labels, fraction, rng):
             "of a class."
         )
     return held_out
+
+
+def _check_held_out(held_out, labels, fraction):
+    """Refuse to choose an epoch by fewer rows than can tell one from another.
+
+    The contrastive loss of a single pair is 0, for one.
+    """
+    n_classes = 1 if labels is None else len(np.unique(labels[labels >= 0]))
+    n_held_out, n_wanted = held_out.sum(), max(_LEAST_HELD_OUT, n_classes)
+    if n_held_out < n_wanted:
+        raise ValueError(
+            f"early_stopping=True would hold out {n_held_out} of {len(held_out)} rows "
+            f"(validation_fraction={fraction}), too few to choose an epoch by: at "
+            f"least {n_wanted} are needed. Raise validation_fraction, or set "
+            "early_stopping=False."
+        )
 
 
 def _check_callbacks(callbacks):
@@ -141,6 +157,7 @@ class TrainedMixin(CallbackSupportMixin):
         device, out = choose_device(self.device), np.zeros(len(y), dtype=bool)
         if self.early_stopping:
             out = hold_out(environment, labels, self.validation_fraction, rng)
+            _check_held_out(out, labels, self.validation_fraction)
         with seeded(seed):
             rows, targets = (torch.from_numpy(part).to(device) for part in (X, y))
             held_out = None

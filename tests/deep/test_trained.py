@@ -140,6 +140,30 @@ def test_early_stopping_without_a_second_row_of_any_class_is_refused():
         DANNClassifier(early_stopping=True).fit(np.eye(10), y, sample_domain=domain)
 
 
+@pytest.mark.parametrize("kind", [ContrastiveAligner, StitchingRegressor])
+@pytest.mark.parametrize(("n_pairs", "n_held_out"), [(12, 1), (24, 2), (44, 4)])
+def test_an_epoch_is_not_chosen_by_a_few_pairs(kind, n_pairs, n_held_out):
+    X = np.random.default_rng(0).normal(size=(n_pairs, 3))
+    wanted = rf"hold out {n_held_out} of {n_pairs} rows .*: at least 5 are needed"
+    with pytest.raises(ValueError, match=wanted):
+        kind(early_stopping=True).fit(X, X)
+    enough = {"early_stopping": True, "validation_fraction": 6 / n_pairs}
+    fitted = kind(max_epochs=2, **enough).fit(X, X)
+    assert min(fitted.net_.history[:, "valid_loss"]) > 0
+
+
+@pytest.mark.parametrize("kind", [ERMClassifier, NCFALClassifier, DANNClassifier])
+@pytest.mark.parametrize(("n_classes", "n_wanted"), [(2, 5), (8, 8)])
+def test_an_epoch_is_not_chosen_by_a_few_rows(kind, n_classes, n_wanted, make_rows):
+    rows = make_rows(n_samples=64, n_classes=n_classes)
+    share = (n_wanted - 2) / 64
+    classifier = kind(early_stopping=True, validation_fraction=share, max_epochs=1)
+    wanted = rf"hold out \d of 64 rows .*: at least {n_wanted} are needed"
+    with pytest.raises(ValueError, match=wanted):
+        rows.fit(classifier)
+    rows.fit(classifier.set_params(validation_fraction=0.3))
+
+
 # ---------------------------------------------------------------- the course of a fit
 
 
