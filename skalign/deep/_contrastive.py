@@ -156,7 +156,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
 
     random_state : int, RandomState instance or None, default=None
         Determines random weights, noise, what is held out and the order of pairs. With
-        an int a fit on a CPU is repeated bit by bit.
+        an int a fit on the same CPU is repeated bit by bit.
 
     Attributes
     ----------

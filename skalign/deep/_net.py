@@ -286,9 +286,9 @@ class ResidentNet(NeuralNet):
         """
         self._set_training(False)
         parts = list(X.split(batch_size))
-        # Matrix products round otherwise for few rows than for many: with batches of
-        # whole multiples, what a row gives does not depend on how many come with it.
-        # Pictures are not worth it: one of them would take as long as many.
+        # Matrix products round otherwise for few rows than for many. With batches of
+        # whole multiples, what a row gives depends less on how many come with it, on
+        # many processors not at all. Pictures would take too long for that.
         n_more = -len(parts[-1]) % _MULTIPLE if X.ndim == 2 else 0
         if n_more:
             parts[-1] = torch.cat([parts[-1], X[:1].expand(n_more, *X.shape[1:])])

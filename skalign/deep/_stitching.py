@@ -73,7 +73,7 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
 
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, what is held out and the order of rows. With an int
-        a fit on a CPU is repeated bit by bit.
+        a fit on the same CPU is repeated bit by bit.
 
     Attributes
     ----------

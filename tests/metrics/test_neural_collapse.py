@@ -200,7 +200,7 @@ def test_each_environment_is_measured_by_its_rows_alone(measure):
     values = measure(X, y, sample_domain=domain)
     for value, environment in zip(values, [-1, 2, 5], strict=True):
         kept = domain == environment
-        assert_array_equal(value, measure(X[kept], y[kept]))
+        assert_allclose(value, measure(X[kept], y[kept]), rtol=1e-12)
 
 
 def test_measures_with_a_head_or_a_frame_take_environments_too():
@@ -211,7 +211,7 @@ def test_measures_with_a_head_or_a_frame_take_environments_too():
     for measure, other in ((nc3_duality, W), (etf_distance, etf)):
         values = measure(X, y, other, sample_domain=domain)
         halves = [measure(X[r], y[r], other) for r in (slice(30), slice(30, 60))]
-        assert_array_equal(values, halves)
+        assert_allclose(values, halves, rtol=1e-12)
     values = nc4_disagreement(X, y, y_pred, sample_domain=domain)
     halves = [
         nc4_disagreement(X[r], y[r], y_pred[r]) for r in (slice(30), slice(30, 60))
