@@ -30,6 +30,7 @@ from skalign._validation import (
     unwrap,
 )
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
+from skalign.adaptation._scale import beside_scaled, columns_of, unlike
 
 
 class DomainAdapter(
@@ -168,6 +169,13 @@ class DomainAdapter(
             If the target is given twice or a domain has no row, lengths or widths
             do not suit, `sample_domain` does not hold numbers, a value is not finite,
             or the aligner needs pairs.
+
+        Warns
+        -----
+        UserWarning
+            If there is no target, or columns of `X` are scaled and those of `X_target`
+            are 100 times as large, or 300 standard deviations away: the steps before
+            this one have not transformed it.
         """
         self._fit(X, y, X_target, y_target, sample_domain)
         return self
@@ -241,6 +249,11 @@ class DomainAdapter(
                     f"{self.n_features_target_} features as input, those of the target "
                     "rows given to fit."
                 )
+        found = None
+        if self.aligner_ is not None:
+            found = unlike(X[~is_source], *self._target_columns)
+        if found:
+            _warn_of_target(f"The rows are unlike the target rows of fit: {found}")
         return self._map(X, is_source)
 
     def _fit(self, X, y, X_target, y_target, sample_domain):
@@ -269,6 +282,10 @@ class DomainAdapter(
             self.n_features_target_ = target.shape[1]
             if target.shape[1] == X.shape[1]:
                 check_same_features(self, name="X_target")
+                found = beside_scaled(X, target)
+                if found and self.aligner != "passthrough":
+                    _warn_of_target(f"X is scaled, and X_target is not: {found}")
+        self._target_columns = columns_of(target)
         labels = None if y is None else as_written(y)[is_source]
         self.aligner_ = self._fit_aligner(
             X[is_source], target, labels, unwrap(y_target)
@@ -330,3 +347,13 @@ class DomainAdapter(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _warn_of_target(what):
+    warnings.warn(
+        f"{what}. Steps that transform X before this one must transform X_target as "
+        "well: make_pipeline(..., transform_input=['X_target']). If rows are those of "
+        "a source, pass their sample_domain.",
+        UserWarning,
+        stacklevel=4,
+    )

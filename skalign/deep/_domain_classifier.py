@@ -34,6 +34,7 @@ from skalign._validation import (
 from skalign.deep._modules import Classifier, make_encoder, n_outputs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import CrossEntropy
+from skalign.deep._scale import unsuitable_scale
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
 
 # Training rows that tell whether anything is learnt; the share of what chance gets
@@ -145,6 +146,13 @@ class DomainClassifier(
             are of no use here.
         FloatingPointError
             If the loss stops being finite. The estimator is left as it was.
+
+        Warns
+        -----
+        UserWarning
+            If nothing has been learnt; and, without a `module`, if rows are of a size
+            above 100 or below 0.01, or one column is 200 times as large as half of the
+            others: put a :class:`~sklearn.preprocessing.StandardScaler` before it.
         """
         X, y = self._check_rows(X, y, sample_domain)
         progress = Progress(self, self._max_epochs(), X, y)
@@ -234,7 +242,21 @@ class DomainClassifier(
             self._check_same_shape(shape)
         else:
             self.classes_, self.shape_ = classes, self._check_shape(shape, X)
+        self._warn_of_scale(X)
         return self._in_shape(X), y
+
+    def _warn_of_scale(self, X):
+        """Warn of raw columns; a network that was given may scale them itself."""
+        if self.module is not None or len(self.shape_) > 1:
+            return
+        if problem := unsuitable_scale(X):
+            warnings.warn(
+                f"The columns of X want scaling: {problem}. "
+                f"{type(self).__name__} learns little from such rows; put a "
+                "StandardScaler before it.",
+                UserWarning,
+                stacklevel=6,
+            )
 
     def _find_unlabeled(self, y, sample_domain):
         """Tell target rows whose label is -1; elsewhere -1 is a class like others."""

@@ -1,4 +1,5 @@
 import copy
+import re
 import warnings
 
 import numpy as np
@@ -6,9 +7,16 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    load_wine,
+)
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, minmax_scale, normalize, scale
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
@@ -523,3 +531,86 @@ def test_training_is_the_same_whatever_torch_takes_for_numbers(rows):
 def test_gammas_that_are_no_numbers_above_0_are_refused(rows, gammas):
     with pytest.raises(ValueError, match="must be numbers above 0"):
         rows.fit(MMDClassifier(gammas=gammas))
+
+
+# ------------------------------------------------------------------ scales of columns
+
+
+def _reasonable():
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(500, 300))
+    rare = rng.zipf(1.5, size=500).clip(max=400) - 1
+    return {
+        "iris": load_iris().data,
+        "breast cancer, scaled": scale(load_breast_cancer().data),
+        "breast cancer, from 0 to 1": minmax_scale(load_breast_cancer().data),
+        "wine, scaled": scale(load_wine().data),
+        "digits": load_digits().data,
+        "digits, from 0 to 1": load_digits().data / 16,
+        "digits, scaled": scale(load_digits().data),
+        "diabetes": load_diabetes().data,
+        "embeddings of length 1": normalize(rng.normal(size=(500, 4096))),
+        "one-hot": np.eye(400)[rare],
+        "one-hot beside numbers": np.c_[np.eye(400)[rare], cells[:, :3]],
+        "counts of words": rng.poisson(1000 / np.arange(1, 300) ** 1.1, (500, 299)),
+        "principal components": 30 * cells / np.arange(1, 301),
+        "log-normal": np.exp(cells[:, :20]),
+        "constant": np.c_[cells[:, :3], np.full(500, 7.0)],
+        "one column": cells[:, :1],
+    }
+
+
+def _raw():
+    table, wine = load_breast_cancer().data, load_wine().data
+    years = np.c_[np.arange(1900, 2020), np.arange(120) % 7]
+    return {
+        "breast cancer": (table, "of size 2e.02"),
+        "breast cancer / 1000": (table / 1000, "reaches 3 beyond its mean"),
+        "wine": (wine, "of size 2e.02"),
+        "wine / 100": (wine / 100, "reaches 9 beyond its mean, and half"),
+        "iris * 1000": (1e3 * load_iris().data, "of size 4e.03"),
+        "iris / 1000": (load_iris().data / 1e3, "no value is larger than 0.008"),
+        "a large mean": (years, "of size 1e.03"),
+    }
+
+
+def _scale_warnings(classifier, X):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        classifier.fit(X, np.arange(len(X)) % 2)
+    return [str(w.message) for w in caught if "want scaling" in str(w.message)]
+
+
+@pytest.mark.parametrize("name", _reasonable())
+def test_no_warning_of_scales_that_do_no_harm(name):
+    classifier = ERMClassifier(hidden_layer_sizes=(2,), max_epochs=1, steps_per_epoch=1)
+    assert not _scale_warnings(classifier, _reasonable()[name])
+
+
+@pytest.mark.parametrize("name", _raw())
+def test_raw_tables_are_told(name):
+    X, line = _raw()[name]
+    classifier = ERMClassifier(hidden_layer_sizes=(2,), max_epochs=1, steps_per_epoch=1)
+    (message,) = _scale_warnings(classifier, X)
+    assert re.search(line, message)
+    assert "put a StandardScaler before it" in message
+
+
+def test_a_network_that_was_given_and_pictures_bring_their_own_scaling(pictures):
+    X, _ = _raw()["breast cancer"]
+    classifier = ERMClassifier(max_epochs=1, steps_per_epoch=1)
+    classifier.set_params(module=lambda: nn.BatchNorm1d(30))
+    assert not _scale_warnings(classifier, X)
+    assert not _scale_warnings(classifier.set_params(module=None), 255 * pictures[0])
+
+
+def test_the_warning_of_ncfal_speaks_of_scales_where_they_are_at_fault():
+    X, y = load_breast_cancer(return_X_y=True)
+    classifier = NCFALClassifier(max_epochs=10, random_state=0)
+    with pytest.warns(UserWarning, match="NCFALClassifier learns little from such"):
+        raw = classifier.fit(X[::2], y[::2]).score(X[1::2], y[1::2])
+    X = scale(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scaled = classifier.fit(X[::2], y[::2]).score(X[1::2], y[1::2])
+    assert raw < 0.9 < scaled
