@@ -112,15 +112,15 @@ def damaged(what):
     Raises
     ------
     OSError
-        If the system cannot read the file.
+        If the system cannot open the file.
     ValueError
         In place of any other error.
     """
     try:
         yield
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # where it is opened; a damaged size fails later, too
         text = str(error) or type(error).__name__
         raise ValueError(f"{what}, or damaged: {text}") from error
 

@@ -206,6 +206,10 @@ def test_errors_of_the_system_stay_what_they_are(tmp_path):
         map_npy(tmp_path / "gone.npy")
     with pytest.raises(ValueError, match="this, or damaged: Memory"), damaged("this"):
         raise MemoryError
+    with pytest.raises(ValueError, match="this, or damaged"), damaged("this"):
+        raise OSError(
+            22, "Invalid argument"
+        )  # a damaged archive seeks before its start
 
 
 def repack(content, change=(), compression=ZIP_DEFLATED):

@@ -1,7 +1,9 @@
 """Estimators in a file, without pickle."""
 
-from contextlib import contextmanager
+import os
 from inspect import isabstract
+from io import BytesIO
+from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
 import torch
@@ -11,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from skops.io import dumps, get_untrusted_types, loads
 
-from skalign._files import writing
+from skalign._files import check_growth, check_skops, damaged, writing
 from skalign.deep._trained import TrainedMixin
 
 _REST, _WEIGHTS = "estimator.skops", "weights.safetensors"
@@ -103,18 +105,25 @@ def load_estimator(path, *, module=None, device="auto"):
     Raises
     ------
     ValueError
-        If the file was not written by :func:`save_estimator`, or is damaged or of a
-        version with other parameters, or `module` does not fit the weights, or is
-        missing or uncalled for.
+        If the file was not written by :func:`save_estimator`, is damaged, unpacks to
+        far more than its size or is of a version with other parameters, or `module`
+        does not fit the weights, or is missing or uncalled for.
     """
-    with _reading(path), ZipFile(path) as archive:
-        weights = load_tensors(archive.read(_WEIGHTS))
-        stored = archive.read(_REST)
+    what = f"{path} is no file of save_estimator"
+    if not Path(path).is_file() and Path(path).exists():
+        raise ValueError(f"{what}, but a folder, a device or a pipe.")
+    with damaged(what), ZipFile(path) as archive:
+        n_stored = os.stat(path).st_size
+        members = archive.getinfo(_WEIGHTS), archive.getinfo(_REST)
+        check_growth(sum(part.file_size for part in members), n_stored, "the file")
+        weights, stored = map(archive.read, members)
+        check_skops(BytesIO(stored), n_stored)
+        weights = load_tensors(weights)
         found = get_untrusted_types(data=stored)
     # By name, and no other of skalign's: skorch's nets unpickle what they hold.
     if foreign := sorted(set(found) - _stored_types()):
         raise ValueError(f"{path} holds types that are not stored: {foreign}.")
-    with _reading(path):
+    with damaged(what):
         estimator = loads(stored, trusted=found)
     if _name(type(estimator)) not in _stored_types():
         raise ValueError(f"{path} holds a {type(estimator).__name__}.")
@@ -134,19 +143,6 @@ def load_estimator(path, *, module=None, device="auto"):
         estimator.module = module
     estimator._restore_net(weights)
     return estimator
-
-
-@contextmanager
-def _reading(path):
-    """Say that a file is damaged, whatever those who read it find."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"{path} is no file of save_estimator, or damaged: {error}"
-        ) from error
 
 
 def _name(kind):

@@ -1,0 +1,401 @@
+"""Damaged and hostile files: an error that names the file, soon, and never code.
+
+Files are read in a process of their own, whose memory is measured. As a program, this
+file takes the number of damaged files to try, and a seed; 0 are the hostile ones.
+"""
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skops.io import dump, dumps
+
+import skalign
+from skalign import LinearAligner
+from skalign.cli import main
+from skalign.datasets import (
+    domains_from_folders,
+    images_from_folders,
+    load_coco_objects,
+    load_idx,
+    load_nico,
+    make_colored_coco,
+    read_idx,
+)
+
+_MOST = 500 * 2**20  # bytes that memory may grow by
+_PICTURES = ["bmp", "gif", "jpg", "png", "ppm", "tiff", "webp"]
+
+
+class _Evil:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def write_idx(folder):
+    content = bytes([0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 2, *range(20)])
+    (folder / "train-images-idx3-ubyte").write_bytes(content)
+    labels = bytes([0, 0, 8, 1, 0, 0, 0, 5, *range(5)])
+    (folder / "train-labels-idx1-ubyte").write_bytes(labels)
+    (folder / "values.gz").write_bytes(gzip.compress(content, mtime=0))
+
+
+def write_pictures(folder, suffix):
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(256, size=(9, 8, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"exif": exif} if suffix in ("jpg", "png", "tiff", "webp") else {}
+    for place in ("a/b", "a/c"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise).save(folder / place / f"0.{suffix}", **options)
+
+
+def write_zip(folder):
+    write_pictures(folder / "pictures", "png")
+    with zipfile.ZipFile(folder / "home.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted((folder / "pictures").rglob("*.png")):
+            archive.write(path, path.relative_to(folder / "pictures"))
+
+
+def write_coco(folder):
+    write_pictures(folder, "png")
+    square = [1, 1, 6, 1, 6, 6, 1, 6]
+    entry = {"image_id": 1, "category_id": 2, "iscrowd": 0, "bbox": [1, 1, 6, 6]}
+    content = {
+        "images": [{"id": 1, "file_name": "0.png", "width": 9, "height": 8}],
+        "categories": [{"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": 3, **entry, "area": 36, "segmentation": [square]},
+            {"id": 4, **entry, "area": 25, "segmentation": [square]},
+        ],
+    }
+    content["images"][0].update(width=8, height=9)
+    (folder / "instances.json").write_text(json.dumps(content))
+
+
+def write_nico(folder):
+    write_pictures(folder, "png")
+    (folder / "animal").mkdir()
+    (folder / "a" / "b" / "0.png").rename(folder / "animal" / "0.png")
+    (folder / "env_val.csv").write_text("0.png,bear,on_snow,animal\n")
+
+
+def write_arrays(folder):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12, 3))
+    np.save(folder / "X.npy", X)
+    np.savez_compressed(folder / "X.npz", X=X)
+    dump(LinearAligner().fit(X, X[:, :2]), folder / "map.skops")
+    objects = {
+        "rgb": rng.integers(256, size=(20, 4, 4, 3), dtype=np.uint8),
+        "mask": np.full((20, 4, 4), 255, np.uint8),
+        "label": np.arange(20) % 2,
+        "classes": ["a", "b"],
+        "image_id": np.arange(20),
+    }
+    np.savez_compressed(folder / "objects.npz", **objects)
+
+
+def write_estimator(folder):
+    from skalign import ERMClassifier
+    from skalign.deep import save_estimator
+
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    classifier = ERMClassifier(max_epochs=1, hidden_layer_sizes=(4,), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        save_estimator(classifier.fit(X, np.arange(12) % 2), folder / "trained.zip")
+
+
+def apply(folder, stored="map.skops", rows="X.npy"):
+    """Apply a map by the command line, which must answer by one line."""
+    errors, out = io.StringIO(), folder / "out.npy"
+    words = ["apply", str(folder / stored), str(folder / rows), "-o", str(out)]
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        status = main(words)
+    text = errors.getvalue()
+    if status:
+        assert (status, text.count("\n"), out.exists()) == (2, 1, False), text
+        assert "Error" not in text.split()[2], text  # of an unexpected type
+        raise ValueError(text)
+    out.unlink()
+
+
+def load_trained(folder):
+    from skalign.deep import load_estimator
+
+    load_estimator(folder / "trained.zip")
+
+
+# Files to damage, who writes them and who reads them.
+READERS = {
+    "train-images-idx3-ubyte": (write_idx, lambda at: load_idx(at)),
+    "train-labels-idx1-ubyte": (write_idx, lambda at: load_idx(at)),
+    "values.gz": (write_idx, lambda at: read_idx(at / "values.gz")),
+    "instances.json": (
+        write_coco,
+        lambda at: load_coco_objects(
+            "instances.json", "a/b", data_home=at, min_area=1, crop=True, size=4
+        ),
+    ),
+    "env_val.csv": (
+        write_nico,
+        lambda at: load_nico(at, splits="", environments=["val"], size=4),
+    ),
+    "home.zip": (write_zip, lambda at: domains_from_folders(at / "home.zip", size=4)),
+    "objects.npz": (
+        write_arrays,
+        lambda at: make_colored_coco(
+            at / "objects.npz", shares=(1, 1), strengths=(1, 1), random_state=0
+        ),
+    ),
+    "X.npy": (write_arrays, lambda at: apply(at)),
+    "X.npz": (write_arrays, lambda at: apply(at, rows="X.npz")),
+    "map.skops": (write_arrays, lambda at: apply(at)),
+    "trained.zip": (write_estimator, load_trained),
+    **{
+        f"a/b/0.{suffix}": (
+            lambda folder, suffix=suffix: write_pictures(folder, suffix),
+            lambda at: images_from_folders(at, size=4),
+        )
+        for suffix in _PICTURES
+    },
+}
+
+
+def damage(content, rng):
+    """Return bytes with one kind of damage."""
+    content = bytearray(content)
+    kind = rng.integers(6)
+    start = int(rng.integers(len(content)))
+    length = int(rng.integers(1, 9))
+    if kind == 0:
+        for place in rng.integers(len(content), size=rng.integers(1, 4)):
+            content[place] ^= 1 << rng.integers(8)
+    elif kind == 1:
+        del content[start:]
+    elif kind == 2:
+        del content[start : start + length]
+    elif kind == 3:
+        content[start:start] = rng.bytes(length)
+    elif kind == 4:  # sizes are integers; large ones
+        content[start : start + length] = b"\xff" * length
+    else:
+        other = int(rng.integers(len(content)))
+        content[start : start + length] = content[other : other + length]
+    return bytes(content)
+
+
+def npy(shape, descr="<f8"):
+    file = io.BytesIO()
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
+
+
+def deflated(name, head, n_zeros=600 * 2**20, others=()):
+    """A zip archive of a member, a head and many zeros, and of others."""
+    file = io.BytesIO()
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with archive, archive.open(name, "w", force_zip64=True) as member:
+        member.write(head)
+        for _ in range(n_zeros // 2**20):
+            member.write(bytes(2**20))
+    with zipfile.ZipFile(file, "a") as archive:
+        for other, content in dict(others).items():
+            archive.writestr(other, content)
+    return file.getvalue()
+
+
+def members(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def gzipped(head, n_zeros=600 * 2**20):
+    packer = zlib.compressobj(1, wbits=31)
+    parts = [packer.compress(head)]
+    parts += [packer.compress(bytes(2**20)) for _ in range(n_zeros // 2**20)]
+    return b"".join([*parts, packer.flush()])
+
+
+def png(width, height, n_zeros=0):
+    def chunk(kind, content):
+        check = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + check
+
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size + b"\x08\x06\0\0\0")
+        + chunk(b"IDAT", zlib.compress(bytes(n_zeros), 1))
+        + chunk(b"IEND", b"")
+    )
+
+
+def hostile(folder, trained):
+    """Yield the name of a file and what it is replaced by."""
+    evil = _Evil(folder / "code was run")
+    pickled = pickle.dumps(evil)
+    objects = io.BytesIO()
+    np.save(objects, np.array([evil, evil], dtype=object), allow_pickle=True)
+    million = 600 * 2**20 // 8
+    for name in READERS:
+        yield name, b""
+        yield name, pickled
+        yield name, objects.getvalue()
+        yield name, gzip.compress(pickled)
+    for name in ("X.npy", "map.skops", "X.npz", "objects.npz"):
+        yield name, npy((2**29, 3))
+        yield name, npy((2**29, 3)) + bytes(72)
+        yield name, npy((2**62, 2**62)) + bytes(72)
+        yield name, b"\x93NUMPY\2\0\xff\xff\xff\xff"
+        yield name, b"\x93NUMPY\1\0\xff\xff"
+    for key, name in (("X", "X.npz"), ("rgb", "objects.npz")):
+        yield name, deflated(f"{key}.npy", npy((million,)))
+        yield name, deflated(f"{key}.npy", npy((2**29, 3)), 0)
+    yield "map.skops", deflated("schema.json", b"[" + b"[]," * 10**5)
+    stored = members(dumps({"a": np.zeros(2)}))
+    array = next(name for name in stored if name.endswith(".npy"))
+    del stored[array]
+    bomb = deflated(array, npy((million,)), others=stored)
+    yield "map.skops", bomb
+    for name in ("estimator.skops", "weights.safetensors"):
+        others = {other: trained[other] for other in trained if other != name}
+        yield "trained.zip", deflated(name, b"", others=others)
+    for inner in (bomb, pickled):
+        others = trained | {"estimator.skops": inner}
+        yield "trained.zip", deflated("more", b"", 0, others)
+    many = (600 * 2**20).to_bytes(4, "big")
+    yield "values.gz", gzipped(b"\0\0\x08\1" + many)
+    yield "values.gz", gzipped(b"\0\0\x08\1\0\0\0\7")
+    yield "values.gz", gzip.compress(b"\0\0\x08\3" + 12 * b"\xff")
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        yield name, b"\0\0\x0e\1" + many
+        yield name, b"\0\0\x0e\xff" + 255 * 4 * b"\xff"
+    for name in ("a/b/0.png", "a/b/0.jpg"):  # whatever a file is called
+        yield name, png(12_000, 12_000, 2**20)
+        yield name, png(30_000, 30_000)
+        yield name, png(2**31 - 1, 2**31 - 1)
+        yield name, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    yield "home.zip", deflated("a/b/0.webp", b"RIFF\xff\xff\xff\x7fWEBPVP8 ")
+    yield "home.zip", deflated("a/b/0.tiff", b"II*\0\x08\0\0\0\xff\xff")
+    yield "instances.json", b"[" * 10**6
+    yield "instances.json", b'{"images":' * 10**5
+    yield "instances.json", b"9" * 10**6
+    yield "env_val.csv", b'"' + b"a" * 2**20
+    yield "env_val.csv", b"a,b,c,animal\0\n"
+
+
+def available(name):
+    if name == "trained.zip":
+        pytest.importorskip("skorch")
+    if name.startswith("a/b") or name in ("home.zip", "instances.json", "env_val.csv"):
+        pytest.importorskip("PIL")
+
+
+def try_files(n_tries, seed=0):
+    """Read files in this process; return counts of answers and errors, and faults."""
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("error", ResourceWarning)
+    faults, counts, lost = [], {"answers": 0, "errors": 0}, []
+    sys.unraisablehook = lambda about: lost.append(repr(about.exc_value))
+    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10  # noqa: E731
+    with tempfile.TemporaryDirectory() as home:
+        whole, folders = {}, {}
+        for name, (write, read) in READERS.items():
+            try:
+                available(name)
+            except pytest.skip.Exception:
+                continue
+            folders[name] = Path(home) / name.replace("/", "_")
+            folders[name].mkdir()
+            write(folders[name])
+            whole[name] = (folders[name] / name).read_bytes()
+            read(folders[name])
+        if not n_tries:
+            trained = members(whole["trained.zip"]) if "trained.zip" in whole else {}
+            files = hostile(Path(home), trained)
+            files = [file for file in files if file[0] in whole]
+        else:
+            rng = np.random.default_rng(seed)
+            names = [list(whole)[i % len(whole)] for i in range(n_tries)]
+            files = ((name, damage(whole[name], rng)) for name in names)
+        before = peak()
+        for i, (name, content) in enumerate(files):
+            path = folders[name] / name
+            path.write_bytes(content)
+            try:
+                READERS[name][1](folders[name])
+            except (ValueError, OSError) as error:
+                counts["errors"] += 1
+                if path.name not in str(error) and str(path.parent) not in str(error):
+                    faults.append([i, name, f"names no file: {error!r}"])
+            except BaseException:
+                faults.append([i, name, traceback.format_exc(limit=-3)])
+            else:
+                counts["answers"] += 1
+                if not n_tries:
+                    faults.append([i, name, f"was read: {content[:60]!r}"])
+            path.write_bytes(whole[name])
+            if peak() - before > _MOST:
+                grown = (peak() - before) / 2**20
+                faults.append([i, name, f"memory has grown by {grown:.0f} MiB"])
+                before = peak()
+            if lost:
+                faults.append([i, name, f"left behind: {lost}"])
+                lost.clear()
+        if (Path(home) / "code was run").exists():
+            faults.append([-1, "", "code was run"])
+    return counts, faults
+
+
+def in_another_process(n_tries):
+    home = Path(skalign.__file__).parents[1]  # the same skalign there
+    done = subprocess.run(
+        [sys.executable, __file__, str(n_tries)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(home)},
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    counts, faults = json.loads(done.stdout.splitlines()[-1])
+    assert not faults, "\n".join(f"{i} {name}: {said}" for i, name, said in faults)
+    return counts
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux does")
+def test_damaged_files_are_read_or_refused(fuzz_tries):
+    counts = in_another_process(fuzz_tries)
+    assert sum(counts.values()) == fuzz_tries
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux does")
+def test_hostile_files_are_refused_before_they_are_read():
+    assert in_another_process(0)["answers"] == 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    print(json.dumps(try_files(*map(int, sys.argv[1:]))))
