@@ -322,10 +322,12 @@ def test_what_is_no_file_is_named(few, capsys):
 
 
 def test_files_that_may_not_be_read_are_named(few, capsys, monkeypatch):
+    usual = open
+
     def forbid(path, *args, **kwargs):  # root may read anything
         if str(path).endswith("X.npy"):
             raise PermissionError(13, "Permission denied", str(path))
-        return open(path, *args, **kwargs)
+        return usual(path, *args, **kwargs)
 
     monkeypatch.setattr("builtins.open", forbid)
     refused(capsys, ["report", few / "X.npy", few / "y.npy"], "X.npy", "denied")
