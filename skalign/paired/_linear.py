@@ -166,12 +166,15 @@ def _loo_errors(spectrum, alphas, distinct):
     alone = sizes[groups] == 1
     together = [np.flatnonzero(groups == group) for group in np.flatnonzero(sizes > 1)]
     roots = np.sqrt(distinct.weight)[:, None]
+    # A residual is that of its row left out times what is free, up to rounding: where
+    # that hides how errors change with the strength, the smallest of them is chance.
+    least = min(_MIN_FREE_SHARE, 100 * np.sqrt(np.finfo(P.dtype).eps))
     for i, alpha in enumerate(alphas):
         curvature = spectrum.eigenvalues + alpha
         coef = (spectrum.cross / curvature[:, None]).astype(P.dtype)
         free = 1 - distinct.left_out * (intercept + squares @ (1 / curvature))
         free[~alone] = 1.0
-        if free.min() <= _MIN_FREE_SHARE:
+        if free.min() <= least:
             continue
         residual = y - P @ coef
         left_out = np.einsum("ij,ij->i", residual, residual) / free**2
@@ -179,7 +182,7 @@ def _loo_errors(spectrum, alphas, distinct):
             part = roots[rows] * P[rows]
             hat = intercept * roots[rows] @ roots[rows].T + (part / curvature) @ part.T
             shares, axes = eigh(np.eye(len(rows)) - hat, check_finite=False)
-            if shares[0] <= _MIN_FREE_SHARE:
+            if shares[0] <= least:
                 break
             turned = (axes.T @ (roots[rows] * residual[rows])) / shares[:, None]
             left_out[rows] = np.square(axes @ turned).sum(axis=1) / roots[rows, 0] ** 2
