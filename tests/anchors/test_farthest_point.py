@@ -36,3 +36,13 @@ def test_scale_changes_no_choice():
     expected = FarthestPointAnchors(10).select(X)
     for exponent in (500, -500):
         assert_array_equal(FarthestPointAnchors(10).select(X * 2.0**exponent), expected)
+
+
+def test_a_far_crowd_does_not_take_all_places():
+    # More rows than are looked at together: one of them brings the others down.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 3))
+    X[:200] = [40, 0, 0] + 1e-3 * rng.normal(size=(200, 3))
+    X[200:400] = [0, -30, 0] + 1e-3 * rng.normal(size=(200, 3))
+    anchors = FarthestPointAnchors(60).select(X)
+    assert_array_equal(anchors, _one_by_one(X, 60))

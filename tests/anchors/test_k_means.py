@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
@@ -76,3 +77,53 @@ def test_near_as_many_anchors_as_columns_text_embeddings_map_better(news):
 
     drawn = [score(RandomAnchors(400, random_state=seed)) for seed in range(5)]
     assert score(KMeansAnchors(400)) > np.max(drawn)
+
+
+def _two_means(X):
+    """Anchors of two clusters by Lloyd's steps from the sign along the main axis."""
+    centred = X - X.mean(axis=0)
+    right = centred @ np.linalg.svd(centred)[2][0] > 0
+    for _ in range(50):
+        means = np.stack([X[~right].mean(axis=0), X[right].mean(axis=0)])
+        right = cdist(X, means).argmin(axis=1) == 1
+    return sorted(
+        np.flatnonzero(side)[cdist(X[side], mean[None]).argmin()]
+        for side, mean in zip((~right, right), means, strict=True)
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_two_clusters_are_those_of_two_means(seed):
+    rng = np.random.default_rng(seed)
+    sizes = np.repeat([0, 6], [120, 30])[:, None]
+    X = sizes * [0.6, 0, -0.8] + rng.normal(size=(150, 3)) * [1.2, 0.5, 1.2]
+    assert KMeansAnchors(2).select(X).tolist() == _two_means(X)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_first_split_is_across_the_longer_side(sign):
+    # Four groups at the corners of a rectangle, of which either pair of sides is a
+    # fixed point of the steps.
+    along, across = np.array([1.0, -1, 0]), np.array([1.0, 1, 0])
+    corners = [3 * i * along + 2.5 * j * across for i in (-1, 1) for j in (-1, 1)]
+    rng = np.random.default_rng(0)
+    X = sign * (np.repeat(corners, 25, axis=0) + 0.2 * rng.normal(size=(100, 3)))
+    anchors = X[KMeansAnchors(2).select(X)]
+    assert np.ptp(anchors @ along) > 8
+    assert KMeansAnchors(2).select(X).tolist() == _two_means(X)
+
+
+def test_far_from_the_origin_anchors_are_the_same():
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    expected = KMeansAnchors(30).select(X)
+    assert KMeansAnchors(30).select(X + 1e7).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("n_copies", [3, 10, 49])
+def test_rows_that_are_equal_but_for_rounding_are_split_anyhow(n_copies):
+    # The mean of equal rows is rounded, so that all are to the same side of it.
+    values = np.random.default_rng(0).normal(size=(20, 5))
+    X = np.repeat(values, n_copies, axis=0)
+    anchors = KMeansAnchors(30).select(X)
+    assert len(np.unique(anchors)) == 30
+    assert len(np.unique(anchors // n_copies)) == 20  # each value before any twice

@@ -36,3 +36,21 @@ def test_least_squares_is_better_posed_than_on_rows_at_random():
     chosen = np.linalg.cond(X[PivotedQRAnchors(20).select(X)])
     drawn = [np.linalg.cond(X[rows : rows + 20]) for rows in range(0, 1000, 20)]
     assert chosen < np.min(drawn)
+
+
+def test_a_long_crowd_does_not_take_all_places():
+    # More rows than are looked at together: one of them brings the others down.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 30))
+    X[:200] = 40 * np.eye(30)[0] + 1e-3 * rng.normal(size=(200, 30))
+    X[200:400] = -30 * np.eye(30)[1] + 1e-3 * rng.normal(size=(200, 30))
+    assert_array_equal(PivotedQRAnchors(30).select(X), _lapack(X, 30))
+
+
+def test_copies_of_the_mean_come_last():
+    X = np.zeros((20, 3))
+    X[[4, 9]] = [[1.0, 2, 3], [-1, -2, -3]]
+    for n_anchors in (1, 3, 19, 20):
+        anchors = PivotedQRAnchors(n_anchors).select(X)
+        assert len(np.unique(anchors)) == n_anchors
+        assert set(anchors[:2]) <= {4, 9}

@@ -6,6 +6,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
+from skalign import AnchoredAligner, RelativeRepresentation
 from skalign.anchors import (
     ClassBalancedAnchors,
     FarthestPointAnchors,
@@ -169,3 +170,26 @@ def test_a_path_needs_a_list_of_numbers(n_anchors):
         RandomAnchors().select_path(np.eye(5), n_anchors)
     with pytest.raises(ValueError, match="n_anchors is empty"):
         RandomAnchors().select_path(np.eye(5), [])
+
+
+@pytest.mark.parametrize("takes_one", [AnchoredAligner, RelativeRepresentation])
+@pytest.mark.parametrize(
+    ("selector", "draws"),
+    [
+        (RandomAnchors(), True),
+        (RandomAnchors(random_state=0), False),
+        (KMeansAnchors(), False),
+        (KMeansAnchors(member="random"), True),
+    ],
+)
+def test_what_takes_a_selector_draws_as_that_does(takes_one, selector, draws):
+    tags = get_tags(takes_one(selector=selector))
+    assert tags.non_deterministic == draws
+
+
+def test_a_selector_without_tags_is_taken_to_draw_nothing():
+    class First:
+        def select(self, X, labels=None):
+            return np.arange(5)
+
+    assert not get_tags(AnchoredAligner(selector=First())).non_deterministic
