@@ -9,6 +9,7 @@ from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -132,7 +133,7 @@ def test_each_environment_has_two_rows_of_each_class(
             X,
             y,
             n_environments,
-            local_model=LogisticRegression(),
+            local_model=GaussianNB(),
             initial=start.get(initial, initial),
             max_iter=3,
             random_state=seed % 1000,
