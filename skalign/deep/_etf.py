@@ -32,8 +32,12 @@ class SimplexETFHead(nn.Module):
 
     def __init__(self, n_features, n_classes, *, random_state=None):
         super().__init__()
-        vertices = simplex_etf(n_classes, n_features, random_state=random_state)
-        self.register_buffer("vertices", torch.from_numpy(vertices).float())
+        if torch.get_default_device().type == "meta":  # sizes alone
+            vertices = torch.empty(n_features, n_classes)
+        else:
+            vertices = simplex_etf(n_classes, n_features, random_state=random_state)
+            vertices = torch.from_numpy(vertices).float()
+        self.register_buffer("vertices", vertices)
 
     def forward(self, features):
         """(batch, n_features) -> (batch, n_classes)"""

@@ -225,6 +225,7 @@ class TrainedMixin(CallbackSupportMixin):
         random_state, self.random_state = self.random_state, 0  # weights are given
         try:
             with seeded(0):
+                self._check_sizes(weights)
                 net = self._make_net(choose_device(self.device))
         finally:
             self.random_state = random_state
@@ -235,6 +236,24 @@ class TrainedMixin(CallbackSupportMixin):
                 f"The stored weights do not fit the module: {error}"
             ) from error
         self.net_, self._params = net, self.get_params(deep=False)
+
+    def _check_sizes(self, weights):
+        """Compare the sizes of the module with the weights before it takes memory."""
+        n_features = self._n_features_out
+        most = max((weight.numel() for weight in weights.values()), default=0)
+        expected = {}
+        if getattr(self, "module", None) is None and n_features <= most:
+            with torch.device("meta"):
+                expected = self._make_module().state_dict()
+        shapes, wanted = (
+            {name: tuple(tensor.shape) for name, tensor in state.items()}
+            for state in (weights, expected)
+        )
+        if n_features > most or (wanted and shapes != wanted):
+            raise ValueError(
+                "The stored weights do not fit the module: they have the shapes "
+                f"{shapes}; {wanted or f'{n_features} features'} were wanted."
+            )
 
     def _param_groups(self):
         """Parameters that are trained otherwise, as (pattern, dict) of skorch."""

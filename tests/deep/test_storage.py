@@ -19,6 +19,7 @@ from skops.io import dumps  # noqa: E402
 from torch import nn  # noqa: E402
 
 from skalign import (  # noqa: E402
+    ContrastiveAligner,
     DANNClassifier,
     ERMClassifier,
     GroupDROClassifier,
@@ -339,3 +340,36 @@ def test_a_type_that_is_no_estimator_of_its_own_is_refused(rows, path):
         replace(path, estimator=file.getvalue())
         with pytest.raises(ValueError, match="types that are not stored"):
             load_estimator(path)
+
+
+WIDE = {"hidden_layer_sizes": (10**6, 10**6)}
+HOSTILE = [
+    (ERMClassifier, WIDE, {}),
+    (ERMClassifier, {}, {"shape_": (10**12,)}),
+    (ERMClassifier, {}, {"_n_features_out": 10**12}),
+    (NCFALClassifier, WIDE, {}),
+    (NCFALClassifier, {}, {"_n_features_out": 10**12}),
+    (NCFALClassifier, {"mask": "pixel"}, {"shape_": (10**12,)}),
+    (StitchingRegressor, {"hidden_factor": 10**6}, {}),
+    (StitchingRegressor, {}, {"n_targets_": 10**12}),
+    (ContrastiveAligner, WIDE, {}),
+    (ContrastiveAligner, {}, {"n_components_": 10**12}),
+]
+
+
+@pytest.mark.parametrize(("kind", "parameters", "attributes"), HOSTILE)
+def test_sizes_are_compared_before_they_take_memory(
+    kind, parameters, attributes, rows, tmp_path
+):
+    # None of these could be allocated.
+    estimator = kind(max_epochs=1, random_state=0)
+    is_classifier = hasattr(estimator, "predict_proba")
+    if is_classifier:
+        rows.fit(estimator)
+    else:
+        estimator.fit(rows.X, rows.X)
+    estimator._params = estimator._params | parameters
+    vars(estimator).update(attributes)
+    save_estimator(estimator, tmp_path / "large")
+    with pytest.raises(ValueError, match="stored weights do not fit the module"):
+        load_estimator(tmp_path / "large")
