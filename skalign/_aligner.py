@@ -1,7 +1,6 @@
 """What every aligner has in common: mixins, and nothing learnt."""
 
 import numpy as np
-from scipy.linalg import pinv
 from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     RegressorMixin,
@@ -12,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
 from skalign._validation import FLOATS, check_target, check_target_names
+from skalign.moments import pseudo_inverse
 
 
 def predicted(aligner, X):
@@ -135,8 +135,12 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
 class AffineMixin(AlignerMixin):
     """An aligner that is one matrix and two means.
 
-    Expects `coef_`, `x_mean_`, `y_mean_` and `n_targets_` after `fit`.
+    Expects `coef_`, `x_mean_`, `y_mean_` and `n_targets_` after `fit`; and
+    `_target_precision`, the relative precision of the target rows, if it is less than
+    that of `coef_`.
     """
+
+    _target_precision = 0.0
 
     def transform(self, X):
         """Carry source rows into the target space.
@@ -183,9 +187,7 @@ class AffineMixin(AlignerMixin):
             than in `fit`, or a value is not finite.
         """
         y = self._check_target(y)
-        # What rounding has left of a singular value of zero is not inverted.
-        rounding = max(self.coef_.shape) * np.finfo(self.coef_.dtype).eps
-        inverse = pinv(self.coef_.astype(np.float64), rtol=rounding)
+        inverse = pseudo_inverse(self.coef_, self._target_precision).astype(np.float64)
         return ((y - self.y_mean_) @ inverse + self.x_mean_).astype(y.dtype, copy=False)
 
     def _map(self, X):

@@ -67,7 +67,20 @@ from skalign import (
 )
 from skalign.anchors import FarthestPointAnchors
 from skalign.federated import client_sums, fit_from_sums
-from skalign.moments import Moments
+from skalign.moments import (
+    Moments,
+    centre,
+    check_scale,
+    pseudo_inverse,
+    rounding_from_norms,
+    rounding_of_columns,
+    rounding_of_rows,
+    storage_precision,
+    svd_of_map,
+    truncated_eigh,
+    truncated_svd,
+    varying_columns,
+)
 
 TORCH = bool(find_spec("torch") and find_spec("skorch"))
 if TORCH:
@@ -308,6 +321,11 @@ ANGLES = SHAPES | {
 }
 UNBIASED = {"weight": "not same: a row twice is a pair of rows, a weight of 2 is none"}
 WIDTH = {"weight": "not same: the default width is a median over rows, not weights"}
+LENGTH = {"scale": "1"}
+UNTURNED_SPAN = {"rotate": "not same: the span of columns turns with them"}
+FROM_ZERO = {"shift": "not same: lengths are about the origin"}
+COUNTED = {"weight": "not same: the number of rows counts, beside their weight"}
+COARSER = {"float32": "not same: shorter values are rounded more"}
 DRAWN = "not same: rows are drawn by position"
 GROUPED = SHAPES | {"names": "same"}  # of rows and their classes
 ROWLESS = dict.fromkeys(RELATIONS, "- takes no rows")
@@ -851,6 +869,64 @@ TABLE = {
         merge="- tests/moments",
         names="- takes arrays",
     ),
+    **{
+        f"moments.{name}": measured(
+            ask,
+            like=SHAPES | NO_WEIGHTS,
+            paired=True,
+            names="- takes arrays",
+            **others,
+        )
+        for name, ask, others in [
+            ("centre", lambda q: np.ptp(centre(q.X)[0]), {**UNTURNED_SPAN, **LENGTH}),
+            (
+                "truncated_svd",
+                lambda q: truncated_svd(centre(q.X)[0], rounding_of_columns(q.X))[1],
+                LENGTH,
+            ),
+            (
+                "truncated_eigh",
+                lambda q: truncated_eigh(
+                    centre(q.X)[0].T @ centre(q.X)[0], rounding_of_columns(q.X), 1e-16
+                )[0],
+                {"scale": "2"},
+            ),
+            ("svd_of_map", lambda q: svd_of_map(q.X)[1], LENGTH | FROM_ZERO),
+            (
+                "pseudo_inverse",
+                lambda q: np.linalg.norm(pseudo_inverse(q.X)),
+                {"scale": "-1"} | FROM_ZERO,
+            ),
+            (
+                "rounding_of_columns",
+                lambda q, X_weight=None, Y_weight=None: np.linalg.norm(
+                    rounding_of_columns(q.X, X_weight)
+                ),
+                LENGTH | FROM_ZERO | COARSER | COUNTED,
+            ),
+            (
+                "rounding_of_rows",
+                lambda q: np.linalg.norm(rounding_of_rows(q.X)),
+                LENGTH | FROM_ZERO | COARSER,
+            ),
+            ("storage_precision", lambda q: storage_precision(q.X), COARSER),
+            (
+                "rounding_from_norms",
+                lambda q: rounding_from_norms(1e-16, np.linalg.norm(q.X)[None], 48),
+                LENGTH | FROM_ZERO,
+            ),
+            (
+                "varying_columns",
+                lambda q: varying_columns(q.X.std(axis=0), 1e-16, q.X.std(axis=0), 48),
+                {},
+            ),
+            (
+                "check_scale",
+                lambda q: float(check_scale(abs(q.X).max(axis=0), "f8", "X") is None),
+                {},
+            ),
+        ]
+    },
     # made data and files
     **{
         f"datasets.{name}": measured(ask, like=ROWLESS)

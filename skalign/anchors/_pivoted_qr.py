@@ -5,14 +5,14 @@ from sklearn.utils import gen_batches
 
 from skalign.anchors._greedy import lazy_greedy
 from skalign.anchors._selector import AnchorSelector
+from skalign.moments import rounding_of_rows
 
 _BATCH_ROWS = 4096
 
 
-def _pivots(X, n_picks):
+def _pivots(X, n_picks, rounding):
     """Pivots of a QR factorisation of ``X.T``, as many as `X` has rank at most [1]_."""
     residual = np.einsum("ij,ij->i", X, X)
-    rounding = residual.max() * X.shape[1] * np.finfo(X.dtype).eps
     basis = np.empty((0, X.shape[1]), dtype=X.dtype)
 
     def pick(rows, bound, n_picks):
@@ -45,11 +45,11 @@ def _pivots(X, n_picks):
     return lazy_greedy(residual, min(n_picks, *X.shape), pick, lower)
 
 
-def _pivoted_rows(X, n_picks):
+def _pivoted_rows(X, n_picks, rounding):
     """Pivots of the rows, then of the rows that are left, and so on."""
     picked, left = [], np.arange(len(X))
     while len(picked) < n_picks:
-        pivots = _pivots(X[left], n_picks - len(picked))
+        pivots = _pivots(X[left], n_picks - len(picked), rounding)
         if not pivots:  # nothing but copies of the mean is left
             pivots = range(n_picks - len(picked))
         picked.extend(left[pivots])
@@ -99,5 +99,7 @@ class PivotedQRAnchors(AnchorSelector):
         self.random_state = random_state
 
     def _choose(self, X, counts, labels):
-        order = _pivoted_rows(X - X.mean(axis=0), max(counts))
+        order = _pivoted_rows(
+            X - X.mean(axis=0), max(counts), rounding_of_rows(X).max() ** 2
+        )
         return [order[:count] for count in counts]

@@ -326,14 +326,9 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
     def _begin(self, rows):
         if self.init == "random" or self._goes_on:
             return
-        rows = rows.cpu().numpy().astype(np.float64)
-        sides = np.split(rows, [self.n_features_in_], axis=1)
-        means = [side.mean(axis=0) for side in sides]
-        *coefs, correlations = canonical_maps(
-            *(side - mean for side, mean in zip(sides, means, strict=True)),
-            self.alpha,
-            self.n_components_,
-        )
+        sides = np.split(rows.cpu().numpy(), [self.n_features_in_], axis=1)
+        means = [side.mean(axis=0, dtype=np.float64) for side in sides]
+        *coefs, correlations = canonical_maps(*sides, self.alpha, self.n_components_)
         length = np.linalg.norm(correlations) or 1.0
         missing = self.n_components_ - len(correlations)
         self._start = [

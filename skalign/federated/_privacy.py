@@ -125,7 +125,7 @@ def select(moments, products, n_features=None):
 
 def moments_of(n_samples, x_mean, y_mean=None, **products):
     """Return the `Moments` with these values."""
-    moments = object.__new__(Moments)
+    moments, eps = object.__new__(Moments), float(np.finfo(np.float64).eps)
     vars(moments).update(
         n_samples=n_samples,
         weight=float(n_samples),
@@ -133,6 +133,9 @@ def moments_of(n_samples, x_mean, y_mean=None, **products):
         _x_offset=x_mean,
         _y_shift=None if y_mean is None else np.zeros_like(y_mean),
         _y_offset=y_mean,
+        precision=eps,
+        x_precision=np.full(len(x_mean), eps),
+        y_precision=None if y_mean is None else np.full(len(y_mean), eps),
         **dict.fromkeys(("xx", "xy", "x2", "y2")) | products,
     )
     return moments

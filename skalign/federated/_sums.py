@@ -23,7 +23,10 @@ from skalign.paired._streaming import StreamingMixin
 from skalign.unpaired._second_moments import SideMomentsMixin
 
 _HEADER = ("n_features", "n_targets", "y_ndim", "private")
-_STATE = ("n_samples", "weight", "_x_shift", "_x_offset", "_y_shift", "_y_offset")
+_STATE = (
+    *("n_samples", "weight", "_x_shift", "_x_offset", "_y_shift", "_y_offset"),
+    *("precision", "x_precision", "y_precision"),
+)
 _PRODUCTS = ("xx", "xy", "x2", "y2")
 # Up to here no sum over clients overflows, however many rows there are.
 _LARGEST_MEAN = 1e100
@@ -332,6 +335,8 @@ def _problem(update, kind, aligner):
                 )
             if not np.isfinite(value).all():
                 return f"{part}.{name} is not finite."
+            if name.endswith("precision") and not np.all((value > 0) & (value <= 1)):
+                return f"{part}.{name} is not from 0 to 1."
             is_mean = name.endswith(("shift", "offset"))
             largest = _LARGEST_MEAN if is_mean else _LARGEST
             if np.abs(value.astype(np.float64)).max(initial=0) > largest:
@@ -382,9 +387,10 @@ def _shapes(part, kind, aligner):
     widths = {"x": n_features}
     if part == "pairs":
         widths = {"x": n_features + n_targets} if private else widths | {"y": n_targets}
-    shapes = {"n_samples": (), "weight": ()}
+    shapes = {"n_samples": (), "weight": (), "precision": ()}
     for side, width in widths.items():
-        shapes[f"{side}_shift"] = shapes[f"{side}_offset"] = (width,)
+        for vector in ("shift", "offset", "precision"):
+            shapes[f"{side}_{vector}"] = (width,)
     for name in ("xx",) if private else _products(aligner):
         shapes[name] = tuple(widths[side] for side in name if side in widths)
     return shapes
@@ -397,7 +403,6 @@ def _unpack(update, part, names):
         value = None
         if name.strip("_") in names:
             value = update[f"{part}.{name.strip('_')}"]
-            is_number = name in ("n_samples", "weight")
-            value = value.item() if is_number else value.astype(np.float64)
+            value = value.item() if value.ndim == 0 else value.astype(np.float64)
         setattr(moments, name, value)
     return moments

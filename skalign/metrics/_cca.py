@@ -5,9 +5,10 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
-from skalign.metrics._procrustes import to_length_one
-from skalign.metrics._validation import check_paired_rows, namespace, to_numpy
+from skalign.metrics._validation import check_paired_rows
+from skalign.moments import rounding_from_norms, storage_precision, truncated_svd
 
 
 @validate_params(
@@ -130,14 +131,18 @@ def svcca(X, Y, *, explained_variance=0.99):
 def _basis(X, explained_variance=1.0):
     """Return an orthonormal basis of the leading directions of the centred rows."""
     xp = namespace(X)
-    U, scales, _ = xp.linalg.svd(to_length_one(X), full_matrices=False)
-    scales = to_numpy(scales)
-    rounding = scales[0] * max(X.shape) * xp.finfo(X.dtype).eps
-    rank = np.sum(scales > rounding)
-    share = np.cumsum(scales[:rank] ** 2)
-    if rank and explained_variance < 1:
-        rank = np.searchsorted(share, explained_variance * share[-1]) + 1
-    return U[:, : int(rank)]
+    precision = storage_precision(X)
+    X = xp.asarray(X, dtype=xp.float64)
+    largest = xp.max(xp.abs(X))
+    X = X / xp.where(largest > 0, largest, xp.ones_like(largest))
+    norm = to_numpy(xp.linalg.vector_norm(X, axis=0))
+    X = X - xp.mean(X, axis=0)
+    U, scales, _ = truncated_svd(X, rounding_from_norms(precision, norm, X.shape[0]))
+    if explained_variance < 1:
+        share = np.cumsum(to_numpy(scales) ** 2)
+        rank = np.searchsorted(share, explained_variance * share[-1:]) + 1
+        U = U[:, : int(rank.sum())]
+    return U
 
 
 def _mean_correlation(U, V):

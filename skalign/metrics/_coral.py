@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.utils._param_validation import validate_params
 
+from skalign._arrays import namespace
 from skalign._autocast import autocast_off
 from skalign.metrics._gaussian_wasserstein import mean_and_covariance
-from skalign.metrics._validation import check_no_overflow, check_spaces, namespace
+from skalign.metrics._validation import check_no_overflow, check_spaces
 
 
 @validate_params(

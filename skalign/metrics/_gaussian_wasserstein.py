@@ -4,13 +4,13 @@ import numpy as np
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import validate_params
 
+from skalign._arrays import namespace
 from skalign._autocast import autocast_off
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,
     check_pair_mass,
     check_spaces,
-    namespace,
 )
 
 _BLOCK_ROWS = 8192

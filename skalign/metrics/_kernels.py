@@ -10,7 +10,8 @@ from sklearn import get_config
 from sklearn.utils import gen_batches, resample
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skalign.metrics._validation import check_no_overflow, namespace, to_numpy
+from skalign._arrays import namespace, to_numpy
+from skalign.metrics._validation import check_no_overflow
 
 _BLOCK_SHAPE = 1024, 2048
 _HELD_BLOCKS = 3  # products, their exponentials, a copy in double precision

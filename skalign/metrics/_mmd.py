@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state, gen_batches, gen_even_slices
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
 from skalign.metrics._kernels import (
     KERNEL_CONSTRAINTS,
@@ -20,8 +21,6 @@ from skalign.metrics._validation import (
     check_no_overflow,
     check_pair_mass,
     check_spaces,
-    namespace,
-    to_numpy,
 )
 
 _BLOCK_VALUES = 2**21

@@ -8,7 +8,7 @@ however many rows. With classes of equal size that is as in the papers.
 from numbers import Integral
 
 import numpy as np
-from scipy.linalg import norm, qr, svd
+from scipy.linalg import norm, qr
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
@@ -17,6 +17,7 @@ from sklearn.utils.validation import column_or_1d
 from skalign._rescale import near_one
 from skalign._validation import check_classes, check_domain
 from skalign.metrics._procrustes import to_length_one
+from skalign.moments import rounding_from_norms, storage_precision, truncated_svd
 
 _EQUAL_MEANS = "All class means are equal: the classes span no simplex."
 _ROWS = {
@@ -189,22 +190,20 @@ def nc1_variability(X, y, *, sample_domain=None):
     0.125
     """
 
-    rows = X
+    precision = _precision_of(X)
 
     def measure(X, codes, n_classes):
         means, residual, largest = _between_and_within(X, codes, n_classes)
-        _, scale, axes = svd(means, full_matrices=False)
         # A direction in which means differ by the rounding of the rows is none.
-        rounding = _eps_of(rows) * np.sqrt(n_classes) * (np.abs(axes) @ largest)
-        of_svd = scale[0] * max(means.shape) * np.finfo(float).eps
-        kept = scale > np.maximum(rounding, of_svd)
-        kept[n_classes - 1 :] = False  # centring takes one away
-        if not kept.any():
+        largest = np.sqrt(n_classes) * largest
+        rounding = rounding_from_norms(precision, largest, n_classes)
+        _, scale, axes = truncated_svd(means, rounding)
+        if len(scale) == 0:
             raise ValueError(_EQUAL_MEANS)
         # Variance over that of the means, direction by direction: a pseudo-inverse
         # of the d x d matrix between classes is never formed.
-        spread = np.sum((residual @ axes[kept].T) ** 2, axis=0)
-        return np.sum(spread / scale[kept] ** 2) / n_classes
+        spread = np.sum((residual @ axes.T) ** 2, axis=0)
+        return np.sum(spread / scale**2) / n_classes
 
     return _in_each(measure, X, y, sample_domain)
 
@@ -584,12 +583,13 @@ def prototype_distance(X, y, sample_domain):
     >>> print(f"{prototype_distance(X, y, sample_domain=[0, 0, 1, 1]):.3f}")
     1.414
     """
+    precision = _precision_of(X)
     X = near_one(check_array(X, dtype=np.float64, input_name="X"))
     prototypes = class_prototypes(X, y, sample_domain=sample_domain)
     if len(prototypes) < 2:
         raise ValueError("sample_domain holds 1 environment; at least 2 are compared.")
     length = norm(prototypes, axis=2, keepdims=True)
-    rounding = 4 * np.finfo(float).eps * np.abs(X).max()
+    rounding = norm(4 * precision * np.abs(X).max(axis=0))
     if (length <= rounding).any():
         domain, code, _ = np.argwhere(length <= rounding)[0]
         raise ValueError(
@@ -670,10 +670,10 @@ def _between_and_within(X, codes, n_classes):
     return centred / size, residual, np.abs(X).max(axis=0) / size
 
 
-def _eps_of(X):
-    """Relative rounding of values that the caller gave."""
-    dtype = np.asarray(X).dtype
-    return np.finfo(dtype if dtype.kind == "f" else float).eps
+def _precision_of(X):
+    """Relative precision in which the caller stored each column."""
+    X = np.asarray(X)
+    return storage_precision(X if X.dtype.kind == "f" else X.astype(np.float64))
 
 
 def _from_simplex_gram(gram, name):

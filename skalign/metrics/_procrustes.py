@@ -2,12 +2,10 @@
 
 from sklearn.utils._param_validation import validate_params
 
+from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
-from skalign.metrics._validation import (
-    check_no_overflow,
-    check_paired_rows,
-    namespace,
-)
+from skalign.metrics._validation import check_no_overflow, check_paired_rows
+from skalign.moments import storage_precision, varying_columns
 
 
 @validate_params(
@@ -112,15 +110,21 @@ def to_length_one(X):
     """Centre rows and scale them as a whole to length one; zeros if all are equal."""
     xp = namespace(X)
     centred = xp.asarray(X, dtype=xp.float64, copy=True)
-    mean = xp.mean(centred, axis=0)
-    centred -= mean
-    # By its range: what is left about the mean of many equal rows grows with them.
-    span = xp.max(centred, axis=0) - xp.min(centred, axis=0)
-    constant = span <= 8 * xp.finfo(X.dtype).eps * xp.abs(mean)
-    centred = xp.where(constant, xp.zeros_like(centred), centred)
     if not (largest := xp.max(xp.abs(centred))):
         return centred
     check_no_overflow(largest, X.dtype)
     centred /= largest  # squares of large values would overflow
+    norm = to_numpy(xp.linalg.vector_norm(centred, axis=0))
+    centred -= xp.mean(centred, axis=0)
     centred -= xp.mean(centred, axis=0)  # what rounding left of a constant column
+    varies = varying_columns(
+        to_numpy(xp.linalg.vector_norm(centred, axis=0)),
+        storage_precision(X),
+        norm,
+        X.shape[0],
+    )
+    centred *= xp.asarray(varies, dtype=centred.dtype, device=centred.device)
+    if not (largest := xp.max(xp.abs(centred))):
+        return centred
+    centred /= largest
     return centred / xp.linalg.matrix_norm(centred)

@@ -22,6 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skalign._aligner import predicted
 from skalign._validation import FLOATS, check_varies
+from skalign.moments import storage_precision
 from skalign.paired import LinearAligner, RigidAligner
 
 MIN_PAIRS = 20
@@ -316,7 +317,7 @@ def alignability(
     check_consistent_length(X, y)
     if len(X) < MIN_PAIRS:
         raise ValueError(f"There must be at least {MIN_PAIRS} pairs; got {len(X)}.")
-    eps = max(np.finfo(X.dtype).eps, np.finfo(y.dtype).eps)
+    eps = max(storage_precision(X).max(), storage_precision(y).max())
     random_state = check_random_state(random_state)
     seed = random_state.randint(2**31 - 1)
     if max_samples is not None and len(X) > max_samples:

@@ -15,30 +15,30 @@ from skalign._aligner import AlignerMixin
 from skalign._rescale import power_of
 from skalign._validation import check_pairs
 from skalign.metrics._retrieval import retrieval_ranks
+from skalign.moments import centre, rounding_of_columns, truncated_svd
 from skalign.paired._consensus import ridge_strength
 
 
 def _whiten(rows, alpha, name):
-    """Return centred rows in axes of variance one, less a ridge, and the map there."""
-    if np.all(rows == rows[0]):
-        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
-    power = power_of(rows)
+    """Return rows in axes of variance one, less a ridge, and the map there."""
+    power = power_of(rows) if rows.any() else 0
     rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
-    U, s, Vt = svd(rows, full_matrices=False, check_finite=False)
-    kept = s > max(rows.shape) * np.finfo(s.dtype).eps * s[0]
-    U, s, Vt = U[:, kept], s[kept], Vt[kept]
+    rounding = rounding_of_columns(rows)
+    rows, _ = centre(rows)
+    U, s, Vt = truncated_svd(rows, rounding)
+    if len(s) == 0:
+        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
     length = np.sqrt(s**2 + ridge_strength(alpha, rows))
     return U * (s / length), np.ldexp(Vt.T / length, -power)
 
 
 def canonical_maps(X, y, alpha, n_components):
-    """Return the maps of centred pairs to their common space.
+    """Return the maps of pairs, about their means, to their common space.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, n_targets)
-        Both centred, in float64.
     alpha : float
         Ridge, as a share of the mean eigenvalue of the Gram matrix of a side.
     n_components : int
@@ -258,9 +258,7 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         X, y, _ = check_pairs(self, X, y)
         n_components = check_n_components(self.n_components, X, y)
         x_mean, y_mean = X.mean(axis=0, dtype=float), y.mean(axis=0, dtype=float)
-        *coefs, self.correlations_ = canonical_maps(
-            X - x_mean, y - y_mean, self.alpha, n_components
-        )
+        *coefs, self.correlations_ = canonical_maps(X, y, self.alpha, n_components)
         self.x_coef_, self.y_coef_ = (coef.astype(X.dtype) for coef in coefs)
         self.x_mean_, self.y_mean_ = x_mean.astype(X.dtype), y_mean.astype(X.dtype)
         self.n_components_ = self._n_features_out = len(self.correlations_)

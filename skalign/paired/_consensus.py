@@ -3,10 +3,11 @@
 import warnings
 
 import numpy as np
-from scipy.linalg import eigh, svd
+from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 
 from skalign._rescale import signed
+from skalign.moments import centre, rounding_of_columns, truncated_svd
 from skalign.paired._rigid import RigidAligner
 
 
@@ -114,23 +115,22 @@ def linear_consensus(spaces, present, alpha, n_components):
     fitted = []
     for X, seen in zip(spaces, present.T, strict=True):
         # The smoother of a space, with its intercept, is basis @ basis.T.
-        rows = X[seen] - X[seen].mean(axis=0)
-        U, s, _ = svd(rows, full_matrices=False, check_finite=False)
-        kept = s > max(rows.shape) * np.finfo(s.dtype).eps * s[0]
-        U, s2 = U[:, kept], s[kept] ** 2
+        rows, _ = centre(X[seen])
+        U, s, _ = truncated_svd(rows, rounding_of_columns(X[seen]))
+        s2 = s**2
         basis = np.zeros((len(X), 1 + len(s2)))
         basis[seen, 0] = seen.sum() ** -0.5
         basis[seen, 1:] = U * np.sqrt(s2 / (s2 + ridge_strength(alpha, rows)))
         fitted.append(basis)
     root = np.sqrt(count)[:, None]
     fitted = np.hstack(fitted) / root
+    rounding = rounding_of_columns(fitted)
     constant = root / np.linalg.norm(root)
     fitted -= constant @ (constant.T @ fitted)
-    U, s, _ = svd(fitted, full_matrices=False, check_finite=False)
-    n_found = int((s > len(s) * np.finfo(s.dtype).eps).sum())
-    if n_found == 0:
+    U, s, _ = truncated_svd(fitted, rounding)
+    if len(s) == 0:
         raise ValueError("All rows are equal in each space: there is nothing to map.")
-    n_components = min(n_components, n_found)
+    n_components = min(n_components, len(s))
     consensus = signed(U[:, :n_components]) * np.sqrt(count.sum()) / root
     return consensus, [max(0.0, 1 - np.square(s[:n_components]).mean())]
 

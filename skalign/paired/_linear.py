@@ -14,7 +14,15 @@ from sklearn.utils.metaestimators import available_if
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._atomic import atomic
 from skalign._validation import check_pairs
-from skalign.moments import Moments
+from skalign.moments import (
+    Moments,
+    check_scale,
+    rounding_of_columns,
+    rounding_of_rows,
+    storage_precision,
+    truncated_eigh,
+    truncated_svd,
+)
 from skalign.paired._distinct import Distinct
 from skalign.paired._streaming import StreamingMixin
 
@@ -28,7 +36,8 @@ class _Spectrum:
 
     With centred rows ``X = P @ axes.T``: ``eigenvalues`` (r,) are the squared column
     norms of `P`, ``axes`` (n_features, r) are orthonormal, ``cross`` (r, n_targets) is
-    ``P.T @ y`` and ``y2`` (n_targets,) the squared column norms of `y`.
+    ``P.T @ y`` and ``y2`` (n_targets,) the squared column norms of `y`. ``axes_error``
+    is the sine of the angle by which rounding may have turned the axes.
     """
 
     eigenvalues: np.ndarray
@@ -39,9 +48,12 @@ class _Spectrum:
     y_mean: np.ndarray
     weight: float
     fit_intercept: bool
+    x_precision: np.ndarray
+    y_precision: np.ndarray
+    axes_error: float
 
     @classmethod
-    def from_moments(cls, moments, fit_intercept, dtype):
+    def from_moments(cls, moments, fit_intercept):
         xx, xy, y2 = moments.xx, moments.xy, moments.y2
         x_mean, y_mean = moments.x_mean, moments.y_mean
         if not fit_intercept:
@@ -49,9 +61,7 @@ class _Spectrum:
             xy = xy + moments.weight * np.outer(x_mean, y_mean)
             y2 = y2 + moments.weight * y_mean**2
             x_mean, y_mean = np.zeros_like(x_mean), np.zeros_like(y_mean)
-        eigenvalues, axes = eigh(xx, driver="evd", check_finite=False)
-        kept = eigenvalues > len(xx) * np.finfo(dtype).eps * eigenvalues[-1]
-        eigenvalues, axes = eigenvalues[kept], axes[:, kept]
+        eigenvalues, axes = truncated_eigh(xx, moments.rounding(), moments.precision)
         return cls(
             eigenvalues,
             axes,
@@ -61,16 +71,16 @@ class _Spectrum:
             y_mean,
             moments.weight,
             fit_intercept,
+            moments.x_precision,
+            moments.y_precision,
+            len(xx) * moments.precision * _ratio(eigenvalues),
         )
 
     @classmethod
     def from_rows(cls, X, y, sample_weight, fit_intercept):
+        rounding = rounding_of_columns(X, sample_weight)
+        precision = storage_precision(X), storage_precision(y)
         X, y = X.astype(np.float64), y.astype(np.float64)
-        eps, counted = np.finfo(np.float64).eps, slice(None)
-        if sample_weight is not None:
-            counted = sample_weight > 0
-        # Columns far from 0 are rounded by more than what is left of them says.
-        rounding = eps * np.abs(X[counted]).max(axis=0, initial=0)
         weight = float(len(X) if sample_weight is None else sample_weight.sum())
         x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(y.shape[1])
         if fit_intercept:
@@ -83,11 +93,9 @@ class _Spectrum:
             root = np.sqrt(sample_weight)[:, None]
             X *= root
             y *= root
-        U, s, Vt = svd(X, full_matrices=False, overwrite_a=True, check_finite=False)
-        # The most that such rounding makes of a direction.
-        rounding = np.sqrt(weight) * (np.abs(Vt) @ rounding)
-        kept = s > np.maximum(max(X.shape) * eps * s[0], rounding)
-        U, s, Vt = U[:, kept], s[kept], Vt[kept]
+        for name, rows in (("X", X), ("y", y)):
+            check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
+        U, s, Vt = truncated_svd(X, rounding)
         return cls(
             s**2,
             Vt.T,
@@ -97,6 +105,8 @@ class _Spectrum:
             y_mean,
             weight,
             fit_intercept,
+            *precision,
+            4 * np.sqrt(min(X.shape)) * np.finfo(np.float64).eps * _ratio(s),
         )
 
     def condition(self, alpha):
@@ -122,6 +132,11 @@ class _Spectrum:
         unreachable = np.maximum(self.y2 - explained.sum(axis=0), 0)
         kept_back = (alpha / (self.eigenvalues + alpha)) ** 2
         return unreachable + kept_back @ explained
+
+
+def _ratio(values):
+    """Largest of falling values over the smallest."""
+    return values[0] / values[-1] if len(values) else 0.0
 
 
 def _default_alphas(spectrum):
@@ -468,11 +483,15 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             ``alpha_ == 0``, a direction in which the training rows do not vary.
         """
         X = self._check_source(X)
+        rounding = rounding_of_rows(X, self._precision)
         centred = X - self.x_mean_.astype(np.float64)
         along = centred @ self._axes
-        squares = np.einsum("ij,ij->i", centred, centred)
-        off = np.maximum(squares - np.einsum("ij,ij->i", along, along), 0)
-        off[off <= 1e-10 * squares] = 0
+        off = np.zeros(len(X))
+        if len(self._axes) > self._axes.shape[1]:
+            beyond = centred - along @ self._axes.T
+            off = np.einsum("ij,ij->i", beyond, beyond)
+            squares = np.einsum("ij,ij->i", centred, centred)
+            off[off <= np.maximum(rounding**2, self._axes_error**2 * squares)] = 0
         along /= self._curvature
         by_noise = along**2 @ (self._curvature - self.alpha_)
         by_shrinkage = self.alpha_**2 * np.einsum("ij,ij->i", along, along) + off
@@ -493,7 +512,7 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
 
     def _solve(self, moments, dtype, distinct=None):
         self.moments_, self.solver_ = moments, "moments"
-        spectrum = _Spectrum.from_moments(moments, self.fit_intercept, dtype)
+        spectrum = _Spectrum.from_moments(moments, self.fit_intercept)
         self._finish(spectrum, dtype, distinct)
         enough = 2 * self.n_features_in_
         if distinct is None and self.alpha == "gcv" and moments.n_samples < enough:
@@ -532,6 +551,8 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             df = self.fit_intercept + slopes * np.diag(projection)
         self.alpha_ = alpha
         self.coef_ = (spectrum.axes @ coef).astype(dtype)
+        self._precision = spectrum.x_precision
+        self._target_precision = spectrum.y_precision
         self.x_mean_ = spectrum.x_mean.astype(dtype)
         self.y_mean_ = spectrum.y_mean.astype(dtype)
         n_pairs = self.moments_.n_samples if distinct is None else distinct.n_pairs
@@ -550,6 +571,7 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         if projection is not None:
             self._map_variance = projection**2 @ self.noise_variance_
         self._axes, self._curvature = spectrum.axes, curvature
+        self._axes_error = spectrum.axes_error
         self._weight, self._condition = spectrum.weight, spectrum.condition(alpha)
 
     def _choose_alpha(self, spectrum, distinct):

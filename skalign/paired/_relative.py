@@ -1,7 +1,6 @@
 """Rows as their similarities to anchors."""
 
 import numpy as np
-from scipy.linalg import pinv
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.metrics.pairwise import (
@@ -20,6 +19,7 @@ from skalign._rescale import unit_rows
 from skalign._validation import FLOATS, check_pairs, stay_in_source
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import draws
+from skalign.moments import centre, pseudo_inverse, rounding_of_columns, truncated_svd
 
 
 def _similarities(X, anchors, similarity, spread):
@@ -56,18 +56,19 @@ def _spread(X, similarity):
         variance[np.ptp(X, axis=0) == 0] = np.inf  # no distance along what never varied
         return {"V": variance}
     if similarity == "mahalanobis":
-        return {"VI": pinv(np.atleast_2d(np.cov(X, rowvar=False)))}
+        _, s, Vt = truncated_svd(centre(X)[0], rounding_of_columns(X))
+        return {"VI": (Vt.T / s**2 * (len(X) - 1)) @ Vt}
     return {}
 
 
 def _rows_from_cosines(cosines, anchors):
     """Unit rows whose cosines with `anchors` are nearest to those given."""
-    return normalize(cosines @ pinv(unit_rows(anchors)).T)
+    return normalize(cosines @ pseudo_inverse(unit_rows(anchors)).T)
 
 
 def _rows_from_products(products, anchors):
     """Rows whose inner products with `anchors` are nearest to those given."""
-    return products @ pinv(anchors).T
+    return products @ pseudo_inverse(anchors).T
 
 
 def _rows_from_squared_distances(squares, anchors):
@@ -79,7 +80,7 @@ def _rows_from_squared_distances(squares, anchors):
     anchors = anchors - centre
     lengths = np.einsum("ij,ij->i", anchors, anchors)
     excess = squares - squares.mean(axis=1, keepdims=True) - (lengths - lengths.mean())
-    return centre - excess @ pinv(anchors).T / 2
+    return centre - excess @ pseudo_inverse(anchors).T / 2
 
 
 def _rows_from_distances(distances, anchors):

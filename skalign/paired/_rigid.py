@@ -178,6 +178,7 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                 )
                 scale = 0.0
         self.moments_, self.scale_ = moments, scale
+        self._target_precision = moments.y_precision
         self.rotation_ = rotation.astype(dtype)
         self.coef_ = (scale * rotation).astype(dtype)
         self.x_mean_ = moments.x_mean.astype(dtype)

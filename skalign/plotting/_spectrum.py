@@ -1,11 +1,12 @@
 """How a linear map stretches."""
 
 import numpy as np
-from scipy.linalg import svdvals
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skalign._aligner import last_step
+from skalign._validation import FLOATS
+from skalign.moments import svd_of_map
 from skalign.plotting._axes import COLORS, given_or_new_axes, require_matplotlib
 
 
@@ -103,13 +104,16 @@ class SpectrumDisplay:
         display : SpectrumDisplay
         """
         require_matplotlib(f"{cls.__name__}.from_map")
-        coef = check_array(coef, input_name="coef")
-        return cls(svdvals(coef), name=name).plot(ax=ax)
+        coef = check_array(coef, dtype=FLOATS, input_name="coef")
+        values = np.zeros(min(coef.shape))
+        _, found, _ = svd_of_map(coef)
+        values[: len(found)] = found
+        return cls(values, name=name).plot(ax=ax)
 
     def plot(self, ax=None, *, line_kw=None):
         """Draw the spectrum; call it again on the same axes to compare maps.
 
-        Values that are zero up to rounding are left out.
+        Values of zero are left out.
 
         Parameters
         ----------
@@ -124,8 +128,7 @@ class SpectrumDisplay:
         """
         ax = given_or_new_axes("SpectrumDisplay.plot", ax)
         values = np.asarray(self.singular_values)
-        eps = np.finfo(values.dtype).eps if values.dtype.kind == "f" else 1e-15
-        self.rank_ = int(np.sum(values > len(values) * eps * values.max()))
+        self.rank_ = int(np.sum(values > 0))
         shown = values[: self.rank_]
         seen = len(ax.lines)
         label = f"rank {self.rank_} of {len(values)}"

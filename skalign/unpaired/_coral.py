@@ -25,8 +25,8 @@ def coral_map(source, target, reg):
         ``(Cs + reg * I)^(-1/2) @ (Ct + reg * I)^(1/2)``.
     """
     V, W = source.vectors, target.vectors
-    whiten = inverse_root(source.variances(reg))
-    colour = np.sqrt(target.variances(reg))
+    whiten = inverse_root(source.values + reg)
+    colour = np.sqrt(target.values + reg)
     n_features = len(V)
     # Where no vector is known, a side is a multiple of the identity. A root is that
     # multiple plus what the known vectors add to it.

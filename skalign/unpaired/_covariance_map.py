@@ -1,26 +1,24 @@
 """Paired maps that cannot shrink: their variance comes from the sides."""
 
 import numpy as np
-from scipy.linalg import eigh
 from sklearn.base import BaseEstimator
 
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._validation import check_pairs
-from skalign.moments import Moments
+from skalign.moments import Moments, truncated_eigh
 from skalign.paired._rigid import nearest_rotation
-
-_ROUNDING = 1e-10
 
 
 class Spread:
     """Mean, covariance and its eigenvectors, of weighted rows of a side."""
 
-    def __init__(self, rows, weights=None):
-        moments = Moments.from_arrays(rows, sample_weight=weights)
+    def __init__(self, rows, weights=None, name="X"):
+        moments = Moments.from_arrays(rows, sample_weight=weights, x_name=name)
         self.mean = moments.x_mean
-        values, vectors = eigh(moments.xx / moments.weight)
-        kept = values > max(values[-1], 0) * _ROUNDING
-        self.values, self.vectors = values[kept], vectors[:, kept]
+        values, self.vectors = truncated_eigh(
+            moments.xx, moments.rounding(), moments.precision
+        )
+        self.values = values / moments.weight
 
     def root(self, power):
         """Power of the covariance where it is not zero."""
@@ -60,7 +58,7 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
         """Learn the map from pairs (as in `RigidAligner.fit`)."""
         X, y, sample_weight = check_pairs(self, X, y, sample_weight=sample_weight)
         source = self.source or Spread(X, sample_weight)
-        target = self.target or Spread(y, sample_weight)
+        target = self.target or Spread(y, sample_weight, "y")
         x_mean, y_mean = (
             side.mean.astype(X.dtype, copy=False) for side in (source, target)
         )

@@ -33,10 +33,10 @@ def monge_map(source, target, reg):
             np.hstack([basis, target.vectors]), mode="economic", check_finite=False
         )
     variances = np.full(basis.shape[1], float(reg))
-    variances[:n_known] = source.variances(reg)
+    variances[:n_known] = source.values + reg
     root, inverse = np.sqrt(variances), inverse_root(variances)
     turned, rest = basis.T @ target.vectors, np.sqrt(reg)
-    target_root = (turned * (np.sqrt(target.variances(reg)) - rest)) @ turned.T
+    target_root = (turned * (np.sqrt(target.values + reg) - rest)) @ turned.T
     target_root.flat[:: len(target_root) + 1] += rest
     # The root of M.T @ M by the SVD of M: its square would halve the digits.
     _, s, Vt = svd(target_root * root, overwrite_a=True, check_finite=False)

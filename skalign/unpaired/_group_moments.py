@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skalign.moments import storage_precision
+
 _BLOCK_SIZE = 2**21  # products held at once
 
 
@@ -31,6 +33,10 @@ class GroupMoments:
         Sums of products of two columns about the mean of the group.
     third : ndarray of shape (n_groups, n_features, n_features, n_features) or None
         Sums of products of three columns about the mean of the group.
+    precision : float
+        Relative precision in which the products were formed.
+    x_precision : ndarray of shape (n_features,)
+        Relative precision in which each column was stored.
     """
 
     groups: np.ndarray
@@ -38,6 +44,8 @@ class GroupMoments:
     means: np.ndarray
     second: np.ndarray | None = None
     third: np.ndarray | None = None
+    precision: float = float(np.finfo(np.float64).eps)
+    x_precision: np.ndarray | float = float(np.finfo(np.float64).eps)
 
     @classmethod
     def from_rows(cls, rows, labels, *, order):
@@ -45,6 +53,8 @@ class GroupMoments:
         shape, width = (len(groups),), (rows.shape[1],)
         sizes = np.bincount(members)
         self = cls(groups, sizes.astype(np.float64), np.empty(shape + width))
+        self.precision = float(np.finfo(rows.dtype).eps)
+        self.x_precision = storage_precision(rows)
         if order == 3:
             self.second = np.empty(shape + 2 * width)
             self.third = np.empty(shape + 3 * width)
@@ -66,8 +76,12 @@ class GroupMoments:
         share = b.counts / counts
         step = b.means - a.means
         means = a.means + share[:, None] * step
+        precisions = {
+            name: np.maximum(getattr(self, name), getattr(other, name))
+            for name in ("precision", "x_precision")
+        }
         if self.second is None:
-            return GroupMoments(groups, counts, means)
+            return GroupMoments(groups, counts, means, **precisions)
         share, both = share[:, None, None], (a.counts * share)[:, None, None]
         square = step[:, :, None] * step[:, None, :]
         lean = (1 - share) * b.second - share * a.second
@@ -78,6 +92,7 @@ class GroupMoments:
             means,
             a.second + b.second + both * square,
             a.third + b.third + symmetric_product(lean, step),
+            **precisions,
         )
 
     def _spread(self, groups):
@@ -94,7 +109,8 @@ class GroupMoments:
         """The sums of some of the groups."""
         at = np.searchsorted(self.groups, groups)
         parts = (self.counts, self.means, self.second, self.third)
-        return GroupMoments(groups, *(p if p is None else p[at] for p in parts))
+        parts = (p if p is None else p[at] for p in parts)
+        return GroupMoments(groups, *parts, self.precision, self.x_precision)
 
 
 def symmetric_product(matrices, vectors):

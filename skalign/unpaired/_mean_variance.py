@@ -102,7 +102,7 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
             self.scale_ = np.ones(X.shape[1], dtype=X.dtype)
             self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
         else:
-            self._take(self._add(None, X), self._add(None, y))
+            self._take(self._add(None, X), self._add(None, y, "y"))
         return self
 
     def inverse_transform(self, y):
@@ -141,11 +141,7 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
     def _variances(self, moments):
         """Variances of a side plus `reg`; zero where they are of rounding size."""
         variances = moments.x2 / (moments.weight - 1)
-        # That of the rows, and that of the sums, which grows with their number.
-        of_sums = np.finfo(np.float64).eps ** 2 * moments.n_samples
-        eps2 = max(np.finfo(self._dtype).eps ** 2, of_sums)
-        rounding = moments.x_mean**2 * eps2
-        return np.where(variances <= rounding, 0, variances) + self.reg
+        return np.where(moments.varies(), variances, 0) + self.reg
 
     def _map(self, X):
         mapped = (X - self.x_mean_) * self.scale_ + self.y_mean_

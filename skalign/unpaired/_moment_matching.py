@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.stats import chi2
 
+from skalign.moments import rounding_from_norms, rounding_of_columns, truncated_eigh
 from skalign.unpaired._group_moments import symmetric_product
 
 _FIRST_WIDTH = 10
@@ -19,7 +20,6 @@ _FIRST_KEPT = 8
 _SAME = 0.01
 _MAX_STEPS, _TOL = 500, 1e-7
 _LEAST_MU = 1e-6
-_ROUNDING = 1e-10
 _CHANCE = 1e-3
 _ANCHOR_WEIGHT = 0.5
 # Limits of the agreement of noise, in its standard deviations: measured, see the guide.
@@ -51,9 +51,10 @@ class Embedding(NamedTuple):
     def from_rows(cls, rows, n_axes):
         mean = rows.mean(axis=0, dtype=np.float64)
         centred = rows - mean.astype(rows.dtype)
-        width = rows.shape[1]
-        _, axes = eigh(centred.T @ centred, subset_by_index=(width - n_axes, width - 1))
-        return cls(mean, axes.astype(np.float64))
+        gram = (centred.T @ centred).astype(np.float64)
+        precision = float(np.finfo(rows.dtype).eps)
+        _, axes = truncated_eigh(gram, rounding_of_columns(rows), precision)
+        return cls(mean, axes[:, :n_axes])
 
     def reduce(self, rows):
         """Coordinates of `rows` in the leading axes."""
@@ -113,12 +114,12 @@ class Side:
         self._third += symmetric_product(
             share * (self._covariances + between / 3), self._steps
         ).sum(axis=0)
-        values, axes = eigh(covariance)
-        self.values, self._axes = values[::-1].clip(0), axes[:, ::-1]
-        # Equal rows differ from their mean by what it is rounded.
-        rounding = 8 * np.finfo(moments.second.dtype).eps * np.abs(self.mean).max()
-        floor = max(self.values[0] * _ROUNDING, rounding**2)
-        self.n_axes = int(np.sum(self.values > floor))
+        norm = np.sqrt(np.diag(covariance) + self.mean**2)
+        rounding = rounding_from_norms(moments.x_precision, norm, moments.counts.sum())
+        self.values, self._axes = truncated_eigh(
+            covariance, rounding, moments.precision
+        )
+        self.n_axes = len(self.values)
         if self.n_axes == 0:
             raise ValueError("All rows of a side are equal: there is nothing to align.")
         self.skewness_noise = self._skewness_noise(moments.counts.sum())

@@ -4,7 +4,6 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, svd
 from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
@@ -20,45 +19,47 @@ from skalign._validation import (
     merge_names,
     warn_no_target_rows,
 )
-from skalign.moments import Moments
+from skalign.moments import (
+    Moments,
+    centre,
+    check_scale,
+    rounding_of_columns,
+    storage_precision,
+    truncated_eigh,
+    truncated_svd,
+)
 
 _MAX_STRETCH = 100.0
 
 
 class Spectrum(NamedTuple):
-    """Mean of a side, and the eigenvectors of its covariance that are known.
+    """Mean of a side, and the eigenvectors of its covariance that are not zero.
 
-    The covariance is ``vectors * values @ vectors.T``, with zero outside.
+    The covariance is ``vectors * values @ vectors.T``.
     """
 
     mean: np.ndarray  # (n_features,)
+    precision: np.ndarray  # (n_features,), in which the rows were stored
     values: np.ndarray  # (n_known,), largest first
     vectors: np.ndarray  # (n_features, n_known), orthonormal columns
 
     @classmethod
     def from_moments(cls, moments):
-        """Decompose the covariance, all of it: ``n_known = n_features``."""
-        covariance = moments.xx / (moments.weight - 1)
-        # Divide and conquer is ten times as fast as scipy's default at 4,096 columns.
-        values, vectors = eigh(covariance, driver="evd", check_finite=False)
-        return cls(moments.x_mean, values[::-1].clip(0), vectors[:, ::-1])
+        """Decompose the covariance."""
+        values, vectors = truncated_eigh(
+            moments.xx, moments.rounding(), moments.precision
+        )
+        values = values / (moments.weight - 1)
+        return cls(moments.x_mean, moments.x_precision, values, vectors)
 
     @classmethod
-    def from_rows(cls, rows):
-        """Decompose the rows: ``n_known = min(n_samples, n_features)``."""
-        rows = rows.astype(np.float64)
-        mean = rows.mean(axis=0)
-        rows -= mean
-        _, s, Vt = svd(rows, full_matrices=False, overwrite_a=True, check_finite=False)
-        return cls(mean, s**2 / (len(rows) - 1), Vt.T)
-
-    def variances(self, reg):
-        """Eigenvalues plus `reg`; without `reg`, those of rounding size are zero."""
-        values = self.values + reg
-        if not reg:
-            eps = np.finfo(values.dtype).eps
-            values[values <= values[0] * len(self.vectors) * eps] = 0
-        return values
+    def from_rows(cls, rows, name="X"):
+        """Decompose the rows, which may be fewer than the columns."""
+        precision, rounding = storage_precision(rows), rounding_of_columns(rows)
+        rows, mean = centre(rows)
+        check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
+        _, s, Vt = truncated_svd(rows, rounding)
+        return cls(mean, precision, s**2 / (len(rows) - 1), Vt.T)
 
 
 def inverse_root(values):
@@ -126,7 +127,7 @@ class SideMomentsMixin(AffineMixin):
             check_target_names(self, y, reset=target is None)
             y = check_array(y, dtype=FLOATS, input_name="y")
             self._check_width(y.shape[1], "y")
-            target = self._add(target, y)
+            target = self._add(target, y, "y")
         check_same_features(self)
         self._take(source, target)
         return self
@@ -187,9 +188,9 @@ class SideMomentsMixin(AffineMixin):
             )
         return self.source_moments_, self.target_moments_
 
-    def _add(self, moments, rows):
+    def _add(self, moments, rows, name="X"):
         self._dtype = rows.dtype
-        batch = Moments.from_arrays(rows, products=self._products)
+        batch = Moments.from_arrays(rows, products=self._products, x_name=name)
         return batch if moments is None else moments.merge(batch)
 
     def _check_width(self, width, name):
@@ -254,10 +255,10 @@ class CovarianceMixin(SideMomentsMixin):
             return self
         few = max(len(X), len(y)) < X.shape[1]
         if self.solver == "svd" or (self.solver == "auto" and few):
-            self._set_map(Spectrum.from_rows(X), Spectrum.from_rows(y))
+            self._set_map(Spectrum.from_rows(X), Spectrum.from_rows(y, "y"))
             self.solver_ = "svd"
         else:
-            self._take(self._add(None, X), self._add(None, y))
+            self._take(self._add(None, X), self._add(None, y, "y"))
         return self
 
     def _learn(self, source, target):
@@ -269,10 +270,11 @@ class CovarianceMixin(SideMomentsMixin):
         self.coef_ = self._coef(source, target).astype(self._dtype)
         self.x_mean_ = source.mean.astype(self._dtype)
         self.y_mean_ = target.mean.astype(self._dtype)
+        self._target_precision = target.precision
 
     def _warn_of_stretch(self, source, target):
         """Warn where target variance meets `reg` alone, as with too few rows."""
-        known = source.vectors[:, source.variances(0) > 0]
+        known = source.vectors
         n_features, n_known = known.shape
         if n_known == n_features or not self.reg:
             return

@@ -3,7 +3,6 @@
 from numbers import Integral
 
 import numpy as np
-from scipy.linalg import pinv
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -11,11 +10,11 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
 from skalign._validation import FLOATS, check_sides
-from skalign.moments import Moments
+from skalign.moments import Moments, pseudo_inverse
 from skalign.unpaired._second_moments import Spectrum
 
 
-def principal_axes(rows):
+def principal_axes(rows, name="X"):
     """Mean of rows, and the axes in which they vary.
 
     Returns
@@ -24,10 +23,10 @@ def principal_axes(rows):
     axes : ndarray of shape (n_features, rank), largest variance first
     """
     if len(rows) < rows.shape[1]:
-        spectrum = Spectrum.from_rows(rows)
+        spectrum = Spectrum.from_rows(rows, name)
     else:
-        spectrum = Spectrum.from_moments(Moments.from_arrays(rows))
-    return spectrum.mean, spectrum.vectors[:, spectrum.variances(0) > 0]
+        spectrum = Spectrum.from_moments(Moments.from_arrays(rows, x_name=name))
+    return spectrum.mean, spectrum.vectors
 
 
 class SubspaceAligner(AlignerMixin, BaseEstimator):
@@ -146,7 +145,7 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
             self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
             return self
         x_mean, x_axes = principal_axes(X)
-        y_mean, y_axes = principal_axes(y)
+        y_mean, y_axes = principal_axes(y, "y")
         for name, axes in (("X", x_axes), ("y", y_axes)):
             if axes.shape[1] == 0:
                 raise ValueError(
@@ -235,7 +234,9 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
             raise ValueError(
                 f"X has {X.shape[1]} columns, the subspace has {self.n_components_}."
             )
-        return (X @ pinv(self.coef_) + self.x_mean_).astype(X.dtype, copy=False)
+        return (X @ pseudo_inverse(self.coef_) + self.x_mean_).astype(
+            X.dtype, copy=False
+        )
 
     @property
     def _n_features_out(self):

@@ -4,7 +4,7 @@ from functools import reduce
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.linalg import eigh, norm, qr, svd
+from scipy.linalg import norm, qr, svd
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import check_random_state, gen_batches
@@ -13,12 +13,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
 from skalign._validation import check_sides
-from skalign.moments import Moments
+from skalign.moments import Moments, rounding_of_columns, truncated_eigh, truncated_svd
 
 _BATCH = 8192
 
 
-def transfer_components(source, target, mu):
+def transfer_components(source, target, mu, *, of_kernel=False):
     """Directions of large variance in which the means of both sides agree.
 
     Parameters
@@ -28,6 +28,9 @@ def transfer_components(source, target, mu):
         inner product of their features.
     mu : float
         Weight of the complexity term.
+    of_kernel : bool, default=False
+        Whether the features come from the inverse root of a kernel matrix. Rounding of
+        the matrix then reaches all of them alike.
 
     Returns
     -------
@@ -35,14 +38,15 @@ def transfer_components(source, target, mu):
     coef : ndarray of shape (n_features, rank)
     """
     pooled = source.merge(target)
-    values, vectors = eigh(pooled.xx, driver="evd", check_finite=False)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    spread, axes = np.sqrt(values[kept]), vectors[:, kept]
+    rounding = pooled.rounding()
+    if of_kernel:
+        rounding[:] = np.sqrt(len(rounding) * pooled.precision * norm(pooled.xx))
+    values, axes = truncated_eigh(pooled.xx, rounding, pooled.precision)
+    spread = np.sqrt(values)
     # The products about the origin are those about the mean, and one more row.
     level = np.sqrt(pooled.n_samples) * pooled.x_mean
     beyond = level - axes @ (axes.T @ level)
-    largest = max(values[-1], level @ level)
-    if beyond @ beyond > largest * len(values) * np.finfo(np.float64).eps:
+    if beyond @ beyond > norm(beyond * rounding):
         axes = np.column_stack([axes, beyond / norm(beyond)])
     rows = np.eye(len(spread), axes.shape[1]) * spread[:, None]
     (root,) = qr(np.vstack([level @ axes, rows]), mode="r", check_finite=False)
@@ -250,11 +254,14 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
             self._centre = self.landmarks_.mean(axis=0)  # products far from 0 cancel
             self._nystroem.fit(self.landmarks_ - self._centre)
         elif len(X) + len(y) < X.shape[1]:
-            rows = np.vstack([X, y]).astype(np.float64)
-            _, _, Vt = svd(rows, full_matrices=False, check_finite=False)
+            rows = np.vstack([X, y])
+            rounding = rounding_of_columns(rows)
+            _, _, Vt = truncated_svd(rows.astype(np.float64), rounding)
             basis = Vt.T
         eigenvalues, coef = transfer_components(
-            *(self._moments(side, basis) for side in (X, y)), self.mu
+            *(self._moments(side, basis) for side in (X, y)),
+            self.mu,
+            of_kernel=self._nystroem is not None,
         )
         k = coef.shape[1] if self.n_components is None else self.n_components
         if k > coef.shape[1]:

@@ -278,7 +278,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
             return self._be_identity(X)
         pairs = _check_positions(pairs, len(X), len(y))
         rng = check_random_state(self.random_state)
-        spreads = (Spread(X), Spread(y))
+        spreads = (Spread(X), Spread(y, name="y"))
 
         def refine(aligner, stages, groups):
             return closest_points(

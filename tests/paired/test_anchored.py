@@ -118,7 +118,7 @@ def test_one_target_column_stays_one(pairs):
     [
         AnchoredAligner(selector=SELECTOR),
         AnchorSearchCV(LinearAligner(), [SELECTOR], [20]),
-        ICPAligner(),
+        ICPAligner(max_iter=100, random_state=0),
     ],
     ids=lambda aligner: type(aligner).__name__,
 )

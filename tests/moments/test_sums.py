@@ -191,7 +191,7 @@ def test_sums_of_other_widths_or_products_are_not_merged():
 
 def test_products_that_overflow_are_refused_though_their_sums_do_not():
     X = np.random.default_rng(0).normal(size=(60, 4)) * 1e20
-    with pytest.raises(ValueError, match="The sums overflow float32: scale the rows"):
+    with pytest.raises(ValueError, match="The sums overflow float32: column 0 of X"):
         Moments.from_arrays(X.astype(np.float32), products=("xx",))
 
 

@@ -16,6 +16,13 @@ References
 import numpy as np
 from sklearn.utils import assert_all_finite
 
+from skalign.moments._rank import (
+    rounding_from_norms,
+    storage_precision,
+    varying_columns,
+)
+from skalign.moments._scale import check_scale
+
 _BLOCK_ROWS = 8192
 _PRODUCTS = ("xx", "xy", "x2", "y2")
 _SECOND = {"xx": "x", "xy": "y", "x2": "x", "y2": "y"}
@@ -40,6 +47,10 @@ class Moments:
         Weighted sum of products of centred columns of `X` with those of `y`.
     x2, y2 : ndarray of shape (n_features,) and (n_targets,), or None
         Weighted sums of squares of the centred columns.
+    precision : float
+        Relative precision in which the products were formed.
+    x_precision, y_precision : ndarray of shape (n_features,) and (n_targets,), or None
+        Relative precision in which each column was stored.
 
     Examples
     --------
@@ -53,7 +64,9 @@ class Moments:
     """
 
     @classmethod
-    def from_arrays(cls, X, y=None, *, sample_weight=None, products=("xx",)):
+    def from_arrays(
+        cls, X, y=None, *, sample_weight=None, products=("xx",), x_name="X"
+    ):
         """Sum over the rows of arrays.
 
         Parameters
@@ -66,6 +79,8 @@ class Moments:
             Weights, not negative. A weight of k counts as k equal rows.
         products : sequence of {"xx", "xy", "x2", "y2"}, default=("xx",)
             The sums of products to form.
+        x_name : str, default="X"
+            Name of the rows `X` in errors.
 
         Returns
         -------
@@ -75,7 +90,8 @@ class Moments:
         ------
         ValueError
             If lengths differ, there is no row of positive weight, a value is not
-            finite, a product is unknown, or one needs a `y` that is not there.
+            finite, a product is unknown, overflows or underflows, or needs a `y` that
+            is not there.
         """
         products = frozenset(products)
         if unknown := products.difference(_PRODUCTS):
@@ -98,11 +114,14 @@ class Moments:
         self.n_samples = len(X)
         self.weight = float(len(X) if sample_weight is None else sample_weight.sum())
         with np.errstate(invalid="ignore", over="ignore"):
-            self._add_up(X, y, sample_weight, products)
+            self._add_up(X, y, sample_weight, products, {"x": x_name, "y": "y"})
         return self
 
-    def _add_up(self, X, y, sample_weight, products):
+    def _add_up(self, X, y, sample_weight, products, names):
         sides = {"x": _Side(X)} if y is None else {"x": _Side(X), "y": _Side(y)}
+        self.precision = float(np.finfo(X.dtype).eps)
+        self.x_precision = storage_precision(X)
+        self.y_precision = None if y is None else storage_precision(y)
         totals = {}
         for start in range(0, len(X), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
@@ -119,10 +138,8 @@ class Moments:
         offsets = {name: side.total / self.weight for name, side in sides.items()}
         for name, side in sides.items():
             if not np.isfinite(offsets[name]).all():
-                assert_all_finite(side.rows, input_name=name.replace("x", "X"))
-                raise ValueError(
-                    f"The sums overflow {side.rows.dtype}: scale the rows."
-                )
+                assert_all_finite(side.rows, input_name=names[name])
+            check_scale(side.largest, side.rows.dtype, names[name])
         self._x_shift, self._x_offset = sides["x"].shift, offsets["x"]
         self._y_shift = sides["y"].shift if y is not None else None
         self._y_offset = offsets.get("y")
@@ -131,7 +148,10 @@ class Moments:
             a, b = offsets[name[0]], offsets[_SECOND[name]]
             total -= self.weight * (np.outer(a, b) if total.ndim == 2 else a * b)
             if not np.isfinite(total).all():
-                raise ValueError(f"The sums overflow {X.dtype}: scale the rows.")
+                raise ValueError(
+                    f"The sums overflow {X.dtype}. Scale the columns, for example by "
+                    "StandardScaler."
+                )
             setattr(self, name, total)
 
     @property
@@ -141,6 +161,37 @@ class Moments:
     @property
     def y_mean(self):
         return None if self._y_shift is None else self._y_shift + self._y_offset
+
+    def rounding(self):
+        """Norm of the rounding errors that each column of `X` may hold.
+
+        Needs the product "xx" or "x2"; see :func:`rounding_of_columns`.
+
+        Returns
+        -------
+        rounding : ndarray of shape (n_features,)
+        """
+        _, norm = self._norms()
+        return rounding_from_norms(self.x_precision, norm, self.n_samples)
+
+    def varies(self):
+        """Whether each column of `X` varies by more than its rounding.
+
+        Needs the product "xx" or "x2"; see :func:`varying_columns`.
+
+        Returns
+        -------
+        varies : ndarray of bool of shape (n_features,)
+        """
+        centred_norm, norm = self._norms()
+        return varying_columns(centred_norm, self.x_precision, norm, self.n_samples)
+
+    def _norms(self):
+        """Norms of the columns of `X` after and before centring."""
+        squares = np.diag(self.xx) if self.x2 is None else self.x2
+        squares = np.maximum(squares, 0)
+        centred_norm = np.sqrt(squares)
+        return centred_norm, np.hypot(centred_norm, np.sqrt(self.weight) * self.x_mean)
 
     def merge(self, other):
         """Sum over the rows of both.
@@ -195,6 +246,10 @@ class Moments:
                 total += getattr(other, name)
                 total += factor * step * step
         self.n_samples, self.weight = self.n_samples + other.n_samples, weight
+        self.precision = max(self.precision, other.precision)
+        self.x_precision = np.maximum(self.x_precision, other.x_precision)
+        if self.y_precision is not None:
+            self.y_precision = np.maximum(self.y_precision, other.y_precision)
         return self
 
 
@@ -213,7 +268,7 @@ class _Side:
         self.rows, self.shift = rows, mean.astype(np.float64)
         self._rounded = None if small.all() else mean
         self._buffer = None
-        self.total = np.zeros(rows.shape[1])
+        self.total, self.largest = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
 
     def block(self, rows, root):
         """Return rows about the shift, multiplied by the `root` of their weights."""
@@ -228,6 +283,8 @@ class _Side:
                 block = np.multiply(block, root[:, None], out=buffer)
         ones = np.ones(len(block), block.dtype) if root is None else root
         self.total += ones @ block
+        size = np.maximum(block.max(axis=0), -block.min(axis=0))
+        np.maximum(self.largest, size, out=self.largest)
         return block
 
 

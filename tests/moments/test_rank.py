@@ -1,0 +1,348 @@
+"""One rule decides which directions are zero, in every decomposition."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ortho_group
+
+from skalign import (
+    CanonicalAligner,
+    CORALAligner,
+    GaussianOTAligner,
+    GeneralizedProcrustes,
+    LinearAligner,
+    MeanVarianceAligner,
+    MomentAligner,
+    RelativeRepresentation,
+    RigidAligner,
+    SubspaceAligner,
+    TransferComponentAligner,
+)
+from skalign.anchors import KMeansAnchors, PivotedQRAnchors
+from skalign.metrics import cca_similarity, nc1_variability
+from skalign.moments import (
+    Moments,
+    centre,
+    pseudo_inverse,
+    rounding_of_columns,
+    rounding_of_rows,
+    storage_precision,
+    svd_of_map,
+    truncated_eigh,
+    truncated_svd,
+)
+
+N_SAMPLES, N_FEATURES = 400, 12
+FORMATS = ["float16", "float32", "float64"]
+PRECISION = {name: float(np.finfo(name).eps) for name in FORMATS}
+CASTS = [
+    pytest.param(stored, used, id=f"{stored}-as-{used}")
+    for stored in FORMATS
+    for used in FORMATS
+    if PRECISION[used] <= PRECISION[stored]
+]
+
+
+def _layer_norm(rows):
+    rows = rows - rows.mean(axis=1, keepdims=True, dtype=rows.dtype)
+    return rows / np.sqrt(rows.var(axis=1, keepdims=True) + rows.dtype.type(1e-5))
+
+
+def _softmax(rows):
+    powers = np.exp(rows)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _beside(rows, column):
+    return np.column_stack([rows, column.astype(rows.dtype)])
+
+
+def _one_hot(rows):
+    level = np.argmax(rows[:, :4], axis=1)
+    return _beside(rows, np.eye(4, dtype=rows.dtype)[level])
+
+
+def _affine(rows):
+    scale = np.linspace(0.5, 2, rows.shape[1], dtype=rows.dtype)
+    return _layer_norm(rows) * scale + scale[::-1]
+
+
+# What real tables have: a function of full-rank rows whose result has a linear
+# dependence, exact but for rounding, in the dtype in which it is computed.
+DEPENDENCES = {
+    "layer norm": _layer_norm,
+    "layer norm with scale and shift": _affine,
+    "softmax": _softmax,
+    "rows centred": lambda rows: rows - rows.mean(axis=1, keepdims=True),
+    "total": lambda rows: _beside(rows, rows.sum(axis=1)),
+    "mean of columns with an offset": lambda rows: _beside(
+        rows * 7 + 20, (rows * 7 + 20).mean(axis=1)
+    ),
+    "copy": lambda rows: _beside(rows, rows[:, 0]),
+    "copy in another unit": lambda rows: _beside(rows, rows[:, 0] * 1e-3),
+    "Celsius and Fahrenheit": lambda rows: _beside(rows, rows[:, 0] * 1.8 + 32),
+    "copy plus a large offset": lambda rows: _beside(rows, rows[:, 0] + 1000),
+    "difference": lambda rows: _beside(rows, rows[:, 0] - rows[:, 1]),
+    "all levels of a category": _one_hot,
+    "constant": lambda rows: _beside(rows, np.full(len(rows), 0.1)),
+}
+# Rows of full rank, some of them with columns that are small or far from zero.
+HONEST = {
+    "plain": lambda rows: rows,
+    "small column": lambda rows: _beside(rows[:, 1:], rows[:, 0] * 1e-4),
+    "very small column": lambda rows: _beside(rows[:, 1:] * 1e3, rows[:, 0] * 1e-4),
+    "years": lambda rows: _beside(rows[:, 1:], 2000 + 300 * rows[:, 0]),
+    "all units apart": lambda rows: rows * np.geomspace(1e-3, 1e3, rows.shape[1]),
+}
+
+
+def _rows(kind, stored, seed=0):
+    rng = np.random.default_rng(seed)
+    mixing = np.linspace(0.7, 1.4, N_FEATURES) * ortho_group.rvs(
+        N_FEATURES, random_state=0
+    )
+    rows = rng.normal(size=(N_SAMPLES, N_FEATURES)) @ mixing
+    make = (DEPENDENCES | HONEST)[kind]
+    return make(rows.astype(stored)).astype(stored)
+
+
+def _rank(kind):
+    width = _rows(kind, "float64").shape[1]
+    return width - (kind in DEPENDENCES)
+
+
+kinds = pytest.mark.parametrize("kind", DEPENDENCES | HONEST)
+dependences = pytest.mark.parametrize("kind", DEPENDENCES)
+casts = pytest.mark.parametrize(("stored", "used"), CASTS)
+
+
+@kinds
+@casts
+def test_the_rank_is_that_of_exact_rows(kind, stored, used):
+    rows = _rows(kind, stored).astype(used).astype(float)
+    centred, mean = centre(rows)
+    assert_allclose(mean, rows.mean(axis=0), rtol=1e-6, atol=1e-9)
+    U, s, Vt = truncated_svd(centred, rounding_of_columns(rows))
+    assert len(s) == _rank(kind)
+    lost = np.linalg.norm(centred - U * s @ Vt, axis=0)
+    bound = 2 * rounding_of_columns(rows) + 1e-13 * np.linalg.norm(centred)
+    assert np.all(lost <= bound)
+
+
+@kinds
+@casts
+def test_sums_find_the_rank_too(kind, stored, used):
+    if used == "float16":
+        used = "float64"  # what estimators make of it
+    if kind == "very small column" and stored == "float64":
+        pytest.skip("seven decades apart: squares of float64 are, too, and kept")
+    moments = Moments.from_arrays(_rows(kind, stored).astype(used))
+    values, vectors = truncated_eigh(moments.xx, moments.rounding(), moments.precision)
+    assert len(values) == _rank(kind)
+    assert_allclose(vectors.T @ vectors, np.eye(len(values)), atol=1e-12)
+
+
+@kinds
+@casts
+@pytest.mark.parametrize("way", ["fit", "svd", "partial_fit", "merge"])
+def test_least_squares_inverts_no_rounding(kind, stored, used, way):
+    exact, new = _rows(kind, "float64"), _rows(kind, "float64", seed=1)
+    rows, new_rows = _rows(kind, stored).astype(used), _rows(kind, stored, seed=1)
+    spread = exact.std(axis=0)
+    weights = np.random.default_rng(0).normal(size=(exact.shape[1], 3))
+    weights /= np.where(spread > 1e-9, spread, np.inf)[:, None]
+    y, wanted = exact @ weights, new @ weights
+    if way == "fit":
+        aligner = LinearAligner(0).fit(rows, y)
+    elif way == "svd":
+        aligner = LinearAligner(0, solver="svd").fit(rows, y)
+    else:
+        half = len(rows) // 2
+        aligner = LinearAligner(0).partial_fit(rows[:half], y[:half])
+        if way == "merge":
+            aligner.merge(LinearAligner(0).partial_fit(rows[half:], y[half:]))
+        else:
+            aligner.partial_fit(rows[half:], y[half:])
+    error = np.abs(aligner.transform(new_rows) - wanted) / y.std(axis=0)
+    # The most that a column is rounded, in units of its spread, for all columns.
+    rounding = PRECISION[stored] * np.abs(exact).max(axis=0)
+    share = np.divide(rounding, spread, out=np.zeros_like(spread), where=spread > 1e-9)
+    of_solver = 1e-4 if way in ("partial_fit", "merge") else 1e-7
+    assert error.max() < 20 * share.sum() + of_solver
+    std = aligner.predict_std(new_rows)
+    assert np.isfinite(std).all()
+
+
+@casts
+def test_the_precision_in_which_values_were_stored_is_seen(stored, used):
+    rows = _rows("plain", stored).astype(used)
+    assert_array_equal(storage_precision(rows), PRECISION[stored])
+    assert_array_equal(storage_precision(np.maximum(rows, 0)), PRECISION[stored])
+
+
+def test_bfloat16_is_seen():
+    rows = _rows("plain", "float32")
+    words = rows.view(np.uint32)
+    words += 0x7FFF + ((words >> 16) & 1)  # round to nearest, ties to even
+    words &= 0xFFFF0000
+    assert_array_equal(storage_precision(rows), 2.0**-7)
+
+
+@pytest.mark.parametrize("least", [0, 512, 1800])
+def test_integers_and_grids_count_as_exact(least):
+    rng = np.random.default_rng(0)
+    rows = rng.integers(least, 2048, size=(500, 3)).astype(float)
+    assert_array_equal(storage_precision(rows), np.finfo(float).eps)
+    assert_array_equal(storage_precision(rows / 64), np.finfo(float).eps)
+    assert_array_equal(storage_precision(np.eye(3)), np.finfo(float).eps)
+
+
+def test_columns_of_one_table_may_have_been_stored_differently():
+    rows = np.hstack([_rows("plain", stored) for stored in FORMATS]).astype(float)
+    found = storage_precision(rows).reshape(3, -1)
+    for stored, precision in zip(FORMATS, found, strict=True):
+        assert_array_equal(precision, PRECISION[stored])
+
+
+@pytest.mark.parametrize("unit", [2.0**-30, 2.0**30])
+def test_units_of_columns_do_not_change_the_rank(unit):
+    rows = _rows("total", "float32").astype(float)
+    rows[:, ::2] *= unit
+    for centred in (rows - rows.mean(axis=0), rows):
+        _, s, _ = truncated_svd(centred, rounding_of_columns(rows))
+        assert len(s) == N_FEATURES
+
+
+def test_the_inverse_of_a_map_does_not_depend_on_units():
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(5, 3)) @ rng.normal(size=(3, 6))
+    rows, columns = np.geomspace(1e-9, 1e9, 5), np.geomspace(1e6, 1e-6, 6)
+    assert len(svd_of_map(matrix)[1]) == 3
+    scaled = rows[:, None] * matrix * columns
+    inverse = pseudo_inverse(scaled)
+    assert len(svd_of_map(scaled)[1]) == 3
+    assert_allclose(scaled @ inverse @ scaled, scaled, rtol=1e-5)
+    assert_allclose(pseudo_inverse(matrix), np.linalg.pinv(matrix), atol=1e-12)
+
+
+def test_rounding_of_a_row_grows_with_the_row():
+    rows = _rows("plain", "float16")
+    once, twice = rounding_of_rows(rows), rounding_of_rows(2 * rows)
+    assert_allclose(twice, 2 * once)
+    exact = _rows("plain", "float64")
+    assert np.all(np.linalg.norm(rows - exact, axis=1) < once)
+
+
+# The places where a rank is decided, each with a value known without the package.
+
+
+def _float32_on_a_hyperplane():
+    return _rows("layer norm", "float32").astype(float)
+
+
+@pytest.mark.parametrize("aligner", [CORALAligner, GaussianOTAligner])
+@pytest.mark.parametrize("solver", ["moments", "svd"])
+def test_covariances_are_inverted_where_they_are_not_zero(aligner, solver):
+    X = _float32_on_a_hyperplane()
+    y = 2 * X[::-1] + 1
+    aligner = aligner(reg=0, solver=solver).fit(X, y)
+    assert np.linalg.norm(aligner.coef_, 2) < 2 + 1e-5
+    assert_allclose(aligner.transform(X), 2 * X + 1, atol=1e-5)
+    assert_allclose(aligner.inverse_transform(y), X[::-1], atol=1e-5)
+
+
+def test_a_subspace_has_no_axis_of_rounding():
+    X = _float32_on_a_hyperplane()
+    aligner = SubspaceAligner().fit(X, X[::-1])
+    assert aligner.n_components_ == N_FEATURES - 1
+    assert_allclose(aligner.inverse_transform(aligner.transform(X)), X, atol=1e-5)
+
+
+def test_transfer_components_are_as_many_as_the_rank():
+    X = _float32_on_a_hyperplane()
+    assert TransferComponentAligner().fit(X, X[::-1]).n_components_ == N_FEATURES - 1
+
+
+def test_canonical_axes_are_as_many_as_the_rank():
+    X = _float32_on_a_hyperplane()
+    aligner = CanonicalAligner(alpha=0).fit(X, 3 * X)
+    assert aligner.n_components_ == N_FEATURES - 1
+    assert_allclose(aligner.correlations_, 1)
+    assert cca_similarity(X, 3 * X) == pytest.approx(1)
+
+
+def test_a_dependence_on_noise_is_no_correlation():
+    rng = np.random.default_rng(0)
+    X, noise = _float32_on_a_hyperplane(), rng.normal(size=(N_SAMPLES, N_FEATURES))
+    # Rounding of X would be a twelfth direction that correlates with nothing.
+    assert cca_similarity(X, X[:, :-1] + 1e-3 * noise[:, 1:]) > 0.99
+
+
+def test_the_consensus_of_linear_maps_has_no_column_of_rounding():
+    X = _float32_on_a_hyperplane()
+    spaces = GeneralizedProcrustes(kind="linear", alpha=0).fit_spaces([X, 2 * X])
+    assert spaces.consensus_.shape[1] == N_FEATURES - 1
+
+
+def test_moments_are_compared_along_axes_that_are_not_zero():
+    rng = np.random.default_rng(0)
+    rows = _layer_norm(rng.gamma(1, size=(4000, 6)).astype(np.float32)).astype(float)
+    with pytest.warns(UserWarning, match="determine 5 of 6 directions"):
+        aligner = MomentAligner(random_state=0, map="covariance").fit(rows, rows[::-1])
+    assert np.linalg.norm(aligner.coef_, 2) < 1.5
+    assert_allclose(aligner.transform(rows), rows, atol=1e-3)
+
+
+def test_distances_are_not_divided_by_rounding():
+    X = _float32_on_a_hyperplane()
+    selector = KMeansAnchors(5)
+    relative = RelativeRepresentation(selector, similarity="mahalanobis").fit(X, X)
+    # As on coordinates of the hyperplane, in which the covariance is regular.
+    U, _, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+    whitened = U[:, :-1] * np.sqrt(len(X) - 1)
+    anchors = whitened[selector.select(X)]
+    wanted = np.linalg.norm(whitened[:, None] - anchors, axis=2)
+    assert_allclose(relative.transform(X), wanted, rtol=1e-4)
+
+
+def test_anchors_do_not_span_rounding():
+    X = _rows("rows centred", "float32").astype(float)
+    # In coordinates of the hyperplane the rank is the width, and picks begin again.
+    axes = np.linalg.svd(X - X.mean(axis=0))[2][:-1]
+    selector = PivotedQRAnchors(2 * N_FEATURES)
+    assert_array_equal(selector.select(X), selector.select(X @ axes.T))
+
+
+def test_classes_do_not_differ_by_rounding():
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(6), 50)
+    means = rng.normal(size=(6, 3)).repeat(50, axis=0)
+    plane = ortho_group.rvs(8, random_state=0)[:3]
+    X = (means + 0.1 * rng.normal(size=(300, 3))) @ plane
+    wanted = nc1_variability((X @ plane.T), codes)
+    rounded = X.astype(np.float32).astype(float)
+    assert nc1_variability(rounded, codes) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_column_of_rounding_is_not_stretched():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2, 300, 2))
+    X[:, 1] = np.float32(1e6) + 0.01 * X[:, 1]
+    X = X.astype(np.float32).astype(float)  # 1e6 is stored in steps of 1/16
+    y[:, 1] *= 100
+    assert_array_equal(MeanVarianceAligner().fit(X, y).scale_ > 0, [True, True])
+    assert MeanVarianceAligner().fit(X, y).scale_[1] == 1
+
+
+@pytest.mark.parametrize(
+    "aligner", [LinearAligner(0), LinearAligner(0, solver="svd"), RigidAligner()]
+)
+def test_targets_on_a_hyperplane_are_carried_back(aligner):
+    rng = np.random.default_rng(0)
+    y = _float32_on_a_hyperplane()
+    axes = np.linalg.svd(y - y.mean(axis=0))[2][:-1]
+    X = (y - y.mean(axis=0)) @ axes.T @ ortho_group.rvs(N_FEATURES - 1, random_state=0)
+    aligner = aligner.fit(X, y)
+    off = y + 1e-3 * rng.normal(size=(len(y), 1))  # off the plane, alike in all columns
+    assert_allclose(aligner.inverse_transform(y), X, atol=1e-5)
+    assert_allclose(aligner.inverse_transform(off), X, atol=1e-4)
