@@ -139,7 +139,8 @@ class Moments:
         for name, side in sides.items():
             if not np.isfinite(offsets[name]).all():
                 assert_all_finite(side.rows, input_name=names[name])
-            check_scale(side.largest, side.rows.dtype, names[name])
+            largest = side.largest(_squares(totals, name), sample_weight)
+            check_scale(largest, side.rows.dtype, names[name])
         self._x_shift, self._x_offset = sides["x"].shift, offsets["x"]
         self._y_shift = sides["y"].shift if y is not None else None
         self._y_offset = offsets.get("y")
@@ -268,7 +269,7 @@ class _Side:
         self.rows, self.shift = rows, mean.astype(np.float64)
         self._rounded = None if small.all() else mean
         self._buffer = None
-        self.total, self.largest = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+        self.total = np.zeros(rows.shape[1])
 
     def block(self, rows, root):
         """Return rows about the shift, multiplied by the `root` of their weights."""
@@ -283,9 +284,38 @@ class _Side:
                 block = np.multiply(block, root[:, None], out=buffer)
         ones = np.ones(len(block), block.dtype) if root is None else root
         self.total += ones @ block
-        size = np.maximum(block.max(axis=0), -block.min(axis=0))
-        np.maximum(self.largest, size, out=self.largest)
         return block
+
+    def largest(self, squares, sample_weight):
+        """Largest size of each column about the shift, where it may leave the dtype.
+
+        It is 1 for columns whose sum of squares shows that no digit was lost. Without
+        sums of squares, every column is looked at.
+        """
+        size, columns = np.ones(len(self.shift)), np.arange(len(self.shift))
+        if squares is not None:
+            info = np.finfo(self.rows.dtype)
+            sound = (squares >= float(info.tiny) / float(info.eps)) & (squares < np.inf)
+            columns = np.flatnonzero(~sound)
+        if len(columns) == 0:
+            return size
+        rows = self.rows if len(columns) == len(size) else self.rows[:, columns]
+        shift = self.shift[columns]
+        if sample_weight is None:
+            size[columns] = np.maximum(
+                rows.max(axis=0) - shift, shift - rows.min(axis=0)
+            )
+        else:
+            moved = np.abs(rows - shift) * np.sqrt(sample_weight)[:, None]
+            size[columns] = moved.max(axis=0)
+        return size
+
+
+def _squares(totals, side):
+    """Sums of squares of the columns of a side; None if they were not formed."""
+    if f"{side}2" in totals:
+        return totals[f"{side}2"][0]
+    return np.diag(totals["xx"][0]) if side == "x" and "xx" in totals else None
 
 
 def _column_sums_of_squares(rows, out=None):
