@@ -172,6 +172,7 @@ def check_pairs(
     if issparse(y):
         raise TypeError("y is sparse; pass it dense, as y.toarray() gives it.")
     check_target_names(estimator, y, reset=reset)
+    n_classes = count_classes(estimator, y)
     X, y = validate_data(
         estimator,
         X,
@@ -196,7 +197,48 @@ def check_pairs(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
     check_same_features(estimator)
+    if n_classes and X.shape[1] > 1:
+        warnings.warn(
+            f"y is one column of {n_classes} different integers, as class labels are, "
+            f"and {type(estimator).__name__} maps {X.shape[1]} columns to it. The "
+            "labels that a Pipeline passes on are no target rows: pass these, of shape "
+            "(n_samples, n_targets), as y. If y is a target of one column, pass it as "
+            "floats or of shape (n_samples, 1).",
+            UserWarning,
+            stacklevel=5,
+        )
     return X, y, sample_weight
+
+
+def count_classes(estimator, y):
+    """Return the number of classes in a `y` that looks like class labels, else 0.
+
+    That is one dimension of integers of which half or more occurred before.
+
+    Raises
+    ------
+    ValueError
+        If `y` is one dimension of strings.
+    """
+    if len(getattr(y, "shape", np.shape(y))) != 1:
+        return 0
+    values = np.asarray(y)
+    kind, entries = values.dtype.kind, values.tolist() if values.dtype == object else []
+    texts = values if kind in "SUT" else [v for v in entries if isinstance(v, str)]
+    if len(texts):
+        raise ValueError(
+            f"y holds strings such as {texts[0]!s:.20}, and {type(estimator).__name__} "
+            "needs target rows: numbers of shape (n_samples, n_targets). The class "
+            "labels that a Pipeline passes on are none."
+        )
+    if kind in "iub" or (kind == "O" and all(isinstance(v, Integral) for v in entries)):
+        return len(np.unique(values)) if repeats(values) else 0
+    return 0
+
+
+def repeats(values):
+    """Whether at most half as many values differ as there are, as classes do."""
+    return 2 * len(np.unique(values)) <= len(values)
 
 
 def check_varies(y):

@@ -6,15 +6,20 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._validation import as_written, find_missing
+from skalign._validation import as_written, find_missing, repeats
 
 
 def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
     """Fit a clone of an unpaired aligner.
 
-    Labels are passed on where the aligner's `fit` takes them, they are classes, and
-    the aligner has not declined them, ``aligner.set_fit_request(labels=False)``. Some
-    may be missing.
+    Labels are passed on where the aligner's `fit` takes them and the aligner has not
+    declined them, ``aligner.set_fit_request(labels=False)``. Some may be missing.
+
+    Raises
+    ------
+    ValueError
+        If the aligner needs pairs, or labels are no classes: fractions that hardly
+        repeat, or more than one column.
     """
     if is_regressor(aligner):
         raise ValueError(
@@ -26,13 +31,20 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
     for name, values in (("labels", labels), ("target_labels", target_labels)):
         if values is None or not has_fit_parameter(aligner, name):
             continue
-        declined = requests.get(name) is False
+        if requests.get(name) is False:  # declined
+            continue
         values = as_written(values)
         known = as_written(values[~find_missing(values, np.nan)])
         if known.dtype.kind == "O":  # integers beyond those of numpy
             known = np.unique(known, return_inverse=True)[1]
-        if not declined and type_of_target(known) in ("binary", "multiclass"):
-            passed[name] = values
+        kind = type_of_target(known)
+        if "multioutput" in kind or (kind == "continuous" and not repeats(known)):
+            raise ValueError(
+                f"{type(aligner).__name__} takes {name}, one class for each row, but "
+                f"they are {kind} numbers of shape {known.shape}, such as {known[0]}. "
+                f"Decline them by aligner.set_fit_request({name}=False)."
+            )
+        passed[name] = values
     return clone(aligner).fit(X, y, **passed)
 
 

@@ -39,6 +39,7 @@ from skalign._validation import (
     check_pairs,
     check_same_features,
     check_target_names,
+    count_classes,
 )
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import AnchorSelector, count_anchors
@@ -441,6 +442,7 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
             which of several metrics decides, or all fits fail.
         """
         check_target_names(self, y, reset=True)
+        n_classes = count_classes(self, y)
         names, selectors, n_anchors = self._candidates()
         if isinstance(self.scoring, list | tuple | dict):
             self._check_refit(list(self.scoring))
@@ -456,6 +458,8 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
             ensure_min_samples=2,
         )
         check_same_features(self)
+        if n_classes:  # the fit of the best one warns of them; those of folds need not
+            rows = rows[0], rows[1].astype(np.float64)
         labels = check_labels(labels, rows[0], "labels")
         cv = check_cv(self.cv, rows[1])
         splits = list(cv.split(*rows, **routed.splitter.split))

@@ -28,13 +28,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skalign import (
+    ClassMeanAligner,
     CORALAligner,
     DomainAdapter,
     DomainHarmonizer,
     GaussianOTAligner,
+    ICPAligner,
     LabeledOnly,
     LinearAligner,
     MeanVarianceAligner,
+    MomentAligner,
     OptimalTransportAligner,
     SubspaceAligner,
     TransferComponentAligner,
@@ -283,10 +286,35 @@ def test_labels_of_stacked_target_rows_are_never_looked_at():
     assert_array_equal(adapter.aligner_.seen_["y"], X[sample_domain < 0])
 
 
-def test_a_continuous_y_is_no_class_label():
+def test_fractions_that_repeat_are_class_labels():
     X, y, X_target, _ = make_domains()
     adapter = DomainAdapter(RecordingAligner()).fit(X, y + 0.5, X_target=X_target)
-    assert adapter.aligner_.seen_["labels"] is None
+    assert_array_equal(adapter.aligner_.seen_["labels"], y + 0.5)
+
+
+@pytest.mark.parametrize("aligner", [MomentAligner(), ICPAligner(), ClassMeanAligner(),
+                                     OptimalTransportAligner()],
+                         ids=repr)  # fmt: skip
+def test_a_continuous_y_is_refused_as_class_labels(aligner):
+    X, _, X_target, _ = make_domains()
+    y = X @ [1.0, 2.0, 3.0]
+    adapter = DomainAdapter(aligner)
+    message = r"Aligner takes labels.*continuous numbers of shape \(60,\), such as -?\d"
+    with pytest.raises(ValueError, match=message):
+        adapter.fit(X, y, X_target=X_target)
+    with pytest.raises(ValueError, match=r"takes target_labels.*continuous"):
+        adapter.fit(X, np.arange(60) % 2, X_target=X_target, y_target=X_target[:, 0])
+    with pytest.raises(ValueError, match=r"takes labels.*continuous-multioutput"):
+        adapter.fit(X, X, X_target=X_target)
+
+
+@routing
+def test_a_continuous_y_can_be_declined():
+    X, _, X_target, _ = make_domains()
+    declined = OptimalTransportAligner().set_fit_request(labels=False)
+    adapter = DomainAdapter(declined).fit(X, X[:, 0], X_target=X_target)
+    expected = OptimalTransportAligner().fit(X, X_target).transform(X)
+    assert_array_equal(adapter.aligner_.transform(X), expected)
 
 
 @routing
