@@ -3,7 +3,13 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    _fit_context,
+    clone,
+    is_classifier,
+)
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
@@ -41,7 +47,9 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         What is fitted.
     missing_label : int, float, str or None, default=None
         What stands for an unknown label in `y`: by default -1 for a classifier and
-        NaN for a regressor. Among labels that are strings, its string does too.
+        NaN for a regressor. Among labels that are strings, its string does too. By
+        default -1 is a class where there is no target row and one class besides it:
+        a classifier has at least two.
 
     Attributes
     ----------
@@ -194,10 +202,12 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
             As in `fit`.
         """
         check_is_fitted(self)
-        X, y, weights = self._labeled_rows(X, y, sample_weight, sample_domain)
+        X, y, weights = self._labeled_rows(
+            X, y, sample_weight, sample_domain, fitted=True
+        )
         return self.estimator_.score(X, y, **weights)
 
-    def _labeled_rows(self, X, y, sample_weight, sample_domain):
+    def _labeled_rows(self, X, y, sample_weight, sample_domain, fitted=False):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
         check_consistent_length(X, y, sample_weight)
@@ -205,9 +215,16 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         if not (isinstance(missing_label, Real) and np.isnan(missing_label)):
             check_no_gaps(y, missing_label)
         missing = find_missing(y, missing_label)
-        is_source = True
+        is_source = np.ones(len(missing), dtype=bool)
         if sample_domain is not None:
             is_source = check_source(sample_domain, missing)
+        if self.missing_label is None and is_source.all():
+            if fitted:
+                is_class = np.isin(y[missing], getattr(self, "classes_", [])).all()
+            else:
+                one_more = len({*y[~missing].ravel().tolist()}) == 1
+                is_class = one_more and is_classifier(self.estimator)
+            missing &= not is_class
         check_labeled(missing, is_source, missing_label)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         if missing.any():

@@ -30,9 +30,7 @@ def count_anchors(n_anchors, n_samples):
 
 
 def draws(selector):
-    """Whether a selector, or None for the default one, picks other rows each time."""
-    if selector is None:
-        return True
+    """Whether a selector picks other rows each time."""
     return (
         hasattr(selector, "__sklearn_tags__") and get_tags(selector).non_deterministic
     )

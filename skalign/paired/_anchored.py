@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
 from skalign._validation import check_pairs, check_target_names
-from skalign.anchors import RandomAnchors
+from skalign.anchors._random_anchors import selector_of
 from skalign.anchors._selector import draws
 from skalign.paired._linear import LinearAligner
 
@@ -56,7 +56,10 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
     selector : object, default=None
         What picks the anchors among the rows of `X`: an object of
         :mod:`skalign.anchors`, or any with ``select(X, labels=None)``. None is
-        ``RandomAnchors()``.
+        ``RandomAnchors(random_state=random_state)``.
+
+    random_state : int, RandomState instance or None, default=None
+        Generator of the default selector; one that is given has its own.
 
     Attributes
     ----------
@@ -99,11 +102,13 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
     _parameter_constraints = {
         "aligner": [HasMethods(["fit", "transform"]), None],
         "selector": [HasMethods("select"), None],
+        "random_state": ["random_state"],
     }
 
-    def __init__(self, aligner=None, selector=None):
+    def __init__(self, aligner=None, selector=None, *, random_state=None):
         self.aligner = aligner
         self.selector = selector
+        self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, labels=None, **fit_params):
@@ -142,8 +147,7 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         """Fit with what is routed to the aligner."""
         X, y, _ = check_pairs(self, X, y)
         y = y.ravel() if self._y_ndim == 1 else y
-        selector = RandomAnchors() if self.selector is None else self.selector
-        anchors = clone(selector, safe=False).select(X, labels)
+        anchors = selector_of(self).select(X, labels)
         fit_params = take_rows(fit_params, anchors, len(X))
         self.aligner_ = clone(self._unfitted).fit(X[anchors], y[anchors], **fit_params)
         self.anchor_indices_ = anchors
@@ -234,5 +238,5 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         tags.regressor_tags = deepcopy(inner.regressor_tags)
         tags.transformer_tags = deepcopy(inner.transformer_tags)
         tags.target_tags.required = True
-        tags.non_deterministic = inner.non_deterministic or draws(self.selector)
+        tags.non_deterministic = inner.non_deterministic or draws(selector_of(self))
         return tags

@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.metrics.pairwise import (
     kernel_metrics,
     pairwise_distances,
@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._aligner import AlignerMixin
 from skalign._rescale import unit_rows
 from skalign._validation import FLOATS, check_pairs, stay_in_source
-from skalign.anchors import RandomAnchors
+from skalign.anchors._random_anchors import selector_of
 from skalign.anchors._selector import draws
 from skalign.moments import centre, pseudo_inverse, rounding_of_columns, truncated_svd
 
@@ -119,7 +119,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
     selector : object, default=None
         What picks the anchors among the rows of `X`: an object of
         :mod:`skalign.anchors`, or any with ``select(X, labels=None)``. None is
-        ``RandomAnchors()``.
+        ``RandomAnchors(random_state=random_state)``.
 
     similarity : str or callable, default="cosine"
         Name of a kernel of scikit-learn's `pairwise_kernels`, else of a metric of its
@@ -127,6 +127,9 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         rows of zeros. Metrics that need variances take those of the training rows. A
         callable takes rows and anchors and returns an array of shape (n_samples,
         n_anchors).
+
+    random_state : int, RandomState instance or None, default=None
+        Generator of the default selector; one that is given has its own.
 
     Attributes
     ----------
@@ -181,12 +184,14 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
     _into_target = False
     _parameter_constraints = {
         "selector": [HasMethods("select"), None],
+        "random_state": ["random_state"],
         "similarity": [str, callable],
     }
 
-    def __init__(self, selector=None, *, similarity="cosine"):
+    def __init__(self, selector=None, *, similarity="cosine", random_state=None):
         self.selector = selector
         self.similarity = similarity
+        self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, labels=None):
@@ -225,8 +230,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
             X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
             check_consistent_length(X, y)
             stay_in_source(self)
-        selector = RandomAnchors() if self.selector is None else self.selector
-        self.anchor_indices_ = clone(selector, safe=False).select(X, labels)
+        self.anchor_indices_ = selector_of(self).select(X, labels)
         self.anchors_ = self.target_anchors_ = X[self.anchor_indices_]
         self._spread = self._target_spread = _spread(X, self.similarity)
         if has_target:
@@ -322,5 +326,5 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = draws(self.selector)
+        tags.non_deterministic = draws(selector_of(self))
         return tags

@@ -39,8 +39,27 @@ def find_style(X, n_channels, eps=0.0):
     return maps, mean, std
 
 
+def _keys(X):
+    """Return each row as one value, which can be sorted and found; 0 and -0 are one."""
+    X = np.ascontiguousarray(X + 0.0)
+    return X.view(np.dtype((np.void, X.itemsize * X.shape[1]))).ravel()
+
+
 class AugmenterMixin(AtomicMixin, OneToOneFeatureMixin, TransformerMixin):
-    """A transformer that changes the rows it is fitted on, and no others."""
+    """A transformer that changes the rows it is fitted on, and no others.
+
+    Expects `_change(X, ...)`, which returns validated rows changed.
+    """
+
+    def _fit(self, X, *args, keep):
+        """Return changed rows, equal ones alike; `keep` them for `transform`."""
+        X = validate_data(self, X, dtype=FLOATS)
+        keys, first, of_row = np.unique(
+            _keys(X), return_index=True, return_inverse=True
+        )
+        changed = self._change(X, *args)[first]
+        self._keys, self._changed = (keys, changed) if keep else (None, None)
+        return changed[of_row]
 
     def transform(self, X):
         """Return new rows as they are.
@@ -48,12 +67,14 @@ class AugmenterMixin(AtomicMixin, OneToOneFeatureMixin, TransformerMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            New rows.
+            Rows.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
-            A copy.
+        X_new : ndarray of shape (n_samples, n_features)
+            A copy. After `fit`, the rows that it was given are changed, as
+            `fit_transform` returns them; after `fit_transform`, which has handed them
+            out, all rows are new ones.
 
         Raises
         ------
@@ -61,7 +82,13 @@ class AugmenterMixin(AtomicMixin, OneToOneFeatureMixin, TransformerMixin):
             If the width changed, or a value is not finite.
         """
         check_is_fitted(self, "n_features_in_")
-        return validate_data(self, X, dtype=FLOATS, reset=False, copy=True)
+        X = validate_data(self, X, dtype=FLOATS, reset=False, copy=True)
+        if self._keys is not None:
+            keys = _keys(X.astype(self._changed.dtype, copy=False))
+            at = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+            known = self._keys[at] == keys
+            X[known] = self._changed[at[known]]
+        return X
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -6,9 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
 
-from skalign._validation import FLOATS
 from skalign.style._channels import AugmenterMixin, find_style
 
 
@@ -91,8 +89,9 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
         self.p = p
         self.random_state = random_state
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the rows; nothing is learnt.
+        """Give each row a random style, for `transform` to return.
 
         Parameters
         ----------
@@ -111,7 +110,7 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
         ValueError
             If the width is no multiple of `n_channels`, or a value is not finite.
         """
-        self.fit_transform(X)
+        self._fit(X, keep=True)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -128,9 +127,11 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
         Returns
         -------
         X_randomized : ndarray of shape (n_samples, n_features)
-            The rows in other styles.
+            The rows in other styles, equal ones in the same.
         """
-        X = validate_data(self, X, dtype=FLOATS)
+        return self._fit(X, keep=False)
+
+    def _change(self, X):
         maps, mean, std = find_style(X, self.n_channels)
         rng = check_random_state(self.random_state)
         gain = np.exp(self.contrast * rng.normal(size=std.shape))

@@ -6,9 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
 
-from skalign._validation import FLOATS, check_domain
+from skalign._validation import check_domain
 from skalign.style._channels import AugmenterMixin, find_style
 
 
@@ -81,8 +80,9 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         self.eps = eps
         self.random_state = random_state
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_domain=None):
-        """Check the rows; nothing is learnt.
+        """Mix the styles of rows, for `transform` to return.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
             If the width is no multiple of `n_channels`, lengths differ, there is one
             domain only, or a value is not finite.
         """
-        self.fit_transform(X, y, sample_domain=sample_domain)
+        self._fit(X, sample_domain, keep=True)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -124,9 +124,11 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         Returns
         -------
         X_mixed : ndarray of shape (n_samples, n_features)
-            The rows, some in another style.
+            The rows, some in another style; equal ones in the same.
         """
-        X = validate_data(self, X, dtype=FLOATS)
+        return self._fit(X, sample_domain, keep=False)
+
+    def _change(self, X, sample_domain):
         maps, mean, std = find_style(X, self.n_channels, self.eps)
         rng = check_random_state(self.random_state)
         partner = _partners(sample_domain, X, rng)

@@ -76,6 +76,26 @@ def test_a_class_of_minus_one_is_refused_and_not_eaten():
         LabeledOnly(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
 
 
+@pytest.mark.parametrize("dtype", [int, float, str])
+def test_minus_one_is_one_of_two_classes_where_all_rows_are_source_rows(dtype):
+    X, y, _ = make_rows((-1, 1), missing_label=1)
+    y = y.astype(dtype)
+    model = LabeledOnly(LogisticRegression())
+    for domain in (None, np.arange(60)):
+        model.fit(X, y, sample_domain=domain)
+        expected = LogisticRegression().fit(X, y)
+        assert_array_equal(model.classes_, expected.classes_)
+        assert_array_equal(model.decision_function(X), expected.decision_function(X))
+        assert model.score(X, y, sample_domain=domain) == expected.score(X, y)
+    ones = np.flatnonzero(y == y[0])
+    assert model.score(X[ones], y[ones]) == expected.score(X[ones], y[ones])
+    with pytest.raises(ValueError, match="source rows have the label -1"):
+        LabeledOnly(LogisticRegression(), missing_label=-1).fit(X, y)
+    zeros = np.where(np.arange(60) < 20, 0, y.astype(float))
+    with pytest.raises(ValueError, match="source rows have the label -1"):
+        model.fit(X, zeros)  # two classes besides it: which of both is not known
+
+
 def test_without_sample_domain_all_rows_need_a_label():
     X, y, sample_domain = make_rows()
     with pytest.raises(ValueError, match="20 source rows have the label -1"):

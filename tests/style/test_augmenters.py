@@ -42,6 +42,26 @@ def test_rows_change_while_fitting_and_new_rows_do_not(augmenter):
 
 
 @both
+def test_transform_after_fit_returns_what_fit_transform_does(augmenter):
+    X = _maps()
+    X[7] = X[3]  # equal rows are changed alike
+    X[:, 0] = 0.0
+    changed = clone(augmenter).fit_transform(X)
+    fitted = clone(augmenter).fit(X)
+    assert_array_equal(fitted.transform(X), changed)
+    assert_array_equal(changed[7], changed[3])
+    X[:, 0] = -0.0
+    order = np.random.default_rng(0).permutation(60)[:40]
+    assert_array_equal(fitted.transform(X[order]), changed[order])
+    new = np.where(np.arange(60)[:, None] % 2, X, X + 1)
+    expected = np.where(np.arange(60)[:, None] % 2, changed, X + 1)
+    assert_array_equal(fitted.transform(new), expected)
+    assert_array_equal(fitted.transform(_maps(seed=1)), _maps(seed=1))
+    fitted.fit_transform(X)
+    assert_array_equal(fitted.transform(X), X)
+
+
+@both
 def test_a_seed_repeats_and_the_precision_is_kept(augmenter):
     X = _maps().astype(np.float32)
     first = clone(augmenter).fit_transform(X)
