@@ -25,8 +25,9 @@ def in_float32_and_back(function):
 
     @wraps(function)
     def wrapper(*args, **kwargs):
-        first = next(arg for arg in args if isinstance(arg, torch.Tensor))
         result = computed(*args, **kwargs)
+        given = (*args, *kwargs.values())
+        first = next(value for value in given if isinstance(value, torch.Tensor))
         if isinstance(result, tuple):
             return tuple(part.to(first.dtype) for part in result)
         return result.to(first.dtype)

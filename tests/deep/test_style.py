@@ -332,3 +332,12 @@ def test_domains_of_different_sizes_are_refused(rows):
     X, y, domain = (np.delete(part, two_of_one, axis=0) for part in rows)
     with pytest.raises(ValueError, match=r"A batch of 118 \+ 120 rows is not 2 domain"):
         classifier.fit(X, y, sample_domain=domain)
+
+
+def test_maps_may_come_by_keyword():
+    X, style = _maps(), _maps(seed=1)
+    for by_keyword, by_position in zip(split_style(X=X), split_style(X), strict=True):
+        assert_array_equal(by_keyword, by_position)
+    assert_array_equal(adain(content=X, style=style), adain(X, style))
+    layer = MixStyle().eval()
+    assert_array_equal(layer(X=X), X)
