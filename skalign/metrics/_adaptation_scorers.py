@@ -7,6 +7,7 @@ cross-validation scores on source folds. So these scorers request `X_target` and
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +20,19 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
-from sklearn.utils import _safe_indexing, gen_batches
+from sklearn.utils import _safe_indexing, check_consistent_length, gen_batches
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    validate_parameter_constraints,
+)
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
     MetadataRouter,
     MethodMapping,
     get_routing_for_object,
 )
+from sklearn.utils.validation import _num_samples
 
 from skalign._validation import (
     as_written,
@@ -47,6 +54,7 @@ class _Rows(NamedTuple):
 
     def ask(self, estimator, method):
         """Call a method of a fitted estimator on the rows, with their domain."""
+        check_has(estimator, method)
         metadata = consumed(estimator, method, sample_domain=self.sample_domain)
         return getattr(estimator, method)(self.X, **metadata)
 
@@ -64,15 +72,24 @@ class _Rows(NamedTuple):
         return _Rows(_safe_indexing(self.X, kept), y, domain)
 
 
+def check_has(estimator, method):
+    """Refuse to score what lacks a method that the score is made of."""
+    if not hasattr(estimator, method):
+        raise TypeError(
+            f"The score needs an estimator with {method}; got {estimator!r}."
+        )
+
+
 def split_domains(X, y, X_target, sample_domain):
     """Return the source rows and the target rows that a scorer was given."""
+    check_consistent_length(X, y)
     X_target, is_source = check_two_domains(X, X_target, sample_domain)
     if sample_domain is None:
         sample_domain = np.zeros(len(is_source), dtype=int)
     rows = _Rows(X, y, sample_domain)
     if X_target is None:
         return rows.take(is_source), rows.take(~is_source)
-    target_domain = np.full(np.shape(X_target)[0], -1)
+    target_domain = np.full(_num_samples(X_target), -1)
     return rows.take(is_source), _Rows(X_target, None, target_domain)
 
 
@@ -131,6 +148,17 @@ class RoutedScorer:
     """A scorer that asks for domains."""
 
     _requested = ("X_target", "sample_domain")
+    _parameter_constraints = {
+        "metric": [callable, None],
+        "discriminator": [HasMethods(["fit", "predict_proba"]), None],
+        "diversity": [Interval(Real, 0, None, closed="left")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __post_init__(self):
+        validate_parameter_constraints(
+            self._parameter_constraints, vars(self), type(self).__name__
+        )
 
     def get_metadata_routing(self):
         """Request what tells domains apart.
@@ -385,10 +413,6 @@ class PredictionEntropyScorer(_AdaptationScorer):
 
     diversity: float = 0.0
 
-    def __post_init__(self):
-        if not self.diversity >= 0:
-            raise ValueError(f"diversity={self.diversity!r} must not be negative.")
-
     def _score(self, estimator, X, y, X_target, sample_domain):
         _, target = split_domains(X, y, X_target, sample_domain)
         proba = np.asarray(target.ask(estimator, "predict_proba"), dtype=np.float64)
@@ -431,10 +455,6 @@ class SoftNeighborhoodScorer(_AdaptationScorer):
 
     temperature: float = 0.05
 
-    def __post_init__(self):
-        if not self.temperature > 0:
-            raise ValueError(f"temperature={self.temperature!r} must be positive.")
-
     def _score(self, estimator, X, y, X_target, sample_domain):
         _, target = split_domains(X, y, X_target, sample_domain)
         proba = normalize(np.asarray(target.ask(estimator, "predict_proba")))
@@ -465,6 +485,7 @@ def _exchange(y, labels, is_target):
 
 
 def _metric_of(scorer, estimator):
+    check_has(estimator, "predict")
     if scorer.metric is not None:
         return scorer.metric
     return accuracy_score if is_classifier(estimator) else r2_score

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_consistent_length
 
 from skalign._validation import as_written, check_domain, is_target_domain
 from skalign.metrics._adaptation_scorers import (
@@ -53,6 +53,7 @@ class _DomainScorer(RoutedScorer):
                 "sklearn.set_config(enable_metadata_routing=True) and pass it on."
             )
         domain = check_domain(sample_domain, X)
+        check_consistent_length(X, y)
         domains = np.unique(domain)
         domains = domains[~is_target_domain(domains)]
         if len(domains) == 0:

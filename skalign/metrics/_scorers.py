@@ -3,7 +3,11 @@
 from inspect import signature
 
 from skalign._aligner import transform_target
-from skalign.metrics._adaptation_scorers import RoutedScorer, adapted_domains
+from skalign.metrics._adaptation_scorers import (
+    RoutedScorer,
+    adapted_domains,
+    check_has,
+)
 from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
 from skalign.metrics._mmd import mmd
 from skalign.metrics._retrieval import retrieval_accuracy
@@ -98,6 +102,9 @@ class _SpaceScorer(RoutedScorer):
     def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
         """Return the score of a fitted aligner, or pipeline that adapts, on rows."""
         if X_target is None and sample_domain is None:
+            check_has(estimator, "transform")
+            if y is None:
+                raise ValueError("y is None: pass target rows as y, or as X_target.")
             spaces = estimator.transform(X), transform_target(estimator, y)
         else:
             spaces = adapted_domains(estimator, X, X_target, sample_domain)

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, check_cv
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, check_array, check_consistent_length
+from sklearn.utils._param_validation import Interval, validate_params
 
 from skalign._aligner import predicted
 from skalign._validation import FLOATS, check_labels, check_varies
@@ -28,6 +29,14 @@ REPORT_METRICS = {
 """Metrics of `alignment_report`, and whether greater is better."""
 
 
+@validate_params(
+    {
+        "n_features": [Interval(Integral, 1, None, closed="left")],
+        "n_targets": [Interval(Integral, 1, None, closed="left")],
+        "rank": [Interval(Integral, 1, None, closed="left"), None],
+    },
+    prefer_skip_nested_validation=True,
+)
 def default_aligners(n_features, n_targets, *, n_anchors=0.1, rank=None, seed=0):
     """Return the maps that `alignment_report` compares, by name.
 

@@ -23,7 +23,13 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skalign import CORALAligner, DomainAdapter, LabeledOnly, MeanVarianceAligner
+from skalign import (
+    CORALAligner,
+    DomainAdapter,
+    LabeledOnly,
+    MeanVarianceAligner,
+    RigidAligner,
+)
 from skalign.metrics import (
     CircularValidationScorer,
     ImportanceWeightedScorer,
@@ -503,11 +509,11 @@ def test_without_metadata_routing_a_pipeline_is_refused():
 
 
 def test_parameters_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="diversity=-1 must not be negative"):
+    with pytest.raises(ValueError, match="The 'diversity' parameter"):
         PredictionEntropyScorer(diversity=-1)
-    with pytest.raises(ValueError, match="diversity=nan must not be negative"):
+    with pytest.raises(ValueError, match="The 'diversity' parameter"):
         PredictionEntropyScorer(diversity=np.nan)
-    with pytest.raises(ValueError, match="temperature=0 must be positive"):
+    with pytest.raises(ValueError, match="The 'temperature' parameter"):
         SoftNeighborhoodScorer(temperature=0)
 
 
@@ -559,3 +565,32 @@ def test_one_target_row_has_no_neighbour():
     model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
     with pytest.raises(ValueError, match="one target row: it has no neighbour"):
         SoftNeighborhoodScorer()(model, [[0.0], [1.0]], [0, 1], X_target=[[0.5]])
+
+
+@pytest.mark.parametrize(
+    ("scorer", "given"),
+    [
+        (SourceScorer, {"metric": 3}),
+        (CircularValidationScorer, {"metric": "accuracy"}),
+        (ImportanceWeightedScorer, {"discriminator": object()}),
+        (PredictionEntropyScorer, {"diversity": "a"}),
+        (SoftNeighborhoodScorer, {"temperature": [1.0]}),
+    ],
+)
+def test_parameters_of_scorers_are_named(scorer, given):
+    with pytest.raises(ValueError, match=f"'{next(iter(given))}' parameter of"):
+        scorer(**given)
+
+
+def test_what_cannot_be_scored_is_named():
+    X, y = np.arange(8.0).reshape(4, 2), [0, 1, 0, 1]
+    with pytest.raises(TypeError, match="needs an estimator with predict_proba; got 3"):
+        PredictionEntropyScorer()(3, X, y, X_target=X)
+    with pytest.raises(TypeError, match="needs an estimator with transform; got 'a'"):
+        mmd_scorer("a", X, X)
+    with pytest.raises(ValueError, match="y is None"):
+        mmd_scorer(RigidAligner().fit(X, X), X)
+    model = LogisticRegression().fit(X, y)
+    for scorer in (CircularValidationScorer(), PredictionEntropyScorer()):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            scorer(model, X, y[:3], X_target=X)
