@@ -24,12 +24,14 @@ from skalign.moments import (
     Moments,
     centre,
     pseudo_inverse,
+    rounding_from_norms,
     rounding_of_columns,
     rounding_of_rows,
     storage_precision,
     svd_of_map,
     truncated_eigh,
     truncated_svd,
+    varying_columns,
 )
 
 N_SAMPLES, N_FEATURES = 400, 12
@@ -231,6 +233,50 @@ def test_rounding_of_a_row_grows_with_the_row():
     assert_allclose(twice, 2 * once)
     exact = _rows("plain", "float64")
     assert np.all(np.linalg.norm(rows - exact, axis=1) < once)
+
+
+def test_the_rule_in_numbers():
+    # Four errors of eps times the norm, and more of them the more columns a row has.
+    precision, norm = np.array([2.0**-23, 2.0**-10]), np.array([3.0, 5.0])
+    expected = 4 * (1 + np.sqrt(2 / 50) + np.sqrt(2) / 8) * precision * norm
+    assert_allclose(rounding_from_norms(precision, norm, 50), expected)
+    rows = np.full((50, 2), 0.1)
+    of_rows = 4 * (1 + np.sqrt(2) / 8) * np.finfo(float).eps * np.sqrt(0.02)
+    assert_allclose(rounding_of_rows(rows), of_rows)
+    of_one = 4 * (1 + np.sqrt(1 / 50) + 1 / 8) * precision * norm
+    for factor, varies in ((0.999, False), (1.001, True)):
+        found = varying_columns(factor * of_one, precision, norm, 50)
+        assert_array_equal(found, varies)
+
+
+def test_weights_count_rows_in_the_rounding_of_columns():
+    rows = _rows("plain", "float32").astype(float)[:40]
+    weight = np.arange(40) % 4
+    repeated = rounding_of_columns(np.repeat(rows, weight, axis=0)) / _spread(
+        weight.sum()
+    )
+    assert_allclose(rounding_of_columns(rows, weight) / _spread(40), repeated)
+
+
+def _spread(n_samples):
+    return 1 + np.sqrt(N_FEATURES / n_samples) + np.sqrt(N_FEATURES) / 8
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_direction_is_zero_below_the_rounding_of_its_column(factor):
+    rng = np.random.default_rng(0)
+    U, _ = np.linalg.qr(rng.normal(size=(50, 3)))
+    rounding = np.array([1e-3, 1e-9, 1e-9])
+    rows = U * [1.0, 1.0, factor * 1e-9]
+    assert len(truncated_svd(rows, rounding)[1]) == 2 + (factor > 1)
+    s, Vt = truncated_svd(rows, rounding)[1:]
+    assert_allclose(s[:2], 1)
+    assert_allclose(Vt @ Vt.T, np.eye(len(s)), atol=1e-12)
+    rounding = np.array([1e-3, 1e-5, 1e-5])
+    gram = np.diag([1.0, 1.0, (factor * 1e-5) ** 2])
+    values, vectors = truncated_eigh(gram, rounding, 1e-16)
+    assert len(values) == 2 + (factor > 1)
+    assert_allclose(vectors * values @ vectors.T, gram * (factor > 1 or gram > 0.5))
 
 
 # The places where a rank is decided, each with a value known without the package.

@@ -82,3 +82,23 @@ def test_a_single_small_column_is_named():
     X[:, 2] *= np.float32(1e-25)
     with pytest.raises(ValueError, match=r"column 2 of X holds values of up to \d"):
         LinearAligner().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "degree", "least", "most"),
+    [
+        # Roots of tiny / eps and of max of the IEEE formats.
+        ("float32", 2, 3.1402e-16, 1.8446e19),
+        ("float32", 4, 1.7721e-8, 4.2949e9),
+        ("float64", 2, 1.00104e-146, 1.34078e154),
+        ("float64", 3, 4.6448e-98, 5.6438e102),
+    ],
+)
+def test_the_range_ends_where_products_lose_digits(dtype, degree, least, most):
+    for inside in (1.001 * least, 1.0, 0.999 * most):
+        check_scale(np.array([1.0, inside, 0.0]), dtype, "X", degree=degree)
+    for outside, way in ((0.999 * least, "underflow"), (1.001 * most, "overflow")):
+        with pytest.raises(ValueError, match=f"{way} {dtype}: column 1 of X"):
+            check_scale(np.array([1.0, outside, 0.0]), dtype, "X", degree=degree)
+    with pytest.raises(ValueError, match="overflow"):
+        check_scale(np.array([np.nan]), dtype, "X", degree=degree)
