@@ -420,3 +420,11 @@ def test_cheaper_forms_refuse_what_mmd_refuses():
             cheaper(X, Y)
         with pytest.raises(ValueError, match="gamma"):
             cheaper(X, X, gamma=-1.0)
+
+
+def test_blocks_have_a_row_however_little_memory_there_is():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(7, 2)), rng.normal(size=(5, 2))
+    expected = mmd(X, Y)
+    with config_context(working_memory=1e-6):
+        assert_allclose(mmd(X, Y), expected)

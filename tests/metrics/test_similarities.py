@@ -365,3 +365,11 @@ def test_many_equal_rows_are_like_nothing(value):
     for similarity in (cka, rv_coefficient, cca_similarity, svcca):
         assert similarity(X, Y) == 0
     assert procrustes_distance(X, Y) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_independent_sides_are_not_alike_to_the_last_digit(kernel):
+    # Every pair of values occurs once: the covariance of the kernels is 0.
+    X, Y = np.meshgrid([0.0, 1.0, 2.5, 7.0], [0.0, 3.0, 4.0, -1.0, 0.1])
+    similarity = cka(X.reshape(-1, 1), Y.reshape(-1, 1), kernel=kernel)
+    assert 0 <= similarity < 1e-6
