@@ -1,5 +1,6 @@
 """Closed forms over many clients: sums travel, rows stay."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from functools import reduce
@@ -15,13 +16,14 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
-from skalign._validation import FLOATS, check_pairs
+from skalign._validation import FLOATS, check_pairs, check_same_features, column_names
 from skalign.federated._privacy import noisy_moments, repaired, select
 from skalign.federated._updates import is_count, keep_sound
 from skalign.moments import Moments
 from skalign.paired._streaming import StreamingMixin
 from skalign.unpaired._second_moments import SideMomentsMixin
 
+_SIDES = ("feature", "target")
 _HEADER = ("n_features", "n_targets", "y_ndim", "private")
 _STATE = (
     *("n_samples", "weight", "_x_shift", "_x_offset", "_y_shift", "_y_offset"),
@@ -150,6 +152,9 @@ def client_sums(
         "private": epsilon is not None,
         "dtype": dtype.name,
     }
+    for side in _SIDES:
+        if hasattr(aligner, f"{side}_names_in_"):
+            update[f"{side}_names"] = getattr(aligner, f"{side}_names_in_").astype(str)
     for part, moments in sums.items():
         for name in (*_STATE, *_PRODUCTS):
             if (value := getattr(moments, name)) is not None:
@@ -217,9 +222,11 @@ def fit_from_sums(aligner, updates):
     kinds = Counter(filter(None, map(_kind, updates.values())))
     kind = max(kinds, key=kinds.get, default=(0, 0, 0, 0))
     aligner.n_features_in_, aligner.n_targets_, y_ndim, private = kind
+    named = {side: _names_of_most(updates.values(), side, kind) for side in _SIDES}
     updates = keep_sound(
-        updates.items(), lambda update: _problem(update, kind, aligner)
+        updates.items(), lambda update: _problem(update, kind, aligner, named)
     )
+    _set_names(aligner, named, updates)
     dtype = np.result_type(*(str(u["dtype"]) for u in updates), np.float32)
     sums = {}
     for part in _parts(aligner):
@@ -263,6 +270,9 @@ def _takes_pairs(aligner):
 
 
 def _check_either_side(aligner, X, y):
+    for side, rows in zip(_SIDES, (X, y), strict=True):
+        if rows is not None and (names := column_names(rows)) is not None:
+            setattr(aligner, f"{side}_names_in_", names)
     given = {
         name: check_array(rows, dtype=FLOATS, input_name=name)
         for name, rows in (("X", X), ("y", y))
@@ -274,6 +284,7 @@ def _check_either_side(aligner, X, y):
             f"{type(aligner).__name__} needs source rows X, target rows y, or both of "
             f"equal width; got the widths {widths}."
         )
+    check_same_features(aligner)
     aligner.n_features_in_ = aligner.n_targets_ = next(iter(widths.values()))
     dtype = next(iter(given.values())).dtype
     X, y = (given[name].astype(dtype) if name in given else None for name in ("X", "y"))
@@ -311,7 +322,44 @@ def _kind(update):
     return kind if widths and one_column and private in (0, 1) else None
 
 
-def _problem(update, kind, aligner):
+def _names(update, side, kind):
+    """Return the names of the columns of a side, or None if they are none."""
+    names = update.get(f"{side}_names")
+    width = kind[_SIDES.index(side)]
+    if names is None or names.dtype.kind != "U" or names.shape != (width,):
+        return None
+    return tuple(names.tolist())
+
+
+def _names_of_most(updates, side, kind):
+    """Return the names that most of the updates of a kind have; None without any."""
+    counts = Counter(
+        names
+        for update in updates
+        if _kind(update) == kind and (names := _names(update, side, kind))
+    )
+    return max(counts, key=counts.get, default=None)
+
+
+def _set_names(aligner, named, updates):
+    """Let an aligner know the names of columns; warn of updates without them."""
+    parts = _parts(aligner) * (2 // len(_parts(aligner)))
+    for side, part in zip(_SIDES, parts, strict=True):
+        if named[side] is None:
+            continue
+        setattr(aligner, f"{side}_names_in_", np.array(named[side], dtype=object))
+        summed = [update for update in updates if f"{part}.weight" in update]
+        if n_without := sum(f"{side}_names" not in update for update in summed):
+            warnings.warn(
+                f"{n_without} of {len(summed)} updates have no {side} names, but the "
+                "others do: that the columns are in the same order cannot be checked.",
+                UserWarning,
+                stacklevel=3,
+            )
+    check_same_features(aligner)
+
+
+def _problem(update, kind, aligner, named):
     """Say what is wrong with an update, or return None."""
     if (own := _kind(update)) != kind:
         own, most = (
@@ -319,6 +367,9 @@ def _problem(update, kind, aligner):
             for values in (own, kind)
         )
         return f"its header says {own}, that of most {most}."
+    for side, names in named.items():
+        if f"{side}_names" in update and (own := _names(update, side, kind)) != names:
+            return f"its {side} names are {own}, those of most {names}."
     if str(update.get("dtype")) not in ("float32", "float64"):
         return f"dtype={update.get('dtype')} is neither float32 nor float64."
     parts = [part for part in _parts(aligner) if f"{part}.weight" in update]

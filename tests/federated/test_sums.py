@@ -7,6 +7,7 @@ import warnings
 from contextlib import suppress
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm, ortho_group
@@ -400,3 +401,43 @@ def test_sums_that_a_map_has_no_use_for_are_left_out():
     ]
     fitted = fit_from_sums(RigidAligner(), updates)
     np.testing.assert_allclose(fitted.coef_, RigidAligner().fit(X, y).coef_)
+
+
+def _named(rows, names):
+    return pd.DataFrame(rows, columns=list(names))
+
+
+@pytest.mark.parametrize("aligner", [LinearAligner(alpha=1.0), MeanVarianceAligner()])
+def test_clients_agree_in_the_names_of_columns(aligner, caplog):
+    rng = np.random.default_rng(0)
+    sides = rng.normal(size=(4, 2, 20, 2))
+    updates = [
+        client_sums(aligner, _named(X, "ab"), _named(y, "ab")) for X, y in sides[:3]
+    ]
+    assert all(value.dtype != object for value in updates[0].values())
+    fitted = fit_from_sums(aligner, updates)
+    assert_array_equal(fitted.feature_names_in_, ["a", "b"])
+    assert_array_equal(fitted.target_names_in_, ["a", "b"])
+    if isinstance(aligner, MeanVarianceAligner):
+        with pytest.raises(ValueError, match="needs the same columns"):
+            client_sums(aligner, _named(sides[3, 0], "ab"), _named(sides[3, 1], "ba"))
+    other = client_sums(aligner, _named(sides[3, 0], "ba"), _named(sides[3, 1], "ba"))
+    bad = {**updates[0], "target_names": np.array(["a", "b", "c"])}
+    without = fit_from_sums(aligner, [*updates, other, bad])
+    assert_allclose(without.coef_, fitted.coef_)
+    assert "its feature names are ('b', 'a'), those of most" in caplog.text
+    assert "its target names are None" in caplog.text
+    unnamed = client_sums(aligner, *sides[3])
+    with pytest.warns(UserWarning, match="1 of 4 updates have no"):
+        fit_from_sums(aligner, [*updates, unnamed])
+
+
+def test_one_side_of_a_client_has_its_names():
+    rows = np.random.default_rng(0).normal(size=(20, 2))
+    source = client_sums(MeanVarianceAligner(), _named(rows, "ab"))
+    target = client_sums(MeanVarianceAligner(), y=_named(rows, "ab"))
+    fitted = fit_from_sums(MeanVarianceAligner(), [source, target])
+    assert_array_equal(fitted.target_names_in_, ["a", "b"])
+    target = client_sums(MeanVarianceAligner(), y=_named(rows, "ba"))
+    with pytest.raises(ValueError, match="needs the same columns"):
+        fit_from_sums(MeanVarianceAligner(), [source, target])
