@@ -128,3 +128,12 @@ def test_bad_input_is_refused(test):
         test(X, Y[:, :2])
     with pytest.raises(ValueError, match="Input Y contains NaN"):
         test(X, np.full((6, 3), np.nan))
+
+
+@pytest.mark.parametrize("test", [mmd_test, energy_test])
+def test_rounding_below_zero_is_zero(test):
+    for seed in range(10):
+        X = np.random.default_rng(seed).normal(size=(9, 2)) + 100
+        result = test(X, X[::-1], n_permutations=9, random_state=0)
+        assert 0 <= result.statistic < 1e-4
+        assert result.pvalue == 1
