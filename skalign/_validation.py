@@ -358,6 +358,8 @@ def check_classes(y, X):
 
 def _check_names(values, what, *, partly=False):
     """Refuse strings among others, and missing names unless `partly`."""
+    if issparse(values):
+        raise TypeError(f"{what} is sparse; pass it dense, as toarray() gives it.")
     values = column_or_1d(as_written(values))
     missing = find_missing(values, np.nan)
     if missing.any() and not partly:
@@ -451,7 +453,7 @@ def find_missing(y, missing_label):
     """Tell rows without a label in any output; a string stands for its number too."""
     if isinstance(missing_label, Real) and np.isnan(missing_label):
         if y.dtype.kind == "O":
-            missing = np.frompyfunc(_is_missing, 1, 1)(y).astype(bool)
+            missing = np.asarray(np.frompyfunc(_is_missing, 1, 1)(y), dtype=bool)
         else:
             missing = y != y
     else:

@@ -404,7 +404,7 @@ def choose_device(device):
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=device).cpu()
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(
             f"device={device!r} cannot be used here: {str(error).splitlines()[0]}"
         ) from error

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 from skops.io import dumps, get_untrusted_types, loads
 
@@ -20,6 +21,7 @@ _REST, _WEIGHTS = "estimator.skops", "weights.safetensors"
 _GIVEN = "given"  # in the place of a module that was
 
 
+@validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
 def save_estimator(estimator, path):
     """Store a trained estimator: weights by safetensors, the rest by skops.
 
@@ -85,6 +87,7 @@ def save_estimator(estimator, path):
             archive.writestr(name, part)
 
 
+@validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
 def load_estimator(path, *, module=None, device="auto"):
     """Read an estimator that :func:`save_estimator` stored.
 

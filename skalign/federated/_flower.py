@@ -389,8 +389,14 @@ def metrics_by_client(metrics):
     >>> metrics_by_client(zip([10, 30], twice))
     {'score of mnist': 0.8}
     """
+    try:
+        pairs = [(n_samples, dict(own)) for n_samples, own in metrics]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"metrics must hold pairs of a number of rows and a dict; got {metrics!r}."
+        ) from error
     values = defaultdict(list)
-    for n_samples, own in metrics:
+    for n_samples, own in pairs:
         for key, value in own.items():
             if "client" in own and isinstance(value, Real):
                 values[f"{key} of {own['client']}"].append((value, n_samples))

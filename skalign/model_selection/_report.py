@@ -13,6 +13,7 @@ from sklearn.utils import Bunch, check_array, check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skalign._aligner import predicted
+from skalign._rescale import power_of
 from skalign._validation import FLOATS, check_labels, check_varies
 from skalign.anchors import KMeansAnchors, RandomAnchors
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
@@ -79,6 +80,10 @@ def default_aligners(n_features, n_targets, *, n_anchors=0.1, rank=None, seed=0)
     }
 
 
+@validate_params(
+    {"aligners": [dict, None], "progress": [callable]},
+    prefer_skip_nested_validation=True,
+)
 def alignment_report(
     X, y, *, labels=None, aligners=None, cv=5, random_state=0, progress=iter
 ):
@@ -173,13 +178,15 @@ def alignment_report(
 
 
 def _distances(mapped, y, centre, random_state):
+    sliced = sliced_wasserstein_distance(mapped, y, random_state=random_state)
+    # The others are the same in any unit; squares overflow in some.
+    power = -power_of(y - centre)
+    mapped, y, centre = (np.ldexp(rows, power) for rows in (mapped, y, centre))
     error = np.sum((mapped - y) ** 2, dtype=np.float64)
     return {
         "relative_error": error / np.sum((y - centre) ** 2, dtype=np.float64),
         "r2": r2_score(y, mapped),
         "hits@1": retrieval_accuracy(mapped - centre, y - centre),
         "mmd": mmd(mapped, y, gamma="target", unbiased=False),
-        "sliced_wasserstein": sliced_wasserstein_distance(
-            mapped, y, random_state=random_state
-        ),
+        "sliced_wasserstein": sliced,
     }

@@ -373,3 +373,11 @@ def test_sizes_are_compared_before_they_take_memory(
     save_estimator(estimator, tmp_path / "large")
     with pytest.raises(ValueError, match="stored weights do not fit the module"):
         load_estimator(tmp_path / "large")
+
+
+@pytest.mark.parametrize("path", [None, 3, ["net"], b"net"])
+def test_a_path_that_is_none_is_named(path):
+    with pytest.raises(ValueError, match="The 'path' parameter of save_estimator"):
+        save_estimator(ERMClassifier(), path)
+    with pytest.raises(ValueError, match="The 'path' parameter of load_estimator"):
+        load_estimator(path)

@@ -210,6 +210,12 @@ def test_there_is_an_end_to_waiting_for_a_server(tmp_path):
         join(make_client("a", tmp_path), address="127.0.0.1:1", wait=0.1)
 
 
+@pytest.mark.parametrize("metrics", [3, [3], [(1, 2)], [(1, 2, 3)]])
+def test_metrics_that_are_none_are_named(metrics):
+    with pytest.raises(TypeError, match="metrics must hold pairs"):
+        metrics_by_client(metrics)
+
+
 def test_metrics_are_told_by_client():
     metrics = [(3, {"client": "a", "score": 0.5}), (9, {"client": "b", "score": 1.0})]
     assert metrics_by_client(metrics) == {"score of a": 0.5, "score of b": 1.0}
