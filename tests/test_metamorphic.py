@@ -201,16 +201,19 @@ def names(case, expected):
     y = pd.DataFrame(q.y, columns=list("uvw" if expected == "both" else "abc"))
     named = replace(q, X=X, y=y)
     new = case(named)
-    if expected != "same":
+    if expected in ("both", "one"):
         fitted = case.fitted(named)
-        ways_in = [(fitted.transform, X)]
-        if expected == "both" and hasattr(fitted, "transform_target"):
-            ways_in.append((fitted.transform_target, y))
-        for way_in, rows in ways_in:
-            for wrong in (rows.iloc[:, ::-1], rows.add_prefix("x")):
-                with pytest.raises(ValueError, match="names"):
-                    way_in(wrong)
+        for way_in, rows in ((fitted.transform, X), (fitted.transform_target, y)):
+            _refuses_names(way_in, rows)
+    if expected == "one":  # the same columns on both sides
+        _refuses_names(lambda rows: case.fitted(replace(named, y=rows)), y)
     return new, case(q)
+
+
+def _refuses_names(way_in, rows):
+    for wrong in (rows.iloc[:, ::-1], rows.add_prefix("x")):
+        with pytest.raises(ValueError, match="names"):
+            way_in(wrong)
 
 
 def float32(case, expected):
@@ -283,12 +286,12 @@ ALIGNED = {
     "rotate": "moves",
     "shift": "moves",
     "scale": "moves",
-    "names": "source",
+    "names": "both",
     "float32": "same ~1e-5",
     **NO_WEIGHTS,
     **NO_SUMS,
 }
-ONE_SPACE = ALIGNED | {"rotate": "together moves", "names": "source"}
+ONE_SPACE = ALIGNED | {"rotate": "together moves", "names": "one"}
 COMMON = ALIGNED | {"rotate": "signs same", "shift": "same", "scale": "signs same"}
 STREAMED = {"weight": "rows", "merge": "same"}
 UNTURNED = {"rotate": "not together moves: each column is matched by itself"}
@@ -441,7 +444,7 @@ TABLE = {
         paired=False,
         rotate="together signs same",
         scale="stays",
-        names="source",
+        names="one",
     ),
     "TransferComponentAligner": learnt(
         TransferComponentAligner(),
@@ -450,7 +453,7 @@ TABLE = {
         rotate="together signs same",
         shift="not together same: the linear kernel is about the origin",
         scale="not together same: mu is in squared units of the kernel",
-        names="source",
+        names="one",
     ),
     "ClassMeanAligner": learnt(
         ClassMeanAligner(), *BY_LABEL, like=ALIGNED, paired=False, merge="same"
@@ -464,7 +467,7 @@ TABLE = {
         rotate="moves ~1e-4",
         shift="moves ~1e-4",
         scale="moves ~1e-4",
-        names="source",
+        names="both",
     ),
     "ICPAligner": learnt(
         ICPAligner(random_state=0), *BY_LABEL, like=ALIGNED, paired=False
@@ -543,6 +546,7 @@ TABLE = {
         rotate="not same: columns are positions",
         shift="not same: a position moves by itself",
         scale="same ~1e-4",
+        names="same",
     ),
     # anchors: which rows, as 0 and 1
     "anchors.FarthestPointAnchors": measured(
@@ -1016,7 +1020,7 @@ if TORCH:
         "StitchingRegressor": learnt(
             skalign.StitchingRegressor(**SHORT),
             like=NETWORK,
-            names="source",
+            names="both",
         ),
         "ContrastiveAligner": learnt(
             skalign.ContrastiveAligner(**SHORT),
