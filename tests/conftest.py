@@ -41,6 +41,8 @@ def pytest_addoption(parser):
         default=500,
         help="number of odd calls, and of damaged files, that the fuzzers try",
     )
+    parser.addoption("--fuzz-only", help="a name and numbers of tries of test_fuzz.py")
+    parser.addoption("--fuzz-log", help="file of outcomes of tries, to be gone on with")
 
 
 @pytest.fixture(scope="session")
