@@ -30,6 +30,7 @@ SHARED = {
     "_arrays",
     "_atomic",
     "_autocast",
+    "_draws",
     "_files",
     "_lazy",
     "_progress",

@@ -10,6 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from skalign._draws import checked_value, with_fixed_draws
+
 
 class ConfidenceInterval(NamedTuple):
     """Both ends of an interval.
@@ -57,7 +59,8 @@ def bootstrap_interval(
     metric : callable
         Measure ``metric(X, Y)`` of two sets of rows, such as those of
         `skalign.metrics`; `functools.partial` fixes its keywords. What is estimated
-        within, such as a `gamma`, should be fixed.
+        within, such as a `gamma`, should be fixed. A parameter `random_state` that is
+        None is given one seed for all calls.
     X : array-like of shape (n_samples_x, n_features)
         Source rows.
     Y : array-like of shape (n_samples_y, n_features_y)
@@ -75,7 +78,7 @@ def bootstrap_interval(
         them, as it does between the given rows: "normal" and "basic" correct for that,
         and may pass the range of the metric.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows.
+        Draws the rows, and seeds a metric that draws at random.
 
     Returns
     -------
@@ -85,8 +88,9 @@ def bootstrap_interval(
     Raises
     ------
     ValueError
-        If a set is not finite, a parameter is out of its range, or the lengths differ
-        where `paired`; and what `metric` raises.
+        If a set is not finite, a parameter is out of its range, the lengths differ
+        where `paired`, or `metric` gives two values for the same rows; and what
+        `metric` raises.
 
     See Also
     --------
@@ -119,6 +123,8 @@ def bootstrap_interval(
     X, Y = check_array(X, input_name="X"), check_array(Y, input_name="Y")
     if paired:
         check_consistent_length(X, Y)
+    metric = with_fixed_draws(metric, random_state)
+    value = checked_value(metric, X, Y, caller="bootstrap_interval")
     found = stats.bootstrap(
         (np.arange(len(X)), np.arange(len(Y))),
         partial(_metric_of_rows, metric, X, Y),
@@ -132,7 +138,7 @@ def bootstrap_interval(
     )
     low, high = found.confidence_interval
     if method == "normal":
-        middle = 2 * metric(X, Y) - found.bootstrap_distribution.mean()
+        middle = 2 * value - found.bootstrap_distribution.mean()
         half = stats.norm.ppf((1 + confidence_level) / 2) * found.standard_error
         low, high = middle - half, middle + half
     return ConfidenceInterval(float(low), float(high))

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from skalign._draws import checked_value, with_fixed_draws
 from skalign.metrics._bootstrap import ConfidenceInterval
 
 
@@ -45,7 +46,8 @@ def jackknife_interval(
     metric : callable
         Measure ``metric(X, Y)`` of two sets of rows, such as those of
         `skalign.metrics`; `functools.partial` fixes its keywords. What is estimated
-        within, such as a `gamma`, should be fixed.
+        within, such as a `gamma`, should be fixed. A parameter `random_state` that is
+        None is given one seed for all calls.
     X : array-like of shape (n_samples_x, n_features)
         Source rows.
     Y : array-like of shape (n_samples_y, n_features_y)
@@ -59,7 +61,8 @@ def jackknife_interval(
         Each set is dealt at random into so many groups, or into its rows if it has no
         more of them, and `metric` is computed without each group.
     random_state : int, RandomState instance or None, default=None
-        Deals the rows, if there are more than groups.
+        Deals the rows, if there are more than groups, and seeds a metric that draws at
+        random.
 
     Returns
     -------
@@ -69,8 +72,10 @@ def jackknife_interval(
     Raises
     ------
     ValueError
-        If a set is not finite or has a single row, a parameter is out of its range, or
-        the lengths differ where `paired`; and what `metric` raises.
+        If a set is not finite or has a single row, a parameter is out of its range,
+        the lengths differ where `paired`, or the value of `metric` changes with its
+        draws or with the order of the rows, as that of `linear_time_mmd` does; and what
+        `metric` raises.
 
     See Also
     --------
@@ -106,7 +111,11 @@ def jackknife_interval(
     )
     if paired:
         check_consistent_length(X, Y)
-    value, bias, variance = metric(X, Y), 0.0, 0.0
+    metric = with_fixed_draws(metric, random_state)
+    other, same = np.arange(len(X))[::-1], np.arange(len(Y))
+    orders = other, other if paired else same
+    value = checked_value(metric, X, Y, caller="jackknife_interval", order=orders)
+    bias, variance = 0.0, 0.0
     sides = values_without(metric, X, Y, paired, n_groups, random_state)
     for left in sides:
         bias += (len(left) - 1) * (left.mean() - value)

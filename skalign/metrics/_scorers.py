@@ -1,8 +1,10 @@
 """Scorers: what a search over aligners takes to compare spaces."""
 
+from functools import partial
 from inspect import signature
 
 from skalign._aligner import transform_target
+from skalign._draws import with_fixed_draws
 from skalign.metrics._adaptation_scorers import (
     RoutedScorer,
     adapted_domains,
@@ -24,9 +26,9 @@ def make_distance_scorer(metric, **kwargs):
         Distance ``metric(X, Y, **kwargs)`` of two sets of rows, such as those of
         `skalign.metrics`.
     **kwargs : dict
-        Keywords of `metric`. What is drawn or estimated should be fixed here, such as
-        `random_state` or `gamma`: else the candidates of a search are compared with
-        different measures.
+        Keywords of `metric`. What is estimated should be fixed here, such as `gamma`:
+        else the candidates of a search are compared with different measures. Draws are
+        the same in all calls: a `random_state` that is None stands for 0.
 
     Returns
     -------
@@ -108,7 +110,7 @@ class _SpaceScorer(RoutedScorer):
             spaces = estimator.transform(X), transform_target(estimator, y)
         else:
             spaces = adapted_domains(estimator, X, X_target, sample_domain)
-        value = self._metric(*spaces, **self._kwargs)
+        value = with_fixed_draws(partial(self._metric, **self._kwargs))(*spaces)
         return -value if self._falls else value
 
     def __repr__(self):

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch, check_array, check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skalign._aligner import predicted
+from skalign._draws import one_seed
 from skalign._rescale import power_of
 from skalign._validation import FLOATS, check_labels, check_varies
 from skalign.anchors import KMeansAnchors, RandomAnchors
@@ -106,7 +107,8 @@ def alignment_report(
     cv : int, cross-validation generator or iterable, default=5
         Splits; a number stands for that many shuffled folds.
     random_state : int, RandomState instance or None, default=0
-        Shuffles the folds and draws the projections of the sliced distance.
+        Shuffles the folds and draws the projections of the sliced distance, which are
+        the same for all maps.
     progress : callable, default=iter
         Wraps the list of fits that are due, such as ``tqdm.tqdm``.
 
@@ -136,6 +138,7 @@ def alignment_report(
     ValueError
         If lengths differ, a value is not finite, or all rows of `y` are equal.
     """
+    random_state = one_seed(random_state)
     X, y = (
         check_array(rows, dtype=FLOATS, input_name=name)
         for name, rows in (("X", X), ("y", y))

@@ -7,6 +7,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from skalign._draws import with_fixed_draws
 from skalign._validation import check_domain
 from skalign.metrics import sliced_wasserstein_distance
 from skalign.metrics._adaptation_scorers import consumed
@@ -100,8 +101,8 @@ class DomainDistanceDisplay:
             Domain of each row, numbers or strings.
         metric : callable, default=None
             Symmetric distance of two sets of rows; None is
-            :func:`~skalign.metrics.sliced_wasserstein_distance`, with its projections
-            fixed.
+            :func:`~skalign.metrics.sliced_wasserstein_distance`. One that draws at
+            random is given the same `random_state` for all pairs of domains.
         ax : matplotlib Axes, default=None
             Axes to draw on; those of a new figure by default.
 
@@ -123,14 +124,11 @@ class DomainDistanceDisplay:
         name = "Sliced Wasserstein distance"
         if metric is not None:
             name = getattr(metric, "__name__", "distance").replace("_", " ")
+        metric = with_fixed_draws(metric or sliced_wasserstein_distance)
         distances = np.zeros((len(domains), len(domains)))
         for i, j in combinations(range(len(domains)), 2):
             sides = X[sample_domain == domains[i]], X[sample_domain == domains[j]]
-            if metric is None:
-                distance = sliced_wasserstein_distance(*sides, random_state=0)
-            else:
-                distance = metric(*sides)
-            distances[i, j] = distances[j, i] = distance
+            distances[i, j] = distances[j, i] = metric(*sides)
         return cls(distances, domains, name=name[0].upper() + name[1:]).plot(ax=ax)
 
     def plot(
