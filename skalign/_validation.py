@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import _param_validation
 from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -23,6 +24,18 @@ _SINCE_FIT = (
     "Feature names seen at fit time, yet now missing:",
     "Feature names must be in the same order as they were in fit.",
 )
+
+
+class Interval(_param_validation.Interval):
+    """Numbers of a range, as in scikit-learn, but no booleans."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
+
+
+def is_whole(value):
+    """Whether a value is an int of Python or numpy; booleans are not."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def column_names(rows):

@@ -5,13 +5,9 @@ from numbers import Integral
 
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_array, get_tags
-from sklearn.utils._param_validation import (
-    Interval,
-    RealNotInt,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
 
-from skalign._validation import FLOATS, check_labels
+from skalign._validation import FLOATS, Interval, check_labels
 
 
 def count_anchors(n_anchors, n_samples):

@@ -6,8 +6,9 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from skalign._validation import Interval
 from skalign.datasets._pasting import (
     check_environments,
     deal_out,

@@ -10,9 +10,10 @@ from sklearn.utils import (
     check_consistent_length,
     check_random_state,
 )
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import column_or_1d
 
+from skalign._validation import Interval
 from skalign.datasets._idx import load_idx
 
 _FLIPS = {"domainbed": (0.1, 0.2, 0.9), "irm": (0.2, 0.1, 0.9)}

@@ -5,12 +5,12 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn import functional as F
 
 from skalign._progress import Progress
-from skalign._validation import check_pairs
+from skalign._validation import Interval, check_pairs
 from skalign.deep._info_nce import InfoNCE
 from skalign.deep._modules import make_encoder
 from skalign.deep._objectives import MeanRisk

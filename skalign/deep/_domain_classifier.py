@@ -4,7 +4,6 @@ import copy
 import math
 import warnings
 from abc import ABCMeta, abstractmethod
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -30,6 +29,7 @@ from skalign._validation import (
     check_no_gaps,
     check_source,
     find_missing,
+    is_whole,
 )
 from skalign.deep._modules import Classifier, make_encoder, n_outputs
 from skalign.deep._objectives import MeanRisk
@@ -359,9 +359,7 @@ class DomainClassifier(
         if given is None:
             return shape or (X.shape[1],)
         given = tuple(given)
-        if len(given) != 3 or not all(
-            isinstance(size, Integral) and size >= 1 for size in given
-        ):
+        if len(given) != 3 or not all(is_whole(size) and size >= 1 for size in given):
             raise ValueError(
                 f"image_shape={given} must be (n_channels, height, width), each at "
                 "least 1."

@@ -15,16 +15,11 @@ from sklearn.utils import (
     check_random_state,
     column_or_1d,
 )
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    validate_params,
-)
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils.validation import has_fit_parameter
 
 from skalign._rescale import near_one
-from skalign._validation import FLOATS, check_classes
+from skalign._validation import FLOATS, Interval, check_classes
 
 _MANY_ROWS = 10_000
 _INTERRUPTED = "Training interrupted by user"

@@ -2,8 +2,7 @@
 
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval
-
+from skalign._validation import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import GroupDRORisk
 

@@ -3,8 +3,9 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
+from skalign._validation import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import MMDRisk
 

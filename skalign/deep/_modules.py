@@ -2,10 +2,11 @@
 
 import math
 from itertools import pairwise
-from numbers import Integral
 
 import torch
 from torch import nn
+
+from skalign._validation import is_whole
 
 _CACHED_ROWS = 2048
 
@@ -151,9 +152,7 @@ def make_encoder(shape, hidden_layer_sizes):
         If a width is below 1.
     """
     if len(shape) == 1:
-        if not all(
-            isinstance(size, Integral) and size >= 1 for size in hidden_layer_sizes
-        ):
+        if not all(is_whole(size) and size >= 1 for size in hidden_layer_sizes):
             raise ValueError(
                 f"hidden_layer_sizes={hidden_layer_sizes} must be at least 1, each, "
                 "and whole numbers."

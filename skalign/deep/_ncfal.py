@@ -8,10 +8,11 @@ import torch
 from sklearn import config_context
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import HasMethods, RealNotInt, StrOptions
 from torch import nn
 from torch.nn import functional as F
 
+from skalign._validation import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._environments import (
     partition_environments,

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.callbacks.scoring import ScoringBase
 
+from skalign._validation import Interval
 from skalign.deep._net import (
     EnvironmentBatches,
     HeldOut,

@@ -2,8 +2,9 @@
 
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval, RealNotInt
+from sklearn.utils._param_validation import RealNotInt
 
+from skalign._validation import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import VRExRisk, n_warmup_steps
 

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from skalign._validation import Interval
 from skalign.moments import Moments
 
 

@@ -11,12 +11,17 @@ from scipy.linalg import eigvalsh
 from sklearn.base import clone
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import (
-    Interval,
     validate_parameter_constraints,
     validate_params,
 )
 
-from skalign._validation import FLOATS, check_pairs, check_same_features, column_names
+from skalign._validation import (
+    FLOATS,
+    Interval,
+    check_pairs,
+    check_same_features,
+    column_names,
+)
 from skalign.federated._privacy import noisy_moments, repaired, select
 from skalign.federated._updates import is_count, keep_sound
 from skalign.moments import Moments

@@ -5,10 +5,11 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import stats
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from skalign._draws import checked_value, with_fixed_draws
+from skalign._validation import Interval
 from skalign.metrics._bootstrap import ConfidenceInterval
 
 

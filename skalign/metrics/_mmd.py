@@ -4,10 +4,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state, gen_batches, gen_even_slices
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
+from skalign._validation import Interval
 from skalign.metrics._kernels import (
     KERNEL_CONSTRAINTS,
     check_gamma,

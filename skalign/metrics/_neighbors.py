@@ -7,9 +7,10 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.stats import rankdata
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._rescale import near_one, unit_rows
+from skalign._validation import Interval
 from skalign.metrics._cka import cosine_of
 from skalign.metrics._validation import (
     check_no_overflow,

@@ -11,11 +11,11 @@ import numpy as np
 from scipy.linalg import norm, qr
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_array, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import column_or_1d
 
 from skalign._rescale import near_one
-from skalign._validation import check_classes, check_domain
+from skalign._validation import Interval, check_classes, check_domain
 from skalign.metrics._procrustes import to_length_one
 from skalign.moments import rounding_from_norms, storage_precision, truncated_svd
 

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.linalg import norm
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
-from sklearn.utils._param_validation import Interval, Options, validate_params
+from sklearn.utils._param_validation import Options, validate_params
 
+from skalign._validation import Interval
 from skalign.metrics._kernels import median_distance
 from skalign.metrics._validation import (
     check_mass,

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from skalign._validation import Interval
 from skalign.metrics._kernels import (
     KERNEL_CONSTRAINTS,
     block_shape,

@@ -5,9 +5,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
 from skalign._rescale import power_of
+from skalign._validation import Interval
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,

@@ -17,11 +17,11 @@ from sklearn.utils import (
     check_consistent_length,
     check_random_state,
 )
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 from sklearn.utils.parallel import Parallel, delayed
 
 from skalign._aligner import predicted
-from skalign._validation import FLOATS, check_varies
+from skalign._validation import FLOATS, Interval, check_varies
 from skalign.moments import storage_precision
 from skalign.paired import LinearAligner, RigidAligner
 
@@ -172,7 +172,7 @@ def _verdict(result, confidence):
         "cv": ["cv_object"],
         "confidence": [Interval(Real, 0, 1, closed="neither")],
         "max_samples": [Interval(Integral, MIN_PAIRS, None, closed="left"), None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
         "random_state": ["random_state"],
         "progress": [callable],
     },

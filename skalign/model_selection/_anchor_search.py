@@ -34,12 +34,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._aligner import AlignerMixin
 from skalign._validation import (
     FLOATS,
+    Interval,
     as_written,
     check_labels,
     check_pairs,
     check_same_features,
     check_target_names,
     count_classes,
+    is_whole,
 )
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import AnchorSelector, count_anchors
@@ -378,7 +380,7 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
             dict,
             None,
         ],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
         "refit": ["boolean", str, callable],
         "error_score": [StrOptions({"raise"}), Real],
         "return_train_score": ["boolean"],
@@ -689,7 +691,7 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         if callable(self.refit):
             self.best_index_ = self.refit(results)
             n_candidates = len(results["params"])
-            if not isinstance(self.best_index_, Integral) or not (
+            if not is_whole(self.best_index_) or not (
                 0 <= self.best_index_ < n_candidates
             ):
                 raise ValueError(

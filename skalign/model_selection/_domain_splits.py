@@ -1,14 +1,14 @@
 """Validation on a share of domains: of those trained on, or of the one to test on."""
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skalign._validation import is_target_domain
+from skalign._validation import is_target_domain, is_whole
 from skalign.model_selection._domains import check_split_domain
 
 
@@ -19,7 +19,7 @@ class _DomainSplit:
     def __post_init__(self):
         if not isinstance(self.test_size, Real) or not 0 < self.test_size < 1:
             raise ValueError(f"test_size={self.test_size!r} must be between 0 and 1.")
-        if not isinstance(self.n_splits, Integral) or self.n_splits < 1:
+        if not is_whole(self.n_splits) or self.n_splits < 1:
             raise ValueError(f"n_splits={self.n_splits!r} must be a number above 0.")
 
     def split(self, X, y=None, sample_domain=None, *, groups=None):

@@ -10,12 +10,12 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, check_cv
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, check_array, check_consistent_length
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
 from skalign._aligner import predicted
 from skalign._draws import one_seed
 from skalign._rescale import power_of
-from skalign._validation import FLOATS, check_labels, check_varies
+from skalign._validation import FLOATS, Interval, check_labels, check_varies
 from skalign.anchors import KMeansAnchors, RandomAnchors
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner

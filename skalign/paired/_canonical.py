@@ -5,7 +5,6 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.linalg import svd
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -13,7 +12,7 @@ from sklearn.utils.validation import (
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import power_of
-from skalign._validation import check_pairs
+from skalign._validation import Interval, check_pairs
 from skalign.metrics._retrieval import retrieval_ranks
 from skalign.moments import centre, rounding_of_columns, truncated_svd
 from skalign.paired._consensus import ridge_strength

@@ -12,7 +12,7 @@ from sklearn.base import (
 )
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -21,7 +21,14 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import FLOATS, check_target, column_names, compare_names
+from skalign._validation import (
+    FLOATS,
+    Interval,
+    check_target,
+    column_names,
+    compare_names,
+    is_whole,
+)
 from skalign.paired._consensus import (
     linear_consensus,
     ridge_strength,
@@ -550,8 +557,7 @@ class GeneralizedProcrustes(
 
     def _check_space(self, space):
         check_is_fitted(self)
-        whole = isinstance(space, Integral)
-        if not whole or space not in range(len(self.aligners_)):
+        if not is_whole(space) or space not in range(len(self.aligners_)):
             raise ValueError(
                 f"space={space} must be one of 0 to {len(self.aligners_) - 1}."
             )

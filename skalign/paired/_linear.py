@@ -8,12 +8,12 @@ import numpy as np
 from scipy.linalg import eigh, svd
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import assert_all_finite
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._atomic import atomic
-from skalign._validation import check_pairs
+from skalign._validation import Interval, check_pairs
 from skalign.moments import (
     Moments,
     check_scale,

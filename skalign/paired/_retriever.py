@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import transform_target
@@ -14,6 +14,7 @@ from skalign._atomic import AtomicMixin
 from skalign._rescale import unit_rows
 from skalign._validation import (
     FLOATS,
+    Interval,
     check_same_features,
     check_target,
     check_target_names,

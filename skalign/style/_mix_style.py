@@ -5,9 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
 
-from skalign._validation import check_domain
+from skalign._validation import Interval, check_domain
 from skalign.style._channels import AugmenterMixin, find_style
 
 

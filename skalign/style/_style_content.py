@@ -9,12 +9,12 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, Interval
 from skalign.style._channels import find_style
 
 

@@ -4,8 +4,9 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
+from skalign._validation import Interval
 from skalign.unpaired._second_moments import CovarianceMixin, inverse_root
 
 

@@ -16,12 +16,12 @@ from sklearn.base import (
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin, transform_target
 from skalign._progress import Progress
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides, is_whole
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
@@ -94,7 +94,7 @@ def check_stages(aligner, max_iter):
                 "A stage is 'rotation', 'covariance' or an aligner with fit and "
                 f"transform; got {inner!r}."
             )
-        if not isinstance(n_iter, Integral) or n_iter < 1:
+        if not is_whole(n_iter) or n_iter < 1:
             raise ValueError(f"n_iter={n_iter!r} of a stage must be an int >= 1.")
         stages.append(Stage(inner, n_iter))
     if not stages:

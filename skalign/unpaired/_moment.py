@@ -6,10 +6,10 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._group_moments import GroupMoments

@@ -8,11 +8,11 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import near_one
-from skalign._validation import check_sides, find_missing
+from skalign._validation import Interval, check_sides, find_missing
 
 _CLASS_STEPS = 100
 _CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many rows

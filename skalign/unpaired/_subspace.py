@@ -4,12 +4,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
-from skalign._validation import FLOATS, check_sides
+from skalign._validation import FLOATS, Interval, check_sides
 from skalign.moments import Moments, pseudo_inverse
 from skalign.unpaired._second_moments import Spectrum
 

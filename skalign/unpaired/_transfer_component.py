@@ -8,11 +8,11 @@ from scipy.linalg import norm, qr, svd
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import signed
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import Moments, rounding_of_columns, truncated_eigh, truncated_svd
 
 _BATCH = 8192

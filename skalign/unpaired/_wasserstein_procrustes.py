@@ -9,10 +9,10 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._covariance_map import Spread, fixed_map, identity_map
