@@ -1,15 +1,42 @@
 """Class means as anchors."""
 
+import numpy as np
+from scipy.linalg import svd
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._aligner import InnerAlignerMixin
+from skalign._aligner import InnerAlignerMixin, transform_target
 from skalign._validation import check_sides
+from skalign.moments import centre, rounding_from_norms, truncated_svd
 from skalign.paired import LinearAligner
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._covariance_map import identity_map
 from skalign.unpaired._group_moments import GroupMoments
+from skalign.unpaired._open_axes import at_the_mean, warn_undetermined
+
+
+def open_beyond_means(source, target):
+    """Directions of the target in which class means do not differ.
+
+    Parameters
+    ----------
+    source, target : GroupMoments
+        Sums of each side, over the same classes.
+
+    Returns
+    -------
+    axes : ndarray of shape (n_targets, n_open)
+        Orthonormal columns.
+    """
+    ranks = []
+    for side in (source, target):
+        norm = np.linalg.norm(side.means, axis=0)
+        rounding = rounding_from_norms(side.x_precision, norm, len(norm))
+        steps, _ = centre(side.means)
+        ranks.append(len(truncated_svd(steps, rounding)[1]))
+    _, _, axes = svd(steps)
+    return axes[min(ranks) :].T
 
 
 class ClassMeanAligner(
@@ -37,10 +64,17 @@ class ClassMeanAligner(
     Attributes
     ----------
     aligner_ : object
-        The aligner, fitted on the means.
+        The aligner, fitted on the means; in a pipeline with a projection if it does
+        not map all other directions to the mean by itself.
 
     classes_ : ndarray of shape (n_classes,) or None
         Classes on both sides, sorted; None without target rows.
+
+    determined_rank_ : int
+        Number of directions in which the class means differ, at most one less than
+        there are classes. All others are mapped to the mean, whatever the aligner: no
+        answer has a smaller expected error. A warning is given where they are fewer
+        than the columns of the narrower side.
 
     source_moments_, target_moments_ : GroupMoments or None
         Counts and means of all classes seen on each side.
@@ -80,6 +114,7 @@ class ClassMeanAligner(
     """
 
     _order = 1
+    _says_rank = True  # not as a start, which matches may complete
     _parameter_constraints = {
         "aligner": [HasMethods(["fit", "transform"]), None],
         "weight_by_size": ["boolean"],
@@ -126,6 +161,7 @@ class ClassMeanAligner(
         self.source_moments_ = self.target_moments_ = None
         if y is None:
             self.classes_, self.aligner_ = None, identity_map(X)
+            self.determined_rank_ = X.shape[1]
             return self
         for name, values in (("labels", labels), ("target_labels", target_labels)):
             if values is None:
@@ -152,9 +188,15 @@ class ClassMeanAligner(
                 )
             shares = [side.counts / side.counts.sum() for side in (source, target)]
             weights = {"sample_weight": sum(shares) * len(classes) / 2}
-        self.aligner_ = aligner.fit(
-            source.means.astype(self._dtype),
-            target.means.astype(self._dtype),
-            **weights,
+        means = [side.means.astype(self._dtype) for side in (source, target)]
+        aligner, axes = (
+            aligner.fit(*means, **weights),
+            open_beyond_means(source, target),
         )
-        self.classes_ = classes
+        same_space = transform_target(aligner, means[1]) is means[1]
+        if not isinstance(aligner, LinearAligner) and same_space:
+            aligner = at_the_mean(aligner, axes, means[1].mean(axis=0))
+        self.aligner_, self.classes_ = aligner, classes
+        self.determined_rank_ = min(len(axes) - axes.shape[1], means[0].shape[1])
+        if self._says_rank:
+            warn_undetermined(self)

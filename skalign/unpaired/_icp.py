@@ -27,6 +27,7 @@ from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
 from skalign.unpaired._matching import MATCHINGS, draw_groups, match
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner
+from skalign.unpaired._open_axes import at_the_mean, unmatched_axes
 
 _COLLAPSED = 0.7
 # Stray rows change a spread by a factor, or lie far from what they are matched with.
@@ -216,6 +217,13 @@ def _compared(aligner, X, y):
     return np.asarray(aligner.transform(X)), np.asarray(transform_target(aligner, y))
 
 
+def _as_start(aligner):
+    """The aligner, not to warn of directions that matches may determine."""
+    if hasattr(aligner, "_says_rank"):
+        aligner._says_rank = False
+    return aligner
+
+
 def _cost(matches, target):
     """Mean squared distance of matches, as a share of the variance of the target."""
     return float(matches.distances.mean() / target.var(axis=0).sum())
@@ -288,7 +296,7 @@ class ICPAligner(
     Attributes
     ----------
     aligner_ : object
-        The last map.
+        The last map; in a pipeline with a projection if it leaves directions open.
 
     n_iter_ : int
         Number of iterations, over all stages.
@@ -305,6 +313,12 @@ class ICPAligner(
         Total variance of the mapped training rows, as a share of that of the target. A
         warning is given below 0.7 if the map has its scale from the matches, unless a
         few stray rows make the difference, of which another warning is given.
+
+    determined_rank_ : int
+        Number of directions that the data determine, at most the smaller width. What a
+        start by moments leaves open, and what can then be reversed without rows being
+        farther from their matches, is mapped to the mean; the start warns of it. Any
+        other start is taken as known.
 
     classes_ : ndarray of shape (n_classes,) or None
         Classes on both sides; None where matches were not restricted.
@@ -437,7 +451,7 @@ class ICPAligner(
         if y is None:
             self.aligner_, self.n_iter_ = identity_map(X), 1
             self.objective_, self.variance_ratio_ = np.zeros(1), 1.0
-            self.matching_cost_ = 0.0
+            self.matching_cost_, self.determined_rank_ = 0.0, X.shape[1]
             return self
         rng = check_random_state(self.random_state)
         if labels is None or target_labels is None:
@@ -467,7 +481,8 @@ class ICPAligner(
             progress=progress,
         )
         progress.end()
-        self.aligner_, self.n_iter_ = fit.aligner, len(fit.costs) - 1
+        self.n_iter_ = len(fit.costs) - 1
+        self._leave_open(fit.aligner, start, X, y, groups)
         self.objective_, self.matching_cost_ = fit.costs, float(fit.costs[-1])
         self.variance_ratio_ = fit.variance_ratio
         self._warn(fit)
@@ -478,6 +493,17 @@ class ICPAligner(
         if isinstance(self.init, str):
             return self.init == "identity"
         return getattr(self.init, "_same_features", False)
+
+    def _leave_open(self, aligner, start, X, y, groups):
+        """Map to the mean what neither the start nor the matches determine."""
+        width = min(X.shape[1], y.shape[1])
+        mapped, target = _compared(aligner, X, y)
+        n_open = 0
+        if isinstance(start, MomentAligner) and target is y:  # no common space
+            n_open = width - start.determined_rank_
+        axes = unmatched_axes(mapped, target, groups, n_open)
+        self.determined_rank_ = width - axes.shape[1]
+        self.aligner_ = at_the_mean(aligner, axes, mapped.mean(axis=0))
 
     def _warn(self, fit):
         if fit.move >= self.tol and self.n_iter_:
@@ -517,7 +543,7 @@ class ICPAligner(
             if self.init == "identity":
                 return identity_map(X)
             if self.init == "means":
-                return ClassMeanAligner().fit(X, y, **passed)
+                return _as_start(ClassMeanAligner()).fit(X, y, **passed)
             return MomentAligner(
                 class_weight=self.class_weight, random_state=rng
             ).fit(X, y, **passed)  # fmt: skip
@@ -533,7 +559,7 @@ class ICPAligner(
             passed = {
                 k: v for k, v in passed.items() if has_fit_parameter(self.init, k)
             }
-            return clone(self.init).fit(X, y, **passed)
+            return _as_start(clone(self.init)).fit(X, y, **passed)
         return self.init
 
     def _stages(self, X, y):

@@ -24,6 +24,7 @@ from skalign.unpaired._moment_matching import (
     random_rotations,
     search,
 )
+from skalign.unpaired._open_axes import undetermined
 
 # Where the covariance-exact map is the better one, and what a sound fit looks like:
 # measured on latents of autoencoders, see the user guide.
@@ -139,14 +140,6 @@ def shell_doubts(noise, difference):
             "than by chance: class shares may differ between them"
         )
     return doubts
-
-
-def undetermined(rank, width):
-    """What to say of directions that the data leave open."""
-    return (
-        f"the data determine {rank} of {width} directions, and the others are mapped "
-        "to the mean"
-    )
 
 
 def warn_of_doubts(aligner, doubts):
@@ -386,7 +379,7 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         rng, doubts = self._align(source, target, min(len(X), len(y)))
         self.share_difference_ = share_difference(self._map(X), y, rng)
         doubts += shell_doubts(self.skewness_noise_, self.share_difference_)
-        warn_of_doubts(self, doubts)
+        warn_of_doubts(self, doubts + undetermined(self))
         return self
 
     def _sums(self, rows, labels, name):
@@ -412,7 +405,7 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         _, doubts = self._align(*sides, n_rows, classes)
         if n_rows < _SOUND_ROWS * self.n_components_:
             doubts.append(f"{n_rows} rows are few for {self.n_components_} axes")
-        warn_of_doubts(self, doubts)
+        warn_of_doubts(self, doubts + undetermined(self))
 
     def _align(self, source, target, n_rows, classes=None):
         """Set the map between two sides; return the generator used, and doubts."""
@@ -448,8 +441,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         make = rotation_coef if self.map_ == "rotation" else covariance_coef
         coef = make(source, target, rotation - rotation @ open_ @ open_.T)
         self.determined_rank_ = k - open_.shape[1]
-        if self.determined_rank_ < (width := min(coef.shape)):
-            doubts.append(undetermined(self.determined_rank_, width))
         self.objective_, self.n_restarts_at_best_ = best.objective, best.n_restarts
         self.next_objective_ = optima[1].objective if len(optima) > 1 else -np.inf
         self.classes_, self.n_components_ = classes, k

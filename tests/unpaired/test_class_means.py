@@ -89,17 +89,15 @@ def test_one_sided_classes_are_left_out_and_named(make_clouds):
     names = np.array(["a", "b", "c", "d"])[clouds.labels]
     of_three = clouds.target_labels < 3
     target_names = np.array(["a", "b", "c"])[clouds.target_labels[of_three]]
+    X, y = clouds.X[:, :2], clouds.y[of_three, :2]  # as many columns as means fix
     aligner = ClassMeanAligner(RigidAligner())
     with pytest.warns(UserWarning, match="only labels holds them: 'd'"):
-        aligner.fit(
-            clouds.X, clouds.y[of_three], labels=names, target_labels=target_names
-        )
+        aligner.fit(X, y, labels=names, target_labels=target_names)
     assert_array_equal(aligner.classes_, ["a", "b", "c"])
     kept = clouds.labels < 3
     without = ClassMeanAligner(RigidAligner()).fit(
-        clouds.X[kept], clouds.y[of_three], labels=names[kept],
-        target_labels=target_names,
-    )  # fmt: skip
+        X[kept], y, labels=names[kept], target_labels=target_names
+    )
     assert_allclose(aligner.aligner_.coef_, without.aligner_.coef_)
 
 
@@ -140,7 +138,7 @@ def test_a_failed_fit_leaves_the_aligner_as_it_was(make_clouds):
 
 def test_strings_and_numbers_are_no_common_classes():
     rng = np.random.default_rng(0)
-    X, labels = rng.normal(size=(60, 3)), np.arange(60) % 3
+    X, labels = rng.normal(size=(60, 2)), np.arange(60) % 3
     message = "target_labels numbers: no class is the same"
     with pytest.raises(ValueError, match=f"labels holds strings, but {message}"):
         ClassMeanAligner().fit(X, X, labels=labels.astype(str), target_labels=labels)
@@ -177,3 +175,31 @@ def test_many_small_classes_have_their_means():
     aligner = ClassMeanAligner(LinearAligner(alpha=0))
     aligner.fit(X, y[::-1], labels=labels, target_labels=labels[::-1])
     assert_allclose(aligner.transform(X), y)
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [None, LinearAligner(alpha=0), RigidAligner(), RigidAligner(scaling=True)],
+    ids=str,
+)
+@pytest.mark.parametrize("widths", [(6, 6), (6, 4), (4, 6)])
+def test_directions_without_a_difference_of_means_go_to_the_mean(aligner, widths):
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 3
+    centres = 3 * rng.normal(size=(3, 6))
+    coef = np.linalg.qr(rng.normal(size=(6, 6)))[0][: widths[0], : widths[1]]
+    X = centres[labels, : widths[0]] + rng.normal(size=(600, widths[0]))
+    y = X @ coef + rng.normal(size=(600, widths[1])) / 4
+    classes = {"labels": labels, "target_labels": labels}
+    ours = ClassMeanAligner(aligner)
+    with pytest.warns(UserWarning, match="determine 2 of [46] directions.*to the mean"):
+        ours.fit(X, y, **classes)
+    assert ours.determined_rank_ == 2
+    mapped = ours.transform(X)
+    means = class_means(y, labels)
+    _, _, axes = np.linalg.svd(means - means.mean(axis=0))
+    outside = (mapped - means.mean(axis=0)) @ axes[2:].T
+    assert_allclose(outside, 0, atol=1e-10)
+    plain = clone(aligner or LinearAligner()).fit(class_means(X, labels), means)
+    errors = [np.mean((rows - X @ coef) ** 2) for rows in (mapped, plain.transform(X))]
+    assert errors[0] <= errors[1] + 1e-12

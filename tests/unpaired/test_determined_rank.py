@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import ortho_group
 
+from skalign import LinearAligner
 from skalign.datasets import load_digits_latents
-from skalign.unpaired import ClassMeanAligner, MomentAligner
+from skalign.unpaired import ICPAligner, MomentAligner
 from skalign.unpaired._group_moments import GroupMoments
 from skalign.unpaired._moment_matching import Agreement, Side, _odd_agreement
 
@@ -41,6 +42,15 @@ def gaussian_classes(kind, n_samples, n_features, n_classes, seed):
     return X, y @ turn + 1, classes, X @ turn + 1
 
 
+def map_of_class_means(X, y, classes):
+    """Least squares between the means, which is zero where they do not differ."""
+    means = [
+        [side[labels == c].mean(axis=0) for c in np.unique(labels)]
+        for side, labels in zip((X, y), classes.values(), strict=True)
+    ]
+    return LinearAligner().fit(*np.array(means))
+
+
 def relative_error(mapped, truth):
     return np.mean((mapped - truth) ** 2) / np.mean(truth.var(axis=0))
 
@@ -62,7 +72,7 @@ def test_what_class_means_alone_determine_is_not_guessed_beyond(kind, case):
     assert expected <= aligner.determined_rank_ <= expected + 2 * (kind == "symmetric")
     lengths = np.linalg.svd(aligner.coef_, compute_uv=False)
     assert np.sum(lengths > 1e-10 * lengths[0]) == aligner.determined_rank_
-    means = ClassMeanAligner().fit(X, y, **classes)
+    means = map_of_class_means(X, y, classes)
     if kind == "isotropic":
         error = relative_error(aligner.transform(X), truth)
         assert error < 1.03 * relative_error(means.transform(X), truth)
@@ -75,7 +85,7 @@ def test_an_isotropic_part_is_left_at_the_mean(case):
     with pytest.warns(UserWarning, match="the others are mapped to the mean"):
         aligner.fit(X, y, **classes)
     assert abs(aligner.determined_rank_ - case[1] // 2) <= 2
-    means = ClassMeanAligner().fit(X, y, **classes)
+    means = map_of_class_means(X, y, classes)
     errors = [relative_error(a.transform(X), truth) for a in (aligner, means)]
     assert errors[0] < errors[1]
 
@@ -87,7 +97,7 @@ def test_covariances_that_differ_by_class_determine_every_direction(case):
         X, y, **classes
     )  # no warning
     assert aligner.determined_rank_ == case[1]
-    means = ClassMeanAligner().fit(X, y, **classes)
+    means = map_of_class_means(X, y, classes)
     errors = [relative_error(a.transform(X), truth) for a in (aligner, means)]
     assert errors[0] < errors[1] / (15 if case[0] < 1000 else 40)
 
@@ -108,6 +118,31 @@ def test_an_arbitrary_rotation_is_twice_as_wrong_as_the_mean(kind):
     mapped = (aligner.transform(X) - truth.mean(axis=0)) @ open_axes
     assert np.mean(np.sum((mapped - away) ** 2, axis=1)) < 1.01 * variance
     assert np.mean(errors) > 1.8 * variance
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("kind", "case", "rank", "gain"),
+    [
+        ("isotropic", (1000, 6, 3, 1), 2, 1.05),
+        ("isotropic", (300, 6, 3, 2), 2, 1.05),
+        ("anisotropic block", (1000, 6, 3, 1), 3, 0.6),
+        ("own covariances", (1000, 6, 3, 1), 6, 1 / 40),
+    ],
+)
+def test_matched_rows_are_not_turned_where_nothing_says_how(kind, case, rank, gain):
+    X, y, classes, truth = gaussian_classes(kind, *case)
+    aligner = ICPAligner(random_state=0)
+    if rank == 6:
+        aligner.fit(X, y, **classes)  # no warning
+    else:
+        with pytest.warns(UserWarning, match=f"determine {rank} of 6 directions"):
+            aligner.fit(X, y, **classes)
+    assert aligner.determined_rank_ == rank
+    means = map_of_class_means(X, y, classes)
+    errors = [relative_error(a.transform(X), truth) for a in (aligner, means)]
+    assert errors[0] < gain * errors[1]
+    assert_allclose(aligner.transform(X).mean(axis=0), y.mean(axis=0), atol=0.3)
 
 
 def test_latents_of_real_data_are_determined():

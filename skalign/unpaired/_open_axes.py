@@ -1,0 +1,101 @@
+"""Directions of the target that neither moments nor matches determine."""
+
+import warnings
+
+import numpy as np
+from scipy.linalg import eigh
+from sklearn.pipeline import make_pipeline
+
+from skalign.unpaired._covariance_map import fixed_map
+from skalign.unpaired._matching import match, nearest
+
+_TESTED_ROWS = 1000
+_CHANCE = 4  # deviations of a mean difference that rows fitted to one another show
+
+
+def unmatched_axes(mapped, target, groups, n_open):
+    """Directions that can be reversed without rows being farther from their matches.
+
+    Parameters
+    ----------
+    mapped : ndarray of shape (n_samples, n_targets)
+        Mapped source rows.
+    target : ndarray of shape (n_target_samples, n_targets)
+        Target rows.
+    groups : list of Group
+        Rows that may be matched with one another; about 1,000 are reversed.
+    n_open : int
+        Largest number of directions to return.
+
+    Returns
+    -------
+    axes : ndarray of shape (n_targets, n_axes)
+        Orthonormal columns.
+    """
+    if n_open == 0:
+        return np.zeros((target.shape[1], 0))
+    centre = target.mean(axis=0)
+    mapped, target = mapped - centre, target - centre
+    matches = match(mapped, target, groups, "both")
+    cross = mapped[matches.source].T @ target[matches.target]
+    _, axes = eigh(cross + cross.T)
+    n_tested = max(_TESTED_ROWS // len(groups), 2)
+    samples = [
+        (
+            mapped[_spaced(group.source, n_tested)],
+            target[_spaced(group.target, 2 * n_tested)],
+        )
+        for group in groups
+    ]
+    kept = np.concatenate([nearest(*sample)[1] for sample in samples])
+    deviations = []
+    for axis in axes.T:
+        turned = [nearest(_reversed(a, axis), b)[1] for a, b in samples]
+        deviations.append(_deviations(np.concatenate(turned) - kept))
+    order = np.argsort(deviations)[:n_open]
+    return axes[:, order[np.take(deviations, order) < _CHANCE]]
+
+
+def _reversed(rows, axis):
+    return rows - 2 * np.outer(rows @ axis, axis)
+
+
+def _deviations(differences):
+    """Mean of differences in its standard deviations."""
+    spread = differences.std() / np.sqrt(len(differences))
+    return differences.mean() / spread if spread > 0 else np.inf
+
+
+def _spaced(rows, n_rows):
+    return rows[:: max(1, len(rows) // n_rows)]
+
+
+def undetermined(aligner):
+    """What to say, in a list, of directions that the data leave open."""
+    rank = aligner.determined_rank_
+    width = min(aligner.n_features_in_, aligner.n_targets_)
+    if rank == width:
+        return []
+    return [
+        f"the data determine {rank} of {width} directions, and the others are mapped "
+        "to the mean"
+    ]
+
+
+def warn_undetermined(aligner):
+    """Warn of directions that the data leave open."""
+    for doubt in undetermined(aligner):
+        warnings.warn(
+            f"{type(aligner).__name__} may have failed: {doubt}.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def at_the_mean(aligner, axes, mean):
+    """The aligner, with some directions of the target at their mean."""
+    if axes.shape[1] == 0:
+        return aligner
+    projection = np.eye(len(axes), dtype=mean.dtype)
+    projection -= (axes @ axes.T).astype(mean.dtype)
+    return make_pipeline(aligner, fixed_map(projection, mean, mean))
