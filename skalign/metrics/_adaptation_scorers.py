@@ -21,11 +21,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import _safe_indexing, check_consistent_length, gen_batches
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import HasMethods, validate_parameter_constraints
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
     MetadataRouter,
@@ -35,6 +31,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _num_samples
 
 from skalign._validation import (
+    Interval,
     as_written,
     check_domain,
     check_no_gaps,

@@ -217,6 +217,13 @@ def _compared(aligner, X, y):
     return np.asarray(aligner.transform(X)), np.asarray(transform_target(aligner, y))
 
 
+def _left_open(X, y, start):
+    """Number of directions that a start by moments leaves open."""
+    if not isinstance(start, MomentAligner):
+        return 0
+    return min(X.shape[1], y.shape[1]) - start.determined_rank_
+
+
 def _as_start(aligner):
     """The aligner, not to warn of directions that matches may determine."""
     if hasattr(aligner, "_says_rank"):
@@ -254,9 +261,10 @@ class ICPAligner(
         exactly to that of the target; or any paired aligner. A list is a schedule of
         such stages, each with its own largest number of iterations. None is
         "covariance" from a start by moments, and "rotation" followed by "covariance"
-        from any other; with fewer than 100 rows a column on either side it is
-        "rotation". Where both sides hold the same rows in unknown order, end the
-        schedule with ``(LinearAligner(), 5)``; elsewhere least squares shrinks the map.
+        from any other; with fewer than 100 rows a column on either side, or where the
+        moments leave directions open, it is "rotation". Where both sides hold the same
+        rows in unknown order, end the schedule with ``(LinearAligner(), 5)``; elsewhere
+        least squares shrinks the map.
 
     init : {"moments", "means", "identity"} or object, default="moments"
         The map before the first matching: that of :class:`MomentAligner` (with labels,
@@ -466,7 +474,7 @@ class ICPAligner(
             groups = draw_groups(
                 labels, target_labels, self.classes_, self.max_samples, rng
             )
-        stages = self._stages(X, y)
+        stages = self._stages(X, y, start)
         progress = Progress(self, sum(stage.n_iter for stage in stages), X, y)
         fit = closest_points(
             X,
@@ -496,13 +504,10 @@ class ICPAligner(
 
     def _leave_open(self, aligner, start, X, y, groups):
         """Map to the mean what neither the start nor the matches determine."""
-        width = min(X.shape[1], y.shape[1])
         mapped, target = _compared(aligner, X, y)
-        n_open = 0
-        if isinstance(start, MomentAligner) and target is y:  # no common space
-            n_open = width - start.determined_rank_
+        n_open = _left_open(X, y, start) if target is y else 0  # no common space
         axes = unmatched_axes(mapped, target, groups, n_open)
-        self.determined_rank_ = width - axes.shape[1]
+        self.determined_rank_ = min(X.shape[1], y.shape[1]) - axes.shape[1]
         self.aligner_ = at_the_mean(aligner, axes, mapped.mean(axis=0))
 
     def _warn(self, fit):
@@ -562,11 +567,12 @@ class ICPAligner(
             return _as_start(clone(self.init)).fit(X, y, **passed)
         return self.init
 
-    def _stages(self, X, y):
+    def _stages(self, X, y, start):
         """Return the stages in force."""
         if self.aligner is not None:
             return check_stages(self.aligner, self.max_iter)
-        if min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS:
+        few = min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS
+        if few or _left_open(X, y, start):
             return [Stage("rotation", self.max_iter)]
         last = Stage("covariance", self.max_iter)
         if isinstance(self.init, str) and self.init == "moments":
