@@ -127,7 +127,7 @@ def read_picture(open_file, name):
             known = mode != "F" and (wide or not mode.startswith("I"))
             if known:
                 picture.load()
-                due = _turn(picture)  # Pillow turns a TIFF by itself
+                due = None if picture.format == "TIFF" else turn  # Pillow turns these
             if wide:
                 pixels = np.asarray(picture)  # 65,535 is 255 * 257
                 pixels = pixels // 257 + (pixels % 257 > 128)

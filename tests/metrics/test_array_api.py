@@ -103,7 +103,7 @@ def test_no_row_leaves_its_device(name, monkeypatch):
     strict = pytest.importorskip("array_api_strict")
     device = strict.Device("device1")
     spaces = [strict.asarray(rows, device=device) for rows in spaces_for(name)]
-    with pytest.raises(RuntimeError, match="Can't convert array on the"):
+    with pytest.raises(RuntimeError, match=r"Can( no|')t convert array on the"):
         np.asarray(spaces[0])
     read = np.from_dlpack  # the only way that is open
 
