@@ -233,9 +233,8 @@ def count_classes(estimator, y):
     ValueError
         If `y` is one dimension of strings.
     """
-    if len(getattr(y, "shape", np.shape(y))) != 1:
+    if getattr(y, "ndim", 1) != 1 or (values := np.asarray(y)).ndim != 1:
         return 0
-    values = np.asarray(y)
     kind, entries = values.dtype.kind, values.tolist() if values.dtype == object else []
     texts = values if kind in "SUT" else [v for v in entries if isinstance(v, str)]
     if len(texts):
