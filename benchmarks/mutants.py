@@ -53,15 +53,9 @@ from functools import partial
 from pathlib import Path
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-PYTEST = [
-    "-o",
-    "addopts=--import-mode=importlib",
-    "-q",
-    "-p",
-    "no:cacheprovider",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
-]
+PYTEST = ["-q", "-m", "not services", "-o", "addopts=--import-mode=importlib"]
+PYTEST += ["-p", "no:xdist", "-p", "no:cacheprovider"]
+PYTEST += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 SKIPPED_CALLS = {"warn", "Interval", "ValueError", "TypeError", "_fit_context"}
 SKIPPED_NAMES = {"_parameter_constraints", "__all__", "__version__"}
 
