@@ -258,7 +258,7 @@ class GeneralizedProcrustes(
                 f"space_sizes={self.space_sizes}, but the spaces have widths {sizes}."
             )
         X = self._check_rows(np.hstack(spaces), reset=True)
-        if all(of_space is not None for of_space in names):
+        if not [of_space for of_space in names if of_space is None]:
             self.feature_names_in_ = np.concatenate(names)
         return self._fit(X, sizes, names)
 

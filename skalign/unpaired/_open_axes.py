@@ -4,9 +4,10 @@ import warnings
 
 import numpy as np
 from scipy.linalg import eigh
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
-from skalign.unpaired._covariance_map import fixed_map
+from skalign._aligner import AffineMixin
 from skalign.unpaired._matching import match, nearest
 
 _TESTED_ROWS = 1000
@@ -98,4 +99,16 @@ def at_the_mean(aligner, axes, mean):
         return aligner
     projection = np.eye(len(axes), dtype=mean.dtype)
     projection -= (axes @ axes.T).astype(mean.dtype)
-    return make_pipeline(aligner, fixed_map(projection, mean, mean))
+    return make_pipeline(aligner, _Projection(projection, mean))
+
+
+class _Projection(AffineMixin, BaseEstimator):
+    """Projection, about a mean, of what another aligner returned: array or frame."""
+
+    def __init__(self, coef, mean):
+        self.coef, self.mean = coef, mean
+        self.coef_, self.x_mean_, self.y_mean_ = coef, mean, mean
+        self.n_features_in_ = self.n_targets_ = len(coef)
+
+    def _check_source(self, X):
+        return np.asarray(X)

@@ -244,6 +244,7 @@ class Sub(ERMClassifier):
     pass
 
 
+@pytest.mark.filterwarnings("ignore:y is one column of .* integers:UserWarning")
 @pytest.mark.parametrize("estimator", [LinearAligner(), Sub(max_epochs=1)])
 def test_other_estimators_are_not_stored(rows, path, estimator):
     with pytest.raises(TypeError, match=r"estimators of skalign\.deep; got"):

@@ -47,6 +47,7 @@ def test_leave_one_out_is_that_of_refits(n_features, fit_intercept, n_targets, n
     assert_allclose(aligner.predict(X), ridge.predict(X).reshape(y.shape))
 
 
+@pytest.mark.filterwarnings("ignore:y is one column of .* integers:UserWarning")
 def test_leave_one_out_of_whole_numbers():
     # test_ridge_gcv_integer_arrays
     rng = np.random.RandomState(0)
