@@ -14,6 +14,7 @@ References
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite
 
 from skalign.moments._rank import (
@@ -98,6 +99,11 @@ class Moments:
             raise ValueError(f"products={sorted(unknown)} must be among {_PRODUCTS}.")
         if y is None and products & {"xy", "y2"}:
             raise ValueError("The products 'xy' and 'y2' need y.")
+        for name, rows in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            if issparse(rows):
+                raise TypeError(
+                    f"{name} is sparse; pass it dense, as toarray() gives it."
+                )
         for name, other in (("y", y), ("sample_weight", sample_weight)):
             if other is not None and len(other) != len(X):
                 raise ValueError(f"X has {len(X)} rows, but {name} has {len(other)}.")

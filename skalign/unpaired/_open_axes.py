@@ -110,5 +110,9 @@ class _Projection(AffineMixin, BaseEstimator):
         self.coef_, self.x_mean_, self.y_mean_ = coef, mean, mean
         self.n_features_in_ = self.n_targets_ = len(coef)
 
+    def fit(self, X, y=None):
+        """Return the projection, which is known."""
+        return self
+
     def _check_source(self, X):
         return np.asarray(X)
