@@ -190,13 +190,46 @@ def test_bfloat16_is_seen():
     assert_array_equal(storage_precision(rows), 2.0**-7)
 
 
-@pytest.mark.parametrize("least", [0, 512, 1800])
+@pytest.mark.parametrize("least", [0, 512, 1024, 1800])
 def test_integers_and_grids_count_as_exact(least):
     rng = np.random.default_rng(0)
     rows = rng.integers(least, 2048, size=(500, 3)).astype(float)
     assert_array_equal(storage_precision(rows), np.finfo(float).eps)
     assert_array_equal(storage_precision(rows / 64), np.finfo(float).eps)
     assert_array_equal(storage_precision(np.eye(3)), np.finfo(float).eps)
+
+
+def _column(n_last, n_coarse, n_bits=24):
+    """One value of the largest size, `n_last` that use the last bit, others short."""
+    last, unit = 1 + 2.0 ** (1 - n_bits), 2.0**-3
+    return unit * np.array([8.0, *[last] * n_last, *[1.0] * n_coarse])[:, None]
+
+
+@pytest.mark.parametrize("n_bits", [8, 11, 24])
+@pytest.mark.parametrize("unit", [1, 2, 2.0**-900, -(2.0**900)])
+def test_sixteen_values_show_the_precision_by_their_last_bit(n_bits, unit):
+    # A share of more than .3 of those below the largest power of two: 5 of 16.
+    seen, exact = 2.0 ** (1 - n_bits), np.finfo(float).eps
+    assert storage_precision(_column(5, 11, n_bits) * unit) == seen
+    assert storage_precision(_column(4, 12, n_bits) * unit) == exact
+    assert storage_precision(_column(15, 0, n_bits) * unit) == exact
+
+
+def test_columns_that_show_little_are_judged_together():
+    exact = np.finfo(float).eps
+    for n_each, precision in ((8, 2.0**-23), (7, exact)):
+        columns = np.hstack([_column(n_each, 0), _column(n_each, 0)])
+        assert_array_equal(storage_precision(columns), precision)
+
+
+def test_columns_that_show_nothing_are_judged_by_the_others():
+    column = _column(16, 0, 8)
+    others = [0.0, 1.0, 0.099609375, 0.1, 1 + 2.0**-52]  # the third has 8 bits
+    columns = np.hstack([column, *[np.full_like(column, other) for other in others]])
+    exact = np.finfo(float).eps
+    assert_array_equal(
+        storage_precision(columns), [2.0**-7, exact, 2.0**-7, 2.0**-7, exact, exact]
+    )
 
 
 def test_columns_of_one_table_may_have_been_stored_differently():
@@ -225,6 +258,22 @@ def test_the_inverse_of_a_map_does_not_depend_on_units():
     assert len(svd_of_map(scaled)[1]) == 3
     assert_allclose(scaled @ inverse @ scaled, scaled, rtol=1e-5)
     assert_allclose(pseudo_inverse(matrix), np.linalg.pinv(matrix), atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-250, 1e250])
+def test_inverses_are_those_of_numpy_beside_zeros(scale):
+    matrix = np.random.default_rng(0).normal(size=(5, 4))
+    matrix[3] = matrix[:, 1] = 0
+    wanted = np.linalg.pinv(matrix)
+    assert_allclose(pseudo_inverse(matrix * scale) * scale, wanted, atol=1e-12)
+    assert_array_equal(pseudo_inverse(0 * matrix), np.zeros((4, 5)))
+
+
+def test_a_constant_column_is_zero_after_centring():
+    # Ten thousand additions of .1 are off by hundreds of units in the last place.
+    centred, mean = centre(np.full((10_000, 2), 0.1))
+    assert_allclose(mean, 0.1, rtol=4e-16)
+    assert_allclose(centred, 0, atol=4e-17)
 
 
 def test_rounding_of_a_row_grows_with_the_row():
@@ -258,6 +307,19 @@ def test_weights_count_rows_in_the_rounding_of_columns():
     assert_allclose(rounding_of_columns(rows, weight) / _spread(40), repeated)
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_the_rounding_of_columns_has_their_unit(unit):
+    rows = np.random.default_rng(0).normal(size=(30, 3)) * [0.01, 1, 100]
+    rounding = rounding_of_columns(rows)
+    assert_allclose(rounding, rounding_from_norms(2.0**-52, _norms(rows), 30))
+    assert_allclose(rounding_of_columns(rows * unit), rounding * unit)
+    assert_array_equal(rounding_of_columns(np.zeros((30, 3))), 0)
+
+
+def _norms(rows):
+    return np.linalg.norm(rows, axis=0)
+
+
 def _spread(n_samples):
     return 1 + np.sqrt(N_FEATURES / n_samples) + np.sqrt(N_FEATURES) / 8
 
@@ -277,6 +339,57 @@ def test_a_direction_is_zero_below_the_rounding_of_its_column(factor):
     values, vectors = truncated_eigh(gram, rounding, 1e-16)
     assert len(values) == 2 + (factor > 1)
     assert_allclose(vectors * values @ vectors.T, gram * (factor > 1 or gram > 0.5))
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+@pytest.mark.parametrize("n_equal", [1, 3])
+def test_exact_columns_are_dependent_up_to_the_error_of_the_svd(factor, n_equal):
+    # Two of the columns differ by a little: half of its square, and 2, are the squares
+    # of the singular values. The error: 16 eps times the root of the smaller side.
+    n_columns = 1 + n_equal
+    U, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(50, n_columns)))
+    error = 16 * np.sqrt(n_columns) * np.finfo(float).eps
+    rows = U.copy()
+    rows[:, 1] = U[:, 0] + factor * np.sqrt(2) * error * U[:, 1]
+    for table in (rows, rows * np.geomspace(1, 1e-6, n_columns)):
+        rank = len(truncated_svd(table, np.zeros(n_columns))[1])
+        assert rank == n_columns - (factor < 1)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+@pytest.mark.parametrize("precision", [0.0, 1e-6])
+@pytest.mark.parametrize("rounding", [0.0, 3e-8, 1e-3])
+def test_columns_are_dependent_up_to_the_error_of_their_products(
+    factor, precision, rounding
+):
+    # Eigenvalues 2 - x and x. Errors: four of the products, and one of the columns.
+    eps = np.finfo(float).eps
+    x = factor * (4 * (np.sqrt(2) * precision + 2 * eps) + rounding**2)
+    gram = np.array([[1, 1 - x], [1 - x, 1]])
+    for unit in (1.0, 1e-6):
+        units = np.array([1.0, unit])
+        values, _ = truncated_eigh(
+            gram * np.outer(units, units), rounding * units, precision
+        )
+        assert len(values) == 1 + (factor > 1)
+
+
+def test_zeros_have_rank_zero():
+    zeros, gram = np.zeros((5, 3)), np.zeros((3, 3))
+    for rounding in (np.zeros(3), np.array([1e-9, 1e-3, 0])):
+        assert len(truncated_svd(zeros, rounding)[1]) == 0
+        assert len(truncated_eigh(gram, rounding, 1e-16)[0]) == 0
+
+
+def test_a_column_of_zeros_is_no_direction():
+    # The first column is known to .1 and the second to 1e-9, where the second lies.
+    rounding, units = np.array([0.1, 1e-9, 0.0]), np.array([1.0, 1e-6, 0.0])
+    rows = np.linalg.qr(np.random.default_rng(0).normal(size=(50, 3)))[0] * units
+    _, s, Vt = truncated_svd(rows, rounding)
+    values, vectors = truncated_eigh(np.diag(units**2), rounding, 1e-16)
+    for found, axes in ((s, Vt.T), (np.sqrt(values), vectors)):
+        assert_allclose(found, units[:2])
+        assert_allclose(np.abs(axes), np.eye(3)[:, :2], atol=1e-6)
 
 
 # The places where a rank is decided, each with a value known without the package.

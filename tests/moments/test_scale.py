@@ -77,6 +77,47 @@ def test_a_column_of_zeros_is_no_underflow():
     assert Moments.from_arrays(X).xx[1, 1] == 0
 
 
+def test_two_factors_are_what_is_judged_by_default():
+    check_scale(np.array([3.2e-16, 1.8e19]), "float32", "X")
+    for outside in (3.1e-16, 1.9e19):
+        with pytest.raises(ValueError, match="column 0 of X"):
+            check_scale(np.array([outside]), "float32", "X")
+
+
+def test_squares_that_lose_digits_are_refused_though_they_are_not_zero():
+    X, y = _pairs("float32")
+    for products in (("xx",), ("xy",), ("x2",)):
+        with pytest.raises(ValueError, match="underflow float32: column 0 of X"):
+            Moments.from_arrays(X * np.float32(1e-17), y, products=products)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("weights", [None, np.full(60, 4.0)])
+def test_sizes_are_taken_about_the_mean(sign, weights):
+    X, y = _pairs("float32")
+    X = (1e14 * X + sign * 1e20).astype(np.float32)  # squares of 1e20 overflow
+    moments = Moments.from_arrays(X, y, sample_weight=weights, products=("xy",))
+    assert_allclose(moments.x_mean, X.mean(axis=0, dtype=float), rtol=1e-6)
+    X[0, 1] += sign * np.float32(1e20)
+    with pytest.raises(ValueError, match="overflow float32: column 1 of X"):
+        Moments.from_arrays(X, y, sample_weight=weights, products=("xy",))
+
+
+@pytest.mark.parametrize(
+    ("unit", "weight", "way"),
+    [(1e12, 1e-20, None), (1e12, 1e20, "overflow"), (1e-12, 1e-20, "underflow")],
+)
+def test_weights_count_in_the_size(unit, weight, way):
+    # A product of rows is multiplied by the weight, each of them by its root.
+    X, y = _pairs("float32")
+    X, weights = X * np.float32(unit), np.full(len(X), weight)
+    if way is None:
+        Moments.from_arrays(X, y, sample_weight=weights, products=("xy",))
+    else:
+        with pytest.raises(ValueError, match=f"{way} float32: column 0 of X"):
+            Moments.from_arrays(X, y, sample_weight=weights, products=("xy",))
+
+
 def test_a_single_small_column_is_named():
     X, y = _pairs("float32")
     X[:, 2] *= np.float32(1e-25)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skalign.moments import Moments
+from skalign.moments import Moments, rounding_of_columns
 
 PRODUCTS = ("xx", "xy", "x2", "y2")
 
@@ -52,7 +52,7 @@ def _rows(seed, n_samples=300, mean=0.0):
     return X, y
 
 
-@pytest.mark.parametrize("mean", [0.0, 3.0, 1e6])
+@pytest.mark.parametrize("mean", [0.0, 3.0, 1e6, -1e6])
 def test_sums_equal_the_two_pass_reference(mean):
     X, y = _rows(0, 20_000, mean)
     moments = Moments.from_arrays(X, y, products=PRODUCTS)
@@ -122,6 +122,18 @@ def test_float32_rows_give_float64_sums_to_the_precision_of_the_rows():
     expected = _two_pass(X, y)
     scale = np.sqrt(np.outer(expected["x2"], expected["x2"]))
     assert (np.abs(moments.xx - expected["xx"]) / scale).max() < 1e-5
+
+
+@pytest.mark.parametrize("product", ["xx", "x2"])
+@pytest.mark.parametrize("weight", [None, 4.0])
+def test_sums_know_the_rounding_of_columns(product, weight):
+    rng = np.random.default_rng(0)
+    X, _ = _rows(8)
+    X = np.hstack([X * 1e-3, X + 1e3, np.tile(rng.normal(size=40), (len(X), 1))])
+    weights = None if weight is None else np.full(len(X), weight)
+    moments = Moments.from_arrays(X, sample_weight=weights, products=(product,))
+    assert_allclose(moments.rounding(), rounding_of_columns(X, weights))
+    assert_array_equal(moments.varies(), np.arange(50) < 10)
 
 
 def test_merging_changes_neither_of_the_two():
