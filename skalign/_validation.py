@@ -370,8 +370,6 @@ def check_classes(y, X):
 
 def _check_names(values, what, *, partly=False):
     """Refuse strings among others, and missing names unless `partly`."""
-    if issparse(values):
-        raise TypeError(f"{what} is sparse; pass it dense, as toarray() gives it.")
     values = column_or_1d(as_written(values))
     missing = find_missing(values, np.nan)
     if missing.any() and not partly:
@@ -396,6 +394,10 @@ def as_written(values):
     neighbours become one then. Integers of no common type, and entries of which some
     are missing or strings, stay objects.
     """
+    if issparse(values):
+        raise TypeError(
+            "Labels and domains must be dense: pass them as toarray() gives."
+        )
     written = isinstance(getattr(values, "dtype", None), np.dtype)
     if written or isinstance(values, list | tuple):
         array = np.asarray(values)

@@ -674,7 +674,9 @@ def refusal(error):
     checked = any("/sklearn/utils/" in file and CHECKS.search(file) for file in files)
     # As sklearn's check_array says it, of a tensor, a ragged list, what is no splitter.
     plain = re.search("requires grad|inhomogeneous", str(error))
-    theirs |= last.filename.endswith("sklearn/model_selection/_split.py")
+    theirs |= last.filename.endswith(
+        ("model_selection/_split.py", "joblib/parallel.py")
+    )
     is_call = last.filename == __file__ and isinstance(error, TypeError)
     if isinstance(error, np.linalg.LinAlgError | UnicodeError):
         return "inside", said

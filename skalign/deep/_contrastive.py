@@ -38,7 +38,7 @@ class ProjectionHead(nn.Module):
         super().__init__()
         self.linear, self.noise = nn.Linear(n_inputs, n_components), noise
         self.bend = None
-        if len(hidden_layer_sizes):
+        if np.size(hidden_layer_sizes):
             self.bend = nn.Sequential(
                 make_encoder((n_inputs,), hidden_layer_sizes),
                 nn.Linear(hidden_layer_sizes[-1], n_components),

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -152,7 +153,9 @@ def make_encoder(shape, hidden_layer_sizes):
         If a width is below 1.
     """
     if len(shape) == 1:
-        if not all(is_whole(size) and size >= 1 for size in hidden_layer_sizes):
+        if np.ndim(hidden_layer_sizes) != 1 or not all(
+            is_whole(size) and size >= 1 for size in hidden_layer_sizes
+        ):
             raise ValueError(
                 f"hidden_layer_sizes={hidden_layer_sizes} must be at least 1, each, "
                 "and whole numbers."

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from numbers import Integral, Real
 
@@ -221,6 +221,11 @@ def fit_from_sums(aligner, updates):
         aligner.get_params(deep=False),
         caller_name=type(aligner).__name__,
     )
+    if not isinstance(updates, Mapping | Iterable):
+        raise TypeError(
+            "updates must be a list or dict of what client_sums returns; got "
+            f"{updates!r}."
+        )
     if not isinstance(updates, Mapping):
         updates = dict(enumerate(updates))
     updates = {name: _arrays(update) for name, update in updates.items()}

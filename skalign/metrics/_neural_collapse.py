@@ -672,7 +672,7 @@ def _between_and_within(X, codes, n_classes):
 
 def _precision_of(X):
     """Relative precision in which the caller stored each column."""
-    X = np.asarray(X)
+    X = check_array(X, input_name="X")
     return storage_precision(X if X.dtype.kind == "f" else X.astype(np.float64))
 
 

@@ -633,6 +633,8 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
 
     def _candidates(self):
         """Return what stands for the selectors, the selectors and the numbers."""
+        if not np.ndim(self.n_anchors):
+            raise ValueError(f"n_anchors={self.n_anchors!r} must be a list of numbers.")
         keyed = isinstance(self.selectors, dict)
         selectors = list(self.selectors.values() if keyed else self.selectors)
         names, n_anchors = list(self.selectors), list(self.n_anchors)

@@ -253,7 +253,10 @@ class GeneralizedProcrustes(
         ]
         check_consistent_length(*spaces)
         sizes = [rows.shape[1] for rows in spaces]
-        if self.space_sizes is not None and list(self.space_sizes) != sizes:
+        given = (
+            None if self.space_sizes is None else np.array(self.space_sizes).tolist()
+        )
+        if given not in (None, sizes):
             raise ValueError(
                 f"space_sizes={self.space_sizes}, but the spaces have widths {sizes}."
             )

@@ -5,6 +5,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
+from skalign._rescale import power_of
 from skalign._validation import FLOATS
 
 
@@ -34,9 +35,13 @@ def find_style(X, n_channels, eps=0.0):
             f"n_channels={n_channels}."
         )
     maps = X.reshape(len(X), n_channels, -1)
-    mean = maps.mean(axis=2, keepdims=True)
-    std = np.sqrt(maps.var(axis=2, keepdims=True) + eps).astype(X.dtype, copy=False)
-    return maps, mean, std
+    power = power_of(maps, axis=2)
+    rescaled = np.ldexp(maps, -power)
+    mean, std = (
+        np.ldexp(statistic(axis=2, keepdims=True), power)
+        for statistic in (rescaled.mean, rescaled.std)
+    )
+    return maps, mean, np.hypot(std, np.sqrt(eps)).astype(X.dtype, copy=False)
 
 
 def _keys(X):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -69,3 +70,8 @@ def test_n_outputs_leaves_the_mode_of_a_network_alone():
 def test_a_network_must_return_rows_of_features():
     with pytest.raises(ValueError, match=r"for 2 rows it returned \(2, 3, 4\)"):
         n_outputs(nn.Unflatten(1, (3, 4)), (12,))
+
+
+def test_one_number_of_units_is_no_list():
+    with pytest.raises(ValueError, match="hidden_layer_sizes=4 must be"):
+        make_encoder((3,), np.array(4))

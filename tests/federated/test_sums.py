@@ -441,3 +441,9 @@ def test_one_side_of_a_client_has_its_names():
     target = client_sums(MeanVarianceAligner(), y=_named(rows, "ba"))
     with pytest.raises(ValueError, match="needs the same columns"):
         fit_from_sums(MeanVarianceAligner(), [source, target])
+
+
+@pytest.mark.parametrize("updates", [3, None])
+def test_updates_that_are_none_are_named(updates):
+    with pytest.raises(TypeError, match="updates must be a list or dict"):
+        fit_from_sums(RigidAligner(), updates)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 from scipy.stats import entropy
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -594,3 +595,5 @@ def test_what_cannot_be_scored_is_named():
     for scorer in (CircularValidationScorer(), PredictionEntropyScorer()):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             scorer(model, X, y[:3], X_target=X)
+    with pytest.raises(TypeError, match="Labels and domains must be dense"):
+        SourceScorer()(model, X, csr_array([y]).T, X_target=X)

@@ -401,3 +401,9 @@ def test_only_rules_without_a_seed_make_it_non_deterministic():
     assert not search.__sklearn_tags__().non_deterministic
     search.set_params(selectors={"random": RandomAnchors()})
     assert search.__sklearn_tags__().non_deterministic
+
+
+def test_one_number_of_anchors_is_no_list():
+    search = AnchorSearchCV(LinearAligner(), [RandomAnchors()], np.array(3))
+    with pytest.raises(ValueError, match=r"n_anchors=array\(3\) must be a list"):
+        search.fit(np.eye(9), np.eye(9))

@@ -373,3 +373,8 @@ def test_the_consensus_of_three_encoders_loses_at_most_two_points(data_home):
         best = retrieval_accuracy(direct.transform(source[test]), target[test])
         through = model.translate(source[test], i, j)
         assert retrieval_accuracy(through, target[test]) >= best - 0.02
+
+
+def test_one_number_is_no_list_of_widths():
+    with pytest.raises(ValueError, match="space_sizes=3, but the spaces have widths"):
+        GeneralizedProcrustes(space_sizes=np.array(3)).fit_spaces([np.eye(3)])

@@ -85,3 +85,12 @@ def test_widths_that_do_not_fit_are_refused(maps):
     splitter = StyleContentSplitter(3).fit(maps)
     with pytest.raises(ValueError, match="60 columns; content and style have 66"):
         splitter.inverse_transform(maps)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [("f4", 2.0**80), ("f8", 2.0**1000)])
+def test_rows_whose_squares_overflow_have_a_style(maps, dtype, scale):
+    splitter = StyleContentSplitter(3, eps=1e-12).fit(maps)
+    expected = splitter.transform(maps.astype(dtype))
+    parts = splitter.transform(maps.astype(dtype) * np.dtype(dtype).type(scale))
+    assert_allclose(parts[:, :60], expected[:, :60], rtol=1e-4, atol=1e-5)
+    assert_allclose(parts[:, 60:] / scale, expected[:, 60:], rtol=1e-5)
