@@ -103,11 +103,11 @@ class Question:
     target_weight: np.ndarray = None
 
 
-def _question(n_target_samples):
+def _question(n_target_samples, n_classes):
     rng = np.random.default_rng(0)
-    labels = np.arange(48) % 6
+    labels = np.arange(48) % n_classes
     X = rng.gamma([1, 2, 4], size=(48, 3)) * [1, 0.6, 0.4]
-    X += 3 * rng.normal(size=(6, 3))[labels]
+    X += 3 * rng.normal(size=(n_classes, 3))[labels]
     y = X @ ortho_group.rvs(3, random_state=1) + 0.1 * rng.normal(size=X.shape)
     y = y[:n_target_samples] + [1, -2, 3]
     return Question(X, y, labels, labels[: len(y)], np.arange(48) // 6 % 2)
@@ -122,9 +122,10 @@ class Case:
     paired: bool = True
     estimator: object = None
     given: tuple = ()
+    n_classes: int = 6
 
     def question(self):
-        return _question(48 if self.paired else 41)
+        return _question(48 if self.paired else 41, self.n_classes)
 
     def metadata(self, q):
         """What belongs to the rows, as keywords of `fit`."""
@@ -242,14 +243,14 @@ def _changed(case, expected, change, by):
 
 
 # ----------------------------------------------------------------------------- table
-def learnt(estimator, *given, like, paired=True, ask=None, **relations):
+def learnt(estimator, *given, like, paired=True, ask=None, n_classes=6, **relations):
     """Row of the table for an estimator; rows as it maps them are the answer."""
     if ask is None:
 
         def ask(case, q):
             return case.fitted(q).transform(q.X)
 
-    return Case(ask, like | relations, paired, estimator, given)
+    return Case(ask, like | relations, paired, estimator, given, n_classes)
 
 
 def measured(function, *, like, paired=False, **relations):
@@ -457,6 +458,14 @@ TABLE = {
     ),
     "ClassMeanAligner": learnt(
         ClassMeanAligner(), *BY_LABEL, like=ALIGNED, paired=False, merge="same"
+    ),
+    "ClassMeanAligner with one class more than columns": learnt(
+        ClassMeanAligner(),
+        *BY_LABEL,
+        like=ALIGNED,
+        paired=False,
+        n_classes=4,
+        merge="same",
     ),
     "MomentAligner": learnt(
         MomentAligner(random_state=0, n_restarts=5),

@@ -36,8 +36,9 @@ class _Spectrum:
 
     With centred rows ``X = P @ axes.T``: ``eigenvalues`` (r,) are the squared column
     norms of `P`, ``axes`` (n_features, r) are orthonormal, ``cross`` (r, n_targets) is
-    ``P.T @ y`` and ``y2`` (n_targets,) the squared column norms of `y`. ``axes_error``
-    is the sine of the angle by which rounding may have turned the axes.
+    ``P.T @ y`` and ``y2`` (n_targets,) the squared column norms of `y`. ``n_pairs`` is
+    the number of distinct pairs, and ``axes_error`` is the sine of the angle by which
+    rounding may have turned the axes.
     """
 
     eigenvalues: np.ndarray
@@ -47,13 +48,14 @@ class _Spectrum:
     x_mean: np.ndarray
     y_mean: np.ndarray
     weight: float
+    n_pairs: float
     fit_intercept: bool
     x_precision: np.ndarray
     y_precision: np.ndarray
     axes_error: float
 
     @classmethod
-    def from_moments(cls, moments, fit_intercept):
+    def from_moments(cls, moments, n_pairs, fit_intercept):
         xx, xy, y2 = moments.xx, moments.xy, moments.y2
         x_mean, y_mean = moments.x_mean, moments.y_mean
         if not fit_intercept:
@@ -70,6 +72,7 @@ class _Spectrum:
             x_mean,
             y_mean,
             moments.weight,
+            n_pairs,
             fit_intercept,
             moments.x_precision,
             moments.y_precision,
@@ -77,7 +80,7 @@ class _Spectrum:
         )
 
     @classmethod
-    def from_rows(cls, X, y, sample_weight, fit_intercept):
+    def from_rows(cls, X, y, sample_weight, n_pairs, fit_intercept):
         rounding = rounding_of_columns(X, sample_weight)
         precision = storage_precision(X), storage_precision(y)
         X, y = X.astype(np.float64), y.astype(np.float64)
@@ -104,6 +107,7 @@ class _Spectrum:
             x_mean,
             y_mean,
             weight,
+            n_pairs,
             fit_intercept,
             *precision,
             4 * np.sqrt(min(X.shape)) * np.finfo(np.float64).eps * _ratio(s),
@@ -126,12 +130,16 @@ class _Spectrum:
         # The square of the product itself may overflow.
         return (self.cross / np.sqrt(self.eigenvalues)[:, None]) ** 2
 
+    def unreachable(self):
+        """Weighted sum of squares that no strength explains, per target."""
+        if self.n_pairs <= len(self.eigenvalues) + self.fit_intercept:
+            return np.zeros_like(self.y2)  # the sums leave their rounding
+        return np.maximum(self.y2 - self.explained().sum(axis=0), 0)
+
     def residual(self, alpha):
         """Weighted sum of squares of the residuals, per target."""
-        explained = self.explained()
-        unreachable = np.maximum(self.y2 - explained.sum(axis=0), 0)
         kept_back = (alpha / (self.eigenvalues + alpha)) ** 2
-        return unreachable + kept_back @ explained
+        return self.unreachable() + kept_back @ self.explained()
 
 
 def _ratio(values):
@@ -152,7 +160,7 @@ def _gcv_errors(spectrum, alphas, n_units):
     leave less than a share of 1e-4 of them free count as infinite.
     """
     explained = spectrum.explained().sum(axis=1)
-    unreachable = max(float(spectrum.y2.sum() - explained.sum()), 0.0)
+    unreachable = float(spectrum.unreachable().sum())
     errors = np.full(len(alphas), np.inf)
     for i, alpha in enumerate(alphas):
         free = 1 - spectrum.degrees_of_freedom(alpha) / n_units
@@ -443,7 +451,9 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             assert_all_finite(X, input_name="X")
             distinct = Distinct.from_rows(X, y, sample_weight)
         self.solver_ = "svd"
-        spectrum = _Spectrum.from_rows(X, y, sample_weight, self.fit_intercept)
+        spectrum = _Spectrum.from_rows(
+            X, y, sample_weight, distinct.n_pairs, self.fit_intercept
+        )
         self._finish(spectrum, X.dtype, distinct)
         return self
 
@@ -512,7 +522,8 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
 
     def _solve(self, moments, dtype, distinct=None):
         self.moments_, self.solver_ = moments, "moments"
-        spectrum = _Spectrum.from_moments(moments, self.fit_intercept)
+        n_pairs = moments.n_samples if distinct is None else distinct.n_pairs
+        spectrum = _Spectrum.from_moments(moments, n_pairs, self.fit_intercept)
         self._finish(spectrum, dtype, distinct)
         enough = 2 * self.n_features_in_
         if distinct is None and self.alpha == "gcv" and moments.n_samples < enough:
@@ -555,7 +566,7 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         self._target_precision = spectrum.y_precision
         self.x_mean_ = spectrum.x_mean.astype(dtype)
         self.y_mean_ = spectrum.y_mean.astype(dtype)
-        n_pairs = self.moments_.n_samples if distinct is None else distinct.n_pairs
+        n_pairs = spectrum.n_pairs
         free = np.broadcast_to(n_pairs - df, residual.shape)
         self.noise_variance_ = np.full(residual.shape, np.inf)
         np.divide(

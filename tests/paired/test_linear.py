@@ -105,6 +105,26 @@ def test_gcv_never_interpolates_and_is_close_to_loo(n_samples):
     assert gcv.alpha_ > gcv.alphas_.min()
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_rounding_does_not_judge_maps_that_meet_every_pair(fit_intercept, weighted):
+    """With as many slopes as pairs, what is left of the sums is all rounding."""
+    rng = np.random.default_rng(0)
+    n_pairs = 3 + fit_intercept
+    X = (4 * np.eye(n_pairs, 3) + 0.3 * rng.normal(size=(n_pairs, 3))).astype("f")
+    y = rng.normal(size=(n_pairs, 2)).astype("f")
+    weight = np.full(n_pairs, 2.0) if weighted else None
+    aligner = LinearAligner(fit_intercept=fit_intercept).fit(X, y, weight)
+    centring = np.eye(n_pairs) - fit_intercept / n_pairs
+    gram = centring @ X @ X.T.astype(np.float64) @ centring * (2 if weighted else 1)
+    for alpha, error in zip(aligner.alphas_, aligner.alpha_errors_, strict=True):
+        kept_back = centring @ np.linalg.inv(gram / alpha + np.eye(n_pairs))
+        residual, free = kept_back @ y, np.trace(kept_back) / n_pairs
+        if np.isfinite(error):
+            assert_allclose(error, np.sum(residual**2) / n_pairs / free**2, rtol=1e-4)
+    assert np.isfinite(aligner.alpha_errors_).sum() > 10
+
+
 def test_the_default_grid_has_ten_decades_and_follows_the_scale_of_the_data():
     X, y = _pairs()
     small, large = LinearAligner().fit(X, y), LinearAligner().fit(1e4 * X, y)

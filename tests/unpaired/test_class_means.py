@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import ortho_group
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
@@ -203,3 +204,20 @@ def test_directions_without_a_difference_of_means_go_to_the_mean(aligner, widths
     plain = clone(aligner or LinearAligner()).fit(class_means(X, labels), means)
     errors = [np.mean((rows - X @ coef) ** 2) for rows in (mapped, plain.transform(X))]
     assert errors[0] <= errors[1] + 1e-12
+
+
+def test_single_precision_changes_nothing_with_one_class_more_than_columns():
+    labels = np.arange(48) % 4
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.gamma([1, 2, 4], size=(48, 3)) * [1, 0.6, 0.4]
+        X += 3 * rng.normal(size=(4, 3))[labels]
+        turn = ortho_group.rvs(3, random_state=seed)
+        y = (X @ turn + 0.1 * rng.normal(size=X.shape))[:41]
+        answers = [
+            ClassMeanAligner()
+            .fit(*sides, labels=labels, target_labels=labels[:41])
+            .transform(sides[0])
+            for sides in ((X, y), (X.astype(np.float32), y.astype(np.float32)))
+        ]
+        assert_allclose(*answers, rtol=0, atol=1e-4 * np.abs(X).max())
