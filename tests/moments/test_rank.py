@@ -232,6 +232,16 @@ def test_columns_that_show_nothing_are_judged_by_the_others():
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_of_other_libraries_have_the_precision_of_their_dtype(dtype):
+    pytest.importorskip("array_api_compat")
+    strict = pytest.importorskip("array_api_strict")
+    rows = _rows("plain", "float16").astype(dtype)
+    assert_array_equal(storage_precision(strict.asarray(rows)), [PRECISION[dtype]] * 12)
+    own = rounding_from_norms(PRECISION[dtype], _norms(rows), len(rows))
+    assert_allclose(rounding_of_columns(strict.asarray(rows)), own, rtol=1e-6)
+
+
 def test_columns_of_one_table_may_have_been_stored_differently():
     rows = np.hstack([_rows("plain", stored) for stored in FORMATS]).astype(float)
     found = storage_precision(rows).reshape(3, -1)

@@ -1,4 +1,7 @@
+from itertools import combinations_with_replacement, permutations
+
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import ortho_group
 
@@ -100,6 +103,89 @@ def test_signal_tells_skewed_rows_from_gaussian_ones(make_clouds):
     assert np.all(gaussian.signal < 0.5)
     assert gaussian.signal[2] == 0
     assert gaussian.skewness_noise == 1
+
+
+@pytest.fixture
+def weighted(make_clouds):
+    """Groups of unequal sizes, their weights, and the side that they make."""
+    clouds = make_clouds(600, 3)
+    groups = [clouds.X[clouds.labels == g][: 150 - 30 * g] for g in range(3)]
+    labels = np.repeat(np.arange(3), [len(group) for group in groups])
+    moments = GroupMoments.from_rows(np.concatenate(groups), labels, order=3)
+    weights = np.array([0.2, 0.3, 0.5])
+    return groups, weights, Side(moments, weights)
+
+
+def test_a_side_weighs_its_groups(weighted):
+    groups, weights, side = weighted
+    of_rows = np.concatenate([
+        np.full(len(group), weight / len(group))
+        for group, weight in zip(groups, weights, strict=True)
+    ])  # fmt: skip
+    rows = np.concatenate(groups)
+    mean = of_rows @ rows
+    assert_allclose(side.mean, mean)
+    covariance = (of_rows[:, None] * (rows - mean)).T @ (rows - mean)
+    assert_allclose(side.axes * side.values @ side.axes.T, covariance)
+    third = np.einsum("n,ni,nj,nk->ijk", of_rows, *[(rows - mean) @ side.axes] * 3)
+    assert_allclose(side.blocks(3).third, third / np.linalg.norm(third), atol=1e-10)
+
+
+def test_signal_is_what_gaussian_rows_would_not_show(weighted):
+    groups, weights, side = weighted
+    n = np.array([len(group) for group in groups])
+    means = np.array([group.mean(axis=0) for group in groups])
+    within = np.array([np.cov(group.T, ddof=0) for group in groups])
+    mean = weights @ means
+    cubes = [np.einsum("ni,nj,nk->ijk", *[g - mean] * 3) / len(g) for g in groups]
+    own = within - np.trace(within, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3
+    squares = [
+        weights @ np.sum((means - mean) ** 2, axis=1),
+        weights @ np.sum(own**2, axis=(1, 2)),
+        np.sum(np.tensordot(weights, cubes, 1) ** 2),
+    ]
+    # The variance of an entry of a mean, a covariance or a third cumulant is a sum of
+    # products of covariances, over all ways to pair its indices with themselves.
+    whole = side.axes * side.values @ side.axes.T
+    noise = [
+        weights / n @ _paired_indices(within, "i"),
+        weights / n @ _paired_indices(within, "ij"),
+        weights**2 @ (1 / n) * _paired_indices(whole[None], "ijk")[0],
+    ]
+    assert_allclose(side.signal, 1 - np.divide(noise, squares))
+
+
+def _paired_indices(covariances, indices):
+    return sum(
+        np.einsum(
+            ",".join(f"g{i}{j}" for i, j in zip(indices, order, strict=True)) + "->g",
+            *[covariances] * len(indices),
+        )
+        for order in permutations(indices)
+    )
+
+
+def test_skewness_noise_is_the_share_of_mardias_skewness_by_chance(make_clouds):
+    X = make_clouds(300, 3).X
+    moments = GroupMoments.from_rows(X, np.zeros(300), order=3)
+    centred = X - X.mean(axis=0)
+    angles = centred @ np.linalg.inv(np.cov(X.T, ddof=0)) @ centred.T
+    skewness = np.mean(angles**3)  # of Gaussian rows: 3 * 4 * 5 / 300
+    assert_allclose(Side(moments, np.ones(1)).skewness_noise, 60 / (300 * skewness))
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_entries_of_blocks_are_counted_once(k):
+    rows = np.random.default_rng(0).normal(size=(51, k))
+    U, _, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    side = Side(
+        GroupMoments.from_rows(U, np.arange(51) % 3, order=3), np.full(3, 1 / 3)
+    )
+    n_means, n_covariances, n_third = (
+        len(list(combinations_with_replacement(range(k), order))) for order in (1, 2, 3)
+    )
+    n_entries = [3 * n_means, 3 * n_covariances, n_third]
+    assert_allclose(side.n_entries(k), n_entries)
 
 
 def test_an_embedding_holds_the_leading_axes(make_clouds):
