@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -113,6 +115,14 @@ def test_missing_labels_and_too_few_classes_are_refused(make_clouds):
             clouds.X, clouds.y, labels=np.full(2000, 1),
             target_labels=clouds.target_labels,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(("n_classes", "rest"), [(10, ""), (11, ", ...")])
+def test_ten_classes_are_named_in_an_error(n_classes, rest):
+    X, labels = np.eye(n_classes), np.arange(n_classes)
+    message = f"labels holds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9{rest}; target_labels holds 20"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ClassMeanAligner().fit(X, X, labels=labels, target_labels=labels + 20)
 
 
 def test_any_transformer_of_pairs_will_do_and_may_have_no_inverse(make_clouds):
