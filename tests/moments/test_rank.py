@@ -217,8 +217,10 @@ def test_sixteen_values_show_the_precision_by_their_last_bit(n_bits, unit):
 
 def test_columns_that_show_little_are_judged_together():
     exact = np.finfo(float).eps
-    for n_each, precision in ((8, 2.0**-23), (7, exact)):
-        columns = np.hstack([_column(n_each, 0), _column(n_each, 0)])
+    for n_last, n_coarse, precision in (
+        (8, 0, 2.0**-23), (7, 0, exact), (3, 5, 2.0**-23), (2, 6, exact)
+    ):  # fmt: skip
+        columns = np.hstack([_column(n_last, n_coarse)] * 2)
         assert_array_equal(storage_precision(columns), precision)
 
 

@@ -195,8 +195,9 @@ def test_arguments_that_do_not_fit_are_refused(arguments, message):
 
 def test_sums_of_other_widths_or_products_are_not_merged():
     X, y = _rows(9)
-    with pytest.raises(ValueError, match="same products and widths"):
-        Moments.from_arrays(X).merge(Moments.from_arrays(y))
+    for first, second in ((X, y), (y, X)):
+        with pytest.raises(ValueError, match="same products and widths"):
+            Moments.from_arrays(first).merge(Moments.from_arrays(second))
     with pytest.raises(ValueError, match="same products and widths"):
         Moments.from_arrays(X).merge(Moments.from_arrays(X, products=("x2",)))
 

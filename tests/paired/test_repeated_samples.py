@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import brentq
 from sklearn.linear_model import Ridge
 
 from skalign import LinearAligner, RigidAligner
 from skalign.datasets import make_paired_spaces
 from skalign.federated import client_sums, fit_from_sums
-from skalign.paired._distinct import equal_rows, near_rows
+from skalign.paired._distinct import Distinct, equal_rows, near_rows
 
 CHOICES = ["gcv", "loo"]
 
@@ -255,3 +256,135 @@ def test_samples_of_one_source_map_to_their_mean(alpha):
     y = np.random.default_rng(0).normal(size=(5, 2))
     aligner = LinearAligner(alpha).fit(np.ones((5, 3)), y)
     assert_allclose(aligner.transform(np.ones((1, 3))), y.mean(axis=0)[None])
+
+
+def _with_unit_spread(cluster):
+    """A cluster of rows near the origin, and others so that the total variance is 1."""
+    cluster, n_others = np.asarray(cluster, dtype=float), 20
+    width = cluster.shape[1]
+
+    def table(radius):
+        rows = np.zeros((len(cluster) + n_others, width + n_others))
+        rows[: len(cluster), :width] = cluster
+        rows[len(cluster) :, width:] = radius * np.eye(n_others)
+        return rows
+
+    spread = brentq(lambda r: table(r).var(axis=0).sum() - 1, 0.1, 100)
+    return table(spread)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "near"),
+    [
+        # A pair less than the root of .06 apart, .245.
+        ([0, 0.24], [0, 0]),
+        ([0, 0.25], [0, 1]),
+        # A third row that is too far, more and less than twice as far as the pair.
+        ([0, 0.13, 0.45], [0, 0, 1]),
+        ([0, 0.13, 0.40], [0, 0, 1]),
+        ([0, 0.13, 0.38], [0, 1, 2]),
+        # A third row that is near enough to be one more.
+        ([0, 0.1, 0.31], [0, 0, 0]),
+        # Chains of steps that are short enough, with a variance of .027, .05 and .03.
+        ([0, 0.2, 0.4], [0, 0, 0]),
+        ([0, 0.2, 0.4, 0.6], [0, 1, 2, 3]),
+        ([0, 0.15, 0.3, 0.45], [0, 0, 0, 0]),
+        ([0, 0.16, 0.32, 0.48], [0, 1, 2, 3]),
+        # Equal rows in a wide chain.
+        ([0, 0, 0.2, 0.4, 0.6], [0, 0, 1, 2, 3]),
+        # Two pairs.
+        ([0, 0.1, 0.4, 0.5], [0, 0, 1, 1]),
+    ],
+)
+def test_a_tight_cluster_is_one_sample(cluster, near):
+    labels = near_rows(_with_unit_spread(np.array(cluster)[:, None]))
+    labels, others = labels[: len(near)], labels[len(near) :]
+    assert len(set(others) - set(labels)) == len(others) == 20
+    assert_array_equal(labels[:, None] == labels, np.equal.outer(near, near))
+
+
+def test_equal_rows_alone_are_one_sample():
+    assert_array_equal(near_rows(np.full((3, 2), 0.1)), [0, 0, 0])
+
+
+def test_copies_of_a_pair_are_one_sample():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    rows = [0, 0, 0, 1, *range(1, 20)]
+    y = y[rows]
+    y[3] += 1  # the second source has two targets
+    weight = np.ones(len(rows))
+    for sample_weight in (None, weight):
+        found = Distinct.from_rows(X[rows], y, sample_weight)
+        order = np.lexsort(found.X.T)
+        kept = np.array([0, *range(3, 23)])
+        expected = np.lexsort(X[rows][kept].T)
+        assert_allclose(found.X[order], X[rows][kept][expected])
+        assert_allclose(found.y[order].sum(axis=0), y[kept].sum(axis=0))
+        assert_array_equal(np.sort(found.weight), [1] * 20 + [3])
+        assert found.n_units == found.n_pairs == 21
+        assert found.even
+        assert found.capped
+        assert_array_equal(found.left_out, found.weight)
+        assert_array_equal(found.groups, np.arange(21))
+
+
+@pytest.mark.parametrize("n_sources", [5, 6])
+def test_where_sources_are_few_their_targets_are_put_together(n_sources):
+    # Twice the columns are six: from there on, pairs are counted.
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n_sources, 3)), rng.normal(size=(n_sources, 2))
+    X, y = np.vstack([X, X[:1]]), np.vstack([y, y[:1] + 4])
+    weight = np.r_[3.0, np.ones(n_sources)]
+    found = Distinct.from_rows(X, y, weight)
+    if n_sources == 5:
+        assert_allclose(found.y[np.argmax(found.weight)], y[0] + 1)
+        assert_array_equal(np.sort(found.weight), [1, 1, 1, 1, 4])
+        assert (found.n_units, found.n_pairs, found.even) == (5, 6, False)
+    else:
+        assert_array_equal(np.sort(found.weight), [1] * 6 + [3])
+        assert (found.n_units, found.n_pairs, found.even) == (7, 7, True)
+
+
+@pytest.mark.parametrize(
+    ("weight", "even"), [([1, 1, 1], True), ([2, 2, 2], True), ([1, 1, 1.1], False)]
+)
+def test_a_few_distinct_samples_are_even_if_they_weigh_alike(weight, even):
+    X, y = np.random.default_rng(0).normal(size=(2, 3, 4))
+    assert Distinct.from_rows(X, y, np.array(weight, dtype=float)).even == even
+
+
+@pytest.mark.parametrize(
+    ("n_each", "n_features", "measured"),
+    [(8, 4, True), (7, 4, False), (8, 8, True), (8, 9, False)],
+)
+def test_eight_measurements_of_each_source_count_one_by_one(
+    n_each, n_features, measured
+):
+    # At least twice the columns in all: 16 measurements of up to 8 columns.
+    rng = np.random.default_rng(0)
+    levels = np.tile([0, 1], n_each)
+    X, y = rng.normal(size=(2, n_features))[levels], rng.normal(size=(2 * n_each, 2))
+    found = Distinct.from_rows(X, y, None)
+    n_units = 2 * n_each if measured else 2
+    assert len(found.X) == found.n_units == n_units
+    assert found.n_pairs == 2 * n_each
+    assert found.capped == (not measured)
+    assert_array_equal(found.left_out, 1 if measured else n_each)
+
+
+def test_measurements_that_never_differ_are_copies():
+    rng = np.random.default_rng(0)
+    levels = np.tile([0, 1], 8)
+    X, y = rng.normal(size=(2, 4))[levels], rng.normal(size=(2, 2))[levels]
+    found = Distinct.from_rows(X, y, None)
+    assert (found.n_units, found.n_pairs, found.capped) == (2, 2, True)
+
+
+def test_rows_of_no_weight_are_no_samples():
+    X, y = np.random.default_rng(0).normal(size=(2, 10, 3))
+    weight = np.arange(10) % 3.0
+    found = Distinct.from_rows(X, y, weight)
+    alone = Distinct.from_rows(X[weight > 0], y[weight > 0], weight[weight > 0])
+    for name in ("X", "y", "weight", "groups", "left_out", "n_units"):
+        assert_array_equal(getattr(found, name), getattr(alone, name))
