@@ -1,6 +1,9 @@
 """Arrays of numpy and of other libraries that follow the array API."""
 
 import numpy as np
+from sklearn.utils.validation import check_array
+
+from skalign._validation import FLOATS
 
 _ON_CPU = 1  # as DLPack numbers devices
 
@@ -31,3 +34,39 @@ def to_numpy(array):
 
         array = to_device(array, "cpu")
     return np.from_dlpack(array)
+
+
+def is_of_another_library(rows):
+    """Whether an array is not of numpy, and may lie on another device."""
+    return hasattr(rows, "__dlpack_device__") and not isinstance(rows, np.ndarray)
+
+
+def check_rows(rows, name):
+    """Validate rows, finite and 2-D; those of another library stay where they are.
+
+    Returns
+    -------
+    rows : array of shape (n_samples, n_features), float32 or float64
+
+    Raises
+    ------
+    ValueError
+        If there is no row or column, or values are complex or not finite.
+    """
+    if not is_of_another_library(rows):
+        return check_array(rows, dtype=FLOATS, input_name=name)
+    xp = namespace(rows)
+    if rows.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {rows.ndim}D array as {name}.")
+    if 0 in rows.shape:
+        raise ValueError(
+            f"Found array with {rows.shape[0]} sample(s) and {rows.shape[1]} "
+            f"feature(s) as {name}, while a minimum of 1 of each is required."
+        )
+    if xp.isdtype(rows.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported, got {rows.dtype} as {name}.")
+    if rows.dtype not in (xp.float32, xp.float64):
+        rows = xp.asarray(rows, dtype=xp.float64)
+    if not xp.all(xp.isfinite(rows)):
+        raise ValueError(f"Input {name} contains NaN or infinity.")
+    return rows

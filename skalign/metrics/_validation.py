@@ -4,7 +4,12 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils.validation import _check_sample_weight, check_array
 
-from skalign._arrays import namespace, to_numpy
+from skalign._arrays import (
+    check_rows,
+    is_of_another_library,
+    namespace,
+    to_numpy,
+)
 from skalign._rescale import near_one
 from skalign._validation import FLOATS
 
@@ -61,39 +66,17 @@ def check_paired_rows(X, Y, *, any_library=False):
 
 def _check_both(X, Y, any_library):
     """Validate rows of two sides, and bring them to one dtype."""
-    if any_library and any(_is_of_another_library(rows) for rows in (X, Y)):
+    xp = np
+    if any_library and any(is_of_another_library(rows) for rows in (X, Y)):
         xp = namespace(X, Y)
         if X.device != Y.device:
             raise ValueError(f"X is on {X.device}, but Y is on {Y.device}.")
-        X, Y = _check_rows(xp, X, "X"), _check_rows(xp, Y, "Y")
+        X, Y = check_rows(X, "X"), check_rows(Y, "Y")
     else:
-        xp = np
         X = check_array(X, dtype=FLOATS, input_name="X")
         Y = check_array(Y, dtype=FLOATS, input_name="Y")
     dtype = xp.result_type(X, Y)
     return xp.asarray(X, dtype=dtype), xp.asarray(Y, dtype=dtype)
-
-
-def _is_of_another_library(rows):
-    return hasattr(rows, "__dlpack_device__") and not isinstance(rows, np.ndarray)
-
-
-def _check_rows(xp, rows, name):
-    """Check what `check_array` does, of an array of any library."""
-    if rows.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {rows.ndim}D array as {name}.")
-    if 0 in rows.shape:
-        raise ValueError(
-            f"Found array with {rows.shape[0]} sample(s) and {rows.shape[1]} "
-            f"feature(s) as {name}, while a minimum of 1 of each is required."
-        )
-    if xp.isdtype(rows.dtype, "complex floating"):
-        raise ValueError(f"Complex data not supported, got {rows.dtype} as {name}.")
-    if rows.dtype not in (xp.float32, xp.float64):
-        rows = xp.asarray(rows, dtype=xp.float64)
-    if not xp.all(xp.isfinite(rows)):
-        raise ValueError(f"Input {name} contains NaN or infinity.")
-    return rows
 
 
 def check_no_overflow(value, dtype):
@@ -117,7 +100,7 @@ def check_mass(weight, rows):
     if weight is None:
         weight = np.full(n_samples, 1 / n_samples)
     else:
-        weight = to_numpy(weight) if _is_of_another_library(weight) else weight
+        weight = to_numpy(weight) if is_of_another_library(weight) else weight
         weight = _check_sample_weight(
             weight, np.empty(n_samples), dtype=np.float64, ensure_non_negative=True
         )

@@ -9,10 +9,15 @@ The rule does not depend on the units of the columns: a column of small values t
 exact is kept, and a column that is a large constant plus rounding is not.
 """
 
-import numpy as np
+from numbers import Real
 
-from skalign._arrays import namespace, to_numpy
-from skalign._rescale import power_of
+import numpy as np
+from sklearn.utils.validation import check_array, check_scalar
+
+from skalign._arrays import check_rows, namespace, to_numpy
+from skalign._rescale import cast_finite, power_of
+from skalign._validation import FLOATS
+from skalign.moments._scale import check_scale, check_sums
 
 _FORMATS = (8, 11, 24)  # significant bits of bfloat16, float16 and float32
 _SEEN_ROWS = 128
@@ -33,13 +38,23 @@ def storage_precision(rows):
     Parameters
     ----------
     rows : array of shape (n_samples, n_features), of floats
-        Samples before centring. About 128 of them are examined; none if they are no
-        NumPy array.
+        Samples before centring. About 128 of them are examined; none if they are on
+        another device than NumPy's arrays.
 
     Returns
     -------
     precision : ndarray of shape (n_features,), float64
+
+    Raises
+    ------
+    ValueError
+        If `rows` are empty, not 2-D or not finite.
     """
+    return precision_of(check_rows(rows, "rows"))
+
+
+def precision_of(rows):
+    """Return `storage_precision` of rows that were validated, or will be."""
     if not isinstance(rows, np.ndarray):  # no row leaves its device for this
         return np.full(rows.shape[1], float(namespace(rows).finfo(rows.dtype).eps))
     seen = rows[:: max(1, rows.shape[0] // _SEEN_ROWS)]
@@ -82,6 +97,18 @@ def _significant_bits(values):
     return np.where(exponent == 0, 0, 53 - zeros), exponent
 
 
+def _check_sizes(values, length, name):
+    """Validate one size, not negative, for each of `length` columns or rows."""
+    values = check_array(
+        values, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name=name
+    )
+    if values.ndim and values.shape != (length,):
+        raise ValueError(f"{name} has the shape {values.shape}; expected ({length},).")
+    if (values < 0).any():
+        raise ValueError(f"{name} holds {values.min():.3g}, and must not be negative.")
+    return np.broadcast_to(values, length)
+
+
 def centre(rows):
     """Subtract the mean of each column, so that no more than rounding is left of it.
 
@@ -93,10 +120,19 @@ def centre(rows):
     -------
     centred : ndarray of shape (n_samples, n_features), float64
     mean : ndarray of shape (n_features,), float64
+
+    Raises
+    ------
+    ValueError
+        If `rows` are empty, not 2-D or not finite, or their sums overflow.
     """
-    mean = rows.mean(axis=0, dtype=np.float64)
-    centred = rows - mean
-    rest = centred.mean(axis=0)  # the error of the mean grows with the number of rows
+    rows = check_array(rows, dtype=FLOATS, input_name="rows")
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = rows.mean(axis=0, dtype=np.float64)
+        centred = rows - mean
+        # The error of the mean grows with the number of rows.
+        rest = centred.mean(axis=0)
+    check_sums(rest)
     centred -= rest
     return centred, mean + rest
 
@@ -114,15 +150,29 @@ def rounding_of_columns(rows, sample_weight=None):
     Returns
     -------
     rounding : ndarray of shape (n_features,), float64
+
+    Raises
+    ------
+    ValueError
+        If `rows` are empty, not 2-D or not finite, or there is not one weight, not
+        negative, for each of them.
     """
-    precision, xp = storage_precision(rows), namespace(rows)
-    rows = xp.asarray(rows, dtype=xp.float64)
+    rows = check_rows(rows, "rows")
+    precision, xp = precision_of(rows), namespace(rows)
     if sample_weight is not None:
-        rows = rows * np.sqrt(sample_weight)[:, None]
+        weight = _check_sizes(sample_weight, rows.shape[0], "sample_weight")
+        rows = rows * xp.asarray(np.sqrt(weight), device=rows.device)[:, None]
+    largest, share = _column_norms(rows)
+    return largest * rounding_from_norms(precision, share, rows.shape[0])
+
+
+def _column_norms(rows):
+    """Return the largest entry of each column, 1 for zeros, and the norm over it."""
+    xp = namespace(rows)
+    rows = xp.asarray(rows, dtype=xp.float64)
     largest = xp.max(xp.abs(rows), axis=0)
     largest = xp.where(largest > 0, largest, xp.ones_like(largest))
-    norm = largest * xp.linalg.vector_norm(rows / largest, axis=0)
-    return rounding_from_norms(precision, to_numpy(norm), rows.shape[0])
+    return to_numpy(largest), to_numpy(xp.linalg.vector_norm(rows / largest, axis=0))
 
 
 def rounding_from_norms(precision, norm, n_samples):
@@ -139,7 +189,16 @@ def rounding_from_norms(precision, norm, n_samples):
     Returns
     -------
     rounding : ndarray of shape (n_features,)
+
+    Raises
+    ------
+    ValueError
+        If `n_samples` is not positive, or there is not one number, not negative, for
+        each column.
     """
+    norm = _check_sizes(norm, np.size(norm), "norm")
+    precision = _check_sizes(precision, len(norm), "precision")
+    check_scalar(n_samples, "n_samples", Real, min_val=1)
     return _SAFETY * _spread(len(norm), n_samples) * precision * norm
 
 
@@ -164,7 +223,16 @@ def varying_columns(centred_norm, precision, norm, n_samples):
     Returns
     -------
     varies : ndarray of bool of shape (n_features,)
+
+    Raises
+    ------
+    ValueError
+        As `rounding_from_norms`.
     """
+    norm = _check_sizes(norm, np.size(norm), "norm")
+    centred_norm = _check_sizes(centred_norm, len(norm), "centred_norm")
+    precision = _check_sizes(precision, len(norm), "precision")
+    check_scalar(n_samples, "n_samples", Real, min_val=1)
     return centred_norm > _SAFETY * _spread(1, n_samples) * precision * norm
 
 
@@ -181,13 +249,18 @@ def rounding_of_rows(rows, precision=0.0):
     Returns
     -------
     rounding : ndarray of shape (n_samples,), float64
+
+    Raises
+    ------
+    ValueError
+        If `rows` are empty, not 2-D or not finite, or `precision` is negative.
     """
-    precision = np.maximum(storage_precision(rows), precision)
-    return (
-        _SAFETY
-        * _spread(rows.shape[1], np.inf)
-        * np.linalg.norm(rows * precision, axis=1)
-    )
+    rows = check_array(rows, dtype=FLOATS, input_name="rows")
+    precision = _check_sizes(precision, rows.shape[1], "precision")
+    precision = np.maximum(precision_of(rows), precision)
+    power = power_of(rows, axis=1)  # squares may overflow
+    length = np.linalg.norm(np.ldexp(rows, -power) * precision, axis=1)
+    return _SAFETY * _spread(rows.shape[1], np.inf) * np.ldexp(length, power[:, 0])
 
 
 def truncated_svd(rows, rounding):
@@ -205,14 +278,26 @@ def truncated_svd(rows, rounding):
     U : array of shape (n_samples, rank)
     s : array of shape (rank,), falling
     Vt : array of shape (rank, n_features)
+
+    Raises
+    ------
+    ValueError
+        If `rows` are empty, not 2-D or not finite, a singular value overflows, a column
+        holds no value above 1e-292 but others than zero, or there is not one number,
+        not negative, for each column.
     """
+    rows = check_rows(rows, "rows")
+    rows = namespace(rows).asarray(rows, dtype=namespace(rows).float64)
+    rounding = _check_sizes(rounding, rows.shape[1], "rounding")
+    largest, share = _column_norms(rows)
+    check_scale(largest, np.float64, "rows", degree=1)
     xp = namespace(rows)
-    norm = to_numpy(xp.linalg.vector_norm(rows, axis=0))
     floor = _SVD_ERROR * np.sqrt(min(rows.shape)) * np.finfo(np.float64).eps
-    scale = np.hypot(rounding, floor * norm)
+    scale = np.hypot(rounding, floor * share * largest)
     U, s, Vt = xp.linalg.svd(rows, full_matrices=False)
+    check_sums(to_numpy(s))
     if not _undecided(to_numpy(s), scale):
-        rank = int(np.sum(to_numpy(s) > scale.max(initial=0.0)))
+        rank = int(np.sum(to_numpy(s) > scale.max()))
         return U[:, :rank], s[:rank], Vt[:rank, :]
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
     scale, inverse = (
@@ -243,15 +328,33 @@ def truncated_eigh(gram, rounding, precision):
     -------
     values : ndarray of shape (rank,), falling
     vectors : ndarray of shape (n_features, rank)
+
+    Raises
+    ------
+    ValueError
+        If `gram` is not square or not finite, a value on its diagonal is negative or,
+        without being zero, below 1e-292, or there is not one number, not negative, for
+        each column.
     """
+    gram = check_array(gram, dtype=np.float64, input_name="gram")
     n_features, square = len(gram), np.diag(gram)
+    if gram.shape[1] != n_features or (square < 0).any():
+        raise ValueError(
+            f"gram, of shape {gram.shape}, must be square, with no negative value on "
+            "its diagonal."
+        )
+    check_scale(square, np.float64, "gram", degree=1)
+    rounding = _check_sizes(rounding, n_features, "rounding")
+    precision = _check_sizes(precision, 1, "precision")
     eps = np.finfo(np.float64).eps
     floor = _SAFETY * (np.sqrt(n_features) * precision + n_features * eps)
-    scale = np.sqrt(rounding**2 + floor * square)
+    scale = np.hypot(rounding, np.sqrt(floor * square))
     values, vectors = np.linalg.eigh(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
-    if not _undecided(values, scale**2):
-        rank = int(np.sum(values > scale.max(initial=0.0) ** 2))
+    with np.errstate(over="ignore"):
+        limits = scale**2
+    if not _undecided(values, limits):
+        rank = int(np.sum(values > limits.max()))
         return values[:rank], vectors[:, :rank]
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
     values, vectors = np.linalg.eigh(inverse[:, None] * gram * inverse)
@@ -286,9 +389,18 @@ def svd_of_map(matrix, precision=0.0):
     U : ndarray of shape (n_rows, rank), float64
     s : ndarray of shape (rank,), falling
     Vt : ndarray of shape (rank, n_columns)
+
+    Raises
+    ------
+    ValueError
+        If `matrix` is empty, not 2-D or not finite, a singular value overflows, no
+        entry is above 1e-292 but some differ from zero, or `precision` is negative.
     """
-    precision = np.maximum(storage_precision(matrix), precision)
-    power = power_of(matrix) if matrix.any() else 0
+    matrix = check_array(matrix, dtype=FLOATS, input_name="matrix")
+    precision = _check_sizes(precision, matrix.shape[1], "precision")
+    precision = np.maximum(precision_of(matrix), precision)
+    check_scale([np.abs(matrix).max()], np.float64, "matrix", degree=1)
+    power = power_of(matrix)
     rows = np.ldexp(matrix.astype(np.float64), -power)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     length[length == 0] = 1
@@ -296,7 +408,10 @@ def svd_of_map(matrix, precision=0.0):
     norm = np.linalg.norm(rows, axis=0)
     U, s, Vt = truncated_svd(rows, rounding_from_norms(precision, norm, len(rows)))
     U, s, rotation = np.linalg.svd(length * U * s, full_matrices=False)
-    return U, np.ldexp(s, power), rotation @ Vt
+    with np.errstate(over="ignore"):
+        s = np.ldexp(s, power)
+    check_sums(s)
+    return U, s, rotation @ Vt
 
 
 def pseudo_inverse(matrix, precision=0.0):
@@ -312,6 +427,14 @@ def pseudo_inverse(matrix, precision=0.0):
     -------
     inverse : ndarray of shape (n_columns, n_rows)
         Of the dtype of `matrix`.
+
+    Raises
+    ------
+    ValueError
+        As `svd_of_map`, or if an entry of the inverse would overflow.
     """
+    matrix = check_array(matrix, dtype=FLOATS, input_name="matrix")
     U, s, Vt = svd_of_map(matrix, precision)
-    return (Vt.T / s @ U.T).astype(matrix.dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        inverse = Vt.T / s @ U.T
+    return cast_finite(inverse, matrix.dtype, "The inverse")

@@ -1,6 +1,17 @@
 """The scale rule: sums are refused where their products overflow or underflow."""
 
+from numbers import Real
+
 import numpy as np
+from sklearn.utils.validation import check_array, check_scalar
+
+_ADVICE = "Scale the columns, for example by StandardScaler."
+
+
+def check_sums(sums, dtype=np.float64):
+    """Refuse sums, of products in the given precision, that are not finite."""
+    if not np.isfinite(sums).all():
+        raise ValueError(f"The sums overflow {np.dtype(dtype)}. {_ADVICE}")
 
 
 def check_scale(largest, dtype, name, *, degree=2):
@@ -23,9 +34,21 @@ def check_scale(largest, dtype, name, *, degree=2):
     Raises
     ------
     ValueError
-        If a product would overflow or underflow.
+        If a product would overflow or underflow, `dtype` holds no floats, or `degree`
+        is below 1.
     """
-    info, largest = np.finfo(dtype), np.asarray(largest, dtype=np.float64)
+    largest = check_array(
+        largest,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_all_finite=False,
+        input_name="largest",
+    )
+    check_scalar(degree, "degree", Real, min_val=1)
+    try:
+        info = np.finfo(dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"dtype={dtype!r} must be one of floats.") from error
     least = (float(info.tiny) / float(info.eps)) ** (1 / degree)
     most = float(info.max) ** (1 / degree)
     for what, bad in (
@@ -35,8 +58,7 @@ def check_scale(largest, dtype, name, *, degree=2):
         if bad.any():
             column = int(np.argmax(bad))
             raise ValueError(
-                f"The sums {what} {np.dtype(dtype)}: column {column} of {name} holds "
+                f"The sums {what} {info.dtype}: column {column} of {name} holds "
                 f"values of up to {largest[column]:.2g} about their mean, outside "
-                f"{least:.0e} to {most:.0e}. Scale the columns, for example by "
-                "StandardScaler."
+                f"{least:.0e} to {most:.0e}. {_ADVICE}"
             )

@@ -13,16 +13,19 @@ References
    algorithm for computing sample variances", COMPSTAT 1982, pp. 30-41.
 """
 
-import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils import assert_all_finite
+from collections.abc import Iterable
 
+import numpy as np
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import _check_sample_weight, check_array
+
+from skalign._validation import FLOATS
 from skalign.moments._rank import (
+    precision_of,
     rounding_from_norms,
-    storage_precision,
     varying_columns,
 )
-from skalign.moments._scale import check_scale
+from skalign.moments._scale import check_scale, check_sums
 
 _BLOCK_ROWS = 8192
 _PRODUCTS = ("xx", "xy", "x2", "y2")
@@ -64,6 +67,9 @@ class Moments:
     (array([3.]), array([[14.]]))
     """
 
+    def __init__(self):
+        raise TypeError("Moments are made by Moments.from_arrays and by merge.")
+
     @classmethod
     def from_arrays(
         cls, X, y=None, *, sample_weight=None, products=("xx",), x_name="X"
@@ -72,11 +78,12 @@ class Moments:
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features)
-            Rows, float32 or float64; may be memory-mapped.
-        y : ndarray of shape (n_samples, n_targets), default=None
+        X : array-like of shape (n_samples, n_features)
+            Rows; may be memory-mapped. Products of float32 run in float32, others in
+            float64.
+        y : array-like of shape (n_samples, n_targets), default=None
             Rows that belong to those of `X`, one by one.
-        sample_weight : ndarray of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative. A weight of k counts as k equal rows.
         products : sequence of {"xx", "xy", "x2", "y2"}, default=("xx",)
             The sums of products to form.
@@ -90,35 +97,41 @@ class Moments:
         Raises
         ------
         ValueError
-            If lengths differ, there is no row of positive weight, a value is not
-            finite, a product is unknown, overflows or underflows, or needs a `y` that
-            is not there.
+            If lengths differ, there is no row of positive weight, a weight is negative
+            or their sum not finite, a value is not finite, a product is unknown,
+            overflows or underflows, or needs a `y` that is not there.
         """
+        if not isinstance(products, Iterable) or not all(
+            isinstance(name, str) and name in _PRODUCTS for name in products
+        ):
+            raise ValueError(f"products={products!r} must be among {_PRODUCTS}.")
         products = frozenset(products)
-        if unknown := products.difference(_PRODUCTS):
-            raise ValueError(f"products={sorted(unknown)} must be among {_PRODUCTS}.")
         if y is None and products & {"xy", "y2"}:
             raise ValueError("The products 'xy' and 'y2' need y.")
-        for name, rows in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-            if issparse(rows):
-                raise TypeError(
-                    f"{name} is sparse; pass it dense, as toarray() gives it."
-                )
-        for name, other in (("y", y), ("sample_weight", sample_weight)):
-            if other is not None and len(other) != len(X):
-                raise ValueError(f"X has {len(X)} rows, but {name} has {len(other)}.")
-        if sample_weight is not None and not np.all(sample_weight > 0):
-            for name, side in (("X", X), ("y", y)):
-                if side is not None:
-                    assert_all_finite(side[sample_weight == 0], input_name=name)
-            kept = np.flatnonzero(sample_weight)
-            X, sample_weight = X[kept], sample_weight[kept]
-            y = None if y is None else y[kept]
-        if len(X) == 0:
-            raise ValueError("There is no row of positive weight to sum over.")
+        # NaN and infinity show in the sums.
+        checks = {"dtype": FLOATS, "ensure_all_finite": False}
+        X = check_array(X, input_name=x_name, **checks)
+        y = None if y is None else check_array(y, input_name="y", **checks)
+        if y is not None and len(y) != len(X):
+            raise ValueError(f"X has {len(X)} rows, but y has {len(y)}.")
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            if not np.all(sample_weight > 0):
+                for name, side in ((x_name, X), ("y", y)):
+                    if side is not None:
+                        assert_all_finite(side[sample_weight == 0], input_name=name)
+                kept = np.flatnonzero(sample_weight)
+                X, sample_weight = X[kept], sample_weight[kept]
+                y = None if y is None else y[kept]
         self = cls.__new__(cls)
         self.n_samples = len(X)
-        self.weight = float(len(X) if sample_weight is None else sample_weight.sum())
+        with np.errstate(over="ignore"):
+            weight = len(X) if sample_weight is None else sample_weight.sum()
+        self.weight = float(weight)
+        if not np.isfinite(self.weight):
+            raise ValueError("The sum of sample_weight overflows: scale the weights.")
         with np.errstate(invalid="ignore", over="ignore"):
             self._add_up(X, y, sample_weight, products, {"x": x_name, "y": "y"})
         return self
@@ -126,8 +139,8 @@ class Moments:
     def _add_up(self, X, y, sample_weight, products, names):
         sides = {"x": _Side(X)} if y is None else {"x": _Side(X), "y": _Side(y)}
         self.precision = float(np.finfo(X.dtype).eps)
-        self.x_precision = storage_precision(X)
-        self.y_precision = None if y is None else storage_precision(y)
+        self.x_precision = precision_of(X)
+        self.y_precision = None if y is None else precision_of(y)
         totals = {}
         for start in range(0, len(X), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
@@ -154,11 +167,7 @@ class Moments:
         for name, (total, _) in totals.items():
             a, b = offsets[name[0]], offsets[_SECOND[name]]
             total -= self.weight * (np.outer(a, b) if total.ndim == 2 else a * b)
-            if not np.isfinite(total).all():
-                raise ValueError(
-                    f"The sums overflow {X.dtype}. Scale the columns, for example by "
-                    "StandardScaler."
-                )
+            check_sums(total, X.dtype)
             setattr(self, name, total)
 
     @property
@@ -195,6 +204,8 @@ class Moments:
 
     def _norms(self):
         """Norms of the columns of `X` after and before centring."""
+        if self.xx is None and self.x2 is None:
+            raise ValueError("The sums lack both 'xx' and 'x2', and one is needed.")
         squares = np.diag(self.xx) if self.x2 is None else self.x2
         squares = np.maximum(squares, 0)
         centred_norm = np.sqrt(squares)
@@ -215,9 +226,13 @@ class Moments:
 
         Raises
         ------
+        TypeError
+            If `other` is something else.
         ValueError
             If the widths or the products differ.
         """
+        if not isinstance(other, Moments):
+            raise TypeError(f"other must be Moments; got {type(other).__name__}.")
         for name in ("_x_shift", "_y_shift", *_PRODUCTS):
             mine, theirs = getattr(self, name), getattr(other, name)
             if np.shape(mine) != np.shape(theirs) or (mine is None) != (theirs is None):

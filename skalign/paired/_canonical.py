@@ -11,7 +11,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._aligner import AlignerMixin
-from skalign._rescale import power_of
+from skalign._rescale import cast_finite, power_of
 from skalign._validation import Interval, check_pairs
 from skalign.metrics._retrieval import retrieval_ranks
 from skalign.moments import centre, rounding_of_columns, truncated_svd
@@ -28,7 +28,9 @@ def _whiten(rows, alpha, name):
     if len(s) == 0:
         raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
     length = np.sqrt(s**2 + ridge_strength(alpha, rows))
-    return U * (s / length), np.ldexp(Vt.T / length, -power)
+    with np.errstate(over="ignore"):
+        back = np.ldexp(Vt.T / length, -power)
+    return U * (s / length), cast_finite(back, rows.dtype, f"The map of {name}")
 
 
 def canonical_maps(X, y, alpha, n_components):
@@ -252,14 +254,18 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         ------
         ValueError
             If lengths differ, there are fewer than two pairs, a value is not finite,
-            all rows of a side are equal, or `n_components` is too large.
+            all rows of a side are equal, the map to the common space or the sum of a
+            column overflows, or `n_components` is too large.
         """
         X, y, _ = check_pairs(self, X, y)
         n_components = check_n_components(self.n_components, X, y)
-        x_mean, y_mean = X.mean(axis=0, dtype=float), y.mean(axis=0, dtype=float)
         *coefs, self.correlations_ = canonical_maps(X, y, self.alpha, n_components)
-        self.x_coef_, self.y_coef_ = (coef.astype(X.dtype) for coef in coefs)
-        self.x_mean_, self.y_mean_ = x_mean.astype(X.dtype), y_mean.astype(X.dtype)
+        self.x_coef_, self.y_coef_ = (
+            cast_finite(coef, X.dtype, f"The map of {name}")
+            for coef, name in zip(coefs, "Xy", strict=True)
+        )
+        means = (centre(rows)[1] for rows in (X, y))
+        self.x_mean_, self.y_mean_ = (mean.astype(X.dtype) for mean in means)
         self.n_components_ = self._n_features_out = len(self.correlations_)
         return self
 

@@ -1,5 +1,7 @@
 """One rule decides which directions are zero, in every decomposition."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -517,3 +519,79 @@ def test_targets_on_a_hyperplane_are_carried_back(aligner):
     off = y + 1e-3 * rng.normal(size=(len(y), 1))  # off the plane, alike in all columns
     assert_allclose(aligner.inverse_transform(y), X, atol=1e-5)
     assert_allclose(aligner.inverse_transform(off), X, atol=1e-4)
+
+
+GRAM, SIZES = np.diag([1.0, 2.0, 3.0]), np.ones(3)
+CALLS = {
+    storage_precision: (GRAM,),
+    centre: (GRAM,),
+    rounding_of_columns: (GRAM, SIZES),
+    rounding_of_rows: (GRAM, SIZES),
+    rounding_from_norms: (SIZES, SIZES, 3),
+    varying_columns: (SIZES, SIZES, SIZES, 3),
+    truncated_svd: (GRAM, SIZES),
+    truncated_eigh: (GRAM, SIZES, 0.0),
+    svd_of_map: (GRAM, SIZES),
+    pseudo_inverse: (GRAM, SIZES),
+}
+BAD_ROWS = [None, [1.0], "a", GRAM * 1j, GRAM * np.nan, GRAM[:0], GRAM[None]]
+BAD_SIZES = [None, "a", -SIZES, SIZES[:2], SIZES * np.inf, GRAM]
+
+
+@pytest.mark.parametrize("function", CALLS, ids=lambda function: function.__name__)
+def test_what_came_is_named_where_it_does_not_fit(function):
+    for place, given in enumerate(CALLS[function]):
+        name = list(signature(function).parameters)[place]
+        bad = BAD_ROWS if given is GRAM else BAD_SIZES
+        for value in [0, None, "a"] if name == "n_samples" else bad:
+            arguments = list(CALLS[function])
+            arguments[place] = value
+            if value is None and name == "sample_weight":
+                continue
+            said = f"{name}|2D array|dim 3|Complex|convert|not 'None|0 sample|shape"
+            with pytest.raises((ValueError, TypeError), match=said):
+                function(*arguments)
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-160, 1e160, 1e306])
+def test_rows_of_any_size_have_a_rank(scale):
+    rows = np.random.default_rng(0).normal(size=(9, 3)) @ [
+        [1, 0, 1],
+        [0, 1, 1],
+        [0] * 3,
+    ]
+    for rounding in (np.zeros(3), rounding_of_columns(rows * scale)):
+        assert_allclose(
+            truncated_svd(rows * scale, rounding)[1] / scale,
+            np.linalg.svd(rows)[1][:2],
+        )
+    assert len(svd_of_map(rows * scale)[1]) == 2
+    assert_allclose(
+        rounding_of_rows(rows * scale) / scale, rounding_of_rows(rows), rtol=1e-12
+    )
+    assert_allclose(
+        rounding_of_columns(rows * scale) / scale, rounding_of_columns(rows), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e307])
+def test_gram_matrices_of_any_size_have_a_rank(scale):
+    gram = np.array([[2.0, 1, 3], [1, 2, 3], [3, 3, 6]])  # of rank 2
+    if scale < 1e-292:
+        with pytest.raises(ValueError, match="underflow float64: column 0 of gram"):
+            truncated_eigh(gram * scale, np.zeros(3), 0.0)
+    else:
+        values, _ = truncated_eigh(gram * scale, np.zeros(3), 0.0)
+        assert_allclose(values / scale, [9, 1])
+
+
+def test_what_overflows_is_refused():
+    rows = np.full((9, 2), 1.7e308)
+    for function in (centre, lambda rows: truncated_svd(rows, np.zeros(2)), svd_of_map):
+        with pytest.raises(ValueError, match="The sums overflow float64"):
+            function(rows)
+    with pytest.raises(ValueError, match="The inverse overflows float32"):
+        pseudo_inverse(np.eye(2, dtype="f4") * np.float32(1e-42))
+    for function in (svd_of_map, pseudo_inverse):
+        with pytest.raises(ValueError, match="underflow float64: column 0 of matrix"):
+            function(np.eye(2) * 1e-310)

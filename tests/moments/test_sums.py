@@ -3,10 +3,12 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 
 from skalign.moments import Moments, rounding_of_columns
 
@@ -184,8 +186,14 @@ def test_sums_that_overflow_are_refused():
         ({"products": ("xz",)}, "must be among"),
         ({"products": ("xy",)}, "need y"),
         ({"y": np.ones((4, 1))}, "X has 5 rows, but y has 4"),
-        ({"sample_weight": np.ones(4)}, "X has 5 rows, but sample_weight has 4"),
-        ({"sample_weight": np.zeros(5)}, "no row of positive weight"),
+        ({"sample_weight": np.ones(4)}, r"shape == \(4,\), expected \(5,\)"),
+        ({"sample_weight": np.zeros(5)}, "at least one non-zero"),
+        ({"sample_weight": -np.ones(5)}, "Negative values"),
+        ({"sample_weight": np.full(5, 1e308)}, "sum of sample_weight overflows"),
+        ({"sample_weight": [1, "a", 1, 1, 1]}, "could not convert"),
+        ({"products": 2}, "products=2 must be among"),
+        ({"products": [["xx"]]}, r"products=\[\['xx'\]\] must be among"),
+        ({"y": np.ones(5)}, "Expected 2D array"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments, message):
@@ -216,3 +224,46 @@ def test_a_row_of_no_weight_has_to_be_finite_too(value):
         Moments.from_arrays(X, sample_weight=weights)
     with pytest.raises(ValueError, match="Input y contains"):
         Moments.from_arrays(X[1:], X[:-1], sample_weight=weights[:-1], products=("xy",))
+
+
+def test_rows_may_be_lists_frames_and_other_floats():
+    X, _ = _rows(12, 8)
+    expected = Moments.from_arrays(X)
+    for rows in (X.tolist(), pd.DataFrame(X), X.astype("g")):
+        assert_allclose(Moments.from_arrays(rows).xx, expected.xx)
+    halves = Moments.from_arrays(X.astype("f2")).xx
+    assert_allclose(halves, Moments.from_arrays(X.astype("f2").astype(float)).xx)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.ones(4),
+        np.ones((2, 2, 2)),
+        np.ones((2, 2)) * 1j,
+        pd.Series([1.0, 2.0]),
+        [["a"], ["b"]],
+        [[1, 2], [3]],
+        csr_array(np.eye(2)),
+        np.ones((0, 2)),
+        None,
+    ],
+)
+def test_what_are_no_rows_is_refused(rows):
+    said = "array|2-dim|dense|inhomogeneous|Complex|convert|0 sample|NaN|numeric"
+    with pytest.raises((ValueError, TypeError), match=said):
+        Moments.from_arrays(rows)
+
+
+def test_only_sums_are_merged():
+    with pytest.raises(TypeError, match=r"made by Moments\.from_arrays"):
+        Moments()
+    with pytest.raises(TypeError, match="other must be Moments; got str"):
+        Moments.from_arrays(np.eye(3)).merge("")
+
+
+def test_rounding_needs_squares():
+    moments = Moments.from_arrays(np.eye(3), np.eye(3), products=["xy"])
+    for method in (moments.rounding, moments.varies):
+        with pytest.raises(ValueError, match="lack both 'xx' and 'x2'"):
+            method()

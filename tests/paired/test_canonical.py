@@ -163,3 +163,16 @@ def test_correlations_are_those_of_rows_of_any_size(scale):
     aligner = CanonicalAligner().fit(scale * X, scale * (X + noise))
     assert_allclose(aligner.correlations_, expected.correlations_)
     assert_allclose(aligner.transform(scale * X), expected.transform(X))
+
+
+def test_what_overflows_is_refused():
+    X, y = np.eye(5, 3), np.eye(5, 3)[::-1].copy()
+    with pytest.raises(ValueError, match="The map of X overflows float32"):
+        CanonicalAligner().fit(X.astype("f4") * np.float32(1e-42), y)
+    with pytest.raises(ValueError, match="The sums overflow float64"):
+        CanonicalAligner().fit(X, 1.7e308 * (1 - y / 2))
+    aligner = CanonicalAligner().fit(X, y)
+    for scale in (2.0**-1000, 2.0**900):
+        scaled = CanonicalAligner().fit(X, y * scale)
+        assert_allclose(scaled.x_coef_, aligner.x_coef_)
+        assert_allclose(scaled.y_coef_ * scale, aligner.y_coef_)
