@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import matplotlib
 import numpy as np
-import torch
 from matplotlib import pyplot as plt
 from networks import CACHE, load_images
 from tables import map_codes, runs
@@ -39,15 +38,16 @@ def draw(table, size):
             warnings.simplefilter("ignore")  # they are in the table
             codes, decoder, _ = map_codes(run, size)
         rows[name] = decoder.decode(codes[at])
-    height, width = len(rows), N_PICTURES
-    fig, axes = plt.subplots(height, width, figsize=(0.6 * width + 2.4, 0.6 * height))
-    for row, (name, pictures) in zip(axes, rows.items(), strict=True):
-        for ax, picture in zip(row, torch.clip(pictures, 0, 1), strict=True):
-            ax.imshow(picture[0], cmap="gray", vmin=0, vmax=1)
-            ax.set_axis_off()
-        row[0].text(-0.15, 0.5, name, transform=row[0].transAxes, ha="right",
-                    va="center")  # fmt: skip
-    fig.subplots_adjust(0.33, 0.01, 0.99, 1 - 0.5 / (0.6 * height), 0.03, 0.03)
+    height, width = 0.6 * len(rows), 0.6 * N_PICTURES
+    fig, axes = plt.subplots(len(rows), figsize=(width + 2.4, height))
+    for ax, (name, pictures) in zip(axes, rows.items(), strict=True):
+        # One picture a row, with a white edge around each of its parts.
+        parts = np.pad(pictures.clip(0, 1).numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)],
+                       constant_values=1)  # fmt: skip
+        ax.imshow(np.hstack(parts[:, 0]), cmap="gray", vmin=0, vmax=1)
+        ax.set_axis_off()
+        ax.text(-0.01, 0.5, name, transform=ax.transAxes, ha="right", va="center")
+    fig.subplots_adjust(0.33, 0.01, 0.99, 1 - 0.5 / height, hspace=0.03)
     fig.suptitle(
         f"{pair.dataset}, {pair.source} to {pair.target}, {pair.latents} latents"
         + f", {pair.anchors} anchors" * bool(pair.anchors)

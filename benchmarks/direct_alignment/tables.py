@@ -99,14 +99,14 @@ QUICK = Size(
     digits="digits",
     garments="digits",
     seeds=(0, 1),
-    latents=(2, 10),
-    anchors=((2, 10), (10, 20), (10, 50)),
-    fewest_anchors=((10, 10),),
-    labels=(2, 10),
-    garment_anchors=((10, 20),),
-    elsewhere=(("digits", CONV, MLP, 10, 10), ("digits", CONV, CONV, 10, 2)),
-    stitching_epochs=6,
-    stitching_steps=100,
+    latents=(4,),
+    anchors=((4, 20), (4, 40)),
+    fewest_anchors=((4, 4),),
+    labels=(4,),
+    garment_anchors=((4, 20),),
+    elsewhere=(("digits", CONV, MLP, 4, 4), ("digits", CONV, CONV, 4, 2)),
+    stitching_epochs=2,
+    stitching_steps=30,
 )
 
 
