@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import SkipTestWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.utils._testing import set_random_state
 from sklearn.utils.estimator_checks import (
     check_estimator,
@@ -90,7 +91,7 @@ LIFTS = [
 ]
 TRAINED = []
 if find_spec("torch") and find_spec("skorch"):
-    fast = {"hidden_layer_sizes": (32,), "max_epochs": 10, "lr": 0.01}
+    fast = {"hidden_layer_sizes": (16,), "max_epochs": 4, "lr": 0.03}
     TRAINED = [
         skalign.ERMClassifier(**fast, random_state=0),
         skalign.IRMClassifier(**fast, random_state=0),
@@ -101,12 +102,16 @@ if find_spec("torch") and find_spec("skorch"):
         skalign.DANNClassifier(**fast, random_state=0),
         skalign.MixupClassifier(**fast, random_state=0),
         skalign.NCFALClassifier(
-            local_model=LogisticRegression(), max_epochs=15, lr=0.01, random_state=0
+            local_model=GaussianNB(),
+            partition_params={"n_init": 1, "max_iter": 5},
+            max_epochs=12,
+            lr=0.02,
+            random_state=0,
         ),
-        skalign.StitchingRegressor(random_state=0),
-        skalign.ContrastiveAligner(random_state=0),
+        skalign.StitchingRegressor(max_epochs=10, lr=0.01, random_state=0),
+        skalign.ContrastiveAligner(max_epochs=5, random_state=0),
         skalign.ContrastiveAligner(
-            hidden_layer_sizes=(8,), init="random", lr=1e-3, random_state=0
+            hidden_layer_sizes=(8,), init="random", max_epochs=5, random_state=0
         ),
     ]
 MANY = [

@@ -67,6 +67,7 @@ def test_huge_and_tiny_values_are_taken():
         )
 
 
+@pytest.mark.long
 def test_near_as_many_anchors_as_columns_text_embeddings_map_better(news):
     X, y, _ = news
     X_train, y_train, X_test, y_test = X[:3000], y[:3000], X[3000:], y[3000:]

@@ -76,6 +76,7 @@ def test_a_pipeline_ends_in_the_decoder(digits):
     assert error < 1.2 * own_error(digits, test)
 
 
+@pytest.mark.long
 def test_shrinkage_pays_where_anchors_are_as_many_as_latents():
     n_anchors = [20, 22, 25, 28, 30]
     errors = {0: np.zeros(5), "gcv": np.zeros(5)}

@@ -48,6 +48,7 @@ def _bent(n_samples=1000, seed=0):
     return X, np.abs(X)
 
 
+@pytest.mark.long
 def test_partners_are_found_from_a_random_start():
     X, y = _pairs(600)
     X, y, X_new, y_new = X[100:], y[100:], X[:100], y[:100]
@@ -57,6 +58,7 @@ def test_partners_are_found_from_a_random_start():
     assert losses[-1] < losses[0] / 2
 
 
+@pytest.mark.long
 def test_hidden_layers_meet_where_linear_heads_cannot():
     (X, y), (X_new, y_new) = _bent(), _bent(200, seed=1)
     settings = RANDOM | {"alpha": 1e-3, "max_epochs": 60, "batch_size": 250}

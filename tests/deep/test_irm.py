@@ -56,6 +56,7 @@ def test_training_in_full_batches_is_that_of_the_published_code(rows):
         assert_allclose(ours.detach(), theirs.detach(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_shortcut_that_differs_between_environments_is_given_up():
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=4000)

@@ -23,6 +23,8 @@ from skalign.datasets import make_colored_mnist
 from skalign.deep import partition_environments
 from skalign.metrics import etf_distance
 
+pytestmark = pytest.mark.long
+
 METHODS = {
     "ERM": ERMClassifier,
     "IRM": IRMClassifier,

@@ -76,6 +76,7 @@ def test_a_shortcut_is_given_up_with_environments(make_shortcut):
     assert classifier.score(X_turned, y_turned) > 0.75
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("normalize", [False, True, "batch"])
 def test_ten_classes_collapse_to_a_simplex_in_each_environment(normalize):
     X, y = load_digits(return_X_y=True)
@@ -387,6 +388,7 @@ def test_there_is_no_doubt_where_there_is_a_shortcut(make_shortcut):
     assert _doubts(X, y) == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_is_doubted(seed):
     rng = np.random.default_rng(seed)
@@ -540,6 +542,7 @@ def test_attributes_are_not_what_the_network_is_made_of(rows, mask):
     assert_array_equal(classifier.predict_proba(X), before)
 
 
+@pytest.mark.long
 def test_five_classes_lean_less_on_a_shortcut_than_without_a_penalty():
     rng = np.random.default_rng(0)
 

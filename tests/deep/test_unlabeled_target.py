@@ -148,6 +148,7 @@ def test_the_weight_of_the_reversed_gradient_grows(batch):
 # -------------------------------------------------------------------------- the fit
 
 
+@pytest.mark.long
 @every_taker
 def test_target_rows_without_labels_help(kind):
     X, y, domain = _two_domains(600)

@@ -442,6 +442,7 @@ def test_telemetry_is_off(run):
     assert run.history["telemetry"] == "0"
 
 
+@pytest.mark.services  # no server, but two new processes that import flwr
 @pytest.mark.parametrize(
     ("before", "is_imported"), [(None, False), ("1", True)], ids=["new", "imported"]
 )

@@ -47,6 +47,7 @@ def test_is_the_interval_of_scipy(method):
     assert (interval.low, interval.high) == tuple(interval)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("metric", "truth"),
     [

@@ -42,6 +42,7 @@ def test_the_bias_of_a_variance_is_taken_off():
     assert_allclose((low + high) / 2, expected, rtol=1e-10)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("metric", "truth"),
     [

@@ -349,6 +349,7 @@ def test_linear_time_is_linear_in_the_larger_set_too(monkeypatch):
     assert_allclose(values, mmd(X, Y, gamma=0.2), atol=0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("weighted", [False, True])
 def test_cheaper_forms_are_right_on_average(weighted):
     X, Y = draw(200, 300, shift=0.2)

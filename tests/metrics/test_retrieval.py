@@ -222,6 +222,7 @@ def test_unequal_lengths_need_pairs():
         retrieval_accuracy(X, Y)
 
 
+@pytest.mark.long
 def test_words_are_translated_as_well_as_published(data_home):
     path = data_home / "word_vectors_en_fr" / "en_fr_word_vectors.npz"
     if not path.is_file():

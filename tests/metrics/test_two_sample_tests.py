@@ -72,6 +72,7 @@ def test_equal_sets_have_a_pvalue_of_one():
         assert test(np.ones((4, 2)), np.ones((5, 2)), random_state=0).pvalue == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("test", TESTS)
 def test_pvalues_of_500_draws_of_one_distribution_are_uniform(test):
     pvalues = []

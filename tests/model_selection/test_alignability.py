@@ -90,6 +90,7 @@ def test_the_named_class_is_the_first_within_one_standard_error():
     assert result.name == result.names[np.flatnonzero(result.errors <= limit)[0]]
 
 
+@pytest.mark.long
 def test_unrelated_spaces_are_rarely_taken_for_related():
     rng, maps = np.random.default_rng(0), {"constant": DummyRegressor(), **TWO}
     named = [
@@ -100,6 +101,7 @@ def test_unrelated_spaces_are_rarely_taken_for_related():
     assert named.count("constant") >= 37
 
 
+@pytest.mark.long
 def test_intervals_hold_the_error_as_often_as_they_say():
     # The error of the fitted maps is known from 5,000 fresh pairs.
     made = make_paired_spaces(10_000, 4, condition_number=3, noise=0.3, random_state=7)

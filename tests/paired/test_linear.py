@@ -466,6 +466,7 @@ def test_target_rows_stay_where_they_are():
         aligner.inverse_transform(X)
 
 
+@pytest.mark.long
 def test_gcv_agrees_with_leave_one_out_on_sentence_embeddings(news):
     X, y, _ = news
     for n_anchors in (20, 100, 380, 400, 1000):

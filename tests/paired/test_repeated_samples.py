@@ -46,6 +46,7 @@ def _copies(kind, X, y, share, times, seed):
     return np.vstack([X, again_X]), np.vstack([y, again_y])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ratio", [0.6, 0.95, 1.2])
 @pytest.mark.parametrize("kind", ["exact", "source", "target", "source target"])
 def test_copies_cost_at_most_five_percent(kind, ratio):

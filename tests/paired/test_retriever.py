@@ -198,6 +198,7 @@ def test_without_faiss_the_error_names_the_command(monkeypatch):
         AlignedRetriever(backend="faiss").fit(*_spaces())
 
 
+@pytest.mark.long
 def test_french_words_are_found_with_csls(data_home):
     words = np.load(data_home / "word_vectors_en_fr" / "en_fr_word_vectors.npz")
     spaces = [

@@ -241,6 +241,7 @@ def test_the_default_map_depends_on_the_start_and_on_the_rows(make_clouds):
     assert not few.aligner_.whiten
 
 
+@pytest.mark.long
 def test_a_last_stage_that_bends_follows_a_curved_map():
     rng = np.random.default_rng(0)
 
