@@ -15,7 +15,10 @@ from skalign import RigidAligner
 def _rotated(n_samples=40, n_features=4, seed=0, noise=0.0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_samples, n_features)) * np.arange(1, n_features + 1) + 9
-    rotation = ortho_group.rvs(n_features, random_state=rng)
+    if n_features > 1:
+        rotation = ortho_group.rvs(n_features, random_state=rng)
+    else:  # which scipy 1.13 does not draw
+        rotation = rng.choice([-1.0, 1.0], size=(1, 1))
     return X, X @ rotation - 4 + noise * rng.normal(size=X.shape), rotation
 
 
