@@ -299,17 +299,20 @@ def truncated_svd(rows, rounding):
     if not _undecided(to_numpy(s), scale):
         rank = int(np.sum(to_numpy(s) > scale.max()))
         return U[:, :rank], s[:rank], Vt[:rank, :]
+    # Small values keep their digits where large columns come first.
+    order = np.argsort(-scale)
+    back, scale = np.argsort(order), scale[order]
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-    scale, inverse = (
-        xp.asarray(factor, dtype=rows.dtype, device=rows.device)
-        for factor in (scale, inverse)
+    scale, inverse, order, back = (
+        xp.asarray(array, device=rows.device) for array in (scale, inverse, order, back)
     )
+    rows = xp.take(rows, order, axis=1)
     U, s, Vt = xp.linalg.svd(rows * inverse, full_matrices=False)
     rank = int(np.sum(to_numpy(s) > 1))
     within, s, Vt = xp.linalg.svd(
         s[:rank, None] * Vt[:rank, :] * scale, full_matrices=False
     )
-    return U[:, :rank] @ within, s, Vt
+    return U[:, :rank] @ within, s, xp.take(Vt, back, axis=1)
 
 
 def truncated_eigh(gram, rounding, precision):
@@ -360,8 +363,9 @@ def truncated_eigh(gram, rounding, precision):
     values, vectors = np.linalg.eigh(inverse[:, None] * gram * inverse)
     kept = values > 1
     root = scale[:, None] * vectors[:, kept] * np.sqrt(values[kept])
-    vectors, s, _ = np.linalg.svd(root, full_matrices=False)
-    return s**2, vectors
+    order = np.argsort(-scale)  # as in truncated_svd
+    vectors, s, _ = np.linalg.svd(root[order], full_matrices=False)
+    return s**2, vectors[np.argsort(order)]
 
 
 def _undecided(values, scale):

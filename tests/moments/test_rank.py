@@ -595,3 +595,18 @@ def test_what_overflows_is_refused():
     for function in (svd_of_map, pseudo_inverse):
         with pytest.raises(ValueError, match="underflow float64: column 0 of matrix"):
             function(np.eye(2) * 1e-310)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_small_values_are_found_beside_a_large_column(place):
+    rng = np.random.default_rng(0)
+    rows, _ = centre(rng.normal(size=(60, 4)))
+    # The others are what a column that large leaves of them.
+    large, rest = rows[:, place], np.delete(rows, place, axis=1)
+    rest = rest - np.outer(large, large @ rest) / (large @ large)
+    expected = np.linalg.svd(rest, compute_uv=False)
+    rows[:, place] *= 2.0**70
+    rounding = rounding_of_columns(rows)
+    assert_allclose(truncated_svd(rows, rounding)[1][1:], expected)
+    values, _ = truncated_eigh(rows.T @ rows, rounding, 2.0**-52)
+    assert_allclose(np.sqrt(values[1:]), expected)
