@@ -9,6 +9,27 @@ def power_of(rows, axis=None):
     return np.frexp(np.abs(rows).max(axis=axis, keepdims=axis is not None))[1]
 
 
+def largest_about_mean(rows):
+    """Largest size of each column about its mean; 0 where that is all rounding.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features), of floats
+
+    Returns
+    -------
+    largest : ndarray of shape (n_features,), float64
+        Infinite where the mean overflows.
+    """
+    most, least = rows.max(axis=0), rows.min(axis=0)
+    with np.errstate(over="ignore"):
+        mean = rows.mean(axis=0, dtype=np.float64)
+        largest = np.maximum(most - mean, mean - least)
+    size = np.maximum(np.abs(most), np.abs(least)).astype(np.float64)
+    largest[largest <= 8 * np.finfo(rows.dtype).eps * size] = 0
+    return largest
+
+
 def near_one(rows, axis=None):
     """Rows times a power of two, the largest entry between 1/2 and 1: it loses nothing.
 

@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
+from sys import float_info
 
 import numpy as np
 from scipy.sparse import issparse
@@ -36,6 +37,34 @@ class Interval(_param_validation.Interval):
 def is_whole(value):
     """Whether a value is an int of Python or numpy; booleans are not."""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_numbers(values, name, *, positive=False):
+    """Validate a list of finite numbers, not negative or even `positive`.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_values,), float64
+
+    Raises
+    ------
+    ValueError
+        If there is none, or an entry is another number or none at all, such as a
+        string, a complex number or a boolean.
+    """
+    entries, most = np.asarray(values, dtype=object), float_info.max
+    if not (entries.ndim == 1 and len(entries)) or not all(
+        isinstance(entry, Real)
+        and not isinstance(entry, bool)
+        and (entry > 0 or (entry == 0 and not positive))
+        and entry <= most
+        for entry in entries
+    ):
+        raise ValueError(
+            f"{name} must be one-dimensional and not empty, of finite numbers that are "
+            f"{'above 0' if positive else 'not negative'}; got {values!r}."
+        )
+    return entries.astype(np.float64)
 
 
 def column_names(rows):

@@ -2,10 +2,9 @@
 
 from numbers import Real
 
-import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from skalign._validation import Interval
+from skalign._validation import Interval, check_numbers
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import MMDRisk
 
@@ -131,8 +130,5 @@ class MMDClassifier(DomainClassifier):
 
     def _objective(self, module, n_steps):
         if not isinstance(self.gammas, str):
-            gammas = np.asarray(self.gammas, dtype=float)
-            positive = (gammas > 0) & (gammas < np.inf)
-            if gammas.ndim != 1 or not len(gammas) or not positive.all():
-                raise ValueError(f"gammas={self.gammas} must be numbers above 0.")
+            check_numbers(self.gammas, "gammas", positive=True)
         return MMDRisk(self._risk, self.weight, gammas=self.gammas)

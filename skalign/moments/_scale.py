@@ -14,7 +14,7 @@ def check_sums(sums, dtype=np.float64):
         raise ValueError(f"The sums overflow {np.dtype(dtype)}. {_ADVICE}")
 
 
-def check_scale(largest, dtype, name, *, degree=2):
+def check_scale(largest, dtype, name, *, degree=2, n_terms=1):
     """Refuse columns whose products cannot be formed in the given precision.
 
     A product of `degree` entries of the size of a column's largest must be a normal
@@ -30,12 +30,14 @@ def check_scale(largest, dtype, name, *, degree=2):
         Name of the rows, for the error.
     degree : int, default=2
         Number of factors of a product.
+    n_terms : int, default=1
+        Number of products whose sum must not overflow either.
 
     Raises
     ------
     ValueError
         If a product would overflow or underflow, `dtype` holds no floats, or `degree`
-        is below 1.
+        or `n_terms` is below 1.
     """
     largest = check_array(
         largest,
@@ -45,12 +47,13 @@ def check_scale(largest, dtype, name, *, degree=2):
         input_name="largest",
     )
     check_scalar(degree, "degree", Real, min_val=1)
+    check_scalar(n_terms, "n_terms", Real, min_val=1)
     try:
         info = np.finfo(dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"dtype={dtype!r} must be one of floats.") from error
     least = (float(info.tiny) / float(info.eps)) ** (1 / degree)
-    most = float(info.max) ** (1 / degree)
+    most = (float(info.max) / n_terms) ** (1 / degree)
     for what, bad in (
         ("underflow", (largest > 0) & (largest < least)),
         ("overflow", ~(largest <= most)),

@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
+from skalign._rescale import largest_about_mean
 from skalign._validation import (
     FLOATS,
     Interval,
@@ -29,6 +30,7 @@ from skalign._validation import (
     compare_names,
     is_whole,
 )
+from skalign.moments import check_scale
 from skalign.paired._consensus import (
     linear_consensus,
     ridge_strength,
@@ -216,8 +218,8 @@ class GeneralizedProcrustes(
         ValueError
             If `space_sizes` does not sum to the number of columns, a row is NaN in a
             part of a space or missing from all, a value is infinite, a space has fewer
-            than two rows or shares fewer with the others, or `n_components` is too
-            large.
+            than two rows or shares fewer with the others, squares overflow or
+            underflow, or `n_components` is too large.
         """
         X = self._check_rows(X, reset=True)
         sizes = self._check_sizes(X.shape[1])
@@ -272,6 +274,9 @@ class GeneralizedProcrustes(
         if (n_rows := present.sum(axis=0)).min() < 2:
             k = int(n_rows.argmin())
             raise ValueError(f"Space {k} has {n_rows[k]} rows; at least 2 are needed.")
+        for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
+            largest = largest_about_mean(rows[seen])
+            check_scale(largest, rows.dtype, f"space {k}", n_terms=X.size)
         shared = present.T.astype(int) @ present
         n_groups, group = connected_components(shared >= 2)
         if n_groups > 1:

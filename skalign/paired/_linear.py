@@ -13,7 +13,8 @@ from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._atomic import atomic
-from skalign._validation import Interval, check_pairs
+from skalign._rescale import power_of
+from skalign._validation import Interval, check_numbers, check_pairs
 from skalign.moments import (
     Moments,
     check_scale,
@@ -493,8 +494,10 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             ``alpha_ == 0``, a direction in which the training rows do not vary.
         """
         X = self._check_source(X)
-        rounding = rounding_of_rows(X, self._precision)
         centred = X - self.x_mean_.astype(np.float64)
+        power = np.maximum(power_of(centred, axis=1), 0)  # squares may overflow
+        rounding = np.ldexp(rounding_of_rows(X, self._precision), -power[:, 0])
+        centred = np.ldexp(centred, -power)
         along = centred @ self._axes
         off = np.zeros(len(X))
         if len(self._axes) > self._axes.shape[1]:
@@ -510,11 +513,9 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             variance += _outer(by_shrinkage, self._slope_variance)
         else:
             variance[off > 0] = np.inf
-        if self.fit_intercept:
-            variance += self.noise_variance_ / self._weight
-        if include_noise:
-            variance += self.noise_variance_
-        std = np.sqrt(variance)
+        share = include_noise + self.fit_intercept / self._weight
+        noise = _outer(np.array(share), self.noise_variance_)
+        std = np.hypot(np.ldexp(np.sqrt(variance), power), np.sqrt(noise))
         return std.ravel() if self._y_ndim == 1 else std
 
     def _products(self):
@@ -592,13 +593,7 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         if self.alphas is None:
             self.alphas_ = _default_alphas(spectrum)
         else:
-            self.alphas_ = np.asarray(self.alphas, dtype=np.float64)
-            shaped = self.alphas_.ndim == 1 and len(self.alphas_)
-            if not shaped or not np.all(self.alphas_ >= 0):
-                raise ValueError(
-                    "alphas must be one-dimensional, not empty and not negative; got "
-                    f"{self.alphas!r}."
-                )
+            self.alphas_ = check_numbers(self.alphas, "alphas")
         n_units = self.moments_.n_samples if distinct is None else distinct.n_units
         if self.alpha == "gcv" and (distinct is None or distinct.even):
             self.alpha_errors_ = _gcv_errors(spectrum, self.alphas_, n_units)

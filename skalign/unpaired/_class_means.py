@@ -167,7 +167,9 @@ class ClassMeanAligner(
             if values is None:
                 raise ValueError(f"ClassMeanAligner needs {name}; got None.")
         self.source_moments_ = GroupMoments.from_rows(X, labels, order=1)
-        self.target_moments_ = GroupMoments.from_rows(y, target_labels, order=1)
+        self.target_moments_ = GroupMoments.from_rows(
+            y, target_labels, order=1, name="y"
+        )
         self._learn(self.source_moments_, self.target_moments_)
         return self
 

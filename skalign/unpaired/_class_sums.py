@@ -67,11 +67,11 @@ class ClassSumsMixin:
         source, target = self._kept_sums()
         if X is not None:
             self._dtype = X.dtype
-            source = _added(source, self._sums(X, labels, "labels"))
+            source = _added(source, self._sums("X", X, labels, "labels"))
         if y is not None and not no_target:
             check_target_names(self, y, reset=target is None)
             y = check_array(y, dtype=FLOATS, input_name="y")
-            target = _added(target, self._sums(y, target_labels, "target_labels"))
+            target = _added(target, self._sums("y", y, target_labels, "target_labels"))
         check_same_features(self)
         self._take(source, target)
         return self
@@ -119,13 +119,13 @@ class ClassSumsMixin:
         self._take(*sides)
         return self
 
-    def _sums(self, rows, labels, name):
+    def _sums(self, side, rows, labels, name):
         labels = check_labels(labels, rows, name)
         if labels is None:
             raise ValueError(
                 f"{type(self).__name__}.partial_fit adds up classes: pass {name}."
             )
-        return GroupMoments.from_rows(rows, labels, order=self._order)
+        return GroupMoments.from_rows(rows, labels, order=self._order, name=side)
 
     def _kept_sums(self):
         if not hasattr(self, "source_moments_"):

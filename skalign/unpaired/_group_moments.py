@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skalign.moments import storage_precision
+from skalign._rescale import largest_about_mean
+from skalign.moments import check_scale, storage_precision
 
 _BLOCK_SIZE = 2**21  # products held at once
 
@@ -48,7 +49,8 @@ class GroupMoments:
     x_precision: np.ndarray | float = float(np.finfo(np.float64).eps)
 
     @classmethod
-    def from_rows(cls, rows, labels, *, order):
+    def from_rows(cls, rows, labels, *, order, name="X"):
+        check_group_scale(rows, order, name)
         groups, members = np.unique(labels, return_inverse=True)
         shape, width = (len(groups),), (rows.shape[1],)
         sizes = np.bincount(members)
@@ -111,6 +113,19 @@ class GroupMoments:
         parts = (self.counts, self.means, self.second, self.third)
         parts = (p if p is None else p[at] for p in parts)
         return GroupMoments(groups, *parts, self.precision, self.x_precision)
+
+
+def check_group_scale(rows, order, name):
+    """Refuse rows, called `name` in the error, whose sums would leave their dtype.
+
+    Sums of the order 3 are of products of three, and their squared norms, in float64,
+    of six.
+    """
+    largest = largest_about_mean(rows)
+    if order == 3:
+        check_scale(largest, rows.dtype, name, degree=3, n_terms=len(rows))
+    n_terms = rows.shape[1] ** order
+    check_scale(largest, np.float64, name, degree=2 * order, n_terms=n_terms)
 
 
 def symmetric_product(matrices, vectors):

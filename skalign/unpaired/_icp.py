@@ -21,7 +21,9 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin, transform_target
 from skalign._progress import Progress
+from skalign._rescale import largest_about_mean
 from skalign._validation import Interval, check_sides, is_whole
+from skalign.moments import check_scale
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
@@ -450,7 +452,8 @@ class ICPAligner(
         ValueError
             If no class is on both sides, the start does not suit the widths or needs
             labels, fewer than two rows match, a cost matrix would not fit
-            scikit-learn's working memory, lengths differ, or a value is not finite.
+            scikit-learn's working memory, lengths differ, a value is not finite, or
+            squares overflow or underflow.
         """
         X, y, labels, target_labels = check_sides(
             self, X, y, labels=labels, target_labels=target_labels
@@ -461,6 +464,9 @@ class ICPAligner(
             self.objective_, self.variance_ratio_ = np.zeros(1), 1.0
             self.matching_cost_, self.determined_rank_ = 0.0, X.shape[1]
             return self
+        for name, rows in (("X", X), ("y", y)):
+            largest = largest_about_mean(rows)  # and twice that between rows
+            check_scale(largest, rows.dtype, name, n_terms=4 * rows.size)
         rng = check_random_state(self.random_state)
         if labels is None or target_labels is None:
             start = self._start(X, y, labels, target_labels, rng)

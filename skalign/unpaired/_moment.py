@@ -9,10 +9,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
+from skalign._rescale import near_one
 from skalign._validation import Interval, check_sides
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._cluster_shares import share_difference
-from skalign.unpaired._group_moments import GroupMoments
+from skalign.unpaired._group_moments import GroupMoments, check_group_scale
 from skalign.unpaired._moment_matching import (
     Agreement,
     Embedding,
@@ -37,17 +38,19 @@ _APART = 0.05  # rotations that are not the same to whoever uses the rows
 
 def norm_shells(rows, n_shells):
     """Number of the shell of each row: groups of equal size by distance to the mean."""
-    centred = rows - rows.mean(axis=0)
+    centred = near_one(rows)  # squares may overflow
+    centred -= centred.mean(axis=0)
     order = np.argsort(np.einsum("ij,ij->i", centred, centred), kind="stable")
     shells = np.empty(len(rows), dtype=int)
     shells[order] = np.arange(len(rows)) * n_shells // len(rows)
     return shells
 
 
-def row_moments(rows, groups, n_axes):
+def row_moments(rows, groups, n_axes, name):
     """Group moments of rows, in their `n_axes` leading axes where they have more."""
     if rows.shape[1] <= n_axes:
-        return GroupMoments.from_rows(rows, groups, order=3), None
+        return GroupMoments.from_rows(rows, groups, order=3, name=name), None
+    check_group_scale(rows, 3, name)
     embedding = Embedding.from_rows(rows, n_axes)
     return GroupMoments.from_rows(embedding.reduce(rows), groups, order=3), embedding
 
@@ -56,8 +59,9 @@ def shell_sides(X, y, *, n_shells, n_axes):
     """Both sides by shells of equal norm."""
     n_shells = min(n_shells, len(X) // 2, len(y) // 2)
     sides = []
-    for rows in (X, y):
-        moments, embedding = row_moments(rows, norm_shells(rows, n_shells), n_axes)
+    for name, rows in (("X", X), ("y", y)):
+        shells = norm_shells(rows, n_shells)
+        moments, embedding = row_moments(rows, shells, n_axes, name)
         sides.append(Side(moments, moments.counts / len(rows), embedding))
     return sides
 
@@ -366,8 +370,8 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
             return self
         if labels is not None and target_labels is not None:
             (source, lift), (target, target_lift) = (
-                row_moments(rows, groups, self.n_components)
-                for rows, groups in ((X, labels), (y, target_labels))
+                row_moments(rows, groups, self.n_components, name)
+                for rows, groups, name in ((X, labels, "X"), (y, target_labels, "y"))
             )
             self._learn(source, target, (lift, target_lift))
             if lift is None and target_lift is None:
@@ -382,13 +386,13 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         warn_of_doubts(self, doubts + undetermined(self))
         return self
 
-    def _sums(self, rows, labels, name):
+    def _sums(self, side, rows, labels, name):
         if rows.shape[1] > self.n_components:
             raise ValueError(
                 f"Sums are kept for at most n_components={self.n_components} columns; "
                 f"the rows have {rows.shape[1]}. Reduce them first, or use fit."
             )
-        return super()._sums(rows, labels, name)
+        return super()._sums(side, rows, labels, name)
 
     def _learn(self, source, target, embeddings=(None, None)):
         classes = shared_classes(source.groups, target.groups, minimum=2)

@@ -11,8 +11,9 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
-from skalign._rescale import near_one
+from skalign._rescale import largest_about_mean, near_one
 from skalign._validation import Interval, check_sides, find_missing
+from skalign.moments import check_scale
 
 _CLASS_STEPS = 100
 _CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many rows
@@ -300,8 +301,8 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         ValueError
             If widths or names of columns differ, a side has fewer than two rows, a
             value is not finite, lengths differ, a source row has no class,
-            `target_labels` holds a class that `labels` lacks, or `reg` > 0 and the
-            median of the cost is 0.
+            `target_labels` holds a class that `labels` lacks, squared distances
+            overflow or underflow, or `reg` > 0 and the median of the cost is 0.
         RuntimeError
             If a limit was met and ``on_nonconvergence="raise"``.
         """
@@ -317,6 +318,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         if y is None:
             return self
         classes, target_classes = number_classes(labels, target_labels)
+        for name, rows in (("X", X), ("y", y)):
+            largest = largest_about_mean(rows)  # and twice that between rows
+            check_scale(largest, np.float64, name, n_terms=4 * rows.size)
         centred = (rows - rows.mean(axis=0, dtype=np.float64) for rows in (X, y))
         cost = euclidean_distances(*centred, squared=True)
         if self.reg > 0:

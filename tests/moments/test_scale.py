@@ -5,13 +5,20 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skalign import (
+    ClassMeanAligner,
     CORALAligner,
     GaussianOTAligner,
+    GeneralizedProcrustes,
+    ICPAligner,
     LinearAligner,
     MeanVarianceAligner,
+    MomentAligner,
+    OptimalTransportAligner,
     RigidAligner,
     SubspaceAligner,
+    WassersteinProcrustesAligner,
 )
+from skalign._rescale import cast_finite, largest_about_mean
 from skalign.moments import Moments, check_scale
 
 EXTREMES = [
@@ -141,5 +148,60 @@ def test_the_range_ends_where_products_lose_digits(dtype, degree, least, most):
     for outside, way in ((0.999 * least, "underflow"), (1.001 * most, "overflow")):
         with pytest.raises(ValueError, match=f"{way} {dtype}: column 1 of X"):
             check_scale(np.array([1.0, outside, 0.0]), dtype, "X", degree=degree)
+    most = np.array([most / 4 ** (1 / degree)])
+    check_scale(0.999 * most, dtype, "X", degree=degree, n_terms=4)
+    with pytest.raises(ValueError, match="overflow"):
+        check_scale(1.001 * most, dtype, "X", degree=degree, n_terms=4)
     with pytest.raises(ValueError, match="overflow"):
         check_scale(np.array([np.nan]), dtype, "X", degree=degree)
+
+
+@pytest.mark.parametrize(
+    ("aligner", "dtype", "least", "most"),
+    [
+        (ClassMeanAligner(), "float64", 1e-146, 1e154),
+        (MomentAligner(random_state=0), "float64", 2e-49, 7e51),
+        (MomentAligner(random_state=0), "float32", 5e-11, 7e12),
+        (ICPAligner(init="identity"), "float64", 1e-146, 1e154),
+        (ICPAligner(init="identity"), "float32", 3e-16, 1e19),
+        (ICPAligner(random_state=0), "float32", 5e-11, 7e12),
+        (WassersteinProcrustesAligner(random_state=0), "float64", 2e-49, 7e51),
+        (OptimalTransportAligner(), "float64", 1e-146, 1e154),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("side", ["X", "y"])
+def test_unpaired_rows_have_a_range_too(aligner, dtype, least, most, side):
+    rows = dict(zip("Xy", _pairs(dtype), strict=True))
+    labels = {"labels": np.arange(60) % 3, "target_labels": np.arange(60) % 3}
+    if isinstance(aligner, WassersteinProcrustesAligner):
+        labels = {}
+    plain = rows[side][:, 0]
+    for size, way in ((least / 30, "underflow"), (most * 3, "overflow")):
+        rows[side][:, 0] = plain / np.abs(plain).max() * np.array(size, dtype)
+        rows[side][:, 1] = 5  # a constant is judged by nobody
+        with pytest.raises(ValueError, match=f"{way} .*column 0 of {side}"):
+            aligner.fit(**rows, **labels)
+
+
+@pytest.mark.parametrize("kind", ["orthogonal", "similarity", "linear"])
+def test_spaces_whose_squares_leave_the_dtype_are_named(kind):
+    X, y = _pairs("float64")
+    for scale, way in ((1e-160, "underflow"), (1e160, "overflow")):
+        with pytest.raises(ValueError, match=f"{way} float64: column 0 of space 1"):
+            GeneralizedProcrustes(kind=kind).fit_spaces([X, y * scale])
+
+
+def test_a_cast_that_overflows_is_refused():
+    values = np.array([1.0, 1e39])
+    assert cast_finite(values, np.float64, "It") is values
+    with pytest.raises(ValueError, match="It overflows float32"):
+        cast_finite(values, "f4", "It")
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_rounding_about_a_mean_has_no_size(dtype):
+    rows = np.array([[0.1, -2, 3e-9], [0.1, 1, 0]]).astype(dtype)
+    assert_allclose(largest_about_mean(rows), [0, 1.5, 1.5e-9])
+    assert largest_about_mean(np.full((3, 1), 1e308) * [[1], [1], [-1]])[0] > 1e308
+    assert largest_about_mean(np.full((9, 1), 1e308))[0] == np.inf

@@ -1,6 +1,7 @@
 """LinearAligner: known answers, limits, streaming, choice of strength, intervals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import lstsq
@@ -382,6 +383,25 @@ def test_a_failed_fit_leaves_no_half_fitted_estimator():
         ({"alphas": [1.0, -1.0]}, "alphas must be"),
         ({"alphas": [[1.0]]}, "alphas must be"),
         ({"alphas": []}, "alphas must be .* not empty"),
+        *[
+            ({"alphas": bad}, "alphas must be .* finite numbers .* got")
+            for bad in (
+                [1, np.inf],
+                [np.nan],
+                ["a", "b"],
+                ["1"],
+                [1j],
+                [True, 2.0],
+                np.array([True]),
+                [None],
+                [pd.NA],
+                [[1, 2], [3]],
+                {},
+                np.array(1.0),
+                [10**400],
+                range(0),
+            )
+        ],
         ({"rank": 0}, "rank"),
         ({"solver": "lbfgs"}, "solver"),
     ],
@@ -510,3 +530,24 @@ def test_a_column_far_from_the_origin_hides_no_other(spread):
     y = X @ rng.normal(size=(3, 2))
     X = np.c_[X, 1.7e18 + spread * rng.uniform(size=200)]  # nanoseconds of a day
     assert LinearAligner(0).fit(X, y).score(X, y) > 0.999999
+
+
+@pytest.mark.parametrize("alphas", [(1, 2.0), np.array([1, 2]), pd.Series([1, 2.0])])
+def test_strengths_may_be_any_list_of_numbers(alphas):
+    X, y = np.eye(9, 3), np.eye(9, 2)
+    assert_array_equal(LinearAligner(alphas=alphas).fit(X, y).alphas_, [1, 2])
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e300])
+@pytest.mark.parametrize("include_noise", [False, True])
+def test_far_from_the_training_rows_deviations_grow_with_the_distance(
+    scale, include_noise
+):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    aligner = LinearAligner().fit(X, y)
+    near, far = (
+        aligner.predict_std(X * size, include_noise=include_noise) / size
+        for size in (1e9, scale)
+    )
+    assert_allclose(far, near, rtol=1e-6)
