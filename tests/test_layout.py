@@ -30,6 +30,7 @@ SHARED = {
     "_arrays",
     "_atomic",
     "_autocast",
+    "_determined",
     "_draws",
     "_files",
     "_lazy",

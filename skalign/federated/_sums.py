@@ -313,9 +313,12 @@ def _products(aligner):
 def _arrays(update):
     """Return the entries of an update as arrays; nothing if that cannot be."""
     try:
-        return {name: np.asarray(value) for name, value in update.items()}
+        arrays = {name: np.asarray(value) for name, value in update.items()}
     except (AttributeError, TypeError, ValueError):
         return {}
+    if getattr(products := arrays.get("pairs.xx"), "ndim", 0) == 2:
+        arrays.setdefault("pairs.x2", np.diag(products))
+    return arrays
 
 
 def _kind(update):

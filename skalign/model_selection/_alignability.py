@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import validate_params
 from sklearn.utils.parallel import Parallel, delayed
 
 from skalign._aligner import predicted
+from skalign._determined import without_warning
 from skalign._validation import FLOATS, Interval, check_varies
 from skalign.moments import storage_precision
 from skalign.paired import LinearAligner, RigidAligner
@@ -98,7 +99,7 @@ def _classes(n_features, n_targets, seed):
 
 def _squared_errors(aligner, X, y, train, test):
     """Squared distance of each mapped test row from its target row."""
-    aligner = clone(aligner).fit(X[train], y[train])
+    aligner = without_warning(clone(aligner)).fit(X[train], y[train])
     return np.sum((predicted(aligner, X[test]) - y[test]) ** 2, axis=1)
 
 

@@ -32,6 +32,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
+from skalign._determined import without_warning
 from skalign._validation import (
     FLOATS,
     Interval,
@@ -117,7 +118,8 @@ def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
         if getattr(fitted, "_condition", 1.0) <= limit:
             return fitted
     metadata = take_rows(metadata, anchors, len(X))
-    return clone(aligner).fit(X[anchors], y[anchors], **metadata)
+    aligner = without_warning(clone(aligner))  # the fit of the best one warns
+    return aligner.fit(X[anchors], y[anchors], **metadata)
 
 
 def _score(scorer, estimator, X, y, metadata):

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch, check_array, check_consistent_length
 from sklearn.utils._param_validation import validate_params
 
 from skalign._aligner import predicted
+from skalign._determined import without_warning
 from skalign._draws import one_seed
 from skalign._rescale import power_of
 from skalign._validation import FLOATS, Interval, check_labels, check_varies
@@ -163,7 +164,8 @@ def alignment_report(
         if labels is not None and j not in heads:
             heads[j] = LogisticRegression(max_iter=1000).fit(y[train], labels[train])
             own[j] = heads[j].score(y[test], labels[test])
-        aligner = clone(list(aligners.values())[i]).fit(X[train], y[train])
+        aligner = without_warning(clone(list(aligners.values())[i]))
+        aligner.fit(X[train], y[train])
         mapped = predicted(aligner, X[test])
         centre = y[train].mean(axis=0)
         found = _distances(mapped, y[test], centre, random_state)

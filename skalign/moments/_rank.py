@@ -368,6 +368,38 @@ def truncated_eigh(gram, rounding, precision):
     return s**2, vectors[np.argsort(order)]
 
 
+def svd_of_products(products, norms, roundings):
+    """Singular value decomposition of products of two sides, without what is zero.
+
+    A singular value is the inner product of a direction of one side with one of the
+    other. It is zero where it is no larger than the rounding of either could make it.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n_features, n_targets), float64
+        Sum of products of centred columns of both sides.
+    norms : pair of ndarray of shape (n_features,) and (n_targets,)
+        Norms of the centred columns of each side.
+    roundings : pair of ndarray of shape (n_features,) and (n_targets,)
+        Norms of the rounding errors of these columns.
+
+    Returns
+    -------
+    U : ndarray of shape (n_features, rank)
+    s : ndarray of shape (rank,), falling
+    Vt : ndarray of shape (rank, n_targets)
+    """
+    U, s, Vt = np.linalg.svd(products, full_matrices=False)
+    x_norm, y_norm, x_error, y_error = (
+        np.linalg.norm(axes * part, axis=1)
+        for axes, part in zip((U.T, Vt) * 2, (*norms, *roundings), strict=True)
+    )
+    floor = _SVD_ERROR * np.sqrt(len(s)) * np.finfo(np.float64).eps
+    error = x_error * y_norm + x_norm * y_error + floor * s.max(initial=0.0)
+    rank = int(np.sum(s > error))
+    return U[:, :rank], s[:rank], Vt[:rank]
+
+
 def _undecided(values, scale):
     """Whether a value lies where it depends on the column if it is zero."""
     scale = scale[scale > 0]

@@ -23,11 +23,14 @@ from skalign._validation import FLOATS
 from skalign.moments._rank import (
     precision_of,
     rounding_from_norms,
+    svd_of_products,
     varying_columns,
 )
 from skalign.moments._scale import check_scale, check_sums
 
 _BLOCK_ROWS = 8192
+# Errors of shorter formats on one side average out in products with the other.
+_SHORTEST = float(np.finfo(np.float32).eps)
 _PRODUCTS = ("xx", "xy", "x2", "y2")
 _SECOND = {"xx": "x", "xy": "y", "x2": "x", "y2": "y"}
 
@@ -202,14 +205,43 @@ class Moments:
         centred_norm, norm = self._norms()
         return varying_columns(centred_norm, self.x_precision, norm, self.n_samples)
 
-    def _norms(self):
-        """Norms of the columns of `X` after and before centring."""
-        if self.xx is None and self.x2 is None:
-            raise ValueError("The sums lack both 'xx' and 'x2', and one is needed.")
-        squares = np.diag(self.xx) if self.x2 is None else self.x2
-        squares = np.maximum(squares, 0)
-        centred_norm = np.sqrt(squares)
-        return centred_norm, np.hypot(centred_norm, np.sqrt(self.weight) * self.x_mean)
+    def svd_of_xy(self):
+        """Singular value decomposition of `xy` without values of rounding size.
+
+        Needs "xy", "y2" and one of "x2" and "xx"; see :func:`svd_of_products`.
+
+        Returns
+        -------
+        U : ndarray of shape (n_features, rank)
+        s : ndarray of shape (rank,), falling
+        Vt : ndarray of shape (rank, n_targets)
+
+        Raises
+        ------
+        ValueError
+            If the sums lack one of these.
+        """
+        if self.xy is None:
+            raise ValueError("The sums lack 'xy', which is needed.")
+        norms, roundings = [], []
+        for side, precision in (("x", self.x_precision), ("y", self.y_precision)):
+            centred_norm, norm = self._norms(side)
+            norms.append(centred_norm)
+            precision = np.maximum(np.minimum(precision, _SHORTEST), self.precision)
+            roundings.append(rounding_from_norms(precision, norm, self.n_samples))
+        return svd_of_products(self.xy, norms, roundings)
+
+    def _norms(self, side="x"):
+        """Norms of the columns of a side after and before centring."""
+        squares = getattr(self, f"{side}2")
+        if squares is None and side == "x" and self.xx is not None:
+            squares = np.diag(self.xx)
+        if squares is None:
+            lacking = "both 'xx' and 'x2', and one" if side == "x" else "'y2', which"
+            raise ValueError(f"The sums lack {lacking} is needed.")
+        centred_norm = np.sqrt(np.maximum(squares, 0))
+        mean = np.sqrt(self.weight) * getattr(self, f"{side}_mean")
+        return centred_norm, np.hypot(centred_norm, mean)
 
     def merge(self, other):
         """Sum over the rows of both.

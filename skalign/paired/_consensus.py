@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 
+from skalign._determined import without_warning
 from skalign._rescale import signed
 from skalign.moments import centre, rounding_of_columns, truncated_svd
 from skalign.paired._rigid import RigidAligner
@@ -23,6 +24,7 @@ def _place_one_by_one(spaces, present, scaling):
     placed = placed - placed.mean(axis=0)
     total, count = np.zeros((len(present), max(widths))), np.zeros(len(present))
     left = set(range(len(spaces)))
+    aligner = without_warning(RigidAligner(scaling=scaling))
     while True:
         total[present[:, k]] += placed
         count += present[:, k]
@@ -33,8 +35,7 @@ def _place_one_by_one(spaces, present, scaling):
         k = max(left, key=lambda k: (shared[:, k].sum(), -k))
         rows = shared[:, k]
         target = total[rows] / count[rows, None]
-        aligner = RigidAligner(scaling=scaling).fit(spaces[k][rows], target)
-        placed = aligner.predict(spaces[k][present[:, k]])
+        placed = aligner.fit(spaces[k][rows], target).predict(spaces[k][present[:, k]])
 
 
 def rigid_consensus(spaces, present, scaling, max_iter, tol):
@@ -66,14 +67,14 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
         for rows in (X[seen] for X, seen in zip(spaces, present.T, strict=True))
     )
     mean, losses = _place_one_by_one(spaces, present, scaling), []
+    aligner = without_warning(RigidAligner(scaling=scaling))
     for _ in range(max_iter):
         consensus = mean - np.average(mean, axis=0, weights=count)
         if scaling:
             consensus *= _ratio(total, count @ np.square(consensus).sum(axis=1)) ** 0.5
         mean, loss = np.zeros_like(consensus), 0.0
         for X, seen in zip(spaces, present.T, strict=True):
-            aligner = RigidAligner(scaling=scaling).fit(X[seen], consensus[seen])
-            mapped = aligner.predict(X[seen])
+            mapped = aligner.fit(X[seen], consensus[seen]).predict(X[seen])
             loss += np.square(mapped - consensus[seen]).sum()
             mean[seen] += mapped
         mean /= count[:, None]

@@ -1,5 +1,6 @@
 """Many spaces of the same rows, brought to one consensus."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
+from skalign._determined import without_warning
 from skalign._rescale import largest_about_mean
 from skalign._validation import (
     FLOATS,
@@ -50,6 +52,13 @@ def _rows_present(X, space):
             f"row {in_part.argmax()}: a missing row is NaN in all columns of the space."
         )
     return nowhere
+
+
+def _shared(present, k):
+    """Return the rows of space k that others have too, and which are the others."""
+    n_spaces = present.shape[1]
+    told_by = np.arange(n_spaces) != k if n_spaces > 1 else np.array([True])
+    return present[:, k] & present[:, told_by].any(axis=1), told_by
 
 
 class GeneralizedProcrustes(
@@ -102,6 +111,13 @@ class GeneralizedProcrustes(
 
     n_components_ : int
         Width of the consensus.
+
+    determined_rank_ : int
+        Number of directions of a space that the rows which others share with it
+        determine, the smallest over the spaces; `n_components_` for "linear". A warning
+        names spaces in which it is below their width (or that of the others or of the
+        consensus if smaller), as with no more rows than columns: there the maps turn
+        the other directions as little as possible, see :class:`RigidAligner`.
 
     objective_ : ndarray of shape (`n_iter_`,)
         Loss at each iteration: what the maps leave of the consensus, as a share of
@@ -306,8 +322,32 @@ class GeneralizedProcrustes(
         self.n_components_ = self._n_features_out = consensus.shape[1]
         self.aligners_, self._decoders = [], []
         for rows, seen in zip(spaces, present.T, strict=True):
-            self._fit_maps(rows[seen], consensus[seen])
+            self._fit_maps(rows[seen], consensus[seen], says_rank=False)
+        self.determined_rank_ = self.n_components_
+        if self.kind != "linear":
+            self._find_open_directions(spaces, present)
         return self
+
+    def _find_open_directions(self, spaces, present):
+        """Set how many directions of each space the others determine, and warn."""
+        ranks, open_spaces = [], []
+        for k, rows in enumerate(spaces):
+            shared, told_by = _shared(present, k)
+            told = self._mean([r[shared] for r in spaces], present[shared] & told_by)
+            aligner = without_warning(RigidAligner()).fit(rows[shared], told)
+            ranks.append(aligner.determined_rank_)
+            others = max(np.array(self.space_sizes_)[told_by])
+            if ranks[k] < min(rows.shape[1], others, self.n_components_):
+                open_spaces.append(f"{ranks[k]} of {rows.shape[1]} in space {k}")
+        self.determined_rank_ = min(ranks)
+        if open_spaces:
+            warnings.warn(
+                "The rows that spaces share determine only so many directions: "
+                f"{', '.join(open_spaces)}. The others are turned as little as "
+                "possible, which is a guess; add rows.",
+                UserWarning,
+                stacklevel=6,
+            )
 
     def add_space(self, X, *, consensus=None):
         """Add a space, without a change to the consensus or to other maps.
@@ -503,8 +543,7 @@ class GeneralizedProcrustes(
         spaces, present = self._split(X)
         scores = np.empty(len(spaces))
         for k, rows in enumerate(spaces):
-            told_by = np.arange(len(spaces)) != k if len(spaces) > 1 else [True]
-            shared = present[:, k] & present[:, told_by].any(axis=1)
+            shared, told_by = _shared(present, k)
             if shared.sum() < 2:
                 raise ValueError(
                     f"Space {k} shares {shared.sum()} rows with the others; at least "
@@ -590,7 +629,7 @@ class GeneralizedProcrustes(
                 total[seen] += self.aligners_[k].predict(rows[seen])
         return total / present.sum(axis=1, dtype=total.dtype)[:, None]
 
-    def _fit_maps(self, rows, consensus):
+    def _fit_maps(self, rows, consensus, says_rank=True):
         """Append the maps between a space and the consensus."""
         if self.kind == "linear":
             aligner = LinearAligner(alpha=ridge_strength(self.alpha, rows))
@@ -598,6 +637,8 @@ class GeneralizedProcrustes(
             self._decoders.append(decoder.fit(consensus, rows))
         else:
             aligner = RigidAligner(scaling=self.kind == "similarity")
+            if not says_rank:
+                without_warning(aligner)
         self.aligners_.append(aligner.fit(rows, consensus))
 
     def __sklearn_tags__(self):

@@ -7,6 +7,7 @@ from scipy.linalg import svd
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AffineMixin, PairedMixin
+from skalign._determined import warn_undetermined
 from skalign._validation import check_pairs
 from skalign.moments import Moments
 from skalign.paired._streaming import StreamingMixin
@@ -30,7 +31,28 @@ def nearest_rotation(cross, *, allow_reflection=True):
         ``trace(rotation.T @ cross)``.
     """
     U, s, Vt = svd(cross, full_matrices=False, check_finite=False)
+    return _rotation_from_axes(U, s, Vt, allow_reflection)
+
+
+def _rotation_from_axes(U, s, Vt, allow_reflection):
+    """As `nearest_rotation`, from singular vectors, of which some may be left out.
+
+    What they leave open is turned as little as possible: by the matrix nearest to the
+    identity, between equal widths without a reflection.
+    """
     square = len(U) == Vt.shape[1]
+    if len(s) < min(len(U), Vt.shape[1]):
+        left, right = (
+            np.linalg.qr(axes, mode="complete")[0][:, len(s) :] for axes in (U, Vt.T)
+        )
+        if square:
+            turns = np.hstack([U, left]), np.hstack([Vt.T, right])
+            right[:, -1] *= np.prod(np.sign(np.linalg.det(turns)))
+        shared = min(len(left), len(right))
+        rest, _ = nearest_rotation(
+            left[:shared].T @ right[:shared], allow_reflection=not square
+        )
+        return U @ Vt + left @ rest @ right.T, float(s.sum())
     if not allow_reflection and square and np.linalg.det(U) * np.linalg.det(Vt) < 0:
         U[:, -1] *= -1  # Kabsch: the axis that costs least is turned round
         s[-1] *= -1
@@ -68,6 +90,12 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         Map from centred source rows to centred target rows,
         ``scale_ * rotation_``.
 
+    determined_rank_ : int
+        Number of directions that the pairs determine, at most the smaller width: the
+        rank of the products of centred columns, up to rounding; one more where only a
+        reflection is left open and none is allowed. A warning is given below the
+        smaller width, as with no more pairs than columns; see the notes.
+
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
         Weighted means of the training rows.
 
@@ -96,6 +124,13 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     [1]_ [2]_. For ``n_features <= n_targets`` this is least squares. From wide to
     narrow, ``||Xc @ R||`` varies with `R`, and the answer is that of least squares on a
     target filled up with zero columns; the scale is least squares for that rotation.
+
+    Fewer distinct pairs than columns, or pairs on a line or in a plane, leave a
+    rotation of the other directions open. These are turned as little as possible: by
+    the matrix nearest to the identity, without a reflection between equal widths. That
+    is right where both spaces are nearly the same; where they have nothing to do with
+    one another, it is a guess, twice as wrong there as the mean. Add pairs, or take
+    :class:`LinearAligner`, which maps to the mean what no pair shows.
 
     References
     ----------
@@ -154,14 +189,15 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
 
     def _products(self):
         # From wide to narrow the length of the turned rows depends on all products.
-        if not self.scaling:
-            return ("xy",)
-        return ("xy", "x2" if self.n_features_in_ <= self.n_targets_ else "xx")
+        wide = self.scaling and self.n_features_in_ > self.n_targets_
+        return ("xy", "xx" if wide else "x2", "y2")
 
     def _solve(self, moments, dtype):
-        rotation, inner_product = nearest_rotation(
-            moments.xy, allow_reflection=self.allow_reflection
-        )
+        U, s, Vt = moments.svd_of_xy()
+        rotation, inner_product = _rotation_from_axes(U, s, Vt, self.allow_reflection)
+        self.determined_rank_ = len(s)
+        if not self.allow_reflection and len(U) == Vt.shape[1] == len(s) + 1:
+            self.determined_rank_ += 1
         scale = 1.0
         if self.scaling:
             if moments.xx is None:
@@ -183,6 +219,7 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         self.coef_ = (scale * rotation).astype(dtype)
         self.x_mean_ = moments.x_mean.astype(dtype)
         self.y_mean_ = moments.y_mean.astype(dtype)
+        warn_undetermined(self, "are turned as little as possible")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,13 +7,14 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin, transform_target
+from skalign._determined import warn_undetermined, without_warning
 from skalign._validation import check_sides
 from skalign.moments import centre, rounding_from_norms, truncated_svd
 from skalign.paired import LinearAligner
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._covariance_map import identity_map
 from skalign.unpaired._group_moments import GroupMoments
-from skalign.unpaired._open_axes import at_the_mean, warn_undetermined
+from skalign.unpaired._open_axes import at_the_mean
 
 
 def open_beyond_means(source, target):
@@ -114,7 +115,6 @@ class ClassMeanAligner(
     """
 
     _order = 1
-    _says_rank = True  # not as a start, which matches may complete
     _parameter_constraints = {
         "aligner": [HasMethods(["fit", "transform"]), None],
         "weight_by_size": ["boolean"],
@@ -180,7 +180,9 @@ class ClassMeanAligner(
     def _learn(self, source, target):
         classes = shared_classes(source.groups, target.groups, minimum=2)
         source, target = source.take(classes), target.take(classes)
-        aligner = LinearAligner() if self.aligner is None else clone(self.aligner)
+        aligner = without_warning(
+            LinearAligner() if self.aligner is None else clone(self.aligner)
+        )
         weights = {}
         if self.weight_by_size:
             if not has_fit_parameter(aligner, "sample_weight"):
@@ -200,5 +202,4 @@ class ClassMeanAligner(
             aligner = at_the_mean(aligner, axes, means[1].mean(axis=0))
         self.aligner_, self.classes_ = aligner, classes
         self.determined_rank_ = min(len(axes) - axes.shape[1], means[0].shape[1])
-        if self._says_rank:
-            warn_undetermined(self)
+        warn_undetermined(self)

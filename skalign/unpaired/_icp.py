@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin, transform_target
+from skalign._determined import without_warning
 from skalign._progress import Progress
 from skalign._rescale import largest_about_mean
 from skalign._validation import Interval, check_sides, is_whole
@@ -224,13 +225,6 @@ def _left_open(X, y, start):
     if not isinstance(start, MomentAligner):
         return 0
     return min(X.shape[1], y.shape[1]) - start.determined_rank_
-
-
-def _as_start(aligner):
-    """The aligner, not to warn of directions that matches may determine."""
-    if hasattr(aligner, "_says_rank"):
-        aligner._says_rank = False
-    return aligner
 
 
 def _cost(matches, target):
@@ -554,7 +548,7 @@ class ICPAligner(
             if self.init == "identity":
                 return identity_map(X)
             if self.init == "means":
-                return _as_start(ClassMeanAligner()).fit(X, y, **passed)
+                return without_warning(ClassMeanAligner()).fit(X, y, **passed)
             return MomentAligner(
                 class_weight=self.class_weight, random_state=rng
             ).fit(X, y, **passed)  # fmt: skip
@@ -570,7 +564,7 @@ class ICPAligner(
             passed = {
                 k: v for k, v in passed.items() if has_fit_parameter(self.init, k)
             }
-            return _as_start(clone(self.init)).fit(X, y, **passed)
+            return without_warning(clone(self.init)).fit(X, y, **passed)
         return self.init
 
     def _stages(self, X, y, start):

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
+from skalign._determined import undetermined
 from skalign._rescale import near_one
 from skalign._validation import Interval, check_sides
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
@@ -25,7 +26,6 @@ from skalign.unpaired._moment_matching import (
     random_rotations,
     search,
 )
-from skalign.unpaired._open_axes import undetermined
 
 # Where the covariance-exact map is the better one, and what a sound fit looks like:
 # measured on latents of autoencoders, see the user guide.

@@ -1,7 +1,5 @@
 """Directions of the target that neither moments nor matches determine."""
 
-import warnings
-
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.base import BaseEstimator
@@ -69,28 +67,6 @@ def _deviations(differences):
 
 def _spaced(rows, n_rows):
     return rows[:: max(1, len(rows) // n_rows)]
-
-
-def undetermined(aligner):
-    """What to say, in a list, of directions that the data leave open."""
-    rank = aligner.determined_rank_
-    width = min(aligner.n_features_in_, aligner.n_targets_)
-    if rank == width:
-        return []
-    return [
-        f"the data determine {rank} of {width} directions, and the others are mapped "
-        "to the mean"
-    ]
-
-
-def warn_undetermined(aligner):
-    """Warn of directions that the data leave open."""
-    for doubt in undetermined(aligner):
-        warnings.warn(
-            f"{type(aligner).__name__} may have failed: {doubt}.",
-            UserWarning,
-            stacklevel=6,
-        )
 
 
 def at_the_mean(aligner, axes, mean):

@@ -243,6 +243,7 @@ def test_products_that_no_rows_have_are_left_out(aligner, name, spoil, line, cap
 
 
 @pytest.mark.filterwarnings("ignore:The source rows vary:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* determine 4 of 6 directions:UserWarning")
 @pytest.mark.parametrize("aligner", [*PAIRED, *UNPAIRED], ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

@@ -78,6 +78,7 @@ def assert_same_search(ours, theirs, rtol=1e-8):
         assert_allclose(ours.aligner_.coef_, theirs.aligner_.coef_)
 
 
+@pytest.mark.filterwarnings("ignore:.* determine 3 of 5 directions:UserWarning")
 @pytest.mark.parametrize(
     "aligner",
     [

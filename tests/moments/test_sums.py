@@ -1,5 +1,6 @@
 """The sums agree with a two-pass reference, however they were come by."""
 
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -267,3 +268,34 @@ def test_rounding_needs_squares():
     for method in (moments.rounding, moments.varies):
         with pytest.raises(ValueError, match="lack both 'xx' and 'x2'"):
             method()
+    for products, lacking in ((["xx", "y2"], "xy"), (["xx", "xy"], "y2")):
+        moments = Moments.from_arrays(np.eye(3), np.eye(3), products=products)
+        with pytest.raises(ValueError, match=f"lack '{lacking}', which is needed"):
+            moments.svd_of_xy()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0, 30])
+@pytest.mark.parametrize("parts", [1, 3])
+def test_products_of_two_sides_have_the_rank_of_both(dtype, offset, parts):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 12)) * np.logspace(0, -2, 12) + offset
+    y = X @ rng.normal(size=(12, 9)) + 0.1 * rng.normal(size=(300, 9)) + offset
+    constant, repeated, centred, line = X.copy(), X.copy(), X.copy(), y.copy()
+    constant[:, :5], repeated[:, :6] = offset, X[:, 6:]
+    centred -= centred.mean(axis=1, keepdims=True)  # as LayerNorm does
+    line[:, :] = y[:, :1] * np.arange(1, 10)
+    for rows, target, rank in (
+        (X, y, 9), (y, X, 9), (constant, y, 7), (repeated, y, 6), (centred, X, 11),
+        (X, line, 1), (X[:5], y[:5], 4), (np.repeat(X[:5], 60, 0), y, 4),
+        (np.eye(12), np.eye(12)[:, ::-1], 11),
+    ):  # fmt: skip
+        sides = [np.array_split(side.astype(dtype), parts) for side in (rows, target)]
+        sums = [
+            Moments.from_arrays(*part, products=("xy", "x2", "y2"))
+            for part in zip(*sides, strict=True)
+        ]
+        U, s, Vt = reduce(Moments.merge, sums).svd_of_xy()
+        assert len(s) == rank
+        assert U.shape == (rows.shape[1], rank)
+        assert Vt.shape == (rank, target.shape[1])

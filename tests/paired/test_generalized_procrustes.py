@@ -51,6 +51,7 @@ def _assert_translates(model, spaces, **tolerance):
             assert_allclose(model.translate(source, i, j), target, **tolerance)
 
 
+@pytest.mark.filterwarnings("ignore:The rows that spaces share")  # of few directions
 @few_examples
 @given(
     widths=st.lists(st.integers(2, 5), min_size=2, max_size=4),
@@ -68,6 +69,7 @@ def test_turned_copies_are_recovered_from_any_widths(widths, kind, seed):
     assert_allclose(model.score(np.hstack(spaces)), 1)
 
 
+@pytest.mark.filterwarnings("ignore:The rows that spaces share")  # of few directions
 @few_examples
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1))
 def test_copies_with_missing_rows_are_recovered_and_filled_in(kind, seed):
@@ -322,10 +324,34 @@ def test_spaces_that_share_no_rows_are_refused(kind):
 
 def test_equal_rows_give_no_nan_and_no_linear_map():
     X = np.ones((5, 4))
-    model = GeneralizedProcrustes(space_sizes=[2, 2], kind="similarity").fit(X)
+    model = GeneralizedProcrustes(space_sizes=[2, 2], kind="similarity")
+    with pytest.warns(UserWarning, match="0 of 2 in space 0, 0 of 2 in space 1"):
+        model.fit(X)
     assert_allclose(model.transform(X), 0)
     with pytest.raises(ValueError, match="All rows are equal in each space"):
         model.set_params(kind="linear").fit(X)
+
+
+@pytest.mark.parametrize("kind", ["orthogonal", "similarity"])
+def test_few_rows_leave_directions_open(kind):
+    spaces = _copies(n_samples=4, widths=(6, 6, 6))
+    model = GeneralizedProcrustes(kind=kind)
+    with pytest.warns(UserWarning, match="3 of 6 in space 0, .* 3 of 6 in space 2"):
+        model.fit_spaces(spaces)
+    assert model.determined_rank_ == 3
+    _assert_translates(model, spaces, atol=1e-8)
+
+
+def test_few_shared_rows_leave_directions_of_one_space_open():
+    spaces = _copies(widths=(4, 4, 4))
+    spaces[2] = spaces[2].copy()
+    spaces[2][:37] = np.nan
+    model = GeneralizedProcrustes(tol=0, max_iter=10_000)
+    with pytest.warns(UserWarning, match=r"directions: 2 of 4 in space 2\."):
+        model.fit_spaces(spaces)
+    assert model.determined_rank_ == 2
+    with pytest.warns(UserWarning, match="determine 2 of 4 directions"):
+        GeneralizedProcrustes().fit_spaces(spaces[:2]).add_space(spaces[2])
 
 
 def test_wrong_widths_and_spaces_are_named():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from scipy.linalg import orthogonal_procrustes
+from scipy.linalg import expm, orthogonal_procrustes
 from scipy.spatial.transform import Rotation
 from scipy.stats import ortho_group
 
@@ -129,8 +129,106 @@ def test_swapping_the_sides_gives_the_inverse_map():
 
 
 def test_equal_rows_give_no_nan():
-    aligner = RigidAligner(scaling=True).fit(np.ones((5, 3)), np.ones((5, 3)))
+    aligner = RigidAligner(scaling=True)
+    with pytest.warns(UserWarning, match="determine 0 of 3 directions"):
+        aligner.fit(np.ones((5, 3)), np.ones((5, 3)))
     assert np.isfinite(aligner.transform(np.ones((2, 3)))).all()
+
+
+def _of_rank(rank, widths, dtype=np.float64, n_samples=20, seed=0):
+    """Pairs that span so many directions, and the orthogonal map between them."""
+    rng = np.random.default_rng(seed)
+    n_features, n_targets = widths
+    rotation = ortho_group.rvs(max(widths), random_state=rng)[:n_features, :n_targets]
+    if n_features <= n_targets:
+        span = rng.normal(size=(rank, n_features))
+    else:
+        span = rng.normal(size=(rank, n_targets)) @ rotation.T
+    X = rng.normal(size=(n_samples, rank)) @ span
+    return (X + 5).astype(dtype), (X @ rotation - 3).astype(dtype), rotation
+
+
+@pytest.mark.parametrize("widths", [(4, 4), (3, 5), (5, 3)])
+@pytest.mark.parametrize("rank", range(5))
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("stream", [False, True])
+def test_directions_that_pairs_do_not_show_are_counted(widths, rank, dtype, stream):
+    if rank > min(widths):
+        return
+    X, y, _ = _of_rank(rank, widths, dtype)
+    aligner = RigidAligner()
+    fit = aligner.partial_fit if stream else aligner.fit
+    if rank == min(widths):
+        fit(X, y)
+    else:
+        said = f"determine {rank} of {min(widths)} directions.*turned as little"
+        with pytest.warns(UserWarning, match=said):
+            fit(X, y)
+    assert aligner.determined_rank_ == rank
+    assert_allclose(aligner.transform(X), y, atol=100 * np.finfo(dtype).eps)
+    lengths = np.linalg.svd(aligner.rotation_, compute_uv=False)
+    assert_allclose(lengths, 1, atol=10 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("allow_reflection", [True, False])
+def test_what_pairs_on_a_line_leave_open_is_turned_as_little_as_possible(
+    allow_reflection,
+):
+    X, y, _ = _of_rank(1, (3, 3))
+    aligner = RigidAligner(allow_reflection=allow_reflection)
+    with pytest.warns(UserWarning, match="determine 1 of 3 directions"):
+        aligner.fit(X, y)
+    axis = np.linalg.svd(X - X.mean(axis=0))[2][0]
+    others = [
+        Rotation.from_rotvec(angle * axis).as_matrix() @ aligner.rotation_
+        for angle in np.linspace(0, 2 * np.pi, 1000)
+    ]
+    assert_allclose(others[500] @ others[500].T, np.eye(3), atol=1e-12)
+    assert_allclose((X - X.mean(axis=0)) @ others[500], y - y.mean(axis=0))
+    assert_allclose(np.linalg.det(aligner.rotation_), 1)
+    best = max(np.trace(other) for other in others)
+    assert np.trace(aligner.rotation_) >= best - 1e-12
+
+
+def test_pairs_in_a_plane_leave_only_a_reflection_open():
+    X, y, rotation = _of_rank(2, (3, 3))
+    turn = rotation * np.linalg.det(rotation)  # in three columns, the proper one
+    y = X @ turn
+    aligner = RigidAligner(allow_reflection=False).fit(X, y)  # no warning
+    assert aligner.determined_rank_ == 3
+    assert_allclose(aligner.rotation_, turn)
+    with pytest.warns(UserWarning, match="determine 2 of 3 directions"):
+        aligner = RigidAligner().fit(X, y)
+    assert aligner.determined_rank_ == 2
+    assert_allclose(aligner.rotation_, turn)
+
+
+def test_few_pairs_of_spaces_that_are_nearly_the_same_map_new_rows():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1000, 20))
+    lean = rng.normal(size=(20, 20))
+    near = expm(0.02 * (lean - lean.T))
+    for turn, least, most in (
+        (near, 0, 0.1),
+        (ortho_group.rvs(20, random_state=0), 1.6, 2.4),
+    ):
+        with pytest.warns(UserWarning, match="determine 7 of 20 directions"):
+            aligner = RigidAligner().fit(rows[:8], rows[:8] @ turn)
+        _, _, axes = np.linalg.svd(rows[:8] - rows[:8].mean(axis=0))
+        beyond = (rows - rows.mean(axis=0)) @ axes[7:].T @ axes[7:]
+        step = beyond @ (aligner.rotation_ - turn)
+        assert least <= np.mean(step**2) / np.mean((beyond @ turn) ** 2) <= most
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0, 30])
+def test_pairs_that_span_all_directions_raise_no_alarm(dtype, offset):
+    rng = np.random.default_rng(0)
+    spread = np.logspace(0, -2 if offset or dtype == np.float16 else -4, 30)
+    X = rng.normal(size=(200, 30)) * spread + offset
+    y = X @ ortho_group.rvs(30, random_state=0) + 0.02 * rng.normal(size=X.shape)
+    aligner = RigidAligner().fit(*(rows.astype(dtype).astype("f") for rows in (X, y)))
+    assert aligner.determined_rank_ == 30
 
 
 def test_the_callers_arrays_stay_as_they_are():

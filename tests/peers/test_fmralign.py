@@ -33,6 +33,7 @@ def test_exact_cases():
     assert_allclose(RigidAligner().fit(X, X @ turn).rotation_, turn, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.* determine 19 of 100 directions:UserWarning")
 @pytest.mark.parametrize("shape", [(100, 20), (20, 100)])
 def test_both_ways_to_the_rotation_carry_rows_alike(shape):
     # test_scaled_procrustes_algorithmic: there from the products of columns and from

@@ -419,7 +419,7 @@ def test_a_start_by_moments_that_is_doubtful_is_passed_on(make_clouds):
 
 
 def test_starts_that_do_not_suit_are_refused(make_clouds):
-    clouds = make_clouds(coef=np.ones((3, 2)))
+    clouds = make_clouds(coef=np.eye(3)[:, :2])
     with pytest.raises(ValueError, match="equal widths: X has 3 columns, y has 2"):
         ICPAligner(init="identity").fit(clouds.X, clouds.y)
     with pytest.raises(ValueError, match="ClassMeanAligner needs labels"):
