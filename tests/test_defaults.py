@@ -18,9 +18,12 @@ def public_callables():
     for room in pkgutil.iter_modules(skalign.__path__, "skalign."):
         if not room.ispkg or room.name.startswith("skalign._"):
             continue
-        module = importlib.import_module(room.name)
+        try:
+            module = importlib.import_module(room.name)
+        except ImportError:  # an extra is not installed
+            continue
         for name in getattr(module, "__all__", ()):
-            value = getattr(module, name, None)  # an extra may not be installed
+            value = getattr(module, name, None)  # as here
             if not callable(value):
                 continue
             yield value

@@ -123,7 +123,8 @@ def read_picture(open_file, name):
         warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
         with PIL.Image.open(file, formats=_FORMATS) as picture:
             turn, mode = _turn(picture), picture.mode
-            wide = mode.startswith("I;16")
+            # Pillow 10 calls pixels of 16 bits "I" where they come from a PNG file.
+            wide = mode.startswith("I;16") or (mode, picture.format) == ("I", "PNG")
             known = mode != "F" and (wide or not mode.startswith("I"))
             if known:
                 picture.load()
