@@ -12,7 +12,7 @@ _GAP = 2.0
 _PROJECTED = 32
 _OFTEN = 8
 # Near copies cost a distance of each two samples, which is little up to here.
-_SEARCHED_PER_COLUMN, _SEARCHED = 3, 256
+_SEARCHED_PER_COLUMN, _SEARCHED = 4, 256
 
 
 @dataclass

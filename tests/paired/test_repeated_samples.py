@@ -62,6 +62,17 @@ def test_copies_cost_at_most_five_percent(kind, ratio):
     assert max(np.mean(found) for found in ratios.values()) <= 1.05
 
 
+@pytest.mark.parametrize("kind", ["source", "source target"])
+def test_many_near_copies_of_few_samples_are_found(kind):
+    ratios = []
+    for seed in range(3):
+        X, y, *new = _split(120, n_features=100, seed=seed)
+        before = _error(LinearAligner("loo").fit(X, y), *new)
+        rows = _copies(kind, X, y, 0.03, 49, seed)
+        ratios.append(_error(LinearAligner().fit(*rows), *new) / before)
+    assert np.mean(ratios) <= 1.05
+
+
 @pytest.mark.parametrize("alpha", CHOICES)
 @pytest.mark.parametrize(
     ("kind", "share", "times"),
