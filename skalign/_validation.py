@@ -6,7 +6,7 @@ from sys import float_info
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import _param_validation
+from sklearn.utils import _param_validation, assert_all_finite
 from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -17,6 +17,8 @@ from sklearn.utils.validation import (
     column_or_1d,
     validate_data,
 )
+
+from skalign._rescale import cast_finite
 
 FLOATS = (np.float64, np.float32)
 _SIDES = ("feature_names_in_", "target_names_in_")
@@ -39,7 +41,7 @@ def is_whole(value):
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def check_numbers(values, name, *, positive=False):
+def check_numbers(values, name, *, positive=False, most=float_info.max):
     """Validate a list of finite numbers, not negative or even `positive`.
 
     Returns
@@ -52,7 +54,7 @@ def check_numbers(values, name, *, positive=False):
         If there is none, or an entry is another number or none at all, such as a
         string, a complex number or a boolean.
     """
-    entries, most = np.asarray(values, dtype=object), float_info.max
+    entries = np.asarray(values, dtype=object)
     if not (entries.ndim == 1 and len(entries)) or not all(
         isinstance(entry, Real)
         and not isinstance(entry, bool)
@@ -60,9 +62,11 @@ def check_numbers(values, name, *, positive=False):
         and entry <= most
         for entry in entries
     ):
+        least = "above 0" if positive else "not below 0"
+        end = "finite" if most == float_info.max else f"at most {most}"
         raise ValueError(
-            f"{name} must be one-dimensional and not empty, of finite numbers that are "
-            f"{'above 0' if positive else 'not negative'}; got {values!r}."
+            f"{name} must be one-dimensional and not empty, of numbers {least} and "
+            f"{end}; got {values!r}."
         )
     return entries.astype(np.float64)
 
@@ -226,7 +230,7 @@ def check_pairs(
         ensure_all_finite=ensure_all_finite,
         ensure_min_samples=ensure_min_samples,
     )
-    y_ndim, y = y.ndim, y.reshape(len(y), -1).astype(X.dtype, copy=False)
+    y_ndim, y = y.ndim, _cast(y.reshape(len(y), -1), X.dtype)
     if reset:
         estimator._y_ndim, estimator.n_targets_ = y_ndim, y.shape[1]
     elif y.shape[1] != estimator.n_targets_:
@@ -250,6 +254,14 @@ def check_pairs(
             stacklevel=5,
         )
     return X, y, sample_weight
+
+
+def _cast(y, dtype):
+    """Return target rows in the dtype of the source rows, if it holds them."""
+    if y.dtype != dtype:
+        assert_all_finite(y, input_name="y")
+        y = cast_finite(y, dtype, "y")
+    return y
 
 
 def count_classes(estimator, y):
@@ -324,7 +336,7 @@ def check_sides(
     """
     X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
     labels = check_labels(labels, X, "labels")
-    if y is None or np.asarray(y).ndim == 1:
+    if y is None or np.ndim(y) == 1:
         warn_no_target_rows(estimator, y)
         stay_in_source(estimator)
         return X, None, labels, None
@@ -340,7 +352,7 @@ def check_sides(
     target_labels = check_labels(
         target_labels, y, "target_labels", partly=partly_labeled
     )
-    return X, y.astype(X.dtype, copy=False), labels, target_labels
+    return X, _cast(y, X.dtype), labels, target_labels
 
 
 def stay_in_source(estimator):

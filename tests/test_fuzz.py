@@ -332,7 +332,7 @@ np.float32(0.5) | np.float64(2) | np.nan | np.inf | -np.inf | 1e-300 | 1e300 | 5
 -0.0 | 2**63 | 1j | 'cosine' | 'linear' | 'auto' | '' | 'nowhere' | b'x' | [] | ()
 [1, 2] | (3,) | {} | {'a': 1} | np.array(1) | np.array(0.5) | np.array([1, 2])
 np.array([]) | np.bool_(True) | object() | [[1, 2], [3]] | pd.NA | lambda *args: 0
-int | range(3) | [None] | ['a', 'b'] | [np.nan] | [np.inf] | [0.1, 1e300] | [-1]
+NotCalled | range(3) | [None] | ['a', 'b'] | [np.nan] | [np.inf] | [0.1, 1e300] | [-1]
 slice(3) | X | np.ma.masked | pd.NaT | LinearAligner() | [1, None]
 """)
 ODD_ROWS = split("""
@@ -400,6 +400,13 @@ ENDLESS = re.compile(
     "|inputs|hidden|environments|iter.*)|max_.*|steps_.*|.*size|hidden.*|size|shape"
 )
 HUGE = {"2**63", "1e300"}
+
+
+class NotCalled:
+    """A class that cannot be called with any arguments."""
+
+    def __init__(self, *args, **kwargs):
+        raise TypeError("NotCalled is called")
 
 
 def put(rows, value):

@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from numbers import Integral
 
+import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_array, get_tags
 from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
 
+from skalign._rescale import near_one
 from skalign._validation import FLOATS, Interval, check_labels
 
 
@@ -98,12 +100,14 @@ class AnchorSelector(BaseEstimator, ABC):
         given = {"n_anchors": n_anchors}
         listed = {"n_anchors": ["array-like"]}
         validate_parameter_constraints(listed, given, "select_path")
+        if np.ndim(n_anchors) != 1:
+            raise ValueError(f"n_anchors={n_anchors!r} must be a list of numbers.")
         if not len(n_anchors):
             raise ValueError("n_anchors is empty; at least one number is needed.")
         allowed = {"n_anchors": self._parameter_constraints["n_anchors"]}
         for n in n_anchors:
             validate_parameter_constraints(allowed, {"n_anchors": n}, "select_path")
-        X = check_array(X, dtype=FLOATS)
+        X = near_one(check_array(X, dtype=FLOATS))  # squares may overflow
         labels = check_labels(labels, X, "labels")
         counts = [count_anchors(n, len(X)) for n in n_anchors]
         return self._choose(X, counts, labels)

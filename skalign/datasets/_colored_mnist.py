@@ -13,7 +13,7 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import column_or_1d
 
-from skalign._validation import Interval
+from skalign._validation import Interval, check_numbers
 from skalign.datasets._idx import load_idx
 
 _FLIPS = {"domainbed": (0.1, 0.2, 0.9), "irm": (0.2, 0.1, 0.9)}
@@ -151,11 +151,7 @@ def make_colored_mnist(
     images, digit = _check_digits(images, target)
     if flip_probabilities is None:
         flip_probabilities = _FLIPS[variant]
-    flips = check_array(flip_probabilities, ensure_2d=False, dtype=np.float64)
-    if flips.ndim != 1 or flips.min() < 0 or flips.max() > 1:
-        raise ValueError(
-            f"flip_probabilities={flip_probabilities!r} must be numbers from 0 to 1."
-        )
+    flips = check_numbers(flip_probabilities, "flip_probabilities", most=1)
     if variant == "irm" and len(flips) < 2:
         raise ValueError("variant='irm' has two environments at least; got one.")
     rng = check_random_state(random_state)

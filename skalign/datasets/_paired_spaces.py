@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skalign._validation import Interval
 
+_NORMAL = 1e-6  # a skewness that no sample shows, and rounding would spoil
 _DESCR = """\
 Two made spaces with a known map
 --------------------------------
@@ -32,7 +33,7 @@ source row x belongs to the target row x @ coef + intercept.
         "n_classes": [Interval(Integral, 1, None, closed="left")],
         "class_sep": [Interval(Real, 0, None, closed="left")],
         "spread": [Interval(Real, 1, None, closed="left")],
-        "skewness": [Interval(Real, 0, None, closed="left")],
+        "skewness": [Interval(Real, 0, 1e6, closed="both")],
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
     },
@@ -93,9 +94,10 @@ def make_paired_spaces(
         Ratio of the largest to the smallest standard deviation of a source column
         about the class means. They fall geometrically from 1.
     skewness : float, default=0.0
-        Skewness of each source column about the class means; 0 draws normal numbers,
-        more draws gamma ones. Without pairs and labels, columns of differing `spread`
-        give a rotation away up to the signs of its axes, and skewness the signs.
+        Skewness of each source column about the class means, at most a million; 0
+        draws normal numbers, more draws gamma ones. Without pairs and labels, columns
+        of differing `spread` give a rotation away up to the signs of its axes, and
+        skewness the signs.
     random_state : int, RandomState instance or None, default=None
         Draws the map first and then the rows: calls that differ only in the numbers
         of rows, `noise` or `skewness` have one map and one set of class means.
@@ -206,7 +208,7 @@ def _make_map(n_features, n_targets, rank, condition_number, rng):
 
 
 def _standardised_rows(shape, skewness, rng):
-    if skewness == 0:
+    if skewness < _NORMAL:
         return rng.standard_normal(shape)
     # The skewness of a gamma variable of shape k, whose variance is k, is 2 / sqrt(k).
     k = 4 / skewness**2

@@ -9,6 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import Bunch, check_consistent_length, gen_batches
 
 from skalign._files import npz_keys, read_npz
+from skalign._validation import check_labels, check_numbers, is_whole
 from skalign.datasets._folders import check_kinds
 
 _KEYS = ["rgb", "mask", "label", "image_id"]
@@ -59,6 +60,7 @@ def read_objects(objects, classes, data_home):
                 "classes."
             )
         label = names[label]
+    check_labels(image_id, image_id, f"image_id of {where}")
     label = label.astype(str)
     classes = check_kinds(label, classes, "class", where)
     kept = np.flatnonzero(np.isin(label, classes))
@@ -81,29 +83,25 @@ def check_environments(strengths, shares, n_per_class):
     shares : ndarray of shape (n_domains,), of integers
     n_per_class : ndarray of shape (n_domains,), of integers, or None
     """
-    strengths, shares = np.asarray(strengths, dtype=float), np.asarray(shares)
-    if strengths.ndim != 1 or not np.all((strengths >= 0) & (strengths <= 1)):
-        raise ValueError(f"strengths={strengths.tolist()} must be numbers from 0 to 1.")
-    if shares.shape != strengths.shape or shares.dtype.kind != "i" or shares.min() < 1:
-        raise ValueError(
-            f"shares={shares.tolist()} must be whole numbers above 0, one for each of "
-            f"{len(strengths)} environments."
-        )
-    if n_per_class is None:
-        return strengths, shares, None
-    n_per_class = np.asarray(n_per_class)
-    if n_per_class.ndim == 0:
-        n_per_class = np.full(len(strengths), n_per_class)
-    if (
-        n_per_class.shape != strengths.shape
-        or n_per_class.dtype.kind != "i"
-        or n_per_class.min() < 1
+    strengths = check_numbers(strengths, "strengths", most=1)
+    shares = _check_whole(shares, "shares", len(strengths))
+    if is_whole(n_per_class):
+        n_per_class = [n_per_class] * len(strengths)
+    if n_per_class is not None:
+        n_per_class = _check_whole(n_per_class, "n_per_class", len(strengths))
+    return strengths, shares, n_per_class
+
+
+def _check_whole(values, name, n):
+    entries = np.asarray(values, dtype=object)
+    if entries.shape != (n,) or not all(
+        is_whole(v) and 1 <= v < 2**63 for v in entries
     ):
         raise ValueError(
-            f"n_per_class={n_per_class.tolist()} must be a whole number above 0, or "
-            f"one for each of {len(strengths)} environments."
+            f"{name}={values!r} must be whole numbers above 0, one for each of {n} "
+            "environments."
         )
-    return strengths, shares, n_per_class
+    return entries.astype(np.int64)
 
 
 def deal_out(objects, shares, n_per_class, rng):
@@ -121,16 +119,17 @@ def deal_out(objects, shares, n_per_class, rng):
             f"Class {objects.classes[counts.argmin()]!r} has {counts.min()} objects; "
             f"shares={shares.tolist()} want at least {n_parts}."
         )
-    if (n_pictures := len(np.unique(objects.image_id))) < n_parts:
+    pictures, of_picture = np.unique(objects.image_id, return_inverse=True)
+    if len(pictures) < n_parts:
         raise ValueError(
-            f"The objects are from {n_pictures} pictures; shares={shares.tolist()} "
+            f"The objects are from {len(pictures)} pictures; shares={shares.tolist()} "
             f"want at least {n_parts}."
         )
     seed = rng.randint(2**31 - 1)
     parts = [np.arange(len(objects.label))]
     if n_parts > 1:
         splitter = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed)
-        folds = splitter.split(objects.label, objects.label, objects.image_id)
+        folds = splitter.split(objects.label, objects.label, of_picture)
         parts = [part for _, part in folds]
     ends = np.cumsum(shares)
     rows = []

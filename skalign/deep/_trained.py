@@ -20,9 +20,10 @@ from skalign.deep._net import (
 )
 
 _LOOKED_AT, _LEAST_HELD_OUT = 32, 5
+_LARGEST = 1e30  # torch divides by a thousandth, and keeps the quotient in float32
 TRAINING_CONSTRAINTS = {
-    "lr": [Interval(Real, 0, None, closed="neither")],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "lr": [Interval(Real, 0, _LARGEST, closed="neither")],
+    "weight_decay": [Interval(Real, 0, _LARGEST, closed="left")],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
     "steps_per_epoch": [Interval(Integral, 1, None, closed="left"), None],

@@ -237,6 +237,7 @@ class SourceScorer(_AdaptationScorer):
     def _score(self, estimator, X, y, X_target, sample_domain):
         if sample_domain is None:
             sample_domain = np.zeros(_num_samples(X), dtype=int)
+        check_consistent_length(X, y)
         rows = _Rows(X, y, sample_domain)
         source = rows.take(check_source(sample_domain, X))
         return _metric_of(self, estimator)(source.y, source.ask(estimator, "predict"))

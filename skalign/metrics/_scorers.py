@@ -96,7 +96,13 @@ class _SpaceScorer(RoutedScorer):
     def __init__(self, metric, kwargs, falls):
         if not callable(metric):
             raise TypeError(f"metric={metric!r} must be callable.")
-        signature(metric).bind(None, None, **kwargs)
+        try:
+            signature(metric).bind(None, None, **kwargs)
+        except (TypeError, ValueError) as error:  # ValueError: of what is written in C
+            raise TypeError(
+                f"metric={metric!r} cannot be called with two sets of rows and "
+                f"{kwargs}: {error}."
+            ) from error
         self._metric = metric
         self._kwargs = kwargs
         self._falls = falls

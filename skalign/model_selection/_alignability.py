@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.dummy import DummyRegressor
 from sklearn.kernel_approximation import Nystroem
-from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, check_cv
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import (
     Bunch,
@@ -23,6 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skalign._aligner import predicted
 from skalign._determined import without_warning
 from skalign._validation import FLOATS, Interval, check_varies
+from skalign.model_selection._splits import check_aligners, check_splits, follow
 from skalign.moments import storage_precision
 from skalign.paired import LinearAligner, RigidAligner
 
@@ -271,8 +272,9 @@ def alignability(
     Raises
     ------
     ValueError
-        If lengths differ, a value is not finite, there are fewer than 20 pairs, or all
-        rows of `y` are equal.
+        If lengths differ, a value is not finite, there are fewer than 20 pairs, all
+        rows of `y` are equal, `aligners` is empty, or `cv` yields no split or positions
+        that are none.
 
     See Also
     --------
@@ -330,8 +332,9 @@ def alignability(
         aligners = _classes(X.shape[1], y.shape[1], seed)
     if isinstance(cv, Integral):
         cv = KFold(cv, shuffle=True, random_state=seed)
+    check_aligners(aligners)
     splits = [
-        (random_state.permutation(train), test) for train, test in check_cv(cv).split(X)
+        (random_state.permutation(train), test) for train, test in check_splits(cv, X)
     ]
     n_train = min(len(train) for train, _ in splits)
     sizes = np.unique([max(8, round(share * n_train)) for share in _SHARES])
@@ -342,7 +345,7 @@ def alignability(
         delayed(_squared_errors)(
             estimators[i], X, y, splits[k][0][: sizes[j]], splits[k][1]
         )
-        for i, j, k in progress(fits)
+        for i, j, k in follow(progress, fits)
     )
     squares = np.zeros((len(aligners), len(sizes), len(X)))
     baseline, times = np.zeros(len(X)), np.zeros(len(X))

@@ -46,6 +46,7 @@ from skalign._validation import (
 )
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import AnchorSelector, count_anchors
+from skalign.model_selection._splits import check_splits
 from skalign.paired import AnchoredAligner, LinearAligner
 from skalign.paired._anchored import take_rows
 from skalign.paired._streaming import StreamingMixin
@@ -442,8 +443,9 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         ------
         ValueError
             If `X` and `y` differ in length, a value is not finite, there is no selector
-            or no number of anchors, a number is out of range, `refit` does not say
-            which of several metrics decides, or all fits fail.
+            or no number of anchors, a number is out of range, `cv` yields no split or
+            positions that are none, `refit` does not say which of several metrics
+            decides, or all fits fail.
         """
         check_target_names(self, y, reset=True)
         n_classes = count_classes(self, y)
@@ -465,8 +467,7 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
         if n_classes:  # the fit of the best one warns of them; those of folds need not
             rows = rows[0], rows[1].astype(np.float64)
         labels = check_labels(labels, rows[0], "labels")
-        cv = check_cv(self.cv, rows[1])
-        splits = list(cv.split(*rows, **routed.splitter.split))
+        splits = check_splits(self.cv, *rows, **routed.splitter.split)
         outcomes = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
             delayed(_search_fold)(
                 self._anchored(clone(selector)),

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, check_cv
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, check_array, check_consistent_length
 from sklearn.utils._param_validation import validate_params
@@ -19,6 +19,7 @@ from skalign._rescale import power_of
 from skalign._validation import FLOATS, Interval, check_labels, check_varies
 from skalign.anchors import KMeansAnchors, RandomAnchors
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
+from skalign.model_selection._splits import check_aligners, check_splits, follow
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 
 REPORT_METRICS = {
@@ -137,7 +138,8 @@ def alignment_report(
     Raises
     ------
     ValueError
-        If lengths differ, a value is not finite, or all rows of `y` are equal.
+        If lengths differ, a value is not finite, all rows of `y` are equal, `aligners`
+        is empty, or `cv` yields no split or positions that are none.
     """
     random_state = one_seed(random_state)
     X, y = (
@@ -149,9 +151,10 @@ def alignment_report(
     labels = check_labels(labels, X, "labels")
     if isinstance(cv, Integral):
         cv = KFold(cv, shuffle=True, random_state=random_state)
-    splits = list(check_cv(cv).split(X, y if labels is None else labels))
+    splits = check_splits(cv, X, y if labels is None else labels)
     if aligners is None:
         aligners = default_aligners(X.shape[1], y.shape[1])
+    check_aligners(aligners)
     metrics = [
         name for name in REPORT_METRICS if labels is not None or name != "accuracy"
     ]
@@ -159,7 +162,7 @@ def alignment_report(
     own = None if labels is None else np.empty(len(splits))
     heads = {}
     due = [(j, i) for j in range(len(splits)) for i in range(len(aligners))]
-    for j, i in progress(due):
+    for j, i in follow(progress, due):
         train, test = splits[j]
         if labels is not None and j not in heads:
             heads[j] = LogisticRegression(max_iter=1000).fit(y[train], labels[train])

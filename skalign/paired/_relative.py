@@ -1,7 +1,6 @@
 """Rows as their similarities to anchors."""
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.metrics.pairwise import (
     kernel_metrics,
@@ -224,7 +223,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
             raise ValueError(
                 "similarity='precomputed' leaves no anchors to compare new rows with."
             )
-        if has_target := issparse(y) or np.asarray(y).ndim == 2:
+        if has_target := np.ndim(y) == 2:
             X, y, _ = check_pairs(self, X, y)
         else:
             X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)

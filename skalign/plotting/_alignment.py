@@ -7,7 +7,9 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skalign._aligner import last_step, transform_target
-from skalign._validation import check_labels
+from skalign._rescale import largest_about_mean
+from skalign._validation import FLOATS, check_labels
+from skalign.moments import check_scale
 from skalign.paired import AnchoredAligner, RelativeRepresentation
 from skalign.paired._canonical import CommonSpaceMixin
 from skalign.plotting._axes import (
@@ -200,16 +202,22 @@ class AlignmentDisplay:
         Raises
         ------
         ValueError
-            If lengths or widths do not go together, labels are not one for each row, or
-            a space has a single column.
+            If lengths or widths do not go together, labels are not one for each row, a
+            space has a single column, or squares overflow or underflow.
         """
         require_matplotlib(f"{cls.__name__}.from_spaces")
         y_mapped = y if y_mapped is None else y_mapped
         spaces = {"X": X, "X_mapped": X_mapped, "y": y, "y_mapped": y_mapped}
         for name, rows in spaces.items():
-            spaces[name] = check_array(
-                rows, input_name=name, ensure_min_features=2, ensure_min_samples=2
+            spaces[name] = rows = check_array(
+                rows,
+                dtype=FLOATS,
+                input_name=name,
+                ensure_min_features=2,
+                ensure_min_samples=2,
             )
+            largest = largest_about_mean(rows)
+            check_scale(largest, rows.dtype, name, n_terms=rows.size)
         X, X_mapped, y, y_mapped = spaces.values()
         if len(X) != len(X_mapped) or len(y) != len(y_mapped):
             raise ValueError(

@@ -114,7 +114,7 @@ class SideMomentsMixin(AffineMixin):
             fitted at once in a way that left no sums.
         """
         source, target = self._sums()
-        if y is not None and np.asarray(y).ndim == 1:
+        if y is not None and np.ndim(y) == 1:
             warn_no_target_rows(self, y)
             y = None
         if X is not None:

@@ -193,3 +193,18 @@ def test_a_selector_without_tags_is_taken_to_draw_nothing():
             return np.arange(5)
 
     assert not get_tags(AnchoredAligner(selector=First())).non_deterministic
+
+
+@every_selector
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-500, 2.0**500, 2.0**1018])
+def test_anchors_are_the_same_in_any_unit(selector, scale, rows):
+    X, labels = rows
+    X = X[:60]
+    picked = clone(selector).set_params(n_anchors=12).select(X * scale, labels[:60])
+    expected = clone(selector).set_params(n_anchors=12).select(X, labels[:60])
+    assert_array_equal(picked, expected)
+
+
+def test_one_number_is_no_path():
+    with pytest.raises(ValueError, match=r"n_anchors=array\(3\) must be a list"):
+        RandomAnchors().select_path(np.eye(5), np.array(3))

@@ -275,17 +275,38 @@ def test_scenes_may_lie_in_a_folder(tmp_path):
     ("given", "message"),
     [
         ({"classes": ["boat", "cat"]}, r"no class 'cat' in objects; there is boat,"),
-        ({"strengths": [0.8, 0.9, 1.1]}, r"strengths=.* numbers from 0 to 1"),
+        ({"strengths": [0.8, 0.9, 1.1]}, r"strengths must be .* at most 1"),
+        ({"strengths": [0.8, True, 0.1]}, r"strengths must be .* at most 1"),
+        ({"strengths": [0.8, 1j, 0.1]}, r"strengths must be .* at most 1"),
+        ({"strengths": [0.8, "a", 0.1]}, r"strengths must be .* at most 1"),
         ({"shares": [1, 1]}, r"shares=\[1, 1\] .* one for each of 3 environments"),
         ({"shares": [1, 1, 0]}, r"whole numbers above 0"),
         ({"shares": [20, 20, 10]}, r"'boat' has 40 objects; .* want at least 50"),
+        ({"shares": [1, 1, True]}, r"whole numbers above 0"),
+        ({"shares": [1, 1, 2**70]}, r"whole numbers above 0"),
         ({"n_per_class": 0}, r"n_per_class=\[0, 0, 0\] must be"),
+        ({"n_per_class": True}, r"n_per_class=True must be whole numbers"),
+        ({"n_per_class": [5, True, 5]}, r"n_per_class=\[5, True, 5\] must be"),
+        ({"n_per_class": 2.0}, r"'n_per_class'"),
+        ({"n_per_class": [[5, 5, 5]]}, r"one for each of 3 environments"),
         ({"n_per_class": [5, 5]}, r"n_per_class=\[5, 5\] must be"),
     ],
 )
 def test_what_does_not_suit_is_refused(make, given, message):
     with pytest.raises(ValueError, match=message):
         make(**given)
+
+
+def test_pictures_may_have_any_names():
+    plain = make_coco_places(make_objects(), make_scenes(), random_state=0)
+    for rename in (lambda i: np.where(i == 1059, np.inf, i), lambda i: i.astype(str)):
+        objects = make_objects()
+        objects["image_id"] = rename(objects["image_id"])
+        found = make_coco_places(objects, make_scenes(), random_state=0)
+        assert_array_equal(found.indices, plain.indices)
+    objects["image_id"] = np.where(np.arange(120) == 3, np.nan, 5.0)
+    with pytest.raises(ValueError, match="image_id of objects holds NaN"):
+        make_coco_places(objects, make_scenes())
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,9 @@ def test_the_description_says_what_was_made():
         ({"images": np.ones((30, 16))}, r"shape \(30, 16\); \(n_samples, height"),
         ({"images": np.full((30, 2, 2), 7)}, "go from 7 to 7; bytes"),
         ({"images": np.full((30, 2, 2), np.nan)}, "contains NaN"),
-        ({"flip_probabilities": [0.1, 1.2]}, "must be numbers from 0 to 1"),
-        ({"flip_probabilities": [[0.1]]}, "must be numbers from 0 to 1"),
+        ({"flip_probabilities": [0.1, 1.2]}, "must be .* at most 1"),
+        ({"flip_probabilities": [0.1, True]}, "must be .* at most 1"),
+        ({"flip_probabilities": [[0.1]]}, "must be .* at most 1"),
         ({"label_noise": -0.1}, "'label_noise'"),
         ({"variant": "other"}, "'variant'"),
         (

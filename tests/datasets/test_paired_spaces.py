@@ -160,3 +160,18 @@ def test_a_rank_above_the_width_is_refused():
 def test_parameters_out_of_range_are_refused(parameter):
     with pytest.raises(ValueError, match=f"'{next(iter(parameter))}'"):
         make_paired_spaces(**parameter)
+
+
+@pytest.mark.parametrize("skewness", [5e-324, 1e-300, 1e-12, 1e-5, 1e6])
+def test_any_skewness_has_rows(skewness):
+    X, y = make_paired_spaces(
+        500, 3, skewness=skewness, random_state=0, return_X_y=True
+    )
+    assert np.isfinite(y).all()
+    if skewness < 1:
+        assert_allclose(X.std(axis=0), 1, atol=0.1)
+
+
+def test_more_skewness_than_a_million_is_refused():
+    with pytest.raises(ValueError, match="'skewness' parameter"):
+        make_paired_spaces(skewness=1e300)

@@ -34,9 +34,11 @@ from skalign import (
 from skalign.metrics import (
     CircularValidationScorer,
     ImportanceWeightedScorer,
+    MeanDomainScorer,
     PredictionEntropyScorer,
     SoftNeighborhoodScorer,
     SourceScorer,
+    WorstDomainScorer,
     make_distance_scorer,
     mmd,
     mmd_scorer,
@@ -592,8 +594,17 @@ def test_what_cannot_be_scored_is_named():
     with pytest.raises(ValueError, match="y is None"):
         mmd_scorer(RigidAligner().fit(X, X), X)
     model = LogisticRegression().fit(X, y)
-    for scorer in (CircularValidationScorer(), PredictionEntropyScorer()):
+    for kind in (
+        CircularValidationScorer,
+        ImportanceWeightedScorer,
+        PredictionEntropyScorer,
+        SoftNeighborhoodScorer,
+        SourceScorer,
+    ):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-            scorer(model, X, y[:3], X_target=X)
+            kind()(model, X, y[:3], X_target=X)
+    for kind in (MeanDomainScorer, WorstDomainScorer):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            kind()(model, X, y[:3], sample_domain=[0, 0, 1, 1])
     with pytest.raises(TypeError, match="Labels and domains must be dense"):
         SourceScorer()(model, X, csr_array([y]).T, X_target=X)

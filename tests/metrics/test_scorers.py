@@ -318,8 +318,10 @@ def test_more_scorers_are_made_of_any_metric(spaces):
 def test_a_metric_that_cannot_work_is_refused_at_once(make):
     with pytest.raises(TypeError, match="metric='mmd' must be callable"):
         make("mmd")
-    with pytest.raises(TypeError, match="bandwidth"):
+    with pytest.raises(TypeError, match=r"cannot be called with two sets .*bandwidth"):
         make(mmd, bandwidth=1.0)
+    with pytest.raises(TypeError, match=r"cannot be called with two sets .*signature"):
+        make(int)
 
 
 def test_widths_that_do_not_meet_are_an_error(spaces):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -14,6 +15,8 @@ from skalign import (
     AnchoredAligner,
     AnchorSearchCV,
     CanonicalAligner,
+    CORALAligner,
+    ICPAligner,
     LinearAligner,
     RigidAligner,
 )
@@ -96,3 +99,16 @@ def test_a_target_of_one_column_is_none(y):
 
 def test_from_one_column_to_one_nothing_is_lost():
     LinearAligner().fit(X[:, :1], LABELS)
+
+
+@pytest.mark.parametrize("aligner", [RigidAligner(), CORALAligner(), ICPAligner()])
+def test_target_rows_that_the_dtype_of_x_cannot_hold_are_refused(aligner):
+    X = np.random.default_rng(0).normal(size=(9, 3))
+    for value, said in (
+        (1e39, "y overflows float32"),
+        (np.nan, "Input y contains NaN"),
+    ):
+        y = X.copy()
+        y[4, 1] = value
+        with pytest.raises(ValueError, match=said):
+            clone(aligner).fit(X.astype("f4"), y)

@@ -384,7 +384,7 @@ def test_a_failed_fit_leaves_no_half_fitted_estimator():
         ({"alphas": [[1.0]]}, "alphas must be"),
         ({"alphas": []}, "alphas must be .* not empty"),
         *[
-            ({"alphas": bad}, "alphas must be .* finite numbers .* got")
+            ({"alphas": bad}, "alphas must be .* not below 0 and finite; got")
             for bad in (
                 [1, np.inf],
                 [np.nan],

@@ -190,3 +190,11 @@ def test_a_display_is_drawn_where_frames_are_asked_for():
     with config_context(transform_output="pandas"):
         display = AlignmentDisplay.from_estimator(LinearAligner().fit(X, X), X, X)
     assert len(display.ax_) == 2
+
+
+def test_rows_that_are_no_floats_or_whose_squares_overflow_are_named():
+    X, y = make_paired_spaces(50, 4, random_state=0, return_X_y=True)
+    aligner = RigidAligner().fit(X, y)
+    AlignmentDisplay.from_estimator(aligner, X, (y * 100).astype("M8[s]"))
+    with pytest.raises(ValueError, match="overflow float64: column 0 of y"):
+        AlignmentDisplay.from_estimator(aligner, X, y * 1e300)
