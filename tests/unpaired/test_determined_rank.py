@@ -1,5 +1,8 @@
 """How many directions the data determine, and the least-error answer in the others."""
 
+from itertools import product
+from math import factorial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -204,3 +207,59 @@ def test_odd_noise_is_that_of_gaussian_rows():
             odd.append(np.sum((third - even) ** 2))
         squares.append([np.sum(means**2, axis=0), own, odd])
     assert_allclose(np.mean(squares, axis=0), np.mean(expected, axis=0), rtol=0.15)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_odd_noise_counts_each_entry_with_an_odd_number_of_the_axis(whiten):
+    # Groups with diagonal covariances and means along one axis: products of columns
+    # are then independent, and those with equal factors count twice or six times.
+    rng, shares = np.random.default_rng(0), np.array([0.25, 0.75])
+    scales = np.array([[3.0, 1.0, 0.5], [2.0, 1.5, 0.2]])
+    groups = []
+    for size, scale in zip((30, 60), scales, strict=True):
+        rows = rng.normal(size=(size, 3)) ** 3
+        U, _, _ = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+        groups.append(np.sqrt(size) * U * scale)
+    groups[1][:, 0] += 1
+    moments = GroupMoments.from_rows(
+        np.concatenate(groups), np.repeat([0, 1], [30, 60]), order=3
+    )
+    side = Side(moments, shares)
+    within = scales**2
+    between = np.diag([0.25 * 0.75, 0, 0])
+    values = np.diag(shares @ within) + between
+    assert_allclose(side.values, values.diagonal())
+    mean = shares[1] * np.eye(3)[0]
+    third = sum(
+        share * np.einsum("ni,nj,nk->ijk", *[(rows - mean)] * 3) / len(rows)
+        for share, rows in zip(shares, groups, strict=True)
+    )
+    unit = np.sqrt(values.diagonal()) if whiten else np.ones(3)
+    covariances = np.array([np.diag(v / unit**2) for v in within])
+    own = covariances - np.trace(covariances, axis1=1, axis2=2)[:, None, None] / 3 * (
+        np.eye(3)
+    )
+    norms = [
+        shares @ [0.75**2, 0.25**2] / unit[0] ** 2,
+        shares @ np.sum(own**2, axis=(1, 2)),
+        np.sum((third / np.einsum("i,j,k->ijk", *[unit] * 3)) ** 2),
+    ]
+    per_row = shares / [30, 60]
+    variances = values.diagonal() / unit**2
+    expected = np.zeros((3, 3))
+    for axis in range(3):
+        expected[0, axis] = per_row * (1 - shares) @ covariances[:, axis, axis]
+        for entry in product(range(3), repeat=2):
+            if entry.count(axis) == 1:
+                a, b = (covariances[:, i, i] for i in entry)
+                expected[1, axis] += per_row @ (a * b)
+        for entry in product(range(3), repeat=3):
+            if entry.count(axis) % 2 == 1:
+                ways = np.prod([factorial(entry.count(i)) for i in set(entry)])
+                expected[2, axis] += (
+                    shares @ per_row * ways * np.prod(variances[list(entry)])
+                )
+    noise, n_entries = side.odd_noise(np.eye(3), whiten=whiten)
+    assert_allclose(noise, expected / np.array(norms)[:, None])
+    d = variances.sum() ** 2 / np.sum(variances**2)
+    assert_allclose(n_entries.ravel(), [2, 2 * d, d * (d + 1) / 2])

@@ -372,6 +372,19 @@ def test_a_cost_matrix_beyond_the_working_memory_is_refused(make_clouds):
     assert icp.matching_cost_ < 0.2
 
 
+@pytest.mark.parametrize(("limit", "refused"), [(0.9, True), (1, False)])
+def test_a_cost_matrix_takes_eight_bytes_an_entry(limit, refused):
+    X = np.random.default_rng(0).normal(size=(256, 2))
+    y = np.vstack([X, X + 100])  # 256 x 512 entries are a MiB
+    icp = ICPAligner("rotation", init="identity", matching="assignment", tol=1)
+    with sklearn.config_context(working_memory=limit):
+        if refused:
+            with pytest.raises(ValueError, match=r"256 to 512 rows needs .* 1 MiB"):
+                icp.fit(X, y)
+        else:
+            icp.fit(X, y)
+
+
 def test_neighbours_are_found_in_little_memory():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(6000, 3)).astype("f")

@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
 
 from skalign.unpaired import MomentAligner
+from skalign.unpaired._moment import block_weights, differ_by_chance, shell_doubts
+from skalign.unpaired._moment_matching import Blocks, Optimum
 
 # Few rows: what is tested is not how sure the aligner is.
 doubtful = pytest.mark.filterwarnings("ignore:MomentAligner may have failed")
@@ -294,3 +298,60 @@ def test_the_seed_determines_the_map(make_clouds):
     ]
     assert_array_equal(maps[0], maps[1])
     assert_array_equal(maps[0], maps[2])
+
+
+@pytest.mark.parametrize(
+    ("noise", "difference", "doubts"),
+    [
+        (0.2, 0.05, []),
+        (0.21, 0.05, ["third moments are 21% noise: the rows are too few"]),
+        (0.5, 0.0, ["third moments are 50% noise: the rows are too few"]),
+        (0.51, -0.1, ["rows that are about Gaussian fix no rotation"]),
+        (0.1, 0.06, ["the sides fill clusters in shares that differ by 0.06 more"]),
+        (1.0, 0.3, ["rows that are about Gaussian", "differ by 0.30 more"]),
+    ],
+)
+def test_doubts_without_labels(noise, difference, doubts):
+    found = shell_doubts(noise, difference)
+    assert len(found) == len(doubts)
+    assert all(part in text for part, text in zip(doubts, found, strict=True))
+
+
+def test_blocks_count_by_what_is_no_noise_of_either_side():
+    first, second = (
+        SimpleNamespace(signal=np.array(signal))
+        for signal in ([0.9, 0.4, 0.0], [0.4, 0.4, 1.0])
+    )
+    signal, weights = block_weights(first, second)
+    assert_allclose(signal, [0.6, 0.4, 0])
+    assert_allclose(weights, [0.6, 0.4, 0])
+    nothing = SimpleNamespace(signal=np.zeros(3))
+    assert_allclose(block_weights(first, nothing), [[0, 0, 0], [1 / 3] * 3])
+
+
+@pytest.mark.parametrize("gaussian", [False, True])
+def test_a_difference_within_the_noise_of_its_entries_is_chance(gaussian):
+    # In one dimension, means and third moments agree or are opposite: by 1 or -1.
+    blocks = Blocks(np.ones((1, 1)), np.ones((1, 1, 1)), np.ones((1, 1, 1)))
+
+    def side(signal, n_entries, skewness_noise):
+        return SimpleNamespace(
+            blocks=lambda k: blocks,
+            n_entries=lambda k: np.array(n_entries),
+            signal=np.array(signal),
+            skewness_noise=skewness_noise,
+        )
+
+    source = side([0.9, 0.5, 0.8], [10, 20, 30], 0.1)
+    target = side([0.7, 0.5, 0.6], [20, 10, 25], 1.0 if gaussian else 0.2)
+    weights = np.array([0.5, 0.3, 0.2])
+    # 4 times the squared weight, the difference, and the noise of the fewer entries.
+    variance = 4 * 2 * (0.5**2 * 0.2 / 10 + 0.2**2 * 0.3 / 25)
+    limit = (1 + gaussian) * np.sqrt(variance)
+    for factor, by_chance in ((0.99, True), (1.01, False)):
+        for sides in ((source, target), (target, source)):
+            optima = [
+                Optimum(np.eye(1), 0.9, 1),
+                Optimum(-np.eye(1), 0.9 - factor * limit, 1),
+            ]
+            assert differ_by_chance(*sides, weights, optima) == by_chance

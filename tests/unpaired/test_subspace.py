@@ -79,3 +79,12 @@ def test_what_spans_too_little_is_refused():
         SubspaceAligner(2).fit(X, y).inverse_transform(X[:, :3])
     with pytest.raises(ValueError, match="y has 3 columns, but the target space has 8"):
         SubspaceAligner(2).fit(X, y).transform_target(y[:, :3])
+
+
+def test_the_narrower_of_two_subspaces_sets_the_number_of_components():
+    rng = np.random.default_rng(0)
+    full, narrow = rng.normal(size=(30, 5)), rng.normal(size=(40, 3)) @ np.eye(3, 5)
+    for X, y in ((full, narrow), (narrow, full)):
+        aligner = SubspaceAligner().fit(X, y)
+        assert aligner.n_components_ == 3
+        assert aligner.coef_.shape == aligner.target_coef_.shape == (5, 3)

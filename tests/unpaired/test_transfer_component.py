@@ -220,3 +220,15 @@ def test_kernels_do_not_see_where_rows_are():
     expected = aligner.fit(X, y).transform(X)
     far = aligner.fit(X + 2**20, y + 2**20).transform(X + 2**20)
     np.testing.assert_allclose(far, expected, atol=1e-7)
+
+
+def test_one_column_has_one_component():
+    X, y = np.array([[1.0], [2.0], [4.0]]), np.array([[3.0], [7.0]])
+    aligner = TransferComponentAligner(mu=0.5).fit(X, y)
+    rows = np.vstack([X, y]).ravel()
+    K, gap = np.outer(rows, rows), np.r_[np.full(3, 1 / 3), np.full(2, -1 / 2)]
+    scatter = K @ (np.eye(5) - 1 / 5) @ K
+    # The problem of the paper, in matrices of all five samples.
+    values = eig(scatter, 0.5 * np.eye(5) + K @ np.outer(gap, gap) @ K)[0].real
+    assert aligner.n_components_ == 1
+    assert_allclose(aligner.eigenvalues_, [values.max()])
