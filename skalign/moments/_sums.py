@@ -267,7 +267,7 @@ class Moments:
             raise TypeError(f"other must be Moments; got {type(other).__name__}.")
         for name in ("_x_shift", "_y_shift", *_PRODUCTS):
             mine, theirs = getattr(self, name), getattr(other, name)
-            if np.shape(mine) != np.shape(theirs) or (mine is None) != (theirs is None):
+            if np.shape(mine) != np.shape(theirs):  # () if it is None
                 raise ValueError(
                     "Only sums of the same products and widths can be merged; "
                     f"{name.strip('_')} has the shapes {np.shape(mine)} and "

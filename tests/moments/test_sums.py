@@ -96,8 +96,9 @@ def test_merged_halves_give_the_same_sums_either_way_round():
         _assert_same_sums(first.merge(second), _two_pass(X, y))
 
 
-def test_a_weight_of_k_counts_as_k_equal_rows():
-    X, y = _rows(2, 200, 10.0)
+@pytest.mark.parametrize("mean", [0.0, 10.0])
+def test_a_weight_of_k_counts_as_k_equal_rows(mean):
+    X, y = _rows(2, 200, mean)
     weights = np.random.default_rng(2).integers(0, 4, 200)
     weighted = Moments.from_arrays(
         X, y, sample_weight=weights.astype(float), products=PRODUCTS
@@ -207,14 +208,24 @@ def test_sums_of_other_widths_or_products_are_not_merged():
     for first, second in ((X, y), (y, X)):
         with pytest.raises(ValueError, match="same products and widths"):
             Moments.from_arrays(first).merge(Moments.from_arrays(second))
-    with pytest.raises(ValueError, match="same products and widths"):
-        Moments.from_arrays(X).merge(Moments.from_arrays(X, products=("x2",)))
+    for first, second in (("xx", "x2"), ("x2", "xx")):
+        sums = (Moments.from_arrays(X, products=(name,)) for name in (first, second))
+        with pytest.raises(ValueError, match="same products and widths"):
+            next(sums).merge(next(sums))
 
 
 def test_products_that_overflow_are_refused_though_their_sums_do_not():
     X = np.random.default_rng(0).normal(size=(60, 4)) * 1e20
     with pytest.raises(ValueError, match="The sums overflow float32: column 0 of X"):
         Moments.from_arrays(X.astype(np.float32), products=("xx",))
+
+
+@pytest.mark.parametrize("product", ["xx", "x2"])
+def test_one_row_that_overflows_among_many_is_found(product):
+    X = np.ones((10_000, 2), dtype=np.float32)
+    X[0, 1] = 1e20
+    with pytest.raises(ValueError, match="overflow float32: column 1 of X"):
+        Moments.from_arrays(X, products=(product,))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
