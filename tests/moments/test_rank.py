@@ -203,8 +203,8 @@ def test_integers_and_grids_count_as_exact(least):
 
 def _column(n_last, n_coarse, n_bits=24):
     """One value of the largest size, `n_last` that use the last bit, others short."""
-    last, unit = 1 + 2.0 ** (1 - n_bits), 2.0**-3
-    return unit * np.array([8.0, *[last] * n_last, *[1.0] * n_coarse])[:, None]
+    last = 1 + 2.0 ** (1 - n_bits)
+    return np.array([2.0, *[last] * n_last, *[1.0] * n_coarse])[:, None]
 
 
 @pytest.mark.parametrize("n_bits", [8, 11, 24])
@@ -224,6 +224,23 @@ def test_columns_that_show_little_are_judged_together():
     ):  # fmt: skip
         columns = np.hstack([_column(n_last, n_coarse)] * 2)
         assert_array_equal(storage_precision(columns), precision)
+    columns = np.hstack([_column(8, 0)] * 5)
+    assert_array_equal(storage_precision(columns), 2.0**-23)
+
+
+def test_a_wide_table_of_few_samples_shows_its_precision():
+    rows = np.random.default_rng(0).normal(size=(20, 3000)).astype(np.float16)
+    found = storage_precision(rows.astype(float)) == PRECISION["float16"]
+    assert found.mean() > 0.9  # of 16 values, 4 or fewer may use the last bit by chance
+
+
+@pytest.mark.parametrize("stored", ["float16", "float32"])
+def test_integers_stay_exact_beside_rounded_columns(stored):
+    rows = _rows("plain", stored).astype(float)
+    whole = np.random.default_rng(0).integers(2**11, size=(len(rows), 2))
+    found = storage_precision(np.hstack([rows, whole, np.ones((len(rows), 1))]))
+    assert_array_equal(found[:-3], PRECISION[stored])
+    assert_array_equal(found[-3:], np.finfo(float).eps)
 
 
 def test_columns_that_show_nothing_are_judged_by_the_others():
