@@ -11,7 +11,7 @@ from skalign._arrays import (
     to_numpy,
 )
 from skalign._rescale import near_one
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, column_names
 
 _PAIR_MASS = 1e-8
 
@@ -29,8 +29,21 @@ def check_spaces(X, Y, *, any_library=False):
     Raises
     ------
     ValueError
-        If the widths differ, or a set is empty, not 2-D or not finite.
+        If the widths differ, or a set is empty, not 2-D or not finite; or if both have
+        the same column names in another order.
     """
+    named, others = column_names(X), column_names(Y)
+    # Other names are no error: a map may have named its columns itself.
+    if (
+        named is not None
+        and others is not None
+        and not np.array_equal(named, others)
+        and np.array_equal(np.sort(named), np.sort(others))
+    ):
+        raise ValueError(
+            f"X and Y have the same column names in another order: {[*named]} in X, "
+            f"{[*others]} in Y."
+        )
     X, Y = _check_both(X, Y, any_library)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(

@@ -94,6 +94,15 @@ def test_unequal_widths_are_refused_naming_both(metric, spaces):
 
 
 @pytest.mark.parametrize("metric", METRICS)
+def test_the_same_columns_in_another_order_are_refused(metric, spaces):
+    X, Y = (pd.DataFrame(rows, columns=list("abcd")) for rows in spaces)
+    with pytest.raises(ValueError, match="same column names in another order"):
+        metric(X, Y[list("badc")])
+    named = metric(X, Y.set_axis(list("efgh"), axis=1))  # as a map may have named them
+    assert named == pytest.approx(metric(*spaces), rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_an_empty_set_is_refused(metric, spaces):
     X, Y = spaces
     with pytest.raises(ValueError, match="0 sample"):
