@@ -228,6 +228,13 @@ def test_columns_that_show_little_are_judged_together():
     assert_array_equal(storage_precision(columns), 2.0**-23)
 
 
+def test_sixteen_values_are_judged_alone():
+    exact, rounded = _column(0, 20), _column(20, 0)
+    exact[0] += 2.0**-22  # the largest value uses the last bit, by chance
+    found = storage_precision(np.hstack([exact[:17], rounded[:17]]))
+    assert_array_equal(found, [np.finfo(float).eps, 2.0**-23])
+
+
 def test_a_wide_table_of_few_samples_shows_its_precision():
     rows = np.random.default_rng(0).normal(size=(20, 3000)).astype(np.float16)
     found = storage_precision(rows.astype(float)) == PRECISION["float16"]
@@ -289,6 +296,15 @@ def test_the_inverse_of_a_map_does_not_depend_on_units():
     assert len(svd_of_map(scaled)[1]) == 3
     assert_allclose(scaled @ inverse @ scaled, scaled, rtol=1e-5)
     assert_allclose(pseudo_inverse(matrix), np.linalg.pinv(matrix), atol=1e-12)
+
+
+def test_a_row_of_small_units_has_a_direction():
+    rows = np.random.default_rng(0).normal(size=(3, 5))
+    matrix = (rows * [[1], [1], [1e-9]]).astype(np.float32)
+    assert len(svd_of_map(matrix)[1]) == 3
+    wanted = np.linalg.pinv(matrix.astype(float))
+    found = pseudo_inverse(matrix.astype(float), 2.0**-23)
+    assert_allclose(found, wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-250, 1e250])

@@ -98,6 +98,14 @@ def test_squares_that_lose_digits_are_refused_though_they_are_not_zero():
             Moments.from_arrays(X * np.float32(1e-17), y, products=products)
 
 
+@pytest.mark.parametrize(("unit", "way"), [(1e-25, "underflow"), (1e25, "overflow")])
+def test_sums_of_one_side_say_nothing_of_the_other(unit, way):
+    X, y = _pairs("float32")
+    for products in (("xx", "xy"), ("x2", "xy")):
+        with pytest.raises(ValueError, match=f"{way} float32: column 0 of y"):
+            Moments.from_arrays(X, y * np.float32(unit), products=products)
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize("weights", [None, np.full(60, 4.0)])
 def test_sizes_are_taken_about_the_mean(sign, weights):

@@ -93,7 +93,9 @@ def test_merged_halves_give_the_same_sums_either_way_round():
         for rows in (slice(0, 500), slice(500, None))
     ]
     for first, second in (halves, halves[::-1]):
-        _assert_same_sums(first.merge(second), _two_pass(X, y))
+        merged = first.merge(second)
+        _assert_same_sums(merged, _two_pass(X, y))
+        assert merged.n_samples == merged.weight == 1_000
 
 
 @pytest.mark.parametrize("mean", [0.0, 10.0])
@@ -129,12 +131,13 @@ def test_float32_rows_give_float64_sums_to_the_precision_of_the_rows():
 
 
 @pytest.mark.parametrize("product", ["xx", "x2"])
-@pytest.mark.parametrize("weight", [None, 4.0])
-def test_sums_know_the_rounding_of_columns(product, weight):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_know_the_rounding_of_columns(product, weighted):
     rng = np.random.default_rng(0)
     X, _ = _rows(8)
     X = np.hstack([X * 1e-3, X + 1e3, np.tile(rng.normal(size=40), (len(X), 1))])
-    weights = None if weight is None else np.full(len(X), weight)
+    # Rounding of weighted constants can be below zero.
+    weights = rng.uniform(0.5, 2, len(X)) if weighted else None
     moments = Moments.from_arrays(X, sample_weight=weights, products=(product,))
     assert_allclose(moments.rounding(), rounding_of_columns(X, weights))
     assert_array_equal(moments.varies(), np.arange(50) < 10)
