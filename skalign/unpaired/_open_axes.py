@@ -12,7 +12,7 @@ _TESTED_ROWS = 1000
 _CHANCE = 4  # deviations of a mean difference that rows fitted to one another show
 
 
-def unmatched_axes(mapped, target, groups, n_open):
+def unmatched_axes(mapped, target, groups, n_open, *, within=None, pairs=None):
     """Directions that can be reversed without rows being farther from their matches.
 
     Parameters
@@ -25,6 +25,11 @@ def unmatched_axes(mapped, target, groups, n_open):
         Rows that may be matched with one another; about 1,000 are reversed.
     n_open : int
         Largest number of directions to return.
+    within : ndarray of shape (n_targets, n_axes), default=None
+        Orthonormal columns, in the span of which directions are looked for.
+    pairs : ndarray of shape (n_pairs, 2), default=None
+        Positions of rows that are known to correspond, and are not to be farther from
+        one another either.
 
     Returns
     -------
@@ -37,7 +42,10 @@ def unmatched_axes(mapped, target, groups, n_open):
     mapped, target = mapped - centre, target - centre
     matches = match(mapped, target, groups, "both")
     cross = mapped[matches.source].T @ target[matches.target]
-    _, axes = eigh(cross + cross.T)
+    if within is None:
+        within = np.eye(len(cross))
+    _, axes = eigh(within.T @ (cross + cross.T) @ within)
+    axes = within @ axes
     n_tested = max(_TESTED_ROWS // len(groups), 2)
     samples = [
         (
@@ -51,6 +59,9 @@ def unmatched_axes(mapped, target, groups, n_open):
     for axis in axes.T:
         turned = [nearest(_reversed(a, axis), b)[1] for a, b in samples]
         deviations.append(_deviations(np.concatenate(turned) - kept))
+        if pairs is not None:
+            along = mapped[pairs[:, 0]] @ axis, target[pairs[:, 1]] @ axis
+            deviations[-1] = max(deviations[-1], _agreement(*along))
     order = np.argsort(deviations)[:n_open]
     return axes[:, order[np.take(deviations, order) < _CHANCE]]
 
@@ -62,7 +73,17 @@ def _reversed(rows, axis):
 def _deviations(differences):
     """Mean of differences in its standard deviations."""
     spread = differences.std() / np.sqrt(len(differences))
-    return differences.mean() / spread if spread > 0 else np.inf
+    if spread > 0:
+        return differences.mean() / spread
+    return np.inf if differences.any() else 0.0
+
+
+def _agreement(first, second):
+    """Student's t of the correlation of coordinates about a known centre."""
+    norms = np.linalg.norm(first) * np.linalg.norm(second)
+    cosine = first @ second / norms if norms > 0 else 0.0
+    rest = max(1 - cosine**2, np.finfo(cosine).eps)
+    return cosine * np.sqrt((len(first) - 1) / rest)
 
 
 def _spaced(rows, n_rows):

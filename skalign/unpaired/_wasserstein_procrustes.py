@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.linalg import null_space
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -12,6 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
+from skalign._determined import undetermined
 from skalign._validation import Interval, check_sides
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
@@ -27,7 +29,13 @@ from skalign.unpaired._moment import (
     shell_sides,
     warn_of_doubts,
 )
-from skalign.unpaired._moment_matching import polar, random_rotations, search
+from skalign.unpaired._moment_matching import (
+    open_axes,
+    polar,
+    random_rotations,
+    search,
+)
+from skalign.unpaired._open_axes import unmatched_axes
 
 _LOW_COST = 0.1  # matches so near are nearly as good as pairs
 # Rotations whose objective is this near the best are tried on so many rows.
@@ -157,6 +165,12 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
     share_difference_ : float
         How differently the two sides fill 20 clusters of the target: total variation
         distance of the shares, less what chance explains.
+
+    determined_rank_ : int
+        Number of directions that the data determine, at most the smaller width. Those
+        whose sign the moments leave open, and which can be reversed without rows being
+        farther from their matches or from known pairs, are mapped to the mean: no
+        answer has a smaller expected error. A warning is given below the smaller width.
 
     n_iter_ : int
         Number of iterations of the refinement, least squares included.
@@ -332,7 +346,9 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)
         doubts += shell_doubts(self.skewness_noise_, self.share_difference_)
-        warn_of_doubts(self, doubts)
+        open_ = _open_directions(*sides, best.rotation)
+        self._leave_open(X, y, groups, open_, pairs)
+        warn_of_doubts(self, doubts + undetermined(self))
         if fit.move >= self.tol and self.max_iter:
             warnings.warn(
                 f"WassersteinProcrustesAligner stopped after {self.n_iter_} iterations"
@@ -378,6 +394,14 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         ]
         return starts, (source, target, weights)
 
+    def _leave_open(self, X, y, groups, open_, pairs):
+        """Map to the mean what neither moments nor matches determine."""
+        axes = unmatched_axes(
+            self._map(X), y, groups, open_.shape[1], within=open_, pairs=pairs
+        )
+        self.coef_ -= (self.coef_ @ axes @ axes.T).astype(X.dtype)
+        self.determined_rank_ = min(X.shape[1], y.shape[1] - axes.shape[1])
+
     def _take(self, aligner):
         """Take over the map of a fitted aligner."""
         self.coef_ = aligner.coef_
@@ -386,7 +410,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
     def _be_identity(self, X):
         self._take(identity_map(X))
         self.map_ = self.signal_ = self.skewness_noise_ = None
-        self.share_difference_ = None
+        self.share_difference_, self.determined_rank_ = None, X.shape[1]
         self.objective_ = self.next_objective_ = np.nan
         self.matching_cost_, self.n_iter_, self.n_restarts_at_best_ = 0.0, 1, 0
         return self
@@ -395,6 +419,14 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 def _all_rows(X, y, max_samples, rng):
     """One group of all rows of both sides."""
     return draw_groups(np.zeros(len(X)), np.zeros(len(y)), [0], max_samples, rng)
+
+
+def _open_directions(source, target, weights, rotation):
+    """Directions of the target that moments leave open; (n_targets, n_open)"""
+    k = len(rotation)
+    leading = target.axes[:, :k]
+    known = leading @ null_space(open_axes(source, target, weights, rotation).T)
+    return null_space(known.T)
 
 
 def _pair_cost(fit, X, y, pairs):

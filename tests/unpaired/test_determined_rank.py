@@ -1,5 +1,6 @@
 """How many directions the data determine, and the least-error answer in the others."""
 
+import warnings
 from itertools import product
 from math import factorial
 
@@ -10,7 +11,7 @@ from scipy.stats import ortho_group
 
 from skalign import LinearAligner
 from skalign.datasets import load_digits_latents
-from skalign.unpaired import ICPAligner, MomentAligner
+from skalign.unpaired import ICPAligner, MomentAligner, WassersteinProcrustesAligner
 from skalign.unpaired._group_moments import GroupMoments
 from skalign.unpaired._moment_matching import Agreement, Side, _odd_agreement
 
@@ -146,6 +147,49 @@ def test_matched_rows_are_not_turned_where_nothing_says_how(kind, case, rank, ga
     errors = [relative_error(a.transform(X), truth) for a in (aligner, means)]
     assert errors[0] < gain * errors[1]
     assert_allclose(aligner.transform(X).mean(axis=0), y.mean(axis=0), atol=0.3)
+
+
+def skewed_and_gaussian(n_samples, n_skewed, rng):
+    """Rows of four columns, some of them skewed and the others Gaussian."""
+    shapes = np.array([1.0, 2.0, 3.0, 4.0])[:n_skewed]
+    skewed = rng.gamma(shapes, size=(n_samples, n_skewed)) - shapes
+    return np.hstack([skewed, rng.normal(size=(n_samples, 4 - n_skewed))])
+
+
+@pytest.mark.parametrize("same_rows", [False, True])
+@pytest.mark.parametrize("n_skewed", [0, 2, 4])
+def test_rows_without_labels_are_not_turned_where_nothing_says_how(n_skewed, same_rows):
+    rng = np.random.default_rng(0)
+    X = skewed_and_gaussian(1500, n_skewed, rng)
+    turn = ortho_group.rvs(4, random_state=0)
+    y = rng.permutation(X) if same_rows else skewed_and_gaussian(1500, n_skewed, rng)
+    aligner = WassersteinProcrustesAligner(
+        n_restarts=20, max_samples=300, random_state=0
+    )
+    rank = 4 if same_rows else n_skewed
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        aligner.fit(X, y @ turn)
+    assert aligner.determined_rank_ == rank
+    said = " ".join(str(warning.message) for warning in said)
+    assert (f"determine {rank} of 4 directions" in said) == (rank < 4)
+    error = relative_error(aligner.transform(X), X @ turn)
+    open_variance = 0 if same_rows else 4 - n_skewed
+    assert error < 1.1 * open_variance / X.var(axis=0).sum() + 0.05
+
+
+@pytest.mark.filterwarnings("ignore:WassersteinProcrustesAligner may have failed")
+@pytest.mark.parametrize("n_pairs", [0, 4, 8])
+def test_known_pairs_determine_directions(n_pairs):
+    rng = np.random.default_rng(0)
+    spreads = np.linspace(2, 1, 4)
+    turn = ortho_group.rvs(4, random_state=0)
+    X, y = rng.normal(size=(2, 1500, 4)) * spreads
+    y[:n_pairs] = X[100 : 100 + n_pairs]
+    pairs = np.column_stack([np.arange(100, 100 + n_pairs), np.arange(n_pairs)])
+    aligner = WassersteinProcrustesAligner(max_samples=300, random_state=0)
+    aligner.fit(X, y @ turn, pairs=pairs if n_pairs else None)
+    assert aligner.determined_rank_ == (4 if n_pairs else 0)
 
 
 def test_latents_of_real_data_are_determined():
