@@ -151,8 +151,9 @@ class ClassMeanAligner(
         ------
         ValueError
             If labels are missing on a side, fewer than two classes are on both sides,
-            lengths differ, a value is not finite, or `weight_by_size` is set for an
-            aligner whose `fit` takes no `sample_weight`.
+            all class means of a side are equal, lengths differ, a value is not finite,
+            or `weight_by_size` is set for an aligner whose `fit` takes no
+            `sample_weight`.
         """
         X, y, labels, target_labels = check_sides(
             self, X, y, labels=labels, target_labels=target_labels
@@ -192,11 +193,14 @@ class ClassMeanAligner(
                 )
             shares = [side.counts / side.counts.sum() for side in (source, target)]
             weights = {"sample_weight": sum(shares) * len(classes) / 2}
+        axes = open_beyond_means(source, target)
+        if axes.shape[1] == len(axes):
+            raise ValueError(
+                "The class means of a side are all equal: they determine no direction. "
+                "MomentAligner and ICPAligner compare more than means."
+            )
         means = [side.means.astype(self._dtype) for side in (source, target)]
-        aligner, axes = (
-            aligner.fit(*means, **weights),
-            open_beyond_means(source, target),
-        )
+        aligner.fit(*means, **weights)
         same_space = transform_target(aligner, means[1]) is means[1]
         if not isinstance(aligner, LinearAligner) and same_space:
             aligner = at_the_mean(aligner, axes, means[1].mean(axis=0))

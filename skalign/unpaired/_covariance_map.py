@@ -18,6 +18,10 @@ class Spread:
         values, self.vectors = truncated_eigh(
             moments.xx, moments.rounding(), moments.precision
         )
+        if len(values) == 0:
+            raise ValueError(
+                f"All rows of {name} are equal: there is nothing to align."
+            )
         self.values = values / moments.weight
 
     def root(self, power):

@@ -11,9 +11,15 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
-from skalign._rescale import signed
+from skalign._rescale import largest_about_mean, signed
 from skalign._validation import Interval, check_sides
-from skalign.moments import Moments, rounding_of_columns, truncated_eigh, truncated_svd
+from skalign.moments import (
+    Moments,
+    check_scale,
+    rounding_of_columns,
+    truncated_eigh,
+    truncated_svd,
+)
 
 _BATCH = 8192
 
@@ -42,6 +48,11 @@ def transfer_components(source, target, mu, *, of_kernel=False):
     if of_kernel:
         rounding[:] = np.sqrt(len(rounding) * pooled.precision * norm(pooled.xx))
     values, axes = truncated_eigh(pooled.xx, rounding, pooled.precision)
+    if len(values) == 0:
+        raise ValueError(
+            "All rows of both sides are equal up to rounding"
+            + (" in the kernel: scale them, or raise gamma." if of_kernel else ".")
+        )
     spread = np.sqrt(values)
     # The products about the origin are those about the mean, and one more row.
     level = np.sqrt(pooled.n_samples) * pooled.x_mean
@@ -245,6 +256,8 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
             raise ValueError("All rows of both sides are equal: they span no subspace.")
         basis = None
         if self.kernel == "rbf":
+            for name, rows in (("X", X), ("y", y)):
+                check_scale(largest_about_mean(rows), np.float64, name)
             self._nystroem = Nystroem(
                 gamma=self.gamma,
                 n_components=min(self.n_landmarks, len(X) + len(y)),
