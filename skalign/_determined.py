@@ -3,7 +3,7 @@
 import warnings
 
 
-def undetermined(aligner, otherwise="are mapped to the mean"):
+def undetermined(aligner, otherwise="are mapped to the mean", width=None):
     """What to say, in a list, of directions that the data leave open.
 
     Parameters
@@ -12,13 +12,16 @@ def undetermined(aligner, otherwise="are mapped to the mean"):
         Fitted aligner with `determined_rank_`.
     otherwise : str
         What becomes of these directions.
+    width : int, default=None
+        Number of directions that could be determined; the smaller width by default.
 
     Returns
     -------
     doubts : list of str
     """
     rank = aligner.determined_rank_
-    width = min(aligner.n_features_in_, aligner.n_targets_)
+    if width is None:
+        width = min(aligner.n_features_in_, aligner.n_targets_)
     if rank == width:
         return []
     return [

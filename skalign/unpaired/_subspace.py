@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skalign._aligner import AlignerMixin
+from skalign._determined import warn_undetermined
 from skalign._rescale import signed
 from skalign._validation import FLOATS, Interval, check_sides
 from skalign.moments import Moments, pseudo_inverse
@@ -19,13 +20,37 @@ def principal_axes(rows, name="X"):
     Returns
     -------
     mean : ndarray of shape (n_features,)
-    axes : ndarray of shape (n_features, rank), largest variance first
+    variances : ndarray of shape (rank,), largest first
+    axes : ndarray of shape (n_features, rank)
     """
     if len(rows) < rows.shape[1]:
         spectrum = Spectrum.from_rows(rows, name)
     else:
         spectrum = Spectrum.from_moments(Moments.from_arrays(rows, x_name=name))
-    return spectrum.mean, spectrum.vectors
+    return spectrum.mean, spectrum.values, spectrum.vectors
+
+
+def tied_at(k, variances, precision):
+    """Numbers of axes before and with those whose variances tie at a cut after `k`.
+
+    Parameters
+    ----------
+    k : int
+        Number of leading axes to take.
+    variances : ndarray of shape (rank,), largest first
+    precision : float
+        Relative precision of the rows. Equal variances may differ by its root, since
+        whitening has divided by variances of all sizes.
+
+    Returns
+    -------
+    before, through : int
+        Both `k` if the cut ties nothing.
+    """
+    tied = np.abs(variances / variances[k - 1] - 1) <= np.sqrt(precision)
+    if not tied[k:].any():
+        return k, k
+    return int(np.argmax(tied)), len(tied) - int(np.argmax(tied[::-1]))
 
 
 class SubspaceAligner(AlignerMixin, BaseEstimator):
@@ -48,6 +73,13 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
     ----------
     n_components_ : int
         Width of the common subspace.
+
+    determined_rank_ : int
+        Number of axes that the data determine on both sides, at most `n_components_`.
+        It is smaller, with a warning, where the source varies in fewer directions, and
+        where the variances before and after the last axis are equal up to rounding, as
+        those of whitened rows are: any of the axes that tie may be taken then, and the
+        source keeps all of them, so that both sides are projected alike.
 
     coef_ : ndarray of shape (n_features, n_components)
         Map from centred source rows to the subspace. Source axes without variance
@@ -139,12 +171,12 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         """
         X, y, *_ = check_sides(self, X, y)
         if y is None:
-            self.n_components_ = X.shape[1]
+            self.n_components_ = self.determined_rank_ = X.shape[1]
             self.coef_ = self.target_coef_ = np.eye(X.shape[1], dtype=X.dtype)
             self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
             return self
-        x_mean, x_axes = principal_axes(X)
-        y_mean, y_axes = principal_axes(y, "y")
+        x_mean, x_variances, x_axes = principal_axes(X)
+        y_mean, y_variances, y_axes = principal_axes(y, "y")
         for name, axes in (("X", x_axes), ("y", y_axes)):
             if axes.shape[1] == 0:
                 raise ValueError(
@@ -158,11 +190,18 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
                 f"n_components={k} must be at most {y_axes.shape[1]}, the rank of the "
                 "centred target rows."
             )
-        x_axes, y_axes = x_axes[:, :k], signed(y_axes[:, :k])
+        precision = np.finfo(X.dtype).eps
+        x_before, n_kept = tied_at(min(k, len(x_variances)), x_variances, precision)
+        y_before, _ = tied_at(k, y_variances, precision)
+        x_axes, y_axes = x_axes[:, :n_kept], signed(y_axes[:, :k])
         self.n_components_ = k
+        self.determined_rank_ = min(x_before, y_before)
         self.coef_ = (x_axes @ (x_axes.T @ y_axes)).astype(X.dtype)
         self.target_coef_ = y_axes.astype(X.dtype)
         self.x_mean_, self.y_mean_ = x_mean.astype(X.dtype), y_mean.astype(X.dtype)
+        warn_undetermined(
+            self, "have no variance in the source, or tie with some left out", k
+        )
         return self
 
     def transform(self, X):

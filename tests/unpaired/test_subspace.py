@@ -55,7 +55,8 @@ def test_the_inverse_gives_back_what_the_subspace_holds():
 
 def test_the_source_may_span_less_than_the_subspace():
     X, y = sides(n_samples=4)
-    aligner = SubspaceAligner(6).fit(X, y)
+    with pytest.warns(UserWarning, match="determine 3 of 6 directions"):
+        aligner = SubspaceAligner(6).fit(X, y)
     assert aligner.transform(X).shape == (4, 6)
     assert np.linalg.matrix_rank(aligner.coef_) == 3
     assert SubspaceAligner().fit(X, y).n_components_ == 3
@@ -67,6 +68,34 @@ def test_signs_do_not_depend_on_the_order_of_rows():
     shuffled = SubspaceAligner(4).fit(X[::-1], np.roll(y, 5, axis=0))
     assert_allclose(shuffled.coef_, aligner.coef_, atol=1e-10)
     assert_allclose(shuffled.target_coef_, aligner.target_coef_, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n_components", "rank"), [(1, 1), (2, 1), (5, 1), (6, 6)])
+def test_axes_of_equal_variance_are_counted_and_kept(dtype, n_components, rank):
+    rng = np.random.default_rng(0)
+    X = PCA(whiten=True).fit_transform(rng.normal(size=(200, 6)) * np.arange(1, 7))
+    X[:, 0] *= 3
+    turn = np.eye(6)
+    turn[1:, 1:] = ortho_group.rvs(5, random_state=0)  # of axes that tie
+    y = (X @ turn.T)[rng.permutation(200)] + 5
+    X, y = (X @ turn).astype(dtype), y.astype(dtype)
+    aligner = SubspaceAligner(n_components)
+    if rank == n_components:
+        aligner.fit(X, y)  # no warning
+    else:
+        with pytest.warns(UserWarning, match=f"determine 1 of {n_components} direct"):
+            aligner.fit(X, y)
+    assert aligner.determined_rank_ == rank
+    here, there = aligner.transform(X), aligner.transform_target(X + y.mean(axis=0))
+    assert_allclose(here, there, atol=200 * np.finfo(dtype).eps * np.abs(y).max())
+
+
+def test_smooth_spectra_raise_no_alarm():
+    X, y = sides()
+    for n_components in range(1, 9):
+        aligner = SubspaceAligner(n_components).fit(X, y)
+        assert aligner.determined_rank_ == n_components
 
 
 def test_what_spans_too_little_is_refused():
