@@ -264,6 +264,11 @@ def _cast(y, dtype):
     return y
 
 
+def dimensions(y):
+    """Number of dimensions of `y`, without functions that its type may lack."""
+    return y.ndim if issparse(y) else np.asarray(y).ndim
+
+
 def count_classes(estimator, y):
     """Return the number of classes in a `y` that looks like class labels, else 0.
 
@@ -336,7 +341,7 @@ def check_sides(
     """
     X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
     labels = check_labels(labels, X, "labels")
-    if y is None or np.ndim(y) == 1:
+    if y is None or dimensions(y) == 1:
         warn_no_target_rows(estimator, y)
         stay_in_source(estimator)
         return X, None, labels, None

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import unit_rows
-from skalign._validation import FLOATS, check_pairs, stay_in_source
+from skalign._validation import FLOATS, check_pairs, dimensions, stay_in_source
 from skalign.anchors._random_anchors import selector_of
 from skalign.anchors._selector import draws
 from skalign.moments import centre, pseudo_inverse, rounding_of_columns, truncated_svd
@@ -223,7 +223,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
             raise ValueError(
                 "similarity='precomputed' leaves no anchors to compare new rows with."
             )
-        if has_target := np.ndim(y) == 2:
+        if has_target := dimensions(y) == 2:
             X, y, _ = check_pairs(self, X, y)
         else:
             X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)

@@ -12,6 +12,7 @@ from skalign._validation import (
     check_labels,
     check_same_features,
     check_target_names,
+    dimensions,
     merge_names,
     warn_no_target_rows,
 )
@@ -55,7 +56,7 @@ class ClassSumsMixin:
             If rows come without labels, widths changed, a value is not finite, or the
             estimator was fitted at once in a way that left no sums.
         """
-        no_target = y is not None and np.ndim(y) == 1
+        no_target = y is not None and dimensions(y) == 1
         if no_target:
             warn_no_target_rows(self, y)
         if X is not None:

@@ -16,6 +16,7 @@ from skalign._validation import (
     check_same_features,
     check_sides,
     check_target_names,
+    dimensions,
     merge_names,
     warn_no_target_rows,
 )
@@ -114,7 +115,7 @@ class SideMomentsMixin(AffineMixin):
             fitted at once in a way that left no sums.
         """
         source, target = self._sums()
-        if y is not None and np.ndim(y) == 1:
+        if y is not None and dimensions(y) == 1:
             warn_no_target_rows(self, y)
             y = None
         if X is not None:
