@@ -243,16 +243,7 @@ def check_pairs(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
     check_same_features(estimator)
-    if n_classes and X.shape[1] > 1:
-        warnings.warn(
-            f"y is one column of {n_classes} different integers, as class labels are, "
-            f"and {type(estimator).__name__} maps {X.shape[1]} columns to it. The "
-            "labels that a Pipeline passes on are no target rows: pass these, of shape "
-            "(n_samples, n_targets), as y. If y is a target of one column, pass it as "
-            "floats or of shape (n_samples, 1).",
-            UserWarning,
-            stacklevel=5,
-        )
+    warn_of_classes(estimator, n_classes, X.shape[1])
     return X, y, sample_weight
 
 
@@ -292,6 +283,20 @@ def count_classes(estimator, y):
     if kind in "iub" or (kind == "O" and all(isinstance(v, Integral) for v in entries)):
         return len(np.unique(values)) if repeats(values) else 0
     return 0
+
+
+def warn_of_classes(estimator, n_classes, n_features):
+    """Say that the `y` of a paired fit looks like `n_classes` class labels."""
+    if n_classes and n_features > 1:
+        warnings.warn(
+            f"y is one column of {n_classes} different integers, as class labels are, "
+            f"and {type(estimator).__name__} maps {n_features} columns to it. The "
+            "labels that a Pipeline passes on are no target rows: pass these, of shape "
+            "(n_samples, n_targets), as y. If y is a target of one column, pass it as "
+            "floats or of shape (n_samples, 1).",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def repeats(values):
@@ -382,11 +387,23 @@ def warn_no_target_rows(estimator, y):
 def check_labels(labels, rows, name, *, partly=False):
     """Validate class labels, strings or numbers, one for each of `rows`; or None.
 
-    Some may be missing where `partly`: None or NaN then.
+    Some may be missing where `partly`: None or NaN then. Numbers that are no integers
+    are classes if they repeat. Among strings -1 may stand for an unknown class, too.
     """
     if labels is None:
         return None
-    labels = _check_names(labels, name, partly=partly)
+    labels = as_written(labels)
+    if labels.dtype.kind == "O" and any(isinstance(v, str) for v in labels.flat):
+        labels = np.array(["-1" if v == -1 else v for v in labels.flat], dtype=object)
+    missing = find_missing(labels, np.nan)
+    if missing.any() and not partly:
+        raise ValueError(
+            f"{name} holds {_name_of_gap(labels[missing].flat[0])}: give rows without "
+            "a label one that the other side does not have, such as -1; classes of one "
+            "side are left out."
+        )
+    labels = check_names(labels, name, partly=partly)
+    _refuse_continuous(labels, name)
     if len(labels) != len(rows):
         raise ValueError(f"{name} has {len(labels)} entries for {len(rows)} rows.")
     return labels
@@ -394,7 +411,7 @@ def check_labels(labels, rows, name, *, partly=False):
 
 def check_domain(sample_domain, X=None):
     """Validate the domain of each row of `X`: numbers or strings."""
-    domain = _check_names(sample_domain, "sample_domain")
+    domain = check_names(sample_domain, "sample_domain")
     check_consistent_length(X, domain)
     return domain
 
@@ -409,12 +426,25 @@ def check_classes(y, X):
     codes : ndarray of int of shape (n_samples,)
         That of each row among them.
     """
-    y = _check_names(y, "y")
+    y = check_names(y, "y")
+    _refuse_continuous(y, "y")
     check_consistent_length(X, y)
     return np.unique(y, return_inverse=True)
 
 
-def _check_names(values, what, *, partly=False):
+def _refuse_continuous(labels, name):
+    """Refuse fractions that hardly repeat: they are a quantity, not classes."""
+    if labels.dtype.kind != "f":
+        return
+    known = labels[np.isfinite(labels)]
+    if np.any(known != np.floor(known)) and not repeats(known):
+        raise ValueError(
+            f"{name} must hold one class for each row, but holds continuous numbers, "
+            f"such as {known[0]}."
+        )
+
+
+def check_names(values, what, *, partly=False):
     """Refuse strings among others, and missing names unless `partly`."""
     values = column_or_1d(as_written(values))
     missing = find_missing(values, np.nan)
@@ -423,7 +453,11 @@ def _check_names(values, what, *, partly=False):
     if values.dtype.kind == "O":
         are_strings = {isinstance(name, str) for name in values[~missing]}
         if len(are_strings) == 2:
-            raise ValueError(f"{what} mixes strings and other values.")
+            kinds = {isinstance(v, str): v for v in values[~missing][::-1]}
+            raise ValueError(
+                f"{what} mixes strings and other values, such as {kinds[True]!r} and "
+                f"{kinds[False]!r}."
+            )
         values = np.where(missing, None, values)
     elif values.dtype.kind == "u":
         # With int64, numpy would make floats of them.

@@ -10,13 +10,16 @@ from sklearn.preprocessing import FunctionTransformer
 from skalign._draws import one_seed, with_fixed_draws
 from skalign.metrics import (
     bootstrap_interval,
+    cka,
     jackknife_interval,
     linear_time_mmd,
     make_distance_scorer,
     max_sliced_wasserstein_distance,
     mmd,
+    mutual_knn,
     proxy_a_distance,
     random_fourier_mmd,
+    rv_coefficient,
     sliced_wasserstein_distance,
 )
 from skalign.model_selection import alignment_report
@@ -89,7 +92,7 @@ def test_draws_that_cannot_be_seen_are_refused(sets):
 )
 def test_the_jackknife_refuses_what_depends_on_the_order_of_rows(metric, sets):
     with pytest.raises(ValueError, match="the order of the rows"):
-        jackknife_interval(metric, *sets)
+        jackknife_interval(metric, *sets, random_state=0)
 
 
 def test_a_strength_estimated_from_some_of_the_rows_is_refused():
@@ -152,3 +155,21 @@ def test_what_has_no_signature_or_no_draws_stays_as_it_is():
         assert with_fixed_draws(metric) is metric
     seeded = partial(sliced_wasserstein_distance, random_state=1)
     assert with_fixed_draws(seeded) is seeded
+
+
+@pytest.mark.parametrize("metric", [mutual_knn, cka, rv_coefficient])
+def test_measures_of_pairs_are_no_measures_of_rows_drawn_apart(metric, sets):
+    X = sets[0]
+    Y = X + 0.1 * sets[1]
+    with pytest.raises(ValueError, match=r"same place in X and Y.*paired=True"):
+        bootstrap_interval(metric, X, Y, n_resamples=50, random_state=0)
+    low, high = bootstrap_interval(
+        metric, X, Y, paired=True, n_resamples=50, random_state=0
+    )
+    assert low < high
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("metric", [proxy_a_distance, linear_time_mmd])
+def test_measures_that_only_divide_the_rows_have_an_interval(metric, seed, sets):
+    bootstrap_interval(metric, *sets, n_resamples=30, random_state=seed)

@@ -3,10 +3,9 @@
 import numpy as np
 from sklearn.base import clone, is_regressor
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._validation import as_written, find_missing, repeats
+from skalign._validation import check_labels
 
 
 def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
@@ -33,17 +32,13 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
             continue
         if requests.get(name) is False:  # declined
             continue
-        values = as_written(values)
-        known = as_written(values[~find_missing(values, np.nan)])
-        if known.dtype.kind == "O":  # integers beyond those of numpy
-            known = np.unique(known, return_inverse=True)[1]
-        kind = type_of_target(known)
-        if "multioutput" in kind or (kind == "continuous" and not repeats(known)):
+        try:
+            values = check_labels(values, values, name, partly=True)
+        except ValueError as error:
             raise ValueError(
-                f"{type(aligner).__name__} takes {name}, one class for each row, but "
-                f"they are {kind} numbers of shape {known.shape}, such as {known[0]}. "
-                f"Decline them by aligner.set_fit_request({name}=False)."
-            )
+                f"{error} {type(aligner).__name__} declines class labels after "
+                f"aligner.set_fit_request({name}=False)."
+            ) from None
         passed[name] = values
     return clone(aligner).fit(X, y, **passed)
 

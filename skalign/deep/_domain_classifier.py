@@ -26,6 +26,7 @@ from skalign._validation import (
     as_written,
     check_domain,
     check_labeled,
+    check_names,
     check_no_gaps,
     check_source,
     find_missing,
@@ -226,6 +227,7 @@ class DomainClassifier(
         X, y = validate_data(self, X, y, dtype=np.float32, reset=not self._goes_on)
         missing = self._find_unlabeled(y, sample_domain)
         labels, y = y[~missing], np.full(len(y), -1)
+        check_names(labels, "y")
         check_classification_targets(labels)
         classes, y[~missing] = np.unique(labels, return_inverse=True)
         if len(classes) < 2:

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from skalign._draws import checked_value, with_fixed_draws
+from skalign._draws import checked_value, one_seed, with_fixed_draws
 from skalign._validation import Interval
 
 
@@ -90,8 +90,9 @@ def bootstrap_interval(
     ------
     ValueError
         If a set is not finite, a parameter is out of its range, the lengths differ
-        where `paired`, or `metric` gives two values for the same rows; and what
-        `metric` raises.
+        where `paired`, `metric` gives two values for the same rows, or it compares row
+        i of both sets, as `mutual_knn` does, and not `paired`; and what `metric`
+        raises.
 
     See Also
     --------
@@ -137,12 +138,30 @@ def bootstrap_interval(
         method="basic" if method == "normal" else method,
         random_state=check_random_state(random_state),
     )
+    if not paired:
+        _check_order(metric, X, Y, value, found.standard_error, random_state)
     low, high = found.confidence_interval
     if method == "normal":
         middle = 2 * value - found.bootstrap_distribution.mean()
         half = stats.norm.ppf((1 + confidence_level) / 2) * found.standard_error
         low, high = middle - half, middle + half
     return ConfidenceInterval(float(low), float(high))
+
+
+def _check_order(metric, X, Y, value, error, random_state):
+    """Refuse a measure of pairs, whose rows were drawn apart from each other.
+
+    Those that only divide the rows, as `proxy_a_distance` does, change by chance.
+    """
+    order = check_random_state(one_seed(random_state)).permutation(len(Y))
+    change = abs(metric(X, Y[order]) - value)
+    if change > max(6 * error, 1e-6 * abs(value)):
+        name = getattr(metric, "__name__", repr(metric))
+        raise ValueError(
+            f"{name} depends on which rows are at the same place in X and Y: it "
+            f"changed by {change:.3g} when the rows of Y were shuffled, its standard "
+            f"error is {error:.3g}. Pass paired=True if row i of both sets is one item."
+        )
 
 
 def _metric_of_rows(metric, X, Y, rows, others):

@@ -299,6 +299,7 @@ def truncated_svd(rows, rounding):
     if not _undecided(to_numpy(s), scale):
         rank = int(np.sum(to_numpy(s) > scale.max()))
         return U[:, :rank], s[:rank], Vt[:rank, :]
+    scale = np.where(share * largest > rounding, scale, 0)  # columns of rounding alone
     # Small values keep their digits where large columns come first.
     order = np.argsort(-scale)
     back, scale = np.argsort(order), scale[order]
@@ -359,11 +360,12 @@ def truncated_eigh(gram, rounding, precision):
     if not _undecided(values, limits):
         rank = int(np.sum(values > limits.max()))
         return values[:rank], vectors[:, :rank]
+    scale = np.where(np.sqrt(square) > rounding, scale, 0)  # as in truncated_svd
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
     values, vectors = np.linalg.eigh(inverse[:, None] * gram * inverse)
     kept = values > 1
     root = scale[:, None] * vectors[:, kept] * np.sqrt(values[kept])
-    order = np.argsort(-scale)  # as in truncated_svd
+    order = np.argsort(-scale)
     vectors, s, _ = np.linalg.svd(root[order], full_matrices=False)
     return s**2, vectors[np.argsort(order)]
 

@@ -18,6 +18,8 @@ from skalign._validation import (
     check_same_features,
     check_target,
     check_target_names,
+    count_classes,
+    warn_of_classes,
 )
 from skalign.metrics._retrieval import mean_of_largest
 from skalign.paired._linear import LinearAligner
@@ -181,7 +183,9 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         check_target_names(self, y, reset=True)
         check_same_features(self)
+        n_classes = count_classes(self, y)
         y = check_array(y, dtype=FLOATS, ensure_2d=False, input_name="y")
+        warn_of_classes(self, n_classes, X.shape[1])
         y = y.reshape(len(y), -1)
         self.n_targets_ = y.shape[1]
         if self.csls is not None and self.metric != "cosine":

@@ -643,3 +643,19 @@ def test_small_values_are_found_beside_a_large_column(place):
     assert_allclose(truncated_svd(rows, rounding)[1][1:], expected)
     values, _ = truncated_eigh(rows.T @ rows, rounding, 2.0**-52)
     assert_allclose(np.sqrt(values[1:]), expected)
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_column_of_rounding_alone_adds_nothing(place):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(50, 3)) * [1, 0.1, 1e-3]
+    rest = 8 * rng.normal(size=50)  # of a constant of 1e17, say
+    rounding = np.insert(np.zeros(3), place, 1.01 * np.linalg.norm(rest))
+    wide = np.insert(rows, place, rest, axis=1)
+    expected = np.linalg.svd(rows)[1]
+    _, s, Vt = truncated_svd(wide, rounding)
+    assert_allclose(s, expected, rtol=1e-12)
+    assert not Vt[:, place].any()
+    values, vectors = truncated_eigh(wide.T @ wide, rounding, 1e-16)
+    assert_allclose(values, expected**2, rtol=1e-8)
+    assert not vectors[place].any()

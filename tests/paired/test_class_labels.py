@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skalign
 from skalign import (
+    AlignedRetriever,
     AnchoredAligner,
     AnchorSearchCV,
     CanonicalAligner,
@@ -31,6 +32,7 @@ PAIRED = [
     CanonicalAligner(),
     AnchoredAligner(selector=KMeansAnchors(20)),
     AnchorSearchCV(None, [KMeansAnchors()], [10, 20], cv=2),
+    AlignedRetriever(),
 ]
 if find_spec("torch") and find_spec("skorch"):
     PAIRED += [

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
 from skalign import LinearAligner, RigidAligner
-from skalign.unpaired import ClassMeanAligner
+from skalign.unpaired import ClassMeanAligner, ICPAligner, MomentAligner
 
 
 def class_means(rows, labels):
@@ -234,3 +234,35 @@ def test_single_precision_changes_nothing_with_one_class_more_than_columns():
             for sides in ((X, y), (X.astype(np.float32), y.astype(np.float32)))
         ]
         assert_allclose(*answers, rtol=0, atol=1e-4 * np.abs(X).max())
+
+
+ALIGNERS = [
+    ClassMeanAligner(),
+    MomentAligner(random_state=0),
+    ICPAligner(random_state=0),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*may have failed")
+@pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
+def test_minus_one_is_a_class_of_one_side_among_strings_too(make_clouds, aligner):
+    clouds = make_clouds(200)
+    names = np.array(["a", "b", "c", "d", "e", "f", "g", "h"], dtype=object)
+    labels, target = names[clouds.labels], names[clouds.target_labels]
+    known = np.arange(len(target)) % 3 > 0
+    some = np.where(known, target, -1)
+    expected = aligner.fit(
+        clouds.X, clouds.y[known], labels=labels, target_labels=target[known]
+    ).transform(clouds.X)
+    with pytest.warns(UserWarning, match="Left out.*'-1'"):
+        aligner.fit(clouds.X, clouds.y, labels=labels, target_labels=some)
+    assert_allclose(aligner.transform(clouds.X), expected)
+
+
+@pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
+def test_continuous_numbers_are_no_labels(make_clouds, aligner):
+    clouds = make_clouds(200)
+    with pytest.raises(ValueError, match="target_labels must hold one class"):
+        aligner.fit(
+            clouds.X, clouds.y, labels=clouds.labels, target_labels=clouds.y[:, 0]
+        )
