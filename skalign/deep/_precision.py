@@ -2,6 +2,7 @@
 
 from functools import wraps
 
+import numpy as np
 import torch
 
 from skalign._autocast import autocast_off
@@ -41,4 +42,10 @@ def _widened(value):
         return value.float() if is_half else value
     if isinstance(value, list | tuple):
         return type(value)(map(_widened, value))
-    return value
+    if isinstance(value, np.ndarray) and value.ndim > 1:
+        raise TypeError(
+            f"Expected a tensor, got an ndarray of shape {value.shape}: make one by "
+            "torch.as_tensor."
+        )
+    # torch takes an array of one number for an array, and warns.
+    return value.item() if isinstance(value, np.ndarray) and not value.ndim else value

@@ -5,7 +5,10 @@ positions; its content is the map without them. The layers here change styles wh
 network is trained, and are the identity in evaluation mode.
 """
 
+from numbers import Real
+
 import torch
+from sklearn.utils.validation import check_scalar
 from torch import nn
 from torch.distributions import Beta
 from torch.nn import functional as F
@@ -36,7 +39,7 @@ def split_style(X, eps=1e-5):
     Raises
     ------
     ValueError
-        If `X` has no axis of positions.
+        If `X` has no axis of positions, or `eps` is negative.
 
     References
     ----------
@@ -76,7 +79,8 @@ def adain(content, style, eps=1e-5):
     Raises
     ------
     ValueError
-        If the numbers of channels differ, or a side has no axis of positions.
+        If the numbers of channels differ, a side has no axis of positions, or `eps` is
+        negative.
 
     References
     ----------
@@ -106,6 +110,7 @@ def _style(X, eps):
             "Feature maps must have shape (batch, n_channels, ...) with positions; got "
             f"{tuple(X.shape)}."
         )
+    check_scalar(eps, "eps", Real, min_val=0)
     variance, mean = torch.var_mean(
         X, dim=tuple(range(2, X.ndim)), correction=0, keepdim=True
     )

@@ -221,12 +221,13 @@ def fit_from_sums(aligner, updates):
         aligner.get_params(deep=False),
         caller_name=type(aligner).__name__,
     )
-    if not isinstance(updates, Mapping | Iterable):
-        raise TypeError(
-            "updates must be a list or dict of what client_sums returns; got "
-            f"{updates!r}."
-        )
     if not isinstance(updates, Mapping):
+        is_number = isinstance(updates, np.ndarray) and not updates.ndim
+        if is_number or not isinstance(updates, Iterable):
+            raise TypeError(
+                "updates must be a list or dict of what client_sums returns; got "
+                f"{updates!r}."
+            )
         updates = dict(enumerate(updates))
     updates = {name: _arrays(update) for name, update in updates.items()}
     kinds = Counter(filter(None, map(_kind, updates.values())))

@@ -140,3 +140,9 @@ def test_scores_fall_as_losses_rise():
     assert_allclose(
         loss.mean(embeddings).detach(), loss.losses(embeddings).detach().mean()
     )
+
+
+def test_arrays_are_no_tensors():
+    rows = torch.eye(3)
+    with pytest.raises(TypeError, match=r"an ndarray of shape \(3, 3\): make one by"):
+        info_nce(rows, rows.numpy(), torch.tensor(1.0))

@@ -341,3 +341,15 @@ def test_maps_may_come_by_keyword():
     assert_array_equal(adain(content=X, style=style), adain(X, style))
     layer = MixStyle().eval()
     assert_array_equal(layer(X=X), X)
+
+
+def test_a_number_may_be_an_array_of_one():
+    maps = torch.arange(8.0).reshape(1, 2, 4)
+    for found, expected in zip(
+        split_style(maps, np.array(0.5)), split_style(maps, 0.5), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+    with pytest.raises(TypeError, match="eps must be an instance of"):
+        split_style(maps, np.ones(2))
+    with pytest.raises(ValueError, match="eps == -1"):
+        adain(maps, maps, -1)

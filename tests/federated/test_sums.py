@@ -444,7 +444,7 @@ def test_one_side_of_a_client_has_its_names():
         fit_from_sums(MeanVarianceAligner(), [source, target])
 
 
-@pytest.mark.parametrize("updates", [3, None])
+@pytest.mark.parametrize("updates", [3, None, np.array(1)])
 def test_updates_that_are_none_are_named(updates):
     with pytest.raises(TypeError, match="updates must be a list or dict"):
         fit_from_sums(RigidAligner(), updates)
