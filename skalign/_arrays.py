@@ -51,11 +51,14 @@ def check_rows(rows, name):
     Raises
     ------
     ValueError
-        If there is no row or column, or values are complex or not finite.
+        If there is no row or column, values are complex or not finite, or torch
+        follows their gradients.
     """
     if not is_of_another_library(rows):
         return check_array(rows, dtype=FLOATS, input_name=name)
     xp = namespace(rows)
+    if getattr(rows, "requires_grad", False):
+        raise ValueError(f"{name} requires gradients: pass it as detach() gives it.")
     if rows.ndim != 2:
         raise ValueError(f"Expected 2D array, got {rows.ndim}D array as {name}.")
     if 0 in rows.shape:

@@ -520,6 +520,7 @@ def _name_of_gap(gap):
 
 def check_source(sample_domain, X):
     """Tell source rows, True, from target rows, those with `sample_domain` < 0."""
+    _num_samples(X)
     domain = check_domain(sample_domain, X)
     if not are_numbers(domain):
         raise ValueError(

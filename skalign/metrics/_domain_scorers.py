@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.validation import _num_samples
 
 from skalign._validation import as_written, check_domain, is_target_domain
 from skalign.metrics._adaptation_scorers import (
@@ -52,6 +53,7 @@ class _DomainScorer(RoutedScorer):
                 f"{name} needs sample_domain, the domain of each row: switch on "
                 "sklearn.set_config(enable_metadata_routing=True) and pass it on."
             )
+        _num_samples(X)
         domain = check_domain(sample_domain, X)
         check_consistent_length(X, y)
         domains = np.unique(domain)

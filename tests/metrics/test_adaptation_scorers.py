@@ -586,7 +586,7 @@ def test_parameters_of_scorers_are_named(scorer, given):
 
 
 def test_what_cannot_be_scored_is_named():
-    X, y = np.arange(8.0).reshape(4, 2), [0, 1, 0, 1]
+    X, y = np.arange(8.0).reshape(4, 2) ** 2, [0, 1, 0, 1]
     with pytest.raises(TypeError, match="needs an estimator with predict_proba; got 3"):
         PredictionEntropyScorer()(3, X, y, X_target=X)
     with pytest.raises(TypeError, match="needs an estimator with transform; got 'a'"):
@@ -606,5 +606,8 @@ def test_what_cannot_be_scored_is_named():
     for kind in (MeanDomainScorer, WorstDomainScorer):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             kind()(model, X, y[:3], sample_domain=[0, 0, 1, 1])
+    for kind in (MeanDomainScorer, SourceScorer, PredictionEntropyScorer):
+        with pytest.raises(TypeError, match=r"got .*NoneType"):
+            kind()(model, None, y, sample_domain=[0, 0, 1, -1])
     with pytest.raises(TypeError, match="Labels and domains must be dense"):
         SourceScorer()(model, X, csr_array([y]).T, X_target=X)

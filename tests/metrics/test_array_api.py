@@ -213,3 +213,10 @@ def test_autocast_changes_no_value(name):
     expected = MEASURES[name](X, Y)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert_allclose(MEASURES[name](X, Y), expected, rtol=1e-6)
+
+
+def test_tensors_that_follow_gradients_are_refused():
+    torch = pytest.importorskip("torch")
+    X, Y = (torch.from_numpy(rows).requires_grad_() for rows in draw(np.float32))
+    with pytest.raises(ValueError, match="X requires gradients: pass it as detach"):
+        cka(X, Y)
