@@ -22,9 +22,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skalign._aligner import predicted
 from skalign._determined import without_warning
+from skalign._rescale import largest_about_mean
 from skalign._validation import FLOATS, Interval, check_varies
 from skalign.model_selection._splits import check_aligners, check_splits, follow
-from skalign.moments import storage_precision
+from skalign.moments import check_scale, storage_precision
 from skalign.paired import LinearAligner, RigidAligner
 
 MIN_PAIRS = 20
@@ -273,8 +274,9 @@ def alignability(
     ------
     ValueError
         If lengths differ, a value is not finite, there are fewer than 20 pairs, all
-        rows of `y` are equal, `aligners` is empty, or `cv` yields no split or positions
-        that are none.
+        rows of `y` are equal, fourth powers of a column about its mean overflow or
+        underflow, `aligners` is empty, or `cv` yields no split or positions that are
+        none.
 
     See Also
     --------
@@ -328,6 +330,9 @@ def alignability(
         X, y = X[kept], y[kept]
     X, y = X.astype(np.float64), y.astype(np.float64)
     check_varies(y)
+    for name, rows in (("X", X), ("y", y)):  # standard errors are of squared squares
+        largest = largest_about_mean(rows)
+        check_scale(largest, np.float64, name, degree=4, n_terms=rows.size)
     if aligners is None:
         aligners = _classes(X.shape[1], y.shape[1], seed)
     if isinstance(cv, Integral):

@@ -97,15 +97,15 @@ def _significant_bits(values):
     return np.where(exponent == 0, 0, 53 - zeros), exponent
 
 
-def _check_sizes(values, length, name):
-    """Validate one size, not negative, for each of `length` columns or rows."""
+def _check_sizes(values, length, name, most=np.inf):
+    """Validate a size, from 0 to `most`, for each of `length` columns or rows."""
     values = check_array(
         values, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name=name
     )
     if values.ndim and values.shape != (length,):
         raise ValueError(f"{name} has the shape {values.shape}; expected ({length},).")
-    if (values < 0).any():
-        raise ValueError(f"{name} holds {values.min():.3g}, and must not be negative.")
+    for bad in values[(values < 0) | (values > most)].flat:
+        raise ValueError(f"{name} holds {bad:.3g}; expected 0 to {most}.")
     return np.broadcast_to(values, length)
 
 
@@ -197,9 +197,12 @@ def rounding_from_norms(precision, norm, n_samples):
         each column.
     """
     norm = _check_sizes(norm, np.size(norm), "norm")
-    precision = _check_sizes(precision, len(norm), "precision")
+    precision = _check_sizes(precision, len(norm), "precision", most=1)
     check_scalar(n_samples, "n_samples", Real, min_val=1)
-    return _SAFETY * _spread(len(norm), n_samples) * precision * norm
+    with np.errstate(over="ignore"):
+        rounding = _SAFETY * _spread(len(norm), n_samples) * precision * norm
+    check_sums(rounding)
+    return rounding
 
 
 def _spread(n_features, n_samples):
@@ -231,7 +234,7 @@ def varying_columns(centred_norm, precision, norm, n_samples):
     """
     norm = _check_sizes(norm, np.size(norm), "norm")
     centred_norm = _check_sizes(centred_norm, len(norm), "centred_norm")
-    precision = _check_sizes(precision, len(norm), "precision")
+    precision = _check_sizes(precision, len(norm), "precision", most=1)
     check_scalar(n_samples, "n_samples", Real, min_val=1)
     return centred_norm > _SAFETY * _spread(1, n_samples) * precision * norm
 
@@ -256,7 +259,7 @@ def rounding_of_rows(rows, precision=0.0):
         If `rows` are empty, not 2-D or not finite, or `precision` is negative.
     """
     rows = check_array(rows, dtype=FLOATS, input_name="rows")
-    precision = _check_sizes(precision, rows.shape[1], "precision")
+    precision = _check_sizes(precision, rows.shape[1], "precision", most=1)
     precision = np.maximum(precision_of(rows), precision)
     power = power_of(rows, axis=1)  # squares may overflow
     length = np.linalg.norm(np.ldexp(rows, -power) * precision, axis=1)
@@ -349,7 +352,7 @@ def truncated_eigh(gram, rounding, precision):
         )
     check_scale(square, np.float64, "gram", degree=1)
     rounding = _check_sizes(rounding, n_features, "rounding")
-    precision = _check_sizes(precision, 1, "precision")
+    precision = _check_sizes(precision, 1, "precision", most=1)
     eps = np.finfo(np.float64).eps
     floor = _SAFETY * (np.sqrt(n_features) * precision + n_features * eps)
     scale = np.hypot(rounding, np.sqrt(floor * square))
@@ -435,7 +438,7 @@ def svd_of_map(matrix, precision=0.0):
         entry is above 1e-292 but some differ from zero, or `precision` is negative.
     """
     matrix = check_array(matrix, dtype=FLOATS, input_name="matrix")
-    precision = _check_sizes(precision, matrix.shape[1], "precision")
+    precision = _check_sizes(precision, matrix.shape[1], "precision", most=1)
     precision = np.maximum(precision_of(matrix), precision)
     check_scale([np.abs(matrix).max()], np.float64, "matrix", degree=1)
     power = power_of(matrix)

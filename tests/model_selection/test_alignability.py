@@ -289,3 +289,12 @@ def test_input_that_cannot_be_used_is_refused(change, message):
 def test_parameters_out_of_range_are_refused(parameter):
     with pytest.raises(ValueError, match=next(iter(parameter))):
         alignability(*_pairs("rigid"), **parameter)
+
+
+@pytest.mark.parametrize(("scale", "way"), [(1e-75, "underflow"), (1e77, "overflow")])
+@pytest.mark.parametrize("side", [0, 1])
+def test_columns_whose_fourth_powers_leave_the_dtype_are_named(scale, way, side):
+    pairs = list(_pairs("rigid"))
+    pairs[side] = pairs[side] * scale
+    with pytest.raises(ValueError, match=f"{way} float64: column 0 of {'Xy'[side]}"):
+        alignability(*pairs)

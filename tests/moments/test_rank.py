@@ -584,6 +584,12 @@ def test_what_came_is_named_where_it_does_not_fit(function):
             said = f"{name}|2D array|dim 3|Complex|convert|not 'None|0 sample|shape"
             with pytest.raises((ValueError, TypeError), match=said):
                 function(*arguments)
+            if name == "precision":
+                arguments[place] = np.array(1.1)
+                with pytest.raises(
+                    ValueError, match=r"precision holds 1\.1; expected 0"
+                ):
+                    function(*arguments)
 
 
 @pytest.mark.parametrize("scale", [1e-290, 1e-160, 1e160, 1e306])
