@@ -75,6 +75,10 @@ class CORALAligner(CovarianceMixin, BaseEstimator):
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the source and the target rows.
 
+    determined_rank_ : int
+        Number of directions in which the source varies. What becomes of the others is
+        up to `reg`; with 0 they are mapped to the mean, and a warning says so.
+
     solver_ : {"moments", "svd"} or None
         The solver used; None if there were no target rows.
 

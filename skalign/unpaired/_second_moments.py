@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skalign._aligner import AffineMixin
 from skalign._atomic import atomic
+from skalign._determined import warn_undetermined
 from skalign._validation import (
     FLOATS,
     check_same_features,
@@ -253,6 +254,7 @@ class CovarianceMixin(SideMomentsMixin):
             self.source_moments_ = self._add(None, X)
             self.coef_ = np.eye(X.shape[1], dtype=X.dtype)
             self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
+            self.determined_rank_ = X.shape[1]
             return self
         few = max(len(X), len(y)) < X.shape[1]
         if self.solver == "svd" or (self.solver == "auto" and few):
@@ -272,6 +274,9 @@ class CovarianceMixin(SideMomentsMixin):
         self.x_mean_ = source.mean.astype(self._dtype)
         self.y_mean_ = target.mean.astype(self._dtype)
         self._target_precision = target.precision
+        self.determined_rank_ = source.vectors.shape[1]
+        if not self.reg:
+            warn_undetermined(self)
 
     def _warn_of_stretch(self, source, target):
         """Warn where target variance meets `reg` alone, as with too few rows."""

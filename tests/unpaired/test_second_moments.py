@@ -139,6 +139,7 @@ def test_a_mean_many_times_the_spread_costs_no_digits(aligner):
 
 
 @pytest.mark.filterwarnings("ignore:The source rows vary in")
+@pytest.mark.filterwarnings("ignore:.* determine (11|3) of 20 directions:UserWarning")
 @pytest.mark.parametrize("Aligner", COVARIANCE)
 @pytest.mark.parametrize("reg", [0, 1e-2, 1])
 @pytest.mark.parametrize(("n", "m"), [(60, 45), (12, 9), (12, 30), (4, 30)])
@@ -148,6 +149,7 @@ def test_both_solvers_find_the_same_map(Aligner, reg, n, m):
     by_rows = Aligner(reg, solver="svd").fit(X, y)
     assert (by_moments.solver_, by_rows.solver_) == ("moments", "svd")
     assert_allclose(by_rows.coef_, by_moments.coef_, atol=1e-8)
+    assert by_rows.determined_rank_ == by_moments.determined_rank_ == min(n - 1, 20)
 
 
 @pytest.mark.parametrize("Aligner", COVARIANCE)
@@ -188,7 +190,11 @@ def test_without_reg_the_covariance_of_the_target_is_reached(Aligner, solver):
 def test_without_reg_directions_without_source_variance_are_lost(Aligner, solver):
     X, y = sides()
     X[:, 2] = 1.0
-    aligner = Aligner(reg=0, solver=solver).fit(X, y)
+    aligner = Aligner(reg=0, solver=solver)
+    said = "determine 4 of 5 directions, and the others are mapped to the mean"
+    with pytest.warns(UserWarning, match=said):
+        aligner.fit(X, y)
+    assert aligner.determined_rank_ == 4
     assert_allclose(aligner.coef_[2], 0, atol=1e-9)
     assert np.isfinite(aligner.coef_).all()
 
@@ -211,6 +217,7 @@ def test_too_few_source_rows_for_a_small_reg_are_found_out(Aligner, solver):
     axes = np.linalg.svd(X - X.mean(axis=0))[2]
     stretch = np.linalg.norm(axes[11:] @ aligner.coef_) / np.sqrt(9)
     assert 0.1 * said < stretch < 1.01 * said
-    for reg in (0, 1):  # nothing to say: dropped, and kept small
-        Aligner(reg, solver=solver).fit(X, y)
+    Aligner(1, solver=solver).fit(X, y)  # nothing to say: kept small
+    with pytest.warns(UserWarning, match="determine 11 of 20 directions"):
+        Aligner(0, solver=solver).fit(X, y)
     Aligner(1e-6, solver=solver).fit(X, X[:9] + 1)  # nothing is there to stretch to
