@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_scalar
 
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._atomic import atomic
@@ -492,7 +493,15 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             Of the shape of `predict`, in units of the target; not negative. Infinite
             where nothing is known: no degrees of freedom left for the noise, or, with
             ``alpha_ == 0``, a direction in which the training rows do not vary.
+
+        Raises
+        ------
+        TypeError
+            If `include_noise` is no boolean.
+        ValueError
+            If the width changed since `fit`, or a value is not finite.
         """
+        check_scalar(include_noise, "include_noise", (bool, np.bool_))
         X = self._check_source(X)
         centred = X - self.x_mean_.astype(np.float64)
         power = np.maximum(power_of(centred, axis=1), 0)  # squares may overflow

@@ -551,3 +551,6 @@ def test_far_from_the_training_rows_deviations_grow_with_the_distance(
         for size in (1e9, scale)
     )
     assert_allclose(far, near, rtol=1e-6)
+    for bad in (slice(3), np.array([1, 2]), None, "no"):
+        with pytest.raises(TypeError, match="include_noise must be an instance of"):
+            aligner.predict_std(X, include_noise=bad)
