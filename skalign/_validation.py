@@ -257,7 +257,8 @@ def _cast(y, dtype):
 
 def dimensions(y):
     """Number of dimensions of `y`, without functions that its type may lack."""
-    return y.ndim if issparse(y) else np.asarray(y).ndim
+    # Of a tensor numpy may know no type.
+    return y.ndim if hasattr(y, "ndim") else np.asarray(y).ndim
 
 
 def count_classes(estimator, y):

@@ -114,3 +114,15 @@ def test_target_rows_that_the_dtype_of_x_cannot_hold_are_refused(aligner):
         y[4, 1] = value
         with pytest.raises(ValueError, match=said):
             clone(aligner).fit(X.astype("f4"), y)
+
+
+@pytest.mark.parametrize("aligner", [RigidAligner(), CORALAligner(), ICPAligner()])
+def test_tensors_of_a_type_that_numpy_lacks_are_named(aligner):
+    torch = pytest.importorskip("torch")
+    X = np.random.default_rng(0).normal(size=(9, 3))
+    for rows in [{"X": X}, {"y": X}]:
+        missing = "yX"["y" in rows]
+        rows[missing] = torch.tensor(X, dtype=torch.bfloat16)
+        with pytest.raises(TypeError, match="BFloat16") as error:
+            clone(aligner).fit(**rows)
+        assert "check_array" in {frame.name for frame in error.traceback}
