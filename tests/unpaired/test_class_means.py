@@ -2,6 +2,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
@@ -266,3 +267,17 @@ def test_continuous_numbers_are_no_labels(make_clouds, aligner):
         aligner.fit(
             clouds.X, clouds.y, labels=clouds.labels, target_labels=clouds.y[:, 0]
         )
+
+
+def test_batches_of_target_rows_keep_their_columns():
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(40, 2)), np.arange(40) % 4
+    y = pd.DataFrame(rng.normal(size=(40, 2)), columns=["u", "v"])
+    passed = {"labels": labels, "target_labels": labels}
+    aligner = ClassMeanAligner().partial_fit(X, y, **passed)
+    assert list(aligner.target_names_in_) == ["u", "v"]
+    with pytest.raises(ValueError, match="must be in the same order"):
+        aligner.partial_fit(X, y[["v", "u"]], **passed)
+    aligner.partial_fit(X, y, **passed)
+    with pytest.raises(ValueError, match="Expected 2D array, got scalar"):
+        ClassMeanAligner().partial_fit(X, 3.0, labels=labels)

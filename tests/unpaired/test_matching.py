@@ -71,3 +71,13 @@ def test_rows_that_are_drawn_look_among_all_rows(sides, distances):
     assert_array_equal(matches.source[7:], distances.argmin(axis=0)[matches.target[7:]])
     one_to_one = match(*sides, groups, "assignment")
     assert len(one_to_one.source) == 7
+
+
+def test_rows_are_drawn_at_random_where_there_are_more(sides):
+    (group,) = all_rows(*sides, max_samples=7)
+    for rows, side in zip((group.source, group.target), sides, strict=True):
+        assert_array_equal(np.sort(rows), np.arange(len(side)))
+        assert set(rows[:7]) != set(range(7))
+    (group,) = all_rows(*sides, max_samples=1000)
+    for rows, side in zip((group.source, group.target), sides, strict=True):
+        assert_array_equal(rows, np.arange(len(side)))

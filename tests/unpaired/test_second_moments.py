@@ -221,3 +221,13 @@ def test_too_few_source_rows_for_a_small_reg_are_found_out(Aligner, solver):
     with pytest.warns(UserWarning, match="determine 11 of 20 directions"):
         Aligner(0, solver=solver).fit(X, y)
     Aligner(1e-6, solver=solver).fit(X, X[:9] + 1)  # nothing is there to stretch to
+
+
+@pytest.mark.parametrize("Aligner", COVARIANCE)
+@pytest.mark.parametrize("solver", ["moments", "svd"])
+def test_without_reg_directions_that_neither_side_has_are_lost(Aligner, solver):
+    X, y = (np.pad(side, ((0, 0), (0, 2))) for side in sides(30, 40, n_features=3))
+    with pytest.warns(UserWarning, match="determine 3 of 5 directions"):
+        aligner = Aligner(0, solver=solver).fit(X, y)
+    beyond = X + [0, 0, 0, 1, -2]
+    assert_allclose(aligner.transform(beyond), aligner.transform(X), atol=1e-8)
