@@ -20,10 +20,11 @@ from skalign.deep._net import (
 )
 
 _LOOKED_AT, _LEAST_HELD_OUT = 32, 5
-_LARGEST = 1e30  # torch divides by a thousandth, and keeps the quotient in float32
+# Adam divides its first step by a tenth, and its decay is a product; all in float32.
+_LARGEST_LR, _LARGEST_DECAY = 3e37, 1e30
 TRAINING_CONSTRAINTS = {
-    "lr": [Interval(Real, 0, _LARGEST, closed="neither")],
-    "weight_decay": [Interval(Real, 0, _LARGEST, closed="left")],
+    "lr": [Interval(Real, 0, _LARGEST_LR, closed="right")],
+    "weight_decay": [Interval(Real, 0, _LARGEST_DECAY, closed="left")],
     "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
     "steps_per_epoch": [Interval(Integral, 1, None, closed="left"), None],

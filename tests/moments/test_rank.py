@@ -446,6 +446,7 @@ def _float32_on_a_hyperplane():
     return _rows("layer norm", "float32").astype(float)
 
 
+@pytest.mark.filterwarnings("ignore:.* may have failed")
 @pytest.mark.parametrize("aligner", [CORALAligner, GaussianOTAligner])
 @pytest.mark.parametrize("solver", ["moments", "svd"])
 def test_covariances_are_inverted_where_they_are_not_zero(aligner, solver):
