@@ -11,6 +11,7 @@ from skalign.unpaired._moment_matching import (
     Embedding,
     Side,
     climb,
+    parting,
     random_rotations,
     search,
 )
@@ -46,6 +47,26 @@ def test_the_agreement_of_exact_copies_is_one_at_the_true_rotation(make_clouds):
     assert_allclose(agreement(rotation[None])[0], [1.0])
     others = ortho_group.rvs(3, size=50, random_state=0)
     assert np.all(np.abs(agreement(others)[0]) < 1)
+
+
+def test_the_agreement_is_the_weighted_sum_of_its_blocks(make_clouds):
+    clouds = make_clouds()
+    blocks = [make_side(clouds, side).blocks(3) for side in ("source", "target")]
+    rotations, weights = ortho_group.rvs(3, size=5, random_state=0), [0.5, 0.2, 0.3]
+    alone = [Agreement(*blocks, block)(rotations)[0] for block in np.eye(3)]
+    together, _ = Agreement(*blocks, np.array(weights))(rotations)
+    assert_allclose(together, weights @ np.array(alone))
+
+
+def test_parting_is_the_distance_of_turned_rows_in_that_of_strangers():
+    scales = np.array([3.0, 1.0, 0.5])
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    rows = np.linalg.qr(rows - rows.mean(axis=0))[0] * scales * np.sqrt(200)
+    one, other = ortho_group.rvs(3, size=2, random_state=0)
+    distance = np.mean(np.sum((rows @ one - rows @ other) ** 2, axis=1))
+    expected = distance / (2 * np.sum(scales**2))
+    assert_allclose(parting(one, other, scales**2), expected)
+    assert parting(one, one, scales**2) == 0
 
 
 def test_the_gradient_is_that_of_finite_differences(make_clouds):

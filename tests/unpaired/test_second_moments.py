@@ -99,6 +99,8 @@ def test_only_aligners_of_one_class_that_have_seen_rows_merge(aligner):
         fitted.merge(clone(aligner))
     with pytest.raises(ValueError, match=r"other has 2 columns.*5"):
         fitted.merge(clone(aligner).fit(X[:, :2], y[:, :2]))
+    with pytest.raises(ValueError, match=r"other has 10 columns.*5"):
+        fitted.merge(clone(aligner).fit(np.hstack([X, X**3]), np.hstack([y, y**3])))
 
 
 @each

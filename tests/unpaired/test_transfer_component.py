@@ -232,3 +232,11 @@ def test_one_column_has_one_component():
     values = eig(scatter, 0.5 * np.eye(5) + K @ np.outer(gap, gap) @ K)[0].real
     assert aligner.n_components_ == 1
     assert_allclose(aligner.eigenvalues_, [values.max()])
+
+
+def test_components_are_no_more_than_the_rank_of_narrow_rows():
+    rng = np.random.default_rng(0)
+    X, y = (np.pad(rng.normal(size=(n, 2)), ((0, 0), (0, 2))) for n in (20, 30))
+    assert TransferComponentAligner().fit(X, y).n_components_ == 2
+    with pytest.raises(ValueError, match="n_components=3 must be at most 2"):
+        TransferComponentAligner(n_components=3).fit(X, y)
