@@ -38,7 +38,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fuzz-tries",
         type=int,
-        default=500,
+        default=300,
         help="number of odd calls, and of damaged files, that the fuzzers try",
     )
     parser.addoption("--fuzz-only", help="a name and numbers of tries of test_fuzz.py")

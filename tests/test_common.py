@@ -221,6 +221,7 @@ HOLDERS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("estimator", HOLDERS, ids=_id)
 def test_scikit_learn_contract_with_metadata_routing(estimator):
     with (

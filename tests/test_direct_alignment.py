@@ -44,6 +44,7 @@ def quick(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_quick_run_fills_every_table_and_draws_it(quick):
     counts = []
     for table in range(1, 8):
@@ -58,11 +59,13 @@ def test_quick_run_fills_every_table_and_draws_it(quick):
     assert counts == [14, 16, 56 + 18, 8 + 24, 28 + 4, 8 + 4, 32]
 
 
+@pytest.mark.long
 def test_second_run_adds_nothing(quick):
     for path in (quick / "first").glob("table_*.csv"):
         assert path.read_bytes() == (quick / "results" / path.name).read_bytes()
 
 
+@pytest.mark.long
 def test_more_is_known_is_no_worse_on_average(quick, page):
     # Least squares of all pairs fits every source row; class means only their means.
     one, four = (page.Table(k, quick / "results") for k in (1, 4))
@@ -71,6 +74,7 @@ def test_more_is_known_is_no_worse_on_average(quick, page):
     assert linear.mean() < means.mean()
 
 
+@pytest.mark.long
 def test_claims_are_judged_from_the_tables(quick, page):
     found = page.claims(quick / "results")
     assert len({row["claim"] for row in found}) == len(found) == 15

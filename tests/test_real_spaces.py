@@ -18,6 +18,8 @@ from skalign.metrics import (
 )
 from skalign.model_selection import alignment_report
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -103,7 +105,6 @@ def test_400_anchors_for_384_columns_are_enough_with_a_ridge(news):
     assert hits(AnchoredAligner(LinearAligner(), KMeansAnchors(400))) >= 0.55
 
 
-@pytest.mark.long
 def test_words_find_their_translation(data_home):
     with np.load(data_home / "word_vectors_en_fr" / "en_fr_word_vectors.npz") as file:
         english, french = (

@@ -140,6 +140,7 @@ def test_missing_files_are_named(tmp_path):
         make_colored_mnist(data_home=tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("variant", "sizes", "flips", "side"),
     [

@@ -278,6 +278,7 @@ def test_without_pillow_the_error_says_what_to_install(tmp_path, monkeypatch):
         domains_from_folders(tmp_path)
 
 
+@pytest.mark.long
 def test_office_caltech10_has_its_published_sizes(data_home):
     path = data_home / "office_caltech10" / "images_128.zip"
     if not path.is_file():

@@ -42,6 +42,7 @@ def make_nico(home, counts=SMALL, images="images"):
     return home
 
 
+@pytest.mark.long
 def test_environments_have_the_published_sizes_and_shares(tmp_path):
     nico = load_nico(make_nico(tmp_path, PUBLISHED), size=1, dtype="uint8")
     assert_array_equal(np.bincount(nico.sample_domain), [1640, 1640, 400, 400])

@@ -106,6 +106,7 @@ def test_a_division_that_is_given_is_kept_where_it_is_right(make_shortcut):
     assert found.n_iter == 1
 
 
+@pytest.mark.long
 def test_three_environments(make_shortcut):
     X, y, _ = make_shortcut(600)
     with warnings.catch_warnings():
@@ -153,6 +154,7 @@ def test_confidence_ignores_the_class_of_a_row(make_shortcut):
     assert _gap(found.environment, agrees) < 0.9
 
 
+@pytest.mark.long
 def test_of_several_starts_the_one_under_which_rows_fit_best_is_kept():
     rng = np.random.default_rng(2)
     y, agrees = rng.integers(2, size=600), rng.random(600) < 0.8

@@ -47,6 +47,7 @@ class Watch:
 # ------------------------------------------------------------------------- what it does
 
 
+@pytest.mark.long
 def test_a_shortcut_is_given_up_without_environments(make_shortcut):
     X, y, agrees = make_shortcut()
     classifier = NCFALClassifier(max_epochs=10, random_state=0).fit(X, y)
@@ -66,6 +67,7 @@ def test_a_random_partition_gives_up_nothing(make_shortcut):
     assert classifier.partition_changed_ is None
 
 
+@pytest.mark.long
 def test_a_shortcut_is_given_up_with_environments(make_shortcut):
     X, y, agrees = make_shortcut()
     classifier = NCFALClassifier(max_epochs=10, random_state=0)

@@ -53,6 +53,7 @@ def test_irm_penalty_needs_no_second_pass_for_its_own_gradient():
     assert_allclose(logits.grad, twin.grad, atol=1e-15)
 
 
+@pytest.mark.long
 def test_irm_penalty_of_a_sample_is_right_on_average():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(200_000, 4, dtype=torch.float64, generator=generator)

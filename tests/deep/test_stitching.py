@@ -19,6 +19,7 @@ def _bent(n_samples=2000, seed=0):
     return X, np.c_[np.abs(X[:, 0]), X.sum(axis=1), X[:, 0] * X[:, 1]]
 
 
+@pytest.mark.long
 def test_a_bent_map_is_learnt_where_no_linear_one_is():
     (X, y), (X_new, y_new) = _bent(), _bent(seed=1)
     aligner = StitchingRegressor(8, random_state=0).fit(X, y)
@@ -26,6 +27,7 @@ def test_a_bent_map_is_learnt_where_no_linear_one_is():
     assert LinearAligner().fit(X, y).score(X_new, y_new) < 0.5
 
 
+@pytest.mark.long
 def test_a_rotation_is_learnt_nearly_exactly():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 4))

@@ -492,6 +492,7 @@ def test_early_stopping_counts_from_the_end_of_the_warm_up(classifier, make_rows
     assert classifier.n_iter_ == 9 + np.argmax(counted) + 3 < 40
 
 
+@pytest.mark.long
 def test_early_stopping_does_not_undo_a_penalty(make_shortcut):
     parts = [
         make_shortcut(follows=share, seed=i) for i, share in enumerate((0.95, 0.7))

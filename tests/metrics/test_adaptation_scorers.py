@@ -431,6 +431,7 @@ def test_several_scorers_and_a_left_out_domain_go_together():
     assert scores["test_source"].mean() > 0.8
 
 
+@pytest.mark.services
 def test_all_scorers_go_together_through_every_tool_in_two_processes():
     X, y, X_target, _ = make_domains()
     metadata, scoring = {"X_target": (X_target,)}, {repr(s): s for s in SCORERS}
@@ -457,6 +458,7 @@ def test_all_scorers_go_together_through_every_tool_in_two_processes():
         assert np.isfinite(search.cv_results_[f"mean_test_{name}"]).all(), name
 
 
+@pytest.mark.services
 @all_scorers
 def test_a_permutation_test_hands_over_the_target_in_two_processes(scorer):
     X, y, X_target, _ = make_domains()

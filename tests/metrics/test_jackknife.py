@@ -63,6 +63,7 @@ def test_nine_in_ten_intervals_hold_the_true_value(metric, truth):
     assert abs(held / DRAWS - 0.9) < 3 * np.sqrt(0.9 * 0.1 / DRAWS)
 
 
+@pytest.mark.long
 def test_groups_stand_for_rows_where_there_are_many():
     X, Y = draw(600, 900, 1.0, 0)
     few = jackknife_interval(energy_distance, X, Y, n_groups=30, random_state=0)

@@ -167,6 +167,7 @@ def test_a_search_over_aligners_prefers_the_better_map(scorer, spaces, routing):
     assert (np.diff(search.cv_results_["mean_test_score"]) < 0).all()
 
 
+@pytest.mark.services
 def test_a_search_over_pipelines_runs_in_two_processes(spaces, routing):
     X, y = spaces
     pipeline = make_pipeline(StandardScaler(), LinearAligner())
@@ -190,6 +191,7 @@ def test_a_search_over_pipelines_runs_in_two_processes(spaces, routing):
         assert alone[0] > alone[1]
 
 
+@pytest.mark.services
 def test_all_scorers_run_side_by_side(spaces, routing):
     X, y = spaces
     scores = cross_validate(
@@ -207,6 +209,7 @@ def test_all_scorers_run_side_by_side(spaces, routing):
         assert np.isfinite(scores[f"train_{name}"]).all()
 
 
+@pytest.mark.services
 def test_every_measure_makes_a_scorer_for_every_tool_in_two_processes(spaces, routing):
     X, y = spaces
     pipeline = make_pipeline(StandardScaler(), LinearAligner())
@@ -230,12 +233,12 @@ def test_every_measure_makes_a_scorer_for_every_tool_in_two_processes(spaces, ro
 def test_a_permutation_test_sees_that_maps_need_the_pairs(name, spaces, routing):
     X, y = spaces
     scorer = (SCORERS | MADE)[name]
-    keywords = {"scoring": scorer, "cv": 2, "n_permutations": 9, "random_state": 0}
+    keywords = {"scoring": scorer, "cv": 2, "n_permutations": 4, "random_state": 0}
     score, permuted, pvalue = permutation_test_score(
         make_pipeline(StandardScaler(), LinearAligner()), X, y, **keywords
     )
     assert score > permuted.max()
-    assert pvalue == 0.1
+    assert pvalue == 0.2
 
 
 def test_weights_for_the_fit_are_no_trouble_for_the_score(spaces):

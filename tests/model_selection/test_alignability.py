@@ -36,6 +36,7 @@ def _pairs(kind, n_samples=160, width=4):
     return X, np.abs(y) if kind == "nonlinear" else y
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kind",
     [
@@ -199,6 +200,7 @@ def test_a_target_of_one_column_has_no_low_rank():
     assert alignability(X, X[:, :1], aligners=flat).errors.max() < 1
 
 
+@pytest.mark.services
 def test_the_answer_follows_the_random_state_and_nothing_else():
     X, y = _pairs("nonlinear", 60, width=3)
     before = X.copy(), y.copy(), np.random.get_state()[1].copy()  # noqa: NPY002

@@ -278,6 +278,7 @@ def test_refit_may_take_the_fewest_anchors_that_are_good_enough(pairs):
         search.fit(*pairs)
 
 
+@pytest.mark.services
 def test_jobs_change_no_score(pairs, labels):
     search = AnchorSearchCV(None, SELECTORS, COUNTS, cv=2).fit(*pairs, labels=labels)
     parallel = clone(search).set_params(n_jobs=2).fit(*pairs, labels=labels)
