@@ -265,8 +265,17 @@ ODD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("aligner", [LinearAligner(), RigidAligner(), CORALAligner()])
-@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize(
+    ("aligner", "private"),
+    [
+        (LinearAligner(), False),
+        (RigidAligner(), True),
+        (CORALAligner(), True),
+        pytest.param(LinearAligner(), True, marks=pytest.mark.long),
+        pytest.param(RigidAligner(), False, marks=pytest.mark.long),
+        pytest.param(CORALAligner(), False, marks=pytest.mark.long),
+    ],
+)
 def test_no_entry_of_one_client_stops_the_server(aligner, private, caplog):
     X, y = _rows(n_targets=6)
     noise = {"clip": 20.0, "epsilon": 100.0, "random_state": 0} if private else {}
