@@ -3,7 +3,6 @@
 from numbers import Real
 
 import numpy as np
-from scipy.linalg import qr, svd
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions
 
@@ -30,9 +29,7 @@ def monge_map(source, target, reg):
     basis = source.vectors
     if n_known < n_features:
         # The first columns stay, up to sign, the eigenvectors of the source.
-        basis, _ = qr(
-            np.hstack([basis, target.vectors]), mode="economic", check_finite=False
-        )
+        basis, _ = np.linalg.qr(np.hstack([basis, target.vectors]))
     variances = np.full(basis.shape[1], float(reg))
     variances[:n_known] = source.values + reg
     root, inverse = np.sqrt(variances), inverse_root(variances)
@@ -40,7 +37,7 @@ def monge_map(source, target, reg):
     target_root = (turned * (np.sqrt(target.values + reg) - rest)) @ turned.T
     target_root.flat[:: len(target_root) + 1] += rest
     # The root of M.T @ M by the SVD of M: its square would halve the digits.
-    _, s, Vt = svd(target_root * root, overwrite_a=True, check_finite=False)
+    _, s, Vt = np.linalg.svd(target_root * root)
     inner = (Vt.T * s) @ Vt
     inner *= np.outer(inverse, inverse)
     if len(inner) == n_features or not reg:

@@ -386,7 +386,8 @@ def open_axes(source, target, weights, rotation, *, whiten=False):
     _, axes = eigh(pull + pull.T)
     x_noise, x_entries = source.odd_noise(rotation @ axes, whiten=whiten)
     y_noise, y_entries = target.odd_noise(axes, whiten=whiten)
-    deviations = np.sqrt(x_noise * y_noise / np.minimum(x_entries, y_entries))
+    noise = np.maximum(x_noise * y_noise, 0)  # but for rounding
+    deviations = np.sqrt(noise / np.minimum(x_entries, y_entries))
     kept = _odd_agreement(blocks[0].turned(rotation @ axes), blocks[1].turned(axes))
     ratios = kept / (deviations + _TOL)
     squares = np.sum(np.maximum(ratios[weights > 0], 0) ** 2, axis=0)

@@ -1,7 +1,6 @@
 """Directions of the target that neither moments nor matches determine."""
 
 import numpy as np
-from scipy.linalg import eigh
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
@@ -44,7 +43,7 @@ def unmatched_axes(mapped, target, groups, n_open, *, within=None, pairs=None):
     cross = mapped[matches.source].T @ target[matches.target]
     if within is None:
         within = np.eye(len(cross))
-    _, axes = eigh(within.T @ (cross + cross.T) @ within)
+    _, axes = np.linalg.eigh(within.T @ (cross + cross.T) @ within)
     axes = within @ axes
     n_tested = max(_TESTED_ROWS // len(groups), 2)
     samples = [

@@ -4,7 +4,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.linalg import null_space
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -425,8 +424,13 @@ def _open_directions(source, target, weights, rotation):
     """Directions of the target that moments leave open; (n_targets, n_open)"""
     k = len(rotation)
     leading = target.axes[:, :k]
-    known = leading @ null_space(open_axes(source, target, weights, rotation).T)
-    return null_space(known.T)
+    known = leading @ _complement(open_axes(source, target, weights, rotation))
+    return _complement(known)
+
+
+def _complement(axes):
+    """Orthonormal columns beside those of `axes`, of which there may be none."""
+    return np.linalg.svd(axes)[0][:, axes.shape[1] :]
 
 
 def _pair_cost(fit, X, y, pairs):
