@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils import Bunch, check_consistent_length, gen_batches
 
 from skalign._files import npz_keys, read_npz
-from skalign._validation import check_labels, check_numbers, is_whole
+from skalign._validation import check_names, check_numbers, is_whole
 from skalign.datasets._folders import check_kinds
 
 _KEYS = ["rgb", "mask", "label", "image_id"]
@@ -60,7 +60,7 @@ def read_objects(objects, classes, data_home):
                 "classes."
             )
         label = names[label]
-    check_labels(image_id, image_id, f"image_id of {where}")
+    check_names(image_id, f"image_id of {where}")
     label = label.astype(str)
     classes = check_kinds(label, classes, "class", where)
     kept = np.flatnonzero(np.isin(label, classes))

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from skalign._draws import checked_value, one_seed, with_fixed_draws
+from skalign._draws import checked_value, with_fixed_draws
 from skalign._validation import Interval
 
 
@@ -149,11 +149,11 @@ def bootstrap_interval(
 
 
 def _check_order(metric, X, Y, value, error, random_state):
-    """Refuse a measure of pairs, whose rows were drawn apart from each other.
+    """Refuse a measure of pairs: the rows of both sets were drawn independently.
 
     Those that only divide the rows, as `proxy_a_distance` does, change by chance.
     """
-    order = check_random_state(one_seed(random_state)).permutation(len(Y))
+    order = check_random_state(random_state).permutation(len(Y))
     change = abs(metric(X, Y[order]) - value)
     if change > max(6 * error, 1e-6 * abs(value)):
         name = getattr(metric, "__name__", repr(metric))
