@@ -22,7 +22,8 @@ from skalign.moments._scale import check_scale, check_sums
 _FORMATS = (8, 11, 24)  # significant bits of bfloat16, float16 and float32
 _SEEN_ROWS = 128
 _MIN_EVIDENCE = 16  # entries that must show the precision
-_LAST_BIT = 0.3  # share of the values that use the last bit; half is expected
+_LAST_BIT = 0.3  # share of rounded values that use the last bit; half is expected
+_ON_GRID = 0.1  # the same share of exact values; none is expected
 _SVD_ERROR = 16.0  # of singular values, in units of the largest
 _SAFETY = 4.0  # a unit is twice the largest error, and several errors add up
 
@@ -76,12 +77,13 @@ def precision_of(rows):
         n_last = (below & (bits == length))[:, columns].sum(axis=0)
         shown = n_below >= _MIN_EVIDENCE
         rounded = shown & (n_last > _LAST_BIT * n_below)
-        # Columns with little evidence of their own are judged together.
-        few = n_below[~shown].sum()
+        # Columns that do not show it themselves are judged together.
+        unclear = ~rounded & ~(shown & (n_last <= _ON_GRID * n_below))
+        few = n_below[unclear].sum()
         if rounded.any() or (
-            few >= _MIN_EVIDENCE and n_last[~shown].sum() > _LAST_BIT * few
+            few >= _MIN_EVIDENCE and n_last[unclear].sum() > _LAST_BIT * few
         ):
-            rounded |= ~shown
+            rounded |= unclear
         precision[np.flatnonzero(columns)[rounded]] = 2.0 ** (1 - length)
         shorter = length
     return precision

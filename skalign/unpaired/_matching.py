@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from sklearn import get_config
 from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
+
+_FEW_PRODUCTS = 2**20
 
 
 class Matches(NamedTuple):
@@ -46,6 +49,11 @@ class Group(NamedTuple):
 
 def nearest(queries, rows):
     """Positions of the nearest of `rows`, and squared distances, in chunks."""
+    if len(queries) * rows.size <= _FEW_PRODUCTS:  # checks would take longer
+        squares = cdist(queries, rows, "sqeuclidean")
+        found = squares.argmin(axis=1)
+        if np.isfinite(distances := squares[np.arange(len(found)), found]).all():
+            return found, distances
     return pairwise_distances_argmin_min(queries, rows, metric="sqeuclidean")
 
 

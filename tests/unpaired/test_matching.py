@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
+from skalign.unpaired import _matching
 from skalign.unpaired._matching import draw_groups, match
 
 
@@ -15,7 +15,8 @@ def sides():
 
 @pytest.fixture
 def distances(sides):
-    return cdist(*sides, "sqeuclidean")
+    X, y = sides
+    return ((X[:, None] - y) ** 2).sum(axis=2)
 
 
 def all_rows(X, y, max_samples=None):
@@ -35,12 +36,24 @@ def expected_pairs(distances, matching):
     return sorted(there & back if matching == "mutual" else there)
 
 
+@pytest.mark.parametrize("few", [0, 60 * 50 * 3])
 @pytest.mark.parametrize("matching", ["nearest", "mutual", "both"])
-def test_neighbours_are_those_of_all_distances(sides, distances, matching):
+def test_neighbours_are_those_of_all_distances(
+    sides, distances, matching, few, monkeypatch
+):
+    monkeypatch.setattr(_matching, "_FEW_PRODUCTS", few)
     matches = match(*sides, all_rows(*sides), matching)
     assert pairs_of(matches) == expected_pairs(distances, matching)
     assert_allclose(matches.distances, distances[matches.source, matches.target])
     assert_array_equal(matches.group_sizes, [len(matches.source)])
+
+
+@pytest.mark.parametrize("few", [0, 60 * 50 * 3])
+def test_rows_that_are_not_finite_are_refused(sides, few, monkeypatch):
+    monkeypatch.setattr(_matching, "_FEW_PRODUCTS", few)
+    sides[0][3, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        match(*sides, all_rows(*sides), "nearest")
 
 
 def test_assignment_is_that_of_scipy(sides, distances):
