@@ -24,6 +24,7 @@ _SEEN_ROWS = 128
 _MIN_EVIDENCE = 16  # entries that must show the precision
 _LAST_BIT = 0.3  # share of rounded values that use the last bit; half is expected
 _ON_GRID = 0.1  # the same share of exact values; none is expected
+_UNEVEN = 2.0**10  # sizes of columns from which small ones need care
 _SVD_ERROR = 16.0  # of singular values, in units of the largest
 _SAFETY = 4.0  # a unit is twice the largest error, and several errors add up
 
@@ -301,11 +302,12 @@ def truncated_svd(rows, rounding):
     scale = np.hypot(rounding, floor * share * largest)
     U, s, Vt = xp.linalg.svd(rows, full_matrices=False)
     check_sums(to_numpy(s))
-    if not _undecided(to_numpy(s), scale):
+    uneven = scale.max() > _UNEVEN * scale[scale > 0].min(initial=np.inf)
+    if not (uneven or _undecided(to_numpy(s), scale)):
         rank = int(np.sum(to_numpy(s) > scale.max()))
         return U[:, :rank], s[:rank], Vt[:rank, :]
     scale = np.where(share * largest > rounding, scale, 0)  # columns of rounding alone
-    # Small values keep their digits where large columns come first.
+    # Small columns keep their digits as the last rows of what is decomposed.
     order = np.argsort(-scale)
     back, scale = np.argsort(order), scale[order]
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
@@ -315,10 +317,10 @@ def truncated_svd(rows, rounding):
     rows = xp.take(rows, order, axis=1)
     U, s, Vt = xp.linalg.svd(rows * inverse, full_matrices=False)
     rank = int(np.sum(to_numpy(s) > 1))
-    within, s, Vt = xp.linalg.svd(
-        s[:rank, None] * Vt[:rank, :] * scale, full_matrices=False
+    axes, s, within = xp.linalg.svd(
+        (s[:rank, None] * Vt[:rank, :] * scale).T, full_matrices=False
     )
-    return U[:, :rank] @ within, s, xp.take(Vt, back, axis=1)
+    return U[:, :rank] @ within.T, s, xp.take(axes, back, axis=0).T
 
 
 def truncated_eigh(gram, rounding, precision):
@@ -450,11 +452,12 @@ def svd_of_map(matrix, precision=0.0):
     rows /= length
     norm = np.linalg.norm(rows, axis=0)
     U, s, Vt = truncated_svd(rows, rounding_from_norms(precision, norm, len(rows)))
-    U, s, rotation = np.linalg.svd(length * U * s, full_matrices=False)
+    order = np.argsort(-length[:, 0])  # as in truncated_svd
+    U, s, rotation = np.linalg.svd((length * U * s)[order], full_matrices=False)
     with np.errstate(over="ignore"):
         s = np.ldexp(s, power)
     check_sums(s)
-    return U, s, rotation @ Vt
+    return U[np.argsort(order)], s, rotation @ Vt
 
 
 def pseudo_inverse(matrix, precision=0.0):

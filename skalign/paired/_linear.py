@@ -123,6 +123,13 @@ class _Spectrum:
         smallest = (self.eigenvalues.min() if full_rank else 0.0) + alpha
         return (self.eigenvalues.max() + alpha) / smallest if smallest else np.inf
 
+    def is_resolved(self):
+        """Whether rounding of large columns is below the axes of small ones."""
+        # At full rank the columns do not compete, and each keeps its own digits.
+        share = np.finfo(np.float64).eps ** 2 * self.eigenvalues.max(initial=0.0)
+        full_rank = len(self.eigenvalues) == len(self.axes)
+        return full_rank or bool(np.all(self.eigenvalues >= share))
+
     def degrees_of_freedom(self, alpha):
         shrunk = self.eigenvalues / (self.eigenvalues + alpha)
         return float(shrunk.sum() + self.fit_intercept)
@@ -421,7 +428,8 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         ValueError
             If `X` and `y` differ in length, there are fewer than two pairs, a value is
             not finite, `rank` or `alphas` is out of range, no strength leaves degrees
-            of freedom, or ``solver="moments"`` would not be accurate.
+            of freedom, ``solver="moments"`` would not be accurate, or, with
+            ``alpha=0``, columns are dependent and 1e15 times as large as others.
         """
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
@@ -554,6 +562,12 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         """
         self.gcv_reliable_ = True
         alpha = self._choose_alpha(spectrum, distinct)
+        if alpha == 0 and not spectrum.is_resolved():
+            raise ValueError(
+                "Columns of X depend on others and differ in size by a factor above "
+                "1e15, so that rounding decides which of the maps is least. Scale "
+                "them (StandardScaler), or give alpha > 0."
+            )
         curvature = spectrum.eigenvalues + alpha
         coef = spectrum.cross / curvature[:, None]
         residual, df = spectrum.residual(alpha), spectrum.degrees_of_freedom(alpha)

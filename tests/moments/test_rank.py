@@ -669,6 +669,26 @@ def test_small_values_are_found_beside_a_large_column(place):
     assert_allclose(np.sqrt(values[1:]), expected)
 
 
+@pytest.mark.parametrize("decades", [4, 8, 15, 30, 100])
+def test_small_columns_keep_their_digits(decades):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 5)), rng.normal(size=60)
+    units = 10.0 ** (decades * np.array([0, 0, 1, -0.5, 0.3]))
+    rows, precise = X * units, np.linalg.lstsq(X, y)[0] / units
+    U, s, Vt = truncated_svd(rows, np.zeros(5))
+    assert_allclose(Vt.T @ ((U.T @ y) / s), precise, rtol=1e-10)
+    values, vectors = truncated_eigh(rows.T @ rows, np.zeros(5), 2.0**-52)
+    assert_allclose(vectors @ (vectors.T @ (rows.T @ y) / values), precise, rtol=1e-7)
+
+
+@pytest.mark.parametrize("decades", [4, 15, 30, 100])
+def test_rows_of_small_units_keep_their_digits(decades):
+    matrix = np.random.default_rng(0).normal(size=(5, 5))
+    units = 10.0 ** (decades * np.array([0, 0, 1, -0.5, 0.3]))
+    inverse = pseudo_inverse(units[:, None] * matrix)
+    assert_allclose(inverse * units, np.linalg.inv(matrix), rtol=1e-9)
+
+
 @pytest.mark.parametrize("place", [0, 1, 3])
 def test_a_column_of_rounding_alone_adds_nothing(place):
     rng = np.random.default_rng(0)

@@ -554,3 +554,37 @@ def test_far_from_the_training_rows_deviations_grow_with_the_distance(
     for bad in (slice(3), np.array([1, 2]), None, "no"):
         with pytest.raises(TypeError, match="include_noise must be an instance of"):
             aligner.predict_std(X, include_noise=bad)
+
+
+@pytest.mark.parametrize("alpha", [0, 1.0])
+@pytest.mark.parametrize("decades", [6, 8, 15, 30, 100])
+def test_columns_of_any_units_are_used(alpha, decades):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5)) * 10.0 ** (decades * np.array([0, 0, 1, -0.5, 0.3]))
+    y = (X / np.linalg.norm(X, axis=0)) @ rng.normal(size=(5, 3)) * 14
+    # A ridge is a row per column more; columns of one length leave all their digits.
+    centred = X - X.mean(axis=0)
+    rows = np.vstack([centred, np.sqrt(alpha) * np.eye(5)])
+    length = np.linalg.norm(rows, axis=0)
+    targets = np.vstack([y - y.mean(axis=0), np.zeros((5, 3))])
+    expected = (centred / length) @ np.linalg.lstsq(rows / length, targets)[0]
+    expected += y.mean(axis=0)
+    for aligner in (
+        LinearAligner(alpha).fit(X, y),
+        LinearAligner(alpha, solver="svd").fit(X, y),
+        LinearAligner(alpha).partial_fit(X[:90], y[:90]).partial_fit(X[90:], y[90:]),
+    ):
+        assert_allclose(aligner.transform(X), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_least_map_that_rounding_decides_is_refused(method):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 5)), rng.normal(size=(200, 2))
+    X[:, 4] = 3 * X[:, 0]
+    getattr(LinearAligner(0), method)(X * [1, 1, 1e6, 1e-4, 1], y)
+    for columns, alpha in (([0, 1, 2, 3], 0), ([0, 1, 2, 3, 4], 1.0)):
+        Z = (X * [1, 1, 1e30, 1e-15, 1e10])[:, columns]
+        assert getattr(LinearAligner(alpha), method)(Z, y).score(Z, y) >= -1e-9
+    with pytest.raises(ValueError, match="Columns of X depend on others and differ"):
+        getattr(LinearAligner(0), method)(X * [1, 1, 1e30, 1e-15, 1e10], y)
