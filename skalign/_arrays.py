@@ -41,6 +41,22 @@ def is_of_another_library(rows):
     return hasattr(rows, "__dlpack_device__") and not isinstance(rows, np.ndarray)
 
 
+def check_sizes(values, name, *, finite=True):
+    """Validate a number or numbers, as float64."""
+    # `check_array` takes longer than what is done with the sizes of some columns.
+    plain = isinstance(values, np.ndarray) and values.dtype == np.float64
+    if plain and values.ndim == 1 and (not finite or np.isfinite(values).all()):
+        return values
+    return check_array(
+        values,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        ensure_all_finite=finite,
+        input_name=name,
+    )
+
+
 def check_rows(rows, name):
     """Validate rows, finite and 2-D; those of another library stay where they are.
 

@@ -1,9 +1,11 @@
 """Workers, threads and fixtures for the whole suite."""
 
+import gc
 import os
 import random
 import sys
 import warnings
+from functools import cache
 from pathlib import Path
 
 # Two workers share two cores. BLAS, OpenMP and torch read this when they load.
@@ -13,11 +15,20 @@ import numpy as np
 import pytest
 import sklearn
 from hypothesis import settings
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController
 
 # A busy machine fails no test.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+# Collection makes millions of objects that stay: looking through them takes longer.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
@@ -51,11 +62,18 @@ def fuzz_tries(request):
     return request.config.getoption("--fuzz-tries")
 
 
+@cache
+def _thread_pools(torch_is_loaded):
+    return ThreadpoolController()  # takes 7 ms
+
+
 def _callers_state():
-    state = {f"threads of {p['filepath']}": p["num_threads"] for p in threadpool_info()}
+    pools = _thread_pools("torch" in sys.modules).info()
+    kind, words, *rest = np.random.get_state()  # noqa: NPY002
+    state = {f"threads of {pool['filepath']}": pool["num_threads"] for pool in pools}
     state |= {
         "np.errstate": np.geterr(),
-        "np.random": str(np.random.get_state()),  # noqa: NPY002
+        "np.random": (kind, words.tobytes(), *rest),
         "random": random.getstate(),
         "warnings": list(warnings.filters),
         "scikit-learn": sklearn.get_config(),
@@ -67,7 +85,7 @@ def _callers_state():
             "torch dtype": torch.get_default_dtype(),
             "torch threads": torch.get_num_threads(),
             "torch gradients": torch.is_grad_enabled(),
-            "torch.random": torch.get_rng_state().tolist(),
+            "torch.random": torch.get_rng_state().numpy().tobytes(),
         }
     return state
 

@@ -14,7 +14,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils.validation import check_array, check_scalar
 
-from skalign._arrays import check_rows, namespace, to_numpy
+from skalign._arrays import check_rows, check_sizes, namespace, to_numpy
 from skalign._rescale import cast_finite, power_of
 from skalign._validation import FLOATS
 from skalign.moments._scale import check_scale, check_sums
@@ -102,12 +102,11 @@ def _significant_bits(values):
 
 def _check_sizes(values, length, name, most=np.inf):
     """Validate a size, from 0 to `most`, for each of `length` columns or rows."""
-    values = check_array(
-        values, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name=name
-    )
+    values = check_sizes(values, name)
     if values.ndim and values.shape != (length,):
         raise ValueError(f"{name} has the shape {values.shape}; expected ({length},).")
-    for bad in values[(values < 0) | (values > most)].flat:
+    if (wrong := (values < 0) | (values > most)).any():
+        bad = values[wrong].flat[0]
         raise ValueError(f"{name} holds {bad:.3g}; expected 0 to {most}.")
     return np.broadcast_to(values, length)
 

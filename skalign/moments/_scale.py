@@ -3,7 +3,9 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_scalar
+from sklearn.utils.validation import check_scalar
+
+from skalign._arrays import check_sizes
 
 _ADVICE = "Scale the columns, for example by StandardScaler."
 
@@ -39,13 +41,7 @@ def check_scale(largest, dtype, name, *, degree=2, n_terms=1):
         If a product would overflow or underflow, `dtype` holds no floats, or `degree`
         or `n_terms` is below 1.
     """
-    largest = check_array(
-        largest,
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_all_finite=False,
-        input_name="largest",
-    )
+    largest = check_sizes(largest, "largest", finite=False)
     check_scalar(degree, "degree", Real, min_val=1)
     check_scalar(n_terms, "n_terms", Real, min_val=1)
     try:
