@@ -13,7 +13,6 @@ from skalign.moments import centre, rounding_from_norms, truncated_svd
 from skalign.paired import LinearAligner
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._covariance_map import identity_map
-from skalign.unpaired._group_moments import GroupMoments
 from skalign.unpaired._open_axes import at_the_mean
 
 
@@ -167,10 +166,8 @@ class ClassMeanAligner(
         for name, values in (("labels", labels), ("target_labels", target_labels)):
             if values is None:
                 raise ValueError(f"ClassMeanAligner needs {name}; got None.")
-        self.source_moments_ = GroupMoments.from_rows(X, labels, order=1)
-        self.target_moments_ = GroupMoments.from_rows(
-            y, target_labels, order=1, name="y"
-        )
+        self.source_moments_ = self._sums("X", X, labels, "labels")
+        self.target_moments_ = self._sums("y", y, target_labels, "target_labels")
         self._learn(self.source_moments_, self.target_moments_)
         return self
 

@@ -24,7 +24,7 @@ from skalign.moments import (
 _BATCH = 8192
 
 
-def transfer_components(source, target, mu, *, of_kernel=False):
+def transfer_components(source, target, mu, *, of_kernel):
     """Directions of large variance in which the means of both sides agree.
 
     Parameters
@@ -34,7 +34,7 @@ def transfer_components(source, target, mu, *, of_kernel=False):
         inner product of their features.
     mu : float
         Weight of the complexity term.
-    of_kernel : bool, default=False
+    of_kernel : bool
         Whether the features come from the inverse root of a kernel matrix. Rounding of
         the matrix then reaches all of them alike.
 

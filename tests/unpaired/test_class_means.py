@@ -281,3 +281,21 @@ def test_batches_of_target_rows_keep_their_columns():
     aligner.partial_fit(X, y, **passed)
     with pytest.raises(ValueError, match="Expected 2D array, got scalar"):
         ClassMeanAligner().partial_fit(X, 3.0, labels=labels)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_rows_may_be_as_large_as_their_squares_allow(make_clouds, method):
+    clouds = make_clouds(200)
+    aligner = ClassMeanAligner()
+    getattr(aligner, method)(2.0**400 * clouds.X, clouds.y, **clouds.classes)
+    means = class_means(clouds.X, clouds.labels)
+    assert_allclose(aligner.source_moments_.means, 2.0**400 * means)
+
+
+@pytest.mark.parametrize("n_columns", [2, 4])
+def test_batches_of_another_width_are_refused(make_clouds, n_columns):
+    clouds = make_clouds(200)
+    aligner = ClassMeanAligner().partial_fit(clouds.X, clouds.y, **clouds.classes)
+    other = np.ones((20, n_columns))
+    with pytest.raises(ValueError, match=f"have {n_columns} columns; .* before have 3"):
+        aligner.partial_fit(y=other, target_labels=np.arange(20) % 4)

@@ -133,6 +133,8 @@ def test_without_target_rows_the_aligner_is_the_identity_and_warns(aligner, y):
     assert_array_equal(aligner.transform(X), X)
     assert_array_equal(aligner.transform_target(X), X)
     assert_array_equal(aligner.inverse_transform(X), X)
+    assert aligner.determined_rank_ == 2
+    assert getattr(aligner, "matching_cost_", 0.0) == 0.0
 
 
 @pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)

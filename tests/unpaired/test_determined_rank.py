@@ -14,6 +14,7 @@ from skalign.datasets import load_digits_latents
 from skalign.unpaired import ICPAligner, MomentAligner, WassersteinProcrustesAligner
 from skalign.unpaired._group_moments import GroupMoments
 from skalign.unpaired._moment_matching import Agreement, Side, _odd_agreement
+from skalign.unpaired._open_axes import _deviations
 
 
 def gaussian_classes(kind, n_samples, n_features, n_classes, seed):
@@ -307,3 +308,13 @@ def test_odd_noise_counts_each_entry_with_an_odd_number_of_the_axis(whiten):
     assert_allclose(noise, expected / np.array(norms)[:, None])
     d = variances.sum() ** 2 / np.sum(variances**2)
     assert_allclose(n_entries.ravel(), [2, 2 * d, d * (d + 1) / 2])
+
+
+@pytest.mark.parametrize(
+    ("differences", "deviations"),
+    [([0.0, 0.0, 0.0], 0.0), ([2.0, 2.0], np.inf), ([1.0, 3.0, 5.0], 3.1819805)],
+)
+def test_rows_that_all_move_alike_are_moved_beyond_chance_or_not_at_all(
+    differences, deviations
+):
+    assert_allclose(_deviations(np.array(differences)), deviations)

@@ -10,6 +10,7 @@ from scipy.stats import ortho_group
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
@@ -241,6 +242,38 @@ def test_the_default_map_depends_on_the_start_and_on_the_rows(make_clouds):
     assert not few.aligner_.whiten
 
 
+@pytest.mark.parametrize("n_rows", [99, 100])
+def test_a_hundred_rows_a_column_determine_how_they_stretch(n_rows):
+    coef = np.array([[1.0, 0.5, 0.0], [0.0, 0.6, 0.2], [0.3, 0.0, 1.4]])
+    X = np.random.default_rng(0).gamma(1.0, size=(3 * n_rows, 3))
+    icp = ICPAligner(init=FrozenEstimator(LinearAligner().fit(X, X @ coef)))
+    mapped = icp.fit(X, X @ coef).transform(X)
+    covariances = np.cov(mapped.T), np.cov((X @ coef).T)
+    assert np.allclose(*covariances) == (n_rows == 100)
+
+
+@pytest.mark.parametrize(
+    ("init", "stages"),
+    [
+        ("moments", ["covariance"]),
+        ("means", ["rotation", "covariance"]),
+        ("identity", ["rotation", "covariance"]),
+    ],
+)
+def test_stages_by_default_are_those_that_the_docstring_names(
+    make_clouds, init, stages
+):
+    clouds = make_clouds(500, coef=ortho_group.rvs(3, random_state=0))
+    options = {"init": init, "random_state": 0, "max_iter": 3, "tol": 1e-12}
+    schedule = [(stage, 3) for stage in stages]
+    icps = [ICPAligner(**options), ICPAligner(schedule, **options)]
+    for icp in icps:
+        with pytest.warns(ConvergenceWarning):
+            icp.fit(clouds.X, clouds.y, **clouds.classes)
+    assert_allclose(icps[0].objective_, icps[1].objective_)
+    assert icps[0].n_iter_ == 3 * len(stages)
+
+
 @pytest.mark.long
 def test_a_last_stage_that_bends_follows_a_curved_map():
     rng = np.random.default_rng(0)
@@ -272,6 +305,7 @@ def test_a_last_stage_that_bends_follows_a_curved_map():
         ([], "at least one stage"),
         (["rotation"], r"list of \(aligner, n_iter\); got the entry 'rotation'"),
         ([("spin", 3)], "'rotation', 'covariance' or an aligner.*got 'spin'"),
+        ([(Ridge(), 3)], r"an aligner with fit and transform; got Ridge\(\)"),
         ([("rotation", 0)], "n_iter=0 of a stage must be an int >= 1"),
         ([("rotation", 1.5)], "n_iter=1.5"),
     ],

@@ -187,6 +187,16 @@ def test_known_target_labels_forbid_other_classes(reg):
     assert guided.plan_[:, ::2][wrong[:, ::2]].sum() < 1e-6
 
 
+def test_rows_of_other_classes_cost_ten_times_the_largest_cost():
+    X, y, labels, target_labels = class_clouds()
+    cost = centred_cost(X, y)
+    cost[labels[:, None] != target_labels] = 10 * cost.max()
+    expected = ot.sinkhorn(*weights(cost), cost, 30.0, stopThr=1e-12)
+    aligner = OptimalTransportAligner(30.0, class_reg=0, tol=1e-9)
+    aligner.fit(X, y, labels=labels, target_labels=target_labels)
+    assert_allclose(aligner.plan_, expected, atol=1e-8)
+
+
 def test_unknown_target_labels_are_none_or_nan():
     X, y, labels, target_labels = class_clouds((-1.0, 1.0, 2.0))
     as_nan, as_none = target_labels.copy(), target_labels.astype(object)
@@ -231,6 +241,25 @@ def test_a_plan_that_did_not_converge_raises_or_warns(options, problem):
     with pytest.warns(ConvergenceWarning, match=problem):
         aligner.fit(X, y, labels=labels)
     assert np.isfinite(aligner.transform(X)).all()
+
+
+def test_rows_that_an_unfinished_plan_leaves_out_move_as_the_means_do():
+    X, y = clouds(200, 150)
+    aligner = OptimalTransportAligner(0, max_iter=1, on_nonconvergence="warn")
+    with pytest.warns(ConvergenceWarning, match="numItermax"):
+        mapped = aligner.fit(X, y).transform(X)
+    sent = aligner.plan_.sum(axis=1)
+    assert 0 < np.sum(sent == 0) < 200
+    moved = X + y.mean(axis=0) - X.mean(axis=0)
+    assert_allclose(mapped[sent == 0], moved[sent == 0])
+    assert_allclose(sent[:, None] * mapped, aligner.plan_ @ y, atol=1e-12)
+
+
+def test_iterations_are_counted_from_one():
+    X, y = clouds()
+    aligner = OptimalTransportAligner(0.01, max_iter=7, on_nonconvergence="warn")
+    with pytest.warns(ConvergenceWarning):
+        assert aligner.fit(X, y).n_iter_ == 7
 
 
 def test_a_class_penalty_that_still_moves_is_not_convergence(monkeypatch):

@@ -240,3 +240,9 @@ def test_components_are_no_more_than_the_rank_of_narrow_rows():
     assert TransferComponentAligner().fit(X, y).n_components_ == 2
     with pytest.raises(ValueError, match="n_components=3 must be at most 2"):
         TransferComponentAligner(n_components=3).fit(X, y)
+
+
+def test_target_rows_that_equal_the_first_source_row_are_aligned():
+    X = np.array([[1.0, 2.0], [2.0, 4.0], [4.0, 3.0]])
+    aligner = TransferComponentAligner().fit(X, np.tile(X[0], (5, 1)))
+    assert aligner.n_components_ == 2
