@@ -21,14 +21,14 @@ _ROOMS = {
     ),
     "model_selection": ("AnchorSearchCV",),
     "paired": (
-        "AlignedRetriever",
         "AnchoredAligner",
         "CanonicalAligner",
-        "GeneralizedProcrustes",
         "LinearAligner",
         "RelativeRepresentation",
         "RigidAligner",
     ),
+    "retrieval": ("AlignedRetriever",),
+    "spaces": ("GeneralizedProcrustes",),
     "style": ("DomainRandomizer", "MixStyleAugmenter", "StyleContentSplitter"),
     "unpaired": (
         "CORALAligner",

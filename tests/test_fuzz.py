@@ -184,6 +184,7 @@ moments.varying_columns..precision = NORMS * 1e-16
 moments.*.precision = 1e-16
 moments.*.n_samples = 24
 moments.*.dtype = 'f4'
+moments.*.shrinkage = 0.1
 moments.*.y = Y
 deep.partition_environments..y = CLASSES
 deep.partition_environments..local_model = LogisticRegression()

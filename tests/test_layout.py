@@ -11,13 +11,15 @@ import skalign
 
 PACKAGE = Path(skalign.__file__).parent
 ROOMS = [
-    "datasets",
     "moments",
+    "datasets",
     "metrics",
     "anchors",
     "style",
     "paired",
     "unpaired",
+    "spaces",
+    "retrieval",
     "adaptation",
     "deep",
     "federated",

@@ -72,6 +72,7 @@ from skalign.moments import (
     centre,
     check_scale,
     pseudo_inverse,
+    relative_ridge,
     rounding_from_norms,
     rounding_of_columns,
     rounding_of_rows,
@@ -910,6 +911,7 @@ TABLE = {
                 lambda q: np.linalg.norm(pseudo_inverse(q.X)),
                 {"scale": "-1"} | FROM_ZERO,
             ),
+            ("relative_ridge", lambda q: relative_ridge(0.1, q.X), {"scale": "2"}),
             (
                 "rounding_of_columns",
                 lambda q, X_weight=None, Y_weight=None: np.linalg.norm(

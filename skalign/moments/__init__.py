@@ -13,6 +13,7 @@ from skalign.moments._rank import (
     varying_columns,
 )
 from skalign.moments._scale import check_scale
+from skalign.moments._shrinkage import relative_ridge
 from skalign.moments._sums import Moments
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "centre",
     "check_scale",
     "pseudo_inverse",
+    "relative_ridge",
     "rounding_from_norms",
     "rounding_of_columns",
     "rounding_of_rows",

@@ -2,17 +2,13 @@
 
 from skalign.paired._anchored import AnchoredAligner
 from skalign.paired._canonical import CanonicalAligner
-from skalign.paired._generalized_procrustes import GeneralizedProcrustes
 from skalign.paired._linear import LinearAligner
 from skalign.paired._relative import RelativeRepresentation
-from skalign.paired._retriever import AlignedRetriever
 from skalign.paired._rigid import RigidAligner
 
 __all__ = [
-    "AlignedRetriever",
     "AnchoredAligner",
     "CanonicalAligner",
-    "GeneralizedProcrustes",
     "LinearAligner",
     "RelativeRepresentation",
     "RigidAligner",

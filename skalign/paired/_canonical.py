@@ -14,8 +14,12 @@ from skalign._aligner import AlignerMixin
 from skalign._rescale import cast_finite, power_of
 from skalign._validation import Interval, check_pairs
 from skalign.metrics._retrieval import retrieval_ranks
-from skalign.moments import centre, rounding_of_columns, truncated_svd
-from skalign.paired._consensus import ridge_strength
+from skalign.moments import (
+    centre,
+    relative_ridge,
+    rounding_of_columns,
+    truncated_svd,
+)
 
 
 def _whiten(rows, alpha, name):
@@ -27,7 +31,7 @@ def _whiten(rows, alpha, name):
     U, s, Vt = truncated_svd(rows, rounding)
     if len(s) == 0:
         raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
-    length = np.sqrt(s**2 + ridge_strength(alpha, rows))
+    length = np.sqrt(s**2 + relative_ridge(alpha, rows))
     with np.errstate(over="ignore"):
         back = np.ldexp(Vt.T / length, -power)
     return U * (s / length), cast_finite(back, rows.dtype, f"The map of {name}")

@@ -1,20 +1,11 @@
 """Paired aligners against their definitions, computed another way."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
-from sklearn.base import clone
-from sklearn.utils import get_tags
 
-from skalign import (
-    AlignedRetriever,
-    CORALAligner,
-    GeneralizedProcrustes,
-    LinearAligner,
-    RelativeRepresentation,
-)
+from skalign import LinearAligner, RelativeRepresentation
 from skalign.anchors import RandomAnchors
 
 
@@ -66,37 +57,3 @@ def test_scaled_distances_take_the_unbiased_covariance_of_the_rows(similarity):
     )
     expected = cdist(X, X[relative.anchor_indices_], similarity, **spread)
     assert_allclose(np.abs(relative.transform(X)), expected, rtol=1e-9)
-
-
-def test_as_many_candidates_as_csls_asks_for_are_enough():
-    X, y = _pairs(n=12, d=3, k=3)
-    AlignedRetriever(csls=12).fit(X, y).kneighbors(X)
-    with pytest.raises(ValueError, match="csls=12 must be at most"):
-        AlignedRetriever(csls=12).fit(X, y, candidates=y[:11])
-
-
-def test_a_retriever_takes_many_targets_and_names_anew():
-    X, y = _pairs()
-    retriever = AlignedRetriever()
-    assert get_tags(retriever).target_tags.multi_output
-    retriever.fit(X, pd.DataFrame(y, columns=["u", "v"]))
-    retriever.fit(X, pd.DataFrame(y, columns=["w", "v"]))
-    assert retriever.target_names_in_.tolist() == ["w", "v"]
-
-
-def test_a_retriever_takes_other_names_but_where_features_keep_their_meaning():
-    X, y = _pairs(d=2)
-    X, y = pd.DataFrame(X, columns=["a", "b"]), pd.DataFrame(y, columns=["c", "d"])
-    AlignedRetriever(clone(LinearAligner())).fit(X, y)
-    with pytest.raises(ValueError, match="same columns in X and in y"):
-        AlignedRetriever(CORALAligner()).fit(X, y)
-
-
-def test_spaces_of_a_consensus_are_named_by_their_own_columns():
-    X, y = _pairs(k=2)
-    rows = pd.DataFrame(np.c_[X, y, X[:, :2]], columns=list("abcdefg"))
-    aligner = GeneralizedProcrustes(space_sizes=[3, 2, 2], kind="linear").fit(rows)
-    for space, names in enumerate((list("abc"), list("de"), list("fg"))):
-        aligner.to_consensus(rows[names], space)
-        with pytest.raises(ValueError, match="feature names"):
-            aligner.to_consensus(rows[names[::-1]], space)

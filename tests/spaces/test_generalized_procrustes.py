@@ -404,3 +404,13 @@ def test_the_consensus_of_three_encoders_loses_at_most_two_points(data_home):
 def test_one_number_is_no_list_of_widths():
     with pytest.raises(ValueError, match="space_sizes=3, but the spaces have widths"):
         GeneralizedProcrustes(space_sizes=np.array(3)).fit_spaces([np.eye(3)])
+
+
+def test_spaces_of_a_consensus_are_named_by_their_own_columns():
+    spaces = _copies(widths=(3, 2, 2))
+    rows = pd.DataFrame(np.hstack(spaces), columns=list("abcdefg"))
+    aligner = GeneralizedProcrustes(space_sizes=[3, 2, 2], kind="linear").fit(rows)
+    for space, names in enumerate((list("abc"), list("de"), list("fg"))):
+        aligner.to_consensus(rows[names], space)
+        with pytest.raises(ValueError, match="feature names"):
+            aligner.to_consensus(rows[names[::-1]], space)

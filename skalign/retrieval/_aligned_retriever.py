@@ -22,7 +22,7 @@ from skalign._validation import (
     warn_of_classes,
 )
 from skalign.metrics._retrieval import mean_of_largest
-from skalign.paired._linear import LinearAligner
+from skalign.paired import LinearAligner
 
 
 class _FaissIndex:

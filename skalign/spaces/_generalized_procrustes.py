@@ -32,14 +32,9 @@ from skalign._validation import (
     compare_names,
     is_whole,
 )
-from skalign.moments import check_scale
-from skalign.paired._consensus import (
-    linear_consensus,
-    ridge_strength,
-    rigid_consensus,
-)
-from skalign.paired._linear import LinearAligner
-from skalign.paired._rigid import RigidAligner
+from skalign.moments import check_scale, relative_ridge
+from skalign.paired import LinearAligner, RigidAligner
+from skalign.spaces._consensus import linear_consensus, rigid_consensus
 
 
 def _rows_present(X, space):
@@ -632,8 +627,8 @@ class GeneralizedProcrustes(
     def _fit_maps(self, rows, consensus, says_rank=True):
         """Append the maps between a space and the consensus."""
         if self.kind == "linear":
-            aligner = LinearAligner(alpha=ridge_strength(self.alpha, rows))
-            decoder = LinearAligner(alpha=ridge_strength(self.alpha, consensus))
+            aligner = LinearAligner(alpha=relative_ridge(self.alpha, rows))
+            decoder = LinearAligner(alpha=relative_ridge(self.alpha, consensus))
             self._decoders.append(decoder.fit(consensus, rows))
         else:
             aligner = RigidAligner(scaling=self.kind == "similarity")

@@ -11,6 +11,7 @@ from scipy.stats import ortho_group
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.utils import get_tags
 
 from skalign import AlignedRetriever, CORALAligner, LinearAligner, RigidAligner
 from skalign.metrics import retrieval_accuracy
@@ -231,3 +232,30 @@ def test_short_rows_are_found_by_their_cosines():
         for scale in (1, 2.0**-26)
     ]
     assert_array_equal(*found)
+
+
+def test_as_many_candidates_as_csls_asks_for_are_enough():
+    X, y = _spaces(12)
+    AlignedRetriever(csls=12).fit(X, y).kneighbors(X)
+    with pytest.raises(ValueError, match="csls=12 must be at most"):
+        AlignedRetriever(csls=12).fit(X, y, candidates=y[:11])
+
+
+def test_a_retriever_takes_many_targets_and_names_anew():
+    X, y = _spaces()
+    retriever = AlignedRetriever()
+    assert get_tags(retriever).target_tags.multi_output
+    retriever.fit(X, pd.DataFrame(y[:, :2], columns=["u", "v"]))
+    retriever.fit(X, pd.DataFrame(y[:, :2], columns=["w", "v"]))
+    assert retriever.target_names_in_.tolist() == ["w", "v"]
+
+
+def test_a_retriever_takes_other_names_but_where_features_keep_their_meaning():
+    X, y = _spaces()
+    X, y = (
+        pd.DataFrame(X, columns=list("abcde")),
+        pd.DataFrame(y, columns=list("fghij")),
+    )
+    AlignedRetriever(LinearAligner()).fit(X, y)
+    with pytest.raises(ValueError, match="same columns in X and in y"):
+        AlignedRetriever(CORALAligner()).fit(X, y)

@@ -8,8 +8,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skalign._determined import without_warning
 from skalign._rescale import signed
-from skalign.moments import centre, rounding_of_columns, truncated_svd
-from skalign.paired._rigid import RigidAligner
+from skalign.moments import (
+    centre,
+    relative_ridge,
+    rounding_of_columns,
+    truncated_svd,
+)
+from skalign.paired import RigidAligner
 
 
 def _place_one_by_one(spaces, present, scaling):
@@ -121,7 +126,7 @@ def linear_consensus(spaces, present, alpha, n_components):
         s2 = s**2
         basis = np.zeros((len(X), 1 + len(s2)))
         basis[seen, 0] = seen.sum() ** -0.5
-        basis[seen, 1:] = U * np.sqrt(s2 / (s2 + ridge_strength(alpha, rows)))
+        basis[seen, 1:] = U * np.sqrt(s2 / (s2 + relative_ridge(alpha, rows)))
         fitted.append(basis)
     root = np.sqrt(count)[:, None]
     fitted = np.hstack(fitted) / root
@@ -134,11 +139,6 @@ def linear_consensus(spaces, present, alpha, n_components):
     n_components = min(n_components, len(s))
     consensus = signed(U[:, :n_components]) * np.sqrt(count.sum()) / root
     return consensus, [max(0.0, 1 - np.square(s[:n_components]).mean())]
-
-
-def ridge_strength(alpha, rows):
-    """Return the ridge penalty: a share of the mean eigenvalue of the Gram matrix."""
-    return alpha * np.square(rows - rows.mean(axis=0)).sum() / rows.shape[1]
 
 
 def _ratio(part, whole):

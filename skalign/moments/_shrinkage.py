@@ -1,0 +1,28 @@
+"""The ridge of a strength relative to the variance of the data."""
+
+import numpy as np
+
+
+def relative_ridge(shrinkage, X):
+    """Return a ridge as a share of the mean eigenvalue of the Gram matrix.
+
+    Parameters
+    ----------
+    shrinkage : float
+        Share, not negative.
+    X : ndarray of shape (n_samples, n_features)
+        Samples; their mean is subtracted.
+
+    Returns
+    -------
+    alpha : float
+        Ridge to add to the diagonal of the Gram matrix of the centred samples.
+
+    Examples
+    --------
+    >>> from skalign.moments import relative_ridge
+    >>> print(relative_ridge(0.5, [[0.0, 1.0], [2.0, 3.0]]))
+    1.0
+    """
+    X = np.asarray(X)
+    return shrinkage * np.square(X - X.mean(axis=0)).sum() / X.shape[1]
