@@ -55,7 +55,8 @@ from skalign import (
     VRExClassifier,
 )
 from skalign.datasets import make_colored_mnist
-from skalign.deep import MLP, partition_environments
+from skalign.deep import MLP
+from skalign.domains import partition_domains
 from skalign.metrics import etf_distance
 
 TABLE = RESULTS / "ood_colored_mnist.csv"
@@ -204,10 +205,10 @@ def find(kind, seed):
         if n_environments == 2:
             settings = {"initial": "random", **STARTS}
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "After .* rounds")
-            environment[rows] = partition_environments(
+            warnings.filterwarnings("ignore", ".* changed their domain")
+            environment[rows] = partition_domains(
                 X, y, n_environments, random_state=seed, **settings
-            ).environment
+            ).domain
     return environment
 
 

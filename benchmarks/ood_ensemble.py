@@ -6,7 +6,7 @@ Rows are added one an ensemble; those that are there are not measured again. Dat
 training are those of ``ood.py`` at width 128, for up to 300 steps. A member finds its
 own environments from a random start, holds out a tenth of its rows, and keeps the epoch
 whose accuracy on them is best, the mean over its environments: all of it by
-`NCFALClassifier`, and for VREx by `partition_environments` before. Members differ in
+`NCFALClassifier`, and for VREx by `partition_domains` before. Members differ in
 partition, held-out rows and first weights. `member` is the mean of their accuracies on
 the test environment, `ensemble` that of the mean of their class probabilities, as
 ``VotingClassifier(voting="soft")`` takes it.
@@ -20,7 +20,7 @@ from ood import IRM_DECAY, IRM_LR, METHODS, STARTS, STEPS, run, split
 from records import RESULTS, provenance, read
 from sklearn.base import clone
 
-from skalign.deep import partition_environments
+from skalign.domains import partition_domains
 
 TABLE = RESULTS / "ood_ensemble.csv"
 SIZES = (3, 5)
@@ -42,10 +42,8 @@ def probabilities(name, member, X, y, X_test):
     if name.startswith("NCFAL"):
         estimator.set_params(start="random", partition_params=STARTS)
         return estimator.fit(X, y).predict_proba(X_test)
-    found = partition_environments(
-        X, y, initial="random", random_state=member, **STARTS
-    )
-    estimator.fit(X, y, sample_domain=found.environment)
+    found = partition_domains(X, y, initial="random", random_state=member, **STARTS)
+    estimator.fit(X, y, sample_domain=found.domain)
     return estimator.predict_proba(X_test)
 
 

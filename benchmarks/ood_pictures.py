@@ -69,7 +69,7 @@ from skalign.datasets import (
     make_colored_coco,
     make_colored_mnist,
 )
-from skalign.deep import partition_environments
+from skalign.domains import partition_domains
 from skalign.metrics import etf_distance
 
 TABLE = RESULTS / "ood_pictures.csv"
@@ -189,8 +189,8 @@ def prepare(data, seed):
 def partition(X, y, seed):
     """Two environments of rows."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "After .* rounds")
-        return partition_environments(X, y, random_state=seed).environment
+        warnings.filterwarnings("ignore", ".* changed their domain")
+        return partition_domains(X, y, random_state=seed).domain
 
 
 def infer(data, X, y, rows, seed):

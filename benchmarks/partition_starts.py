@@ -25,7 +25,7 @@ import numpy as np
 from records import DATA, RESULTS, append, provenance, read
 
 from skalign.datasets import make_colored_mnist
-from skalign.deep import partition_environments
+from skalign.domains import partition_domains
 
 TABLE = RESULTS / "partition_starts.csv"
 LONG = {"max_iter": 40}
@@ -57,8 +57,9 @@ def measure(name, seed):
         environment, n_iter, changed = rng.integers(2, size=len(y)), 0, ""
     else:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "After .* rounds")  # said by `changed`
-            environment, n_iter, changed, _ = partition_environments(
+            # `changed` says so.
+            warnings.filterwarnings("ignore", ".* changed their domain")
+            environment, n_iter, changed, _ = partition_domains(
                 X,
                 y,
                 n_environments,

@@ -43,7 +43,15 @@ _ROOMS = {
         "WassersteinProcrustesAligner",
     ),
 }
-_OTHER_ROOMS = ("anchors", "datasets", "federated", "metrics", "moments", "plotting")
+_OTHER_ROOMS = (
+    "anchors",
+    "datasets",
+    "domains",
+    "federated",
+    "metrics",
+    "moments",
+    "plotting",
+)
 _HOMES = {room: f"{__name__}.{room}" for room in (*_ROOMS, *_OTHER_ROOMS)}
 _HOMES |= {name: _HOMES[room] for room, names in _ROOMS.items() for name in names}
 _ABSENT = set()

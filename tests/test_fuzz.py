@@ -40,8 +40,8 @@ from skalign import (
 )
 from skalign.anchors import RandomAnchors
 
-ROOMS = ["skalign", "anchors", "datasets", "federated", "metrics", "model_selection"]
-ROOMS += ["moments"]
+ROOMS = ["skalign", "anchors", "datasets", "domains", "federated", "metrics"]
+ROOMS += ["model_selection", "moments"]
 if find_spec("matplotlib"):
     ROOMS.append("plotting")
     import matplotlib.pyplot as plt
@@ -186,8 +186,8 @@ moments.*.n_samples = 24
 moments.*.dtype = 'f4'
 moments.*.shrinkage = 0.1
 moments.*.y = Y
-deep.partition_environments..y = CLASSES
-deep.partition_environments..local_model = LogisticRegression()
+domains.partition_domains..y = CLASSES
+domains.partition_domains..local_model = LogisticRegression()
 deep.load_estimator..module = None
 deep.load_estimator..path = FOLDER / "net"
 deep.save_estimator..path = FOLDER / "saved"
@@ -259,6 +259,7 @@ plotting.Domain*.metric = metrics.coral_distance
 *.step_size = 0.1
 *.n_channels = 1
 *.n_environments = 2
+*.n_domains = 2
 *.n_classes = 3
 *.n_features = 4
 *.n_targets = 4
@@ -286,7 +287,7 @@ SKIPPED = {
     "federated.NetworkClient": "is called by Flower",
     "federated.SoundUpdates": "is called by Flower",
     "metrics.TwoSampleTestResult": "holds what it is given",
-    "deep.Partition": "holds what it is given",
+    "domains.Partition": "holds what it is given",
 }
 # Answers that need not be finite, and why.
 NOT_FINITE = {
@@ -455,7 +456,6 @@ def public():
 def is_of_tensors(name):
     """Whether a name is a part of networks, where torch checks what comes."""
     return name.startswith("deep.") and name not in (
-        "deep.partition_environments",
         "deep.save_estimator",
         "deep.load_estimator",
     )

@@ -16,6 +16,7 @@ ROOMS = [
     "metrics",
     "anchors",
     "style",
+    "domains",
     "paired",
     "unpaired",
     "spaces",

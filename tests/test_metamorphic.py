@@ -62,6 +62,7 @@ from skalign import (
     TransferComponentAligner,
     WassersteinProcrustesAligner,
     anchors,
+    domains,
     metrics,
     model_selection,
 )
@@ -85,7 +86,7 @@ from skalign.moments import (
 
 TORCH = bool(find_spec("torch") and find_spec("skorch"))
 if TORCH:
-    from skalign import deep
+    pass
 
 EXACT = 1e-9  # relative to the largest entry
 
@@ -857,7 +858,7 @@ TABLE = {
         lambda q: len(model_selection.default_aligners(3, 4)), like=ROWLESS
     ),
     **{
-        f"model_selection.{type(splitter).__name__}": measured(
+        f"domains.{type(splitter).__name__}": measured(
             lambda q, splitter=splitter: [
                 _mask(q, test)
                 for _, test in splitter.split(q.X, sample_domain=q.sample_domain)
@@ -866,11 +867,21 @@ TABLE = {
             order=expected,
         )
         for splitter, expected in [
-            (model_selection.LeaveOneDomainOut(), "- columns are rows"),
-            (model_selection.TrainingDomainSplit(random_state=0), DRAWN),
-            (model_selection.OracleDomainSplit(1, random_state=0), DRAWN),
+            (domains.LeaveOneDomainOut(), "- columns are rows"),
+            (domains.TrainingDomainSplit(random_state=0), DRAWN),
+            (domains.OracleDomainSplit(1, random_state=0), DRAWN),
         ]
     },
+    "domains.Partition": measured(None, like=RESULTS),
+    "domains.partition_domains": measured(
+        lambda q: (
+            domains.partition_domains(
+                q.X, q.labels % 2, local_model=LogisticRegression(), random_state=0
+            ).domain
+        ),
+        like=SHAPES,
+        order="- halves are drawn by position, which need not matter",
+    ),
     "moments.Moments": measured(
         lambda q, X_weight=None, Y_weight=None: (
             Moments.from_arrays(q.X, q.y, sample_weight=X_weight, products=("xy",)).xy
@@ -1039,15 +1050,6 @@ if TORCH:
             rotate="not signs same: Adam steps by coordinates",
             float32="same ~1e-3",
         ),
-        "deep.partition_environments": measured(
-            lambda q: (
-                deep.partition_environments(
-                    q.X, q.labels % 2, local_model=LogisticRegression(), random_state=0
-                ).environment
-            ),
-            like=SHAPES,
-            order="- halves are drawn by position, which need not matter",
-        ),
         **{
             f"deep.{name}": measured(None, like=TENSORS)
             for name in (
@@ -1062,14 +1064,14 @@ if TORCH:
                 *("split_style", "vrex_penalty"),
             )
         },
-        "deep.Partition": measured(None, like=RESULTS),
         "deep.save_estimator": measured(None, like=FILES),
         "deep.load_estimator": measured(None, like=FILES),
     }
 
 
 # ----------------------------------------------------------------------------- tests
-ROOMS = ("anchors", "datasets", "federated", "metrics", "model_selection", "moments")
+ROOMS = ("anchors", "datasets", "domains", "federated", "metrics")
+ROOMS += ("model_selection", "moments")
 
 
 def _public():

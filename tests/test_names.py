@@ -23,6 +23,7 @@ from skalign import (
 )
 from skalign._validation import as_written, check_classes, check_domain, check_labels
 from skalign.anchors import ClassBalancedAnchors, RandomAnchors
+from skalign.domains import LeaveOneDomainOut, TrainingDomainSplit
 from skalign.metrics import (
     CircularValidationScorer,
     MeanDomainScorer,
@@ -32,7 +33,6 @@ from skalign.metrics import (
     etf_distance,
     simplex_etf,
 )
-from skalign.model_selection import LeaveOneDomainOut, TrainingDomainSplit
 
 # Neighbours that float64 makes one, and integers of no common type of numpy.
 IDS = {

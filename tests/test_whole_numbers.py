@@ -12,8 +12,8 @@ import skalign
 from skalign import LinearAligner, RigidAligner
 from skalign._validation import Interval, is_whole
 from skalign.anchors import RandomAnchors
+from skalign.domains import OracleDomainSplit
 from skalign.metrics import jackknife_interval, mmd, retrieval_accuracy
-from skalign.model_selection import OracleDomainSplit
 
 PACKAGE = Path(skalign.__file__).parent
 

@@ -13,7 +13,6 @@ except ImportError as error:
 from skalign.deep._contrastive import ContrastiveAligner
 from skalign.deep._dann import DANNClassifier
 from skalign.deep._deep_coral import DeepCORALClassifier
-from skalign.deep._environments import Partition, partition_environments
 from skalign.deep._erm import ERMClassifier
 from skalign.deep._etf import SimplexETFHead
 from skalign.deep._fedbn import load_shared_arrays, shared_arrays, split_state
@@ -91,7 +90,6 @@ __all__ = [
     "MixupClassifier",
     "MixupRisk",
     "NCFALClassifier",
-    "Partition",
     "PermutedAdaIN",
     "ResNet8",
     "SimplexETFHead",
@@ -109,7 +107,6 @@ __all__ = [
     "load_estimator",
     "load_shared_arrays",
     "mmd_penalty",
-    "partition_environments",
     "reverse_gradient",
     "save_estimator",
     "shared_arrays",

@@ -14,11 +14,6 @@ from torch.nn import functional as F
 
 from skalign._validation import Interval
 from skalign.deep._domain_classifier import DomainClassifier
-from skalign.deep._environments import (
-    partition_environments,
-    random_environments,
-    too_few_rows,
-)
 from skalign.deep._etf import SimplexETFHead
 from skalign.deep._masks import (
     ByEnvironment,
@@ -37,6 +32,11 @@ from skalign.deep._objectives import (
     n_warmup_steps,
 )
 from skalign.deep._risks import CrossEntropy, DotRegression, VertexDistance
+from skalign.domains._partition import (
+    partition_domains,
+    random_domains,
+    too_few_rows,
+)
 from skalign.metrics import class_prototypes
 
 # Mutual information with the classes and share of rows still moving above which, and
@@ -60,18 +60,18 @@ class NCFALClassifier(DomainClassifier):
 
     partition : {"likelihood", "confidence", "random"}, default="likelihood"
         How a row finds its environment, as `assign_by` of
-        :func:`~skalign.deep.partition_environments`; "random" draws it, as a control.
+        :func:`~skalign.domains.partition_domains`; "random" draws it, as a control.
 
     start : {"errors", "random"}, default="errors"
         Division that the partition starts from, as `initial` of
-        :func:`~skalign.deep.partition_environments`.
+        :func:`~skalign.domains.partition_domains`.
 
     local_model : classifier or None, default=None
         Local model of the partition; None is a small network trained for one pass.
         Pictures come to it as rows, which ``ERMClassifier(image_shape=...)`` takes.
 
     partition_params : dict or None, default=None
-        Further settings of :func:`~skalign.deep.partition_environments`:
+        Further settings of :func:`~skalign.domains.partition_domains`:
         `class_weight`, `cross_fit`, `max_iter`, `n_init` and `tol`.
 
     partition_on : {"rest", "rows"}, default="rest"
@@ -208,7 +208,7 @@ class NCFALClassifier(DomainClassifier):
     --------
     ERMClassifier : Without environments.
     IRMClassifier, VRExClassifier : The same penalties with a trained head.
-    skalign.deep.partition_environments : The partition alone.
+    skalign.domains.partition_domains : The partition alone.
     skalign.metrics.etf_distance : How far features are from the simplex.
 
     Notes
@@ -447,13 +447,13 @@ class NCFALClassifier(DomainClassifier):
             return
         self.environments_ = np.arange(self.n_environments)
         if self.partition == "random":
-            self.environment_ = random_environments(y, self.n_environments, rng)
+            self.environment_ = random_domains(y, self.n_environments, rng)
             return
         # partition_params are validated by nobody else.
         validated = config_context(skip_parameter_validation=False)
         with warnings.catch_warnings(), validated:
-            warnings.filterwarnings("ignore", "After .* rounds")  # said below
-            found = partition_environments(
+            warnings.filterwarnings("ignore", ".* changed their domain")  # said below
+            found = partition_domains(
                 X,
                 y,
                 self.n_environments,
@@ -463,7 +463,7 @@ class NCFALClassifier(DomainClassifier):
                 random_state=rng,
                 **(self.partition_params or {}),
             )
-        self.environment_, self.partition_changed_ = found.environment, found.changed
+        self.environment_, self.partition_changed_ = found.domain, found.changed
         alike = adjusted_mutual_info_score(y, self.environment_)
         doubt = ""
         if alike > _LIKE_LABELS:

@@ -38,18 +38,3 @@ def make_rows():
 @pytest.fixture(scope="session")
 def rows(make_rows):
     return make_rows()
-
-
-@pytest.fixture(scope="session")
-def make_shortcut():
-    def make(n_samples=2000, follows=0.9, seed=0):
-        """Two classes; a cause that tells 80 % of them, a louder shortcut `follows`."""
-        rng = np.random.default_rng(seed)
-        y = rng.integers(2, size=n_samples)
-        cause = np.where(rng.random(n_samples) < 0.8, y, 1 - y)
-        agrees = rng.random(n_samples) < follows
-        shortcut = np.where(agrees, y, 1 - y)
-        X = np.c_[cause, 9 * shortcut] + 0.1 * rng.normal(size=(n_samples, 2))
-        return X.astype(np.float32), y, agrees
-
-    return make

@@ -20,7 +20,7 @@ from skalign import (
     VRExClassifier,
 )
 from skalign.datasets import make_colored_mnist
-from skalign.deep import partition_environments
+from skalign.domains import partition_domains
 from skalign.metrics import etf_distance
 
 pytestmark = pytest.mark.long
@@ -55,7 +55,7 @@ def environments(kind):
         return domain[train]
     if kind == "random":
         return np.random.default_rng(0).integers(2, size=train.sum())
-    return partition_environments(X[train], y[train], random_state=0).environment
+    return partition_domains(X[train], y[train], random_state=0).domain
 
 
 @cache

@@ -17,8 +17,8 @@ from skalign.deep import (  # noqa: E402
     CrossEntropy,
     DotRegression,
     VertexDistance,
-    partition_environments,
 )
+from skalign.domains import partition_domains  # noqa: E402
 from skalign.metrics import class_prototypes, etf_distance  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:The environments that were found")
@@ -300,8 +300,8 @@ def test_a_network_sees_its_environment_alone(rows):
 def test_environments_are_those_of_the_partition_alone(make_shortcut):
     X, y, _ = make_shortcut(500)
     classifier = NCFALClassifier(max_epochs=1, random_state=4).fit(X, y)
-    found = partition_environments(X, y, random_state=np.random.RandomState(4))
-    assert_array_equal(classifier.environment_, found.environment)
+    found = partition_domains(X, y, random_state=np.random.RandomState(4))
+    assert_array_equal(classifier.environment_, found.domain)
     assert classifier.partition_changed_ == found.changed
 
 
@@ -334,10 +334,10 @@ def test_settings_of_the_partition_reach_it(make_shortcut):
     )
     classifier.fit(X, y)
     with pytest.warns(ConvergenceWarning):
-        found = partition_environments(
+        found = partition_domains(
             X, y, initial="random", random_state=np.random.RandomState(4), **further
         )
-    assert_array_equal(classifier.environment_, found.environment)
+    assert_array_equal(classifier.environment_, found.domain)
     assert classifier.partition_changed_ == found.changed > 0
 
 
@@ -357,9 +357,9 @@ def test_local_models_see_what_the_mask_takes_away_or_rows(
 
     def partition(X, *args, **kwargs):
         calls.append(X)
-        return partition_environments(X, *args, **kwargs)
+        return partition_domains(X, *args, **kwargs)
 
-    monkeypatch.setattr("skalign.deep._ncfal.partition_environments", partition)
+    monkeypatch.setattr("skalign.deep._ncfal.partition_domains", partition)
     classifier = NCFALClassifier(
         n_rounds=2, mask_lr=0, max_epochs=1, random_state=0, **settings
     )

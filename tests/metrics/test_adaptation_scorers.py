@@ -31,6 +31,7 @@ from skalign import (
     MeanVarianceAligner,
     RigidAligner,
 )
+from skalign.domains import LeaveOneDomainOut
 from skalign.metrics import (
     CircularValidationScorer,
     ImportanceWeightedScorer,
@@ -45,7 +46,6 @@ from skalign.metrics import (
     sliced_wasserstein_distance,
     sliced_wasserstein_scorer,
 )
-from skalign.model_selection import LeaveOneDomainOut
 
 SCORERS = [
     SourceScorer(),

@@ -28,7 +28,7 @@ class LeaveOneDomainOut:
     Examples
     --------
     >>> import numpy as np
-    >>> from skalign.model_selection import LeaveOneDomainOut
+    >>> from skalign.domains import LeaveOneDomainOut
     >>> X, sample_domain = np.zeros((5, 2)), [0, 2, -1, 0, 2]
     >>> for train, test in LeaveOneDomainOut().split(X, sample_domain=sample_domain):
     ...     print(train, test)

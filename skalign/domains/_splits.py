@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from skalign._validation import is_target_domain, is_whole
-from skalign.model_selection._domains import check_split_domain
+from skalign.domains._leave_one_domain_out import check_split_domain
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class TrainingDomainSplit(_DomainSplit):
     Examples
     --------
     >>> import numpy as np
-    >>> from skalign.model_selection import TrainingDomainSplit
+    >>> from skalign.domains import TrainingDomainSplit
     >>> X, sample_domain = np.zeros((12, 2)), np.repeat([0, 1, 2], 4)
     >>> splitter = TrainingDomainSplit(test_size=0.25, test_domain=2, random_state=0)
     >>> for train, test in splitter.split(X, sample_domain=sample_domain):
@@ -208,7 +208,7 @@ class OracleDomainSplit(_DomainSplit):
     Examples
     --------
     >>> import numpy as np
-    >>> from skalign.model_selection import OracleDomainSplit
+    >>> from skalign.domains import OracleDomainSplit
     >>> X, sample_domain = np.zeros((12, 2)), np.repeat([0, 1, 2], 4)
     >>> splitter = OracleDomainSplit(2, test_size=0.25, random_state=0)
     >>> for train, test in splitter.split(X, sample_domain=sample_domain):

@@ -7,7 +7,7 @@ from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, cross_validate
 
-from skalign.model_selection import LeaveOneDomainOut
+from skalign.domains import LeaveOneDomainOut
 
 
 @pytest.mark.parametrize(

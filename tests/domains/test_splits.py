@@ -7,12 +7,12 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from skalign.metrics import MeanDomainScorer, WorstDomainScorer
-from skalign.model_selection import (
+from skalign.domains import (
     LeaveOneDomainOut,
     OracleDomainSplit,
     TrainingDomainSplit,
 )
+from skalign.metrics import MeanDomainScorer, WorstDomainScorer
 
 
 class OneColumn(ClassifierMixin, BaseEstimator):
