@@ -80,11 +80,9 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
 
     Expects `n_targets_` and `_n_features_out` after `fit`. `_into_target` says whether
     source rows are carried to the columns of the target, `_same_features` whether the
-    columns of both sides must be the same features, and `_says_rank` whether to warn
-    of directions that the data leave open.
+    columns of both sides must be the same features.
     """
 
-    _says_rank = True
     _into_target = True
     _same_features = False
 

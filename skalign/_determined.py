@@ -1,17 +1,21 @@
-"""What an aligner says of directions that its data leave open."""
+"""Warnings about directions that the data leave undetermined."""
 
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_SILENT = ContextVar("silent", default=False)
 
 
 def undetermined(aligner, otherwise="are mapped to the mean", width=None):
-    """What to say, in a list, of directions that the data leave open.
+    """Describe, in a list, the directions that the data leave undetermined.
 
     Parameters
     ----------
     aligner : object
         Fitted aligner with `determined_rank_`.
     otherwise : str
-        What becomes of these directions.
+        Treatment of these directions.
     width : int, default=None
         Number of directions that could be determined; the smaller width by default.
 
@@ -30,8 +34,11 @@ def undetermined(aligner, otherwise="are mapped to the mean", width=None):
 
 
 def warn_undetermined(aligner, *what):
-    """Warn of directions that the data leave open, unless they are another's care."""
-    if aligner._says_rank:
+    """Warn about directions that the data leave undetermined.
+
+    Not inside `without_warning`.
+    """
+    if not _SILENT.get():
         for doubt in undetermined(aligner, *what):
             warnings.warn(
                 f"{type(aligner).__name__} may have failed: {doubt}.",
@@ -40,8 +47,15 @@ def warn_undetermined(aligner, *what):
             )
 
 
-def without_warning(aligner):
-    """The aligner, not to warn of directions that it leaves open."""
-    if hasattr(aligner, "_says_rank"):
-        aligner._says_rank = False
-    return aligner
+@contextmanager
+def without_warning():
+    """Silence `warn_undetermined` in the fits of this block.
+
+    For an aligner that fits others and warns, if at all, on its own account. Fits in
+    other threads are not affected.
+    """
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)

@@ -101,7 +101,8 @@ def _classes(n_features, n_targets, seed):
 
 def _squared_errors(aligner, X, y, train, test):
     """Squared distance of each mapped test row from its target row."""
-    aligner = without_warning(clone(aligner)).fit(X[train], y[train])
+    with without_warning():
+        aligner = clone(aligner).fit(X[train], y[train])
     return np.sum((predicted(aligner, X[test]) - y[test]) ** 2, axis=1)
 
 

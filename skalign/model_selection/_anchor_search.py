@@ -119,8 +119,7 @@ def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
         if getattr(fitted, "_condition", 1.0) <= limit:
             return fitted
     metadata = take_rows(metadata, anchors, len(X))
-    aligner = without_warning(clone(aligner))  # the fit of the best one warns
-    return aligner.fit(X[anchors], y[anchors], **metadata)
+    return clone(aligner).fit(X[anchors], y[anchors], **metadata)
 
 
 def _score(scorer, estimator, X, y, metadata):
@@ -155,9 +154,10 @@ def _search_fold(
         try:
             if isinstance(anchors, Exception):
                 raise anchors
-            fitted = _fit_or_update(
-                anchored.aligner, fitted, X, y, before, anchors, fit_params
-            )
+            with without_warning():  # the fit of the best one warns
+                fitted = _fit_or_update(
+                    anchored.aligner, fitted, X, y, before, anchors, fit_params
+                )
         except Exception:
             if raise_errors:
                 raise

@@ -167,8 +167,9 @@ def alignment_report(
         if labels is not None and j not in heads:
             heads[j] = LogisticRegression(max_iter=1000).fit(y[train], labels[train])
             own[j] = heads[j].score(y[test], labels[test])
-        aligner = without_warning(clone(list(aligners.values())[i]))
-        aligner.fit(X[train], y[train])
+        aligner = clone(list(aligners.values())[i])
+        with without_warning():
+            aligner.fit(X[train], y[train])
         mapped = predicted(aligner, X[test])
         centre = y[train].mean(axis=0)
         found = _distances(mapped, y[test], centre, random_state)

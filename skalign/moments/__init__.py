@@ -12,6 +12,7 @@ from skalign.moments._rank import (
     truncated_svd,
     varying_columns,
 )
+from skalign.moments._rotation import complement, nearest_rotation, rotation_from_axes
 from skalign.moments._scale import check_scale
 from skalign.moments._shrinkage import relative_ridge
 from skalign.moments._sums import Moments
@@ -20,8 +21,11 @@ __all__ = [
     "Moments",
     "centre",
     "check_scale",
+    "complement",
+    "nearest_rotation",
     "pseudo_inverse",
     "relative_ridge",
+    "rotation_from_axes",
     "rounding_from_norms",
     "rounding_of_columns",
     "rounding_of_rows",

@@ -15,7 +15,6 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
-from skalign._determined import without_warning
 from skalign._validation import check_pairs, check_target_names
 from skalign.anchors._random_anchors import selector_of
 from skalign.anchors._selector import draws
@@ -151,8 +150,6 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         anchors = selector_of(self).select(X, labels)
         fit_params = take_rows(fit_params, anchors, len(X))
         aligner = clone(self._unfitted)
-        if not self._says_rank:
-            without_warning(aligner)
         self.aligner_ = aligner.fit(X[anchors], y[anchors], **fit_params)
         self.anchor_indices_ = anchors
         return self

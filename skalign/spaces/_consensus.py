@@ -6,7 +6,6 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 
-from skalign._determined import without_warning
 from skalign._rescale import signed
 from skalign.moments import (
     centre,
@@ -29,7 +28,7 @@ def _place_one_by_one(spaces, present, scaling):
     placed = placed - placed.mean(axis=0)
     total, count = np.zeros((len(present), max(widths))), np.zeros(len(present))
     left = set(range(len(spaces)))
-    aligner = without_warning(RigidAligner(scaling=scaling))
+    aligner = RigidAligner(scaling=scaling)
     while True:
         total[present[:, k]] += placed
         count += present[:, k]
@@ -72,7 +71,7 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
         for rows in (X[seen] for X, seen in zip(spaces, present.T, strict=True))
     )
     mean, losses = _place_one_by_one(spaces, present, scaling), []
-    aligner = without_warning(RigidAligner(scaling=scaling))
+    aligner = RigidAligner(scaling=scaling)
     for _ in range(max_iter):
         consensus = mean - np.average(mean, axis=0, weights=count)
         if scaling:

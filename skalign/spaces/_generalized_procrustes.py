@@ -308,16 +308,18 @@ class GeneralizedProcrustes(
                 spaces, present, self.alpha, n_components
             )
         else:
-            consensus, losses = rigid_consensus(
-                spaces, present, self.kind == "similarity", self.max_iter, self.tol
-            )
+            with without_warning():  # _find_open_directions looks at all spaces
+                consensus, losses = rigid_consensus(
+                    spaces, present, self.kind == "similarity", self.max_iter, self.tol
+                )
             consensus = consensus[:, :n_components]
         self.consensus_ = consensus
         self.objective_, self.n_iter_ = np.array(losses), len(losses)
         self.n_components_ = self._n_features_out = consensus.shape[1]
         self.aligners_, self._decoders = [], []
-        for rows, seen in zip(spaces, present.T, strict=True):
-            self._fit_maps(rows[seen], consensus[seen], says_rank=False)
+        with without_warning():
+            for rows, seen in zip(spaces, present.T, strict=True):
+                self._fit_maps(rows[seen], consensus[seen])
         self.determined_rank_ = self.n_components_
         if self.kind != "linear":
             self._find_open_directions(spaces, present)
@@ -329,7 +331,8 @@ class GeneralizedProcrustes(
         for k, rows in enumerate(spaces):
             shared, told_by = _shared(present, k)
             told = self._mean([r[shared] for r in spaces], present[shared] & told_by)
-            aligner = without_warning(RigidAligner()).fit(rows[shared], told)
+            with without_warning():
+                aligner = RigidAligner().fit(rows[shared], told)
             ranks.append(aligner.determined_rank_)
             others = max(np.array(self.space_sizes_)[told_by])
             if ranks[k] < min(rows.shape[1], others, self.n_components_):
@@ -624,7 +627,7 @@ class GeneralizedProcrustes(
                 total[seen] += self.aligners_[k].predict(rows[seen])
         return total / present.sum(axis=1, dtype=total.dtype)[:, None]
 
-    def _fit_maps(self, rows, consensus, says_rank=True):
+    def _fit_maps(self, rows, consensus):
         """Append the maps between a space and the consensus."""
         if self.kind == "linear":
             aligner = LinearAligner(alpha=relative_ridge(self.alpha, rows))
@@ -632,8 +635,6 @@ class GeneralizedProcrustes(
             self._decoders.append(decoder.fit(consensus, rows))
         else:
             aligner = RigidAligner(scaling=self.kind == "similarity")
-            if not says_rank:
-                without_warning(aligner)
         self.aligners_.append(aligner.fit(rows, consensus))
 
     def __sklearn_tags__(self):

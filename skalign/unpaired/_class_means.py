@@ -178,9 +178,7 @@ class ClassMeanAligner(
     def _learn(self, source, target):
         classes = shared_classes(source.groups, target.groups, minimum=2)
         source, target = source.take(classes), target.take(classes)
-        aligner = without_warning(
-            LinearAligner() if self.aligner is None else clone(self.aligner)
-        )
+        aligner = LinearAligner() if self.aligner is None else clone(self.aligner)
         weights = {}
         if self.weight_by_size:
             if not has_fit_parameter(aligner, "sample_weight"):
@@ -197,7 +195,8 @@ class ClassMeanAligner(
                 "MomentAligner and ICPAligner compare more than means."
             )
         means = [side.means.astype(self._dtype) for side in (source, target)]
-        aligner.fit(*means, **weights)
+        with without_warning():  # means of few classes; what they leave is said below
+            aligner.fit(*means, **weights)
         same_space = transform_target(aligner, means[1]) is means[1]
         if not isinstance(aligner, LinearAligner) and same_space:
             aligner = at_the_mean(aligner, axes, means[1].mean(axis=0))

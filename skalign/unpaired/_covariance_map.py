@@ -5,8 +5,7 @@ from sklearn.base import BaseEstimator
 
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._validation import check_pairs
-from skalign.moments import Moments, truncated_eigh
-from skalign.paired._rigid import nearest_rotation
+from skalign.moments import Moments, nearest_rotation, truncated_eigh
 
 
 class Spread:

@@ -548,7 +548,8 @@ class ICPAligner(
             if self.init == "identity":
                 return identity_map(X)
             if self.init == "means":
-                return without_warning(ClassMeanAligner()).fit(X, y, **passed)
+                with without_warning():
+                    return ClassMeanAligner().fit(X, y, **passed)
             return MomentAligner(
                 class_weight=self.class_weight, random_state=rng
             ).fit(X, y, **passed)  # fmt: skip
@@ -564,7 +565,8 @@ class ICPAligner(
             passed = {
                 k: v for k, v in passed.items() if has_fit_parameter(self.init, k)
             }
-            return without_warning(clone(self.init)).fit(X, y, **passed)
+            with without_warning():
+                return clone(self.init).fit(X, y, **passed)
         return self.init
 
     def _stages(self, X, y, start):

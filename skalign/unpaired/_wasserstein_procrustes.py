@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from skalign._aligner import AffineMixin
 from skalign._determined import undetermined
 from skalign._validation import Interval, check_sides
+from skalign.moments import complement
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._covariance_map import Spread, fixed_map, identity_map
@@ -424,13 +425,8 @@ def _open_directions(source, target, weights, rotation):
     """Directions of the target that moments leave open; (n_targets, n_open)"""
     k = len(rotation)
     leading = target.axes[:, :k]
-    known = leading @ _complement(open_axes(source, target, weights, rotation))
-    return _complement(known)
-
-
-def _complement(axes):
-    """Orthonormal columns beside those of `axes`, of which there may be none."""
-    return np.linalg.svd(axes)[0][:, axes.shape[1] :]
+    known = leading @ complement(open_axes(source, target, weights, rotation))
+    return complement(known)
 
 
 def _pair_cost(fit, X, y, pairs):

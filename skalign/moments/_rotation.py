@@ -1,0 +1,53 @@
+"""Nearest rotations, from the products of two sides."""
+
+import numpy as np
+from scipy.linalg import svd
+
+
+def nearest_rotation(cross, *, allow_reflection=True):
+    """Return the semi-orthogonal matrix with the largest inner product with `cross`.
+
+    Parameters
+    ----------
+    cross : ndarray of shape (n_features, n_targets)
+        Products of centred source columns with centred target columns.
+    allow_reflection : bool, default=True
+        If False and `cross` is square, the determinant is held at +1.
+
+    Returns
+    -------
+    rotation : ndarray of shape (n_features, n_targets)
+        With orthonormal rows if ``n_features <= n_targets``, else columns.
+    inner_product : float
+        ``trace(rotation.T @ cross)``.
+    """
+    U, s, Vt = svd(cross, full_matrices=False, check_finite=False)
+    return rotation_from_axes(U, s, Vt, allow_reflection)
+
+
+def rotation_from_axes(U, s, Vt, allow_reflection):
+    """As `nearest_rotation`, from singular vectors, of which some may be left out.
+
+    What they leave open is turned as little as possible: by the matrix nearest to the
+    identity, between equal widths without a reflection.
+    """
+    square = len(U) == Vt.shape[1]
+    if len(s) < min(len(U), Vt.shape[1]):
+        left, right = complement(U), complement(Vt.T)
+        if square:
+            turns = np.hstack([U, left]), np.hstack([Vt.T, right])
+            right[:, -1] *= np.prod(np.sign(np.linalg.det(turns)))
+        shared = min(len(left), len(right))
+        rest, _ = nearest_rotation(
+            left[:shared].T @ right[:shared], allow_reflection=not square
+        )
+        return U @ Vt + left @ rest @ right.T, float(s.sum())
+    if not allow_reflection and square and np.linalg.det(U) * np.linalg.det(Vt) < 0:
+        U[:, -1] *= -1  # Kabsch: the axis that costs least is turned round
+        s[-1] *= -1
+    return U @ Vt, float(s.sum())
+
+
+def complement(axes):
+    """Orthonormal columns orthogonal to those of `axes`, which they complete."""
+    return np.linalg.qr(axes, mode="complete")[0][:, axes.shape[1] :]
