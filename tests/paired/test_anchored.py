@@ -29,6 +29,7 @@ from skalign.metrics import (
     mmd_scorer,
     sliced_wasserstein_scorer,
 )
+from skalign.paired._anchored import take_rows
 
 SELECTOR = RandomAnchors(20, random_state=0)
 
@@ -175,6 +176,13 @@ def test_metadata_is_routed_to_the_selector_and_the_aligner(pairs):
         assert scores.min() > 0.9
         with pytest.raises(TypeError, match="sample_domain"):
             anchored.fit(X, y, sample_domain=labels)
+
+
+def test_only_what_has_a_value_for_each_row_is_cut_to_the_anchors():
+    metadata = {"weight": [3, 1, 2], "names": ["a", "b"], "strength": 0.5}
+    cut = take_rows(metadata, np.array([2, 0]), 3)
+    assert_array_equal(cut.pop("weight"), [2, 3])
+    assert cut == {"names": ["a", "b"], "strength": 0.5}
 
 
 @pytest.mark.parametrize("scoring", [None, mmd_scorer, sliced_wasserstein_scorer])

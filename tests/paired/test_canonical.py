@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
@@ -102,6 +103,25 @@ def test_the_width_is_what_the_rows_span():
     aligner = CanonicalAligner().fit(X, y)
     assert aligner.n_components_ == aligner.transform(X).shape[1] == 7
     assert len(aligner.get_feature_names_out()) == 7
+
+
+@pytest.mark.parametrize("ranks", [(2, 3), (3, 2)])
+def test_the_width_is_what_both_sides_span(ranks):
+    rng = np.random.default_rng(0)
+    X, y = (rng.normal(size=(40, r)) @ rng.normal(size=(r, 5)) for r in ranks)
+    aligner = CanonicalAligner(alpha=0).fit(X, y)
+    assert aligner.transform(X).shape == aligner.transform_target(y).shape == (40, 2)
+    bases = (np.linalg.svd(rows - rows.mean(axis=0))[0] for rows in (X, y))
+    cosines = [basis[:, :r] for basis, r in zip(bases, ranks, strict=True)]
+    expected = np.linalg.svd(cosines[0].T @ cosines[1])[1]
+    assert_allclose(aligner.correlations_, expected)
+
+
+def test_columns_of_the_common_space_are_not_those_of_the_target():
+    X, y = _pairs()
+    y = pd.DataFrame(y).add_prefix("y")
+    names = CanonicalAligner(2).fit(X, y).get_feature_names_out()
+    assert list(names) == ["canonicalaligner0", "canonicalaligner1"]
 
 
 def test_searches_retrievers_and_pipelines_take_it():

@@ -299,8 +299,10 @@ def test_what_the_rows_cannot_tell_has_an_infinite_std():
     X = np.c_[X, np.ones(30)]  # a column that never varied
     aligner = LinearAligner(0).fit(X, y)
     assert np.isfinite(aligner.predict_std(X)).all()
+    noiseless = LinearAligner(0).fit(X, 0 * y)
     X[:, -1] = 2
     assert np.isinf(aligner.predict_std(X)).all()
+    assert np.isinf(noiseless.predict_std(X)).all()
     interpolating = LinearAligner(0).fit(X[:5], y[:5])
     assert np.isinf(interpolating.predict_std(X[:5])).all()
     # At the mean, where nothing but the noise counts, it is as unknown.

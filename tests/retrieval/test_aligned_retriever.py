@@ -256,6 +256,8 @@ def test_a_retriever_takes_other_names_but_where_features_keep_their_meaning():
         pd.DataFrame(X, columns=list("abcde")),
         pd.DataFrame(y, columns=list("fghij")),
     )
-    AlignedRetriever(LinearAligner()).fit(X, y)
+    pipeline = make_pipeline(StandardScaler(), LinearAligner())
+    for aligner in (None, LinearAligner(), pipeline):
+        AlignedRetriever(aligner).fit(X, y)
     with pytest.raises(ValueError, match="same columns in X and in y"):
         AlignedRetriever(CORALAligner()).fit(X, y)

@@ -29,10 +29,14 @@ def test_variance_is_that_of_the_sides_whatever_the_pairs(make_clouds, whiten):
         assert_allclose(*variances, atol=1e-10)
 
 
-def test_exact_pairs_give_any_linear_map(make_clouds):
-    coef = np.array([[1.0, 0.3, 0.0], [0.0, 0.8, 0.4], [0.2, 0.0, 1.2]])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_exact_pairs_give_any_linear_map_and_mirror(make_clouds, sign):
+    mirror = np.diag([1.0, 1.0, sign])
+    coef = np.array([[1.0, 0.3, 0.0], [0.0, 0.8, 0.4], [0.2, 0.0, 1.2]]) @ mirror
     X = make_clouds().X
     assert_allclose(VarianceMap().fit(X, X @ coef + 1).coef_, coef, atol=1e-12)
+    rigid = VarianceMap(whiten=False).fit(X, X @ mirror)
+    assert_allclose(rigid.coef_, mirror, atol=1e-12)
 
 
 def test_a_weight_of_two_is_a_row_twice(make_clouds):
