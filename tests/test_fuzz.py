@@ -224,8 +224,8 @@ deep.*.output = LOGITS
 *.mixup = MIXUP
 *.vertices = torch.eye(3)[:, :2]
 *.shape = (3,)
-*.arrays = deep.shared_arrays(torch.nn.Linear(3, 2))
-deep.*.module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+*.arrays = skalign.federated.shared_arrays(torch.nn.Linear(3, 2))
+federated.*.module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
 *.X = X
 *.queries = X
 *.y = Y
@@ -447,6 +447,8 @@ def public():
                 continue  # an optional package is missing
             value = getattr(module, name)
             key = name if room == "skalign" else f"{room}.{name}"
+            if not TORCH and is_of_tensors(key):
+                continue
             if id(value) not in seen and key not in SKIPPED:
                 found[key] = value
             seen.add(id(value))
@@ -455,10 +457,9 @@ def public():
 
 def is_of_tensors(name):
     """Whether a name is a part of networks, where torch checks what comes."""
-    return name.startswith("deep.") and name not in (
-        "deep.save_estimator",
-        "deep.load_estimator",
-    )
+    if name in ("deep.save_estimator", "deep.load_estimator"):
+        return False
+    return name.startswith("deep.") or re.search("split_state|shared_arrays", name)
 
 
 def parameters(function):

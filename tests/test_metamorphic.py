@@ -1004,7 +1004,10 @@ TABLE |= {
     },
     **{
         f"federated.{name}": measured(None, like=TENSORS)
-        for name in ("NetworkClient", "SoundUpdates", "join", "serve")
+        for name in (
+            *("NetworkClient", "SoundUpdates", "join", "load_shared_arrays"),
+            *("serve", "shared_arrays", "split_state"),
+        )
     },
     **{
         f"plotting.{name}": measured(None, like=PICTURES)
@@ -1059,8 +1062,8 @@ if TORCH:
                 *("MeanRisk", "MixStyle", "Mixup", "MixupRisk", "PermutedAdaIN"),
                 *("ResNet8", "SimplexETFHead", "SquaredError", "StochasticMask"),
                 *("VRExRisk", "VertexDistance", "adain", "coral_penalty"),
-                *("etf_penalty", "info_nce", "irm_penalty", "load_shared_arrays"),
-                *("mmd_penalty", "reverse_gradient", "shared_arrays", "split_state"),
+                *("etf_penalty", "info_nce", "irm_penalty"),
+                *("mmd_penalty", "reverse_gradient"),
                 *("split_style", "vrex_penalty"),
             )
         },

@@ -82,8 +82,9 @@ assert set(skalign.__all__) <= namespace.keys()
 rooms = [room for name, room in inspect.getmembers(skalign, inspect.ismodule)]
 rooms = {room for room in rooms if room.__name__.startswith("skalign.")}
 assert {room.__name__.split(".")[1] for room in rooms} >= {
-    "adaptation", "anchors", "datasets", "federated", "metrics", "model_selection",
-    "moments", "paired", "plotting", "style", "unpaired"
+    "adaptation", "anchors", "datasets", "domains", "federated", "metrics",
+    "model_selection", "moments", "paired", "plotting", "retrieval", "spaces",
+    "style", "unpaired"
 }
 for module in (skalign, *rooms):
     assert "skalign" in pydoc.render_doc(module)

@@ -15,7 +15,6 @@ from skalign.deep._dann import DANNClassifier
 from skalign.deep._deep_coral import DeepCORALClassifier
 from skalign.deep._erm import ERMClassifier
 from skalign.deep._etf import SimplexETFHead
-from skalign.deep._fedbn import load_shared_arrays, shared_arrays, split_state
 from skalign.deep._group_dro import GroupDROClassifier
 from skalign.deep._info_nce import InfoNCE, info_nce
 from skalign.deep._irm import IRMClassifier
@@ -105,12 +104,9 @@ __all__ = [
     "info_nce",
     "irm_penalty",
     "load_estimator",
-    "load_shared_arrays",
     "mmd_penalty",
     "reverse_gradient",
     "save_estimator",
-    "shared_arrays",
-    "split_state",
     "split_style",
     "vrex_penalty",
 ]

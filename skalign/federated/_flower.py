@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skalign.federated._fedbn import load_shared_arrays, shared_arrays, split_state
 from skalign.federated._updates import is_count, keep_sound, logger
 
 
@@ -78,7 +79,7 @@ class NetworkClient(NumPyClient):
         What the client is called in logs and metrics.
     share_batch_norm : bool, default=False
         Whether batch normalisation is shared: True is federated averaging, False is
-        FedBN, see :func:`~skalign.deep.split_state`. The same at all clients.
+        FedBN, see :func:`~skalign.federated.split_state`. The same at all clients.
     renew_statistics : bool, default=False
         Whether running means and variances of batch normalisation are taken anew before
         each evaluation, in one pass over the batches of `X`, as AdaBN [1]_ does for a
@@ -137,8 +138,6 @@ class NetworkClient(NumPyClient):
         -------
         arrays : list of ndarray
         """
-        from skalign.deep import shared_arrays
-
         return shared_arrays(self.net.module_, share_batch_norm=self.share_batch_norm)
 
     def fit(self, parameters, config):
@@ -201,8 +200,6 @@ class NetworkClient(NumPyClient):
         return 1 - score, len(self.y_test), metrics
 
     def _load(self, parameters):
-        from skalign.deep import load_shared_arrays
-
         load_shared_arrays(
             self.net.module_, parameters, share_batch_norm=self.share_batch_norm
         )
@@ -217,8 +214,6 @@ class NetworkClient(NumPyClient):
             update_bn(batches, self.net.module_, device=self.net.device)
 
     def _local(self):
-        from skalign.deep import split_state
-
         return split_state(self.net.module_, share_batch_norm=self.share_batch_norm)[1]
 
     def _store(self):

@@ -52,10 +52,10 @@ from skalign.deep import (  # noqa: E402
     load_estimator,
     mmd_penalty,
     save_estimator,
-    shared_arrays,
     split_style,
     vrex_penalty,
 )
+from skalign.federated import shared_arrays  # noqa: E402
 
 EPS16, EPS32 = torch.finfo(torch.bfloat16).eps, torch.finfo(torch.float32).eps
 

@@ -27,8 +27,13 @@ from flwr.common import EvaluateRes, FitRes, Status, ndarrays_to_parameters
 from flwr.server.strategy import FedAvg
 from skorch.callbacks import Callback
 
-from skalign.deep import split_state
-from skalign.federated import NetworkClient, SoundUpdates, join, metrics_by_client
+from skalign.federated import (
+    NetworkClient,
+    SoundUpdates,
+    join,
+    metrics_by_client,
+    split_state,
+)
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the processes, too
 from federated_workers import (
