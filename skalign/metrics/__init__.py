@@ -26,17 +26,16 @@ from skalign.metrics._neighbors import (
     rsa_samples,
 )
 from skalign.metrics._neural_collapse import (
-    class_prototypes,
     etf_distance,
     nc1_trace_ratio,
     nc1_variability,
     nc2_equiangularity,
     nc3_duality,
     nc4_disagreement,
-    prototype_distance,
     simplex_etf,
 )
 from skalign.metrics._procrustes import procrustes_distance, procrustes_samples
+from skalign.metrics._prototypes import class_prototypes, prototype_distance
 from skalign.metrics._proxy_a import proxy_a_distance
 from skalign.metrics._retrieval import (
     mean_reciprocal_rank,

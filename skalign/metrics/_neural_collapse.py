@@ -15,16 +15,17 @@ from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import column_or_1d
 
 from skalign._rescale import near_one
-from skalign._validation import Interval, check_classes, check_domain
+from skalign._validation import Interval, check_classes
 from skalign.metrics._procrustes import to_length_one
-from skalign.moments import rounding_from_norms, storage_precision, truncated_svd
+from skalign.metrics._prototypes import (
+    CLASS_SAMPLES,
+    check_class_samples,
+    class_means,
+    column_precision,
+)
+from skalign.moments import rounding_from_norms, truncated_svd
 
 _EQUAL_MEANS = "All class means are equal: the classes span no simplex."
-_ROWS = {
-    "X": ["array-like"],
-    "y": ["array-like"],
-    "sample_domain": ["array-like", None],
-}
 
 
 @validate_params(
@@ -96,49 +97,7 @@ def simplex_etf(n_classes, n_features, random_state=None):
     return np.sqrt(n_classes / (n_classes - 1)) * P @ centring
 
 
-@validate_params(_ROWS, prefer_skip_nested_validation=True)
-def class_prototypes(X, y, *, sample_domain=None):
-    """Mean of each class, in each environment if environments are given.
-
-    Read more in the :ref:`User Guide <neural_collapse>`.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Features.
-    y : array-like of shape (n_samples,)
-        Classes, at least two.
-    sample_domain : array-like of shape (n_samples,), default=None
-        Environment of each row. Each must hold a row of every class.
-
-    Returns
-    -------
-    prototypes : ndarray of shape (n_classes, n_features) or \
-            (n_domains, n_classes, n_features)
-        Classes, and environments if given, in sorted order: that of ``np.unique``.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, `X` is not finite, there is one class only, or an environment
-        lacks a class.
-
-    Examples
-    --------
-    >>> from skalign.metrics import class_prototypes
-    >>> X, y = [[0, 0], [2, 0], [0, 4], [0, 6]], ["cat", "dog", "cat", "dog"]
-    >>> class_prototypes(X, y)
-    array([[0., 2.],
-           [1., 3.]])
-    >>> class_prototypes(X, y, sample_domain=[0, 0, 1, 1]).shape
-    (2, 2, 2)
-    """
-    X, codes, n_classes, groups = _check_environments(X, y, sample_domain)
-    prototypes = [_means(X[rows], codes[rows], n_classes) for rows in groups]
-    return prototypes[0] if sample_domain is None else np.stack(prototypes)
-
-
-@validate_params(_ROWS, prefer_skip_nested_validation=True)
+@validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
 def nc1_variability(X, y, *, sample_domain=None):
     r"""NC1: spread within classes, where class means differ, over that of the means.
 
@@ -152,19 +111,19 @@ def nc1_variability(X, y, *, sample_domain=None):
     y : array-like of shape (n_samples,)
         Classes, at least two, one of them with two rows.
     sample_domain : array-like of shape (n_samples,), default=None
-        Environment of each row. Each must hold a row of every class.
+        Domain of each row. Each must hold a row of every class.
 
     Returns
     -------
     variability : float or ndarray of shape (n_domains,)
         From 0, where every row is the mean of its class, up; has no unit. With
-        `sample_domain` a value for each environment, in sorted order, from its rows
+        `sample_domain` a value for each domain, in sorted order, from its rows
         alone.
 
     Raises
     ------
     ValueError
-        If lengths differ, `X` is not finite, there is one class only, an environment
+        If lengths differ, `X` is not finite, there is one class only, a domain
         lacks a class, all class means are equal, or no class has two rows.
 
     See Also
@@ -190,7 +149,7 @@ def nc1_variability(X, y, *, sample_domain=None):
     0.125
     """
 
-    precision = _precision_of(X)
+    precision = column_precision(X)
 
     def measure(X, codes, n_classes):
         means, residual, largest = _between_and_within(X, codes, n_classes)
@@ -208,7 +167,7 @@ def nc1_variability(X, y, *, sample_domain=None):
     return _in_each(measure, X, y, sample_domain)
 
 
-@validate_params(_ROWS, prefer_skip_nested_validation=True)
+@validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
 def nc1_trace_ratio(X, y, *, sample_domain=None):
     """NC1, the plain form: variance within classes over that of the class means.
 
@@ -222,13 +181,13 @@ def nc1_trace_ratio(X, y, *, sample_domain=None):
     y : array-like of shape (n_samples,)
         Classes, at least two, one of them with two rows.
     sample_domain : array-like of shape (n_samples,), default=None
-        Environment of each row. Each must hold a row of every class.
+        Domain of each row. Each must hold a row of every class.
 
     Returns
     -------
     ratio : float or ndarray of shape (n_domains,)
         From 0, where every row is the mean of its class, up; has no unit. With
-        `sample_domain` a value for each environment, in sorted order, from its rows
+        `sample_domain` a value for each domain, in sorted order, from its rows
         alone.
 
     Raises
@@ -255,7 +214,7 @@ def nc1_trace_ratio(X, y, *, sample_domain=None):
     return _in_each(measure, X, y, sample_domain)
 
 
-@validate_params(_ROWS, prefer_skip_nested_validation=True)
+@validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
 def nc2_equiangularity(X, y, *, sample_domain=None):
     """NC2: how far class means are from a regular simplex of any size and rotation.
 
@@ -269,13 +228,13 @@ def nc2_equiangularity(X, y, *, sample_domain=None):
     y : array-like of shape (n_samples,)
         Classes, at least three.
     sample_domain : array-like of shape (n_samples,), default=None
-        Environment of each row. Each must hold a row of every class.
+        Domain of each row. Each must hold a row of every class.
 
     Returns
     -------
     distance : float or ndarray of shape (n_domains,)
         From 0, a simplex, to ``sqrt(2 - 2 / sqrt(n_classes - 1))``, all means on one
-        line. With `sample_domain` a value for each environment, in sorted order, from
+        line. With `sample_domain` a value for each domain, in sorted order, from
         its rows alone.
 
     Raises
@@ -283,7 +242,7 @@ def nc2_equiangularity(X, y, *, sample_domain=None):
     ValueError
         If there are two classes, since any two points are a regular simplex and the
         value would be 0 whatever `X` is: take `etf_distance`. If lengths differ, `X` is
-        not finite, there is one class only, an environment lacks a class, or all class
+        not finite, there is one class only, a domain lacks a class, or all class
         means are equal.
 
     See Also
@@ -292,7 +251,7 @@ def nc2_equiangularity(X, y, *, sample_domain=None):
 
     Notes
     -----
-    Blind to the spread within classes, and to a simplex that turns from one environment
+    Blind to the spread within classes, and to a simplex that turns from one domain
     to the next.
 
     References
@@ -318,7 +277,9 @@ def nc2_equiangularity(X, y, *, sample_domain=None):
     return _in_each(measure, X, y, sample_domain)
 
 
-@validate_params({**_ROWS, "coef": ["array-like"]}, prefer_skip_nested_validation=True)
+@validate_params(
+    {**CLASS_SAMPLES, "coef": ["array-like"]}, prefer_skip_nested_validation=True
+)
 def nc3_duality(X, y, coef, *, sample_domain=None):
     """NC3: how far a linear head and the class means are from one simplex.
 
@@ -336,13 +297,13 @@ def nc3_duality(X, y, coef, *, sample_domain=None):
         Weights of the head, a row for each class in sorted order, such as `coef_` of
         :class:`~sklearn.linear_model.LogisticRegression`.
     sample_domain : array-like of shape (n_samples,), default=None
-        Environment of each row. Each must hold a row of every class.
+        Domain of each row. Each must hold a row of every class.
 
     Returns
     -------
     distance : float or ndarray of shape (n_domains,)
         From 0, weights and means are the same simplex up to size, to 2, they are
-        opposite. With `sample_domain` a value for each environment, in sorted order,
+        opposite. With `sample_domain` a value for each domain, in sorted order,
         from its rows alone.
 
     Raises
@@ -384,7 +345,7 @@ def nc3_duality(X, y, coef, *, sample_domain=None):
 
 
 @validate_params(
-    {**_ROWS, "y_pred": ["array-like"]}, prefer_skip_nested_validation=True
+    {**CLASS_SAMPLES, "y_pred": ["array-like"]}, prefer_skip_nested_validation=True
 )
 def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
     """NC4: share of rows that a head does not give the class of the nearest mean.
@@ -400,19 +361,19 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
     y_pred : array-like of shape (n_samples,)
         What the head predicts for the rows.
     sample_domain : array-like of shape (n_samples,), default=None
-        Environment of each row. Each must hold a row of every class.
+        Domain of each row. Each must hold a row of every class.
 
     Returns
     -------
     share : float or ndarray of shape (n_domains,)
         From 0, the head does what the nearest class mean does, to 1. With
-        `sample_domain` a value for each environment, in sorted order, from its rows
+        `sample_domain` a value for each domain, in sorted order, from its rows
         alone.
 
     Raises
     ------
     ValueError
-        If lengths differ, `X` is not finite, there is one class only, an environment
+        If lengths differ, `X` is not finite, there is one class only, a domain
         lacks a class, or `y_pred` holds a class that `y` does not.
 
     Notes
@@ -444,7 +405,7 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
 
     def measure(X, codes, n_classes, predicted):
         X = to_length_one(X)  # products of rows far from the origin are all rounding
-        means = _means(X, codes, n_classes)
+        means = class_means(X, codes, n_classes)
         return np.mean(pairwise_distances_argmin(X, means) != predicted)
 
     predicted = np.searchsorted(classes, y_pred)
@@ -452,7 +413,7 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
 
 
 @validate_params(
-    {**_ROWS, "etf": ["array-like"], "squared": ["boolean"]},
+    {**CLASS_SAMPLES, "etf": ["array-like"], "squared": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
 def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
@@ -475,21 +436,21 @@ def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
     squared : bool, default=False
         If True, return the square, as the code of [2]_ does.
     sample_domain : array-like of shape (n_samples,), default=None
-        Environment of each row. Each must hold a row of every class.
+        Domain of each row. Each must hold a row of every class.
 
     Returns
     -------
     distance : float or ndarray of shape (n_domains,)
         From 0, the means are the frame up to shift and size, to 2 (squared: 4), they
         are the opposite of it; means that have nothing to do with it are at the root of
-        2. With `sample_domain` a value for each environment, in sorted order, from its
+        2. With `sample_domain` a value for each domain, in sorted order, from its
         rows alone.
 
     Raises
     ------
     ValueError
         If lengths differ, `X` or `etf` is not finite, there is one class only, an
-        environment lacks a class, all class means or all columns of `etf` are equal, or
+        domain lacks a class, all class means or all columns of `etf` are equal, or
         `etf` is not of shape (n_features, n_classes).
 
     See Also
@@ -499,8 +460,8 @@ def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
 
     Notes
     -----
-    Blind to the spread within classes and to a shift and scaling of an environment as
-    a whole. Means near the frame in the training environments say nothing of others: a
+    Blind to the spread within classes and to a shift and scaling of a domain as
+    a whole. Means near the frame in the training domains say nothing of others: a
     shortcut collapses as well.
 
     References
@@ -534,106 +495,9 @@ def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
     return _in_each(measure, X, y, sample_domain)
 
 
-@validate_params(
-    {**_ROWS, "sample_domain": ["array-like"]}, prefer_skip_nested_validation=True
-)
-def prototype_distance(X, y, sample_domain):
-    """How far the prototypes of a class are apart in different environments.
-
-    Class means are scaled to length one, and distances averaged over classes and over
-    pairs of environments. Read more in the :ref:`User Guide <neural_collapse>`.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Features, as they enter the head: directions are seen from the origin.
-    y : array-like of shape (n_samples,)
-        Classes, at least two.
-    sample_domain : array-like of shape (n_samples,)
-        Environment of each row, at least two. Each must hold a row of every class.
-
-    Returns
-    -------
-    distance : float
-        From 0, every class has one direction in all environments, to 2, opposite ones
-        in two environments.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, `X` is not finite, there is one class or one environment
-        only, an environment lacks a class, or a class mean is zero.
-
-    See Also
-    --------
-    class_prototypes : The means themselves.
-
-    Notes
-    -----
-    Blind to lengths and to everything within an environment: 0 too where no class can
-    be told from another.
-
-    Examples
-    --------
-    >>> from skalign.metrics import prototype_distance
-    >>> X, y = [[1, 0], [0, 1], [5, 0], [0, 3]], [0, 1, 0, 1]
-    >>> print(prototype_distance(X, y, sample_domain=[0, 0, 1, 1]))
-    0.0
-    >>> X[2:] = X[3:1:-1]  # classes change places in environment 1
-    >>> print(f"{prototype_distance(X, y, sample_domain=[0, 0, 1, 1]):.3f}")
-    1.414
-    """
-    precision = _precision_of(X)
-    X = near_one(check_array(X, dtype=np.float64, input_name="X"))
-    prototypes = class_prototypes(X, y, sample_domain=sample_domain)
-    if len(prototypes) < 2:
-        raise ValueError("sample_domain holds 1 environment; at least 2 are compared.")
-    length = norm(prototypes, axis=2, keepdims=True)
-    rounding = norm(4 * precision * np.abs(X).max(axis=0))
-    if (length <= rounding).any():
-        domain, code, _ = np.argwhere(length <= rounding)[0]
-        raise ValueError(
-            f"The mean of class {np.unique(y).tolist()[code]!r} in environment "
-            f"{np.unique(sample_domain).tolist()[domain]!r} is zero: it has no "
-            "direction."
-        )
-    prototypes = prototypes / length
-    first, second = np.triu_indices(len(prototypes), k=1)
-    return float(norm(prototypes[first] - prototypes[second], axis=2).mean())
-
-
-def _check_environments(X, y, sample_domain):
-    """Validate rows, and find those of each environment.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, n_features), of float64
-    codes : ndarray of shape (n_samples,), the class of each row, 0 to n_classes - 1
-    n_classes : int
-    groups : list of ndarray, the rows of each environment; all of them without any
-    """
-    X = check_array(X, dtype=np.float64, input_name="X")
-    classes, codes = check_classes(y, X)
-    if len(classes) < 2:
-        raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; 2 are needed.")
-    if sample_domain is None:
-        return X, codes, len(classes), [np.arange(len(X))]
-    domain = check_domain(sample_domain, X)
-    groups = []
-    for value in np.unique(domain):
-        groups.append(np.flatnonzero(domain == value))
-        missing = np.setdiff1d(np.arange(len(classes)), codes[groups[-1]])
-        if len(missing):
-            raise ValueError(
-                f"Environment {value.item()!r} of sample_domain has no row of class "
-                f"{classes.tolist()[missing[0]]!r}; every class is needed in each."
-            )
-    return X, codes, len(classes), groups
-
-
 def _in_each(measure, X, y, sample_domain, *arrays):
-    """Call a measure on all rows, or on those of each environment."""
-    X, codes, n_classes, groups = _check_environments(X, y, sample_domain)
+    """Call a measure on all rows, or on those of each domain."""
+    X, codes, n_classes, groups = check_class_samples(X, y, sample_domain)
     values = [
         measure(X[rows], codes[rows], n_classes, *(array[rows] for array in arrays))
         for rows in groups
@@ -641,13 +505,9 @@ def _in_each(measure, X, y, sample_domain, *arrays):
     return float(values[0]) if sample_domain is None else np.array(values)
 
 
-def _means(X, codes, n_classes):
-    return np.stack([X[codes == k].mean(axis=0) for k in range(n_classes)])
-
-
 def _unit_means(X, codes, n_classes):
     """Return class means, centred and of Frobenius norm one, a class a row."""
-    means = to_length_one(_means(X, codes, n_classes))
+    means = to_length_one(class_means(X, codes, n_classes))
     if not means.any():
         raise ValueError(_EQUAL_MEANS)
     return means
@@ -663,17 +523,11 @@ def _between_and_within(X, codes, n_classes):
     if counts.max() == 1:
         raise ValueError("No class has two rows: there is no spread within classes.")
     _unit_means(X, codes, n_classes)  # raises where all are equal
-    means = _means(X, codes, n_classes)
+    means = class_means(X, codes, n_classes)
     centred = means - means.mean(axis=0)
     size = np.abs(centred).max()
     residual = (X - means[codes]) / size / np.sqrt(counts[codes])[:, np.newaxis]
     return centred / size, residual, np.abs(X).max(axis=0) / size
-
-
-def _precision_of(X):
-    """Relative precision in which the caller stored each column."""
-    X = check_array(X, input_name="X")
-    return storage_precision(X if X.dtype.kind == "f" else X.astype(np.float64))
 
 
 def _from_simplex_gram(gram, name):

@@ -81,17 +81,6 @@ def test_an_etf_wider_than_its_space_is_refused():
         simplex_etf(1, 3)
 
 
-def test_prototypes_are_class_means_in_sorted_order():
-    X, y = make_features()
-    names = np.array(["d", "c", "b", "a"])[y]
-    expected = NearestCentroid().fit(X, names).centroids_
-    assert_allclose(class_prototypes(X, names), expected)
-    domain = np.where(np.arange(len(X)) < 30, "web", "lab")
-    prototypes = class_prototypes(X, names, sample_domain=domain)
-    assert_allclose(prototypes[0], class_prototypes(X[30:], names[30:]))
-    assert_allclose(prototypes[1], class_prototypes(X[:30], names[:30]))
-
-
 @pytest.mark.parametrize("width", [2, 6, 9])
 def test_nc1_is_that_of_the_papers(width):
     X, y = make_features(width=width)
@@ -194,16 +183,16 @@ def test_the_ends_of_the_ranges_are_reached():
 
 
 @pytest.mark.parametrize("measure", WITHOUT_HEAD)
-def test_each_environment_is_measured_by_its_rows_alone(measure):
+def test_each_domain_is_measured_by_its_rows_alone(measure):
     X, y = make_features()
     domain = np.random.default_rng(0).permutation(np.repeat([5, 2, -1], 20))
     values = measure(X, y, sample_domain=domain)
-    for value, environment in zip(values, [-1, 2, 5], strict=True):
-        kept = domain == environment
+    for value, one in zip(values, [-1, 2, 5], strict=True):
+        kept = domain == one
         assert_allclose(value, measure(X[kept], y[kept]), rtol=1e-12)
 
 
-def test_measures_with_a_head_or_a_frame_take_environments_too():
+def test_measures_with_a_head_or_a_frame_take_domains_too():
     X, y = make_features()
     domain = np.arange(60) // 30
     W, etf = np.random.default_rng(0).normal(size=(4, 6)), simplex_etf(4, 6, 0)
@@ -246,20 +235,6 @@ def test_measures_that_two_classes_always_pass_are_refused():
         nc2_equiangularity(X, y)
     with pytest.raises(ValueError, match=r"NC3 needs at least 3 classes.*etf_distance"):
         nc3_duality(X, y, np.eye(2, 6))
-
-
-def test_prototype_distance_averages_over_classes_and_pairs_of_environments():
-    X, y = make_features()
-    domain = np.arange(60) // 20
-    means = class_prototypes(X, y, sample_domain=domain)
-    means /= np.linalg.norm(means, axis=2, keepdims=True)
-    pairs = [(0, 1), (0, 2), (1, 2)]
-    expected = np.mean([np.linalg.norm(means[a] - means[b], axis=1) for a, b in pairs])
-    assert_allclose(prototype_distance(X, y, domain), expected)
-    lengths = 1 + domain[:, np.newaxis]
-    assert_allclose(prototype_distance(lengths * X, y, domain), expected)
-    frame = pytest.importorskip("pandas").DataFrame(X)
-    assert_allclose(prototype_distance(frame, y, domain), expected)
 
 
 @pytest.mark.parametrize("scale", [1e-170, 1e-150, 1e150, 1e160])
@@ -328,7 +303,7 @@ def test_rows_that_do_not_suit_are_refused(measure):
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         measure(X, y, sample_domain=[0, 1])
     with pytest.raises(
-        ValueError, match=r"Environment 'b' of sample_domain has no row of class 1;"
+        ValueError, match=r"Domain 'b' of sample_domain has no row of class 1;"
     ):
         measure(X, y, sample_domain=list("aaababaaa"))
     names = np.array(["ant", "bee", "cow"], dtype=object)[y]  # as pandas keeps them
@@ -357,17 +332,6 @@ def test_heads_and_frames_that_do_not_suit_are_refused():
         nc4_disagreement(X, y, np.where(np.arange(60) == 5, 9, 3))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         nc4_disagreement(X, y, y[1:])
-
-
-def test_prototypes_without_a_direction_or_a_partner_are_refused():
-    X, y = [[1.0], [-1.0], [2.0], [3.0]], [0, 0, 1, 1]
-    with pytest.raises(ValueError, match="at least 2 are compared"):
-        prototype_distance(X, y, [0, 0, 0, 0])
-    X = np.array([0.1, 0.2, -0.3, 1, 2, 2])[:, np.newaxis]
-    with pytest.raises(ValueError, match="mean of class 'a' in environment 4 is zero"):
-        prototype_distance(
-            np.concatenate([X + 1, X]), list("aaabbb") * 2, np.repeat([1, 4], 6)
-        )
 
 
 @pytest.mark.parametrize("offset", [0, 100])

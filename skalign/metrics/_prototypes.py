@@ -1,0 +1,166 @@
+"""Class means in each domain, and the distance between those of domains."""
+
+import numpy as np
+from scipy.linalg import norm
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import validate_params
+
+from skalign._rescale import near_one
+from skalign._validation import check_classes, check_domain
+from skalign.moments import storage_precision
+
+CLASS_SAMPLES = {
+    "X": ["array-like"],
+    "y": ["array-like"],
+    "sample_domain": ["array-like", None],
+}
+
+
+@validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
+def class_prototypes(X, y, *, sample_domain=None):
+    """Mean of each class, in each domain if domains are given.
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Classes, at least two.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Domain of each row. Each must hold a row of every class.
+
+    Returns
+    -------
+    prototypes : ndarray of shape (n_classes, n_features) or \
+            (n_domains, n_classes, n_features)
+        Classes, and domains if given, in sorted order: that of ``np.unique``.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `X` is not finite, there is one class only, or a domain
+        lacks a class.
+
+    Examples
+    --------
+    >>> from skalign.metrics import class_prototypes
+    >>> X, y = [[0, 0], [2, 0], [0, 4], [0, 6]], ["cat", "dog", "cat", "dog"]
+    >>> class_prototypes(X, y)
+    array([[0., 2.],
+           [1., 3.]])
+    >>> class_prototypes(X, y, sample_domain=[0, 0, 1, 1]).shape
+    (2, 2, 2)
+    """
+    X, codes, n_classes, groups = check_class_samples(X, y, sample_domain)
+    prototypes = [class_means(X[rows], codes[rows], n_classes) for rows in groups]
+    return prototypes[0] if sample_domain is None else np.stack(prototypes)
+
+
+@validate_params(
+    {**CLASS_SAMPLES, "sample_domain": ["array-like"]},
+    prefer_skip_nested_validation=True,
+)
+def prototype_distance(X, y, sample_domain):
+    """Distance between the prototypes of a class in different domains.
+
+    Class means are scaled to length one, and distances averaged over classes and over
+    pairs of domains. Read more in the :ref:`User Guide <neural_collapse>`.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features, as they enter the head: directions are seen from the origin.
+    y : array-like of shape (n_samples,)
+        Classes, at least two.
+    sample_domain : array-like of shape (n_samples,)
+        Domain of each row, at least two. Each must hold a row of every class.
+
+    Returns
+    -------
+    distance : float
+        From 0, every class has one direction in all domains, to 2, opposite ones
+        in two domains.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, `X` is not finite, there is one class or one domain
+        only, a domain lacks a class, or a class mean is zero.
+
+    See Also
+    --------
+    class_prototypes : The means themselves.
+
+    Notes
+    -----
+    Blind to lengths and to everything within a domain: 0 too where no class can
+    be told from another.
+
+    Examples
+    --------
+    >>> from skalign.metrics import prototype_distance
+    >>> X, y = [[1, 0], [0, 1], [5, 0], [0, 3]], [0, 1, 0, 1]
+    >>> print(prototype_distance(X, y, sample_domain=[0, 0, 1, 1]))
+    0.0
+    >>> X[2:] = X[3:1:-1]  # classes change places in domain 1
+    >>> print(f"{prototype_distance(X, y, sample_domain=[0, 0, 1, 1]):.3f}")
+    1.414
+    """
+    precision = column_precision(X)
+    X = near_one(check_array(X, dtype=np.float64, input_name="X"))
+    prototypes = class_prototypes(X, y, sample_domain=sample_domain)
+    if len(prototypes) < 2:
+        raise ValueError("sample_domain holds 1 domain; at least 2 are compared.")
+    length = norm(prototypes, axis=2, keepdims=True)
+    rounding = norm(4 * precision * np.abs(X).max(axis=0))
+    if (length <= rounding).any():
+        domain, code, _ = np.argwhere(length <= rounding)[0]
+        raise ValueError(
+            f"The mean of class {np.unique(y).tolist()[code]!r} in domain "
+            f"{np.unique(sample_domain).tolist()[domain]!r} is zero: it has no "
+            "direction."
+        )
+    prototypes = prototypes / length
+    first, second = np.triu_indices(len(prototypes), k=1)
+    return float(norm(prototypes[first] - prototypes[second], axis=2).mean())
+
+
+def check_class_samples(X, y, sample_domain):
+    """Validate samples, and find those of each domain.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), of float64
+    codes : ndarray of shape (n_samples,), the class of each row, 0 to n_classes - 1
+    n_classes : int
+    groups : list of ndarray, the rows of each domain; all of them without any
+    """
+    X = check_array(X, dtype=np.float64, input_name="X")
+    classes, codes = check_classes(y, X)
+    if len(classes) < 2:
+        raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; 2 are needed.")
+    if sample_domain is None:
+        return X, codes, len(classes), [np.arange(len(X))]
+    domain = check_domain(sample_domain, X)
+    groups = []
+    for value in np.unique(domain):
+        groups.append(np.flatnonzero(domain == value))
+        missing = np.setdiff1d(np.arange(len(classes)), codes[groups[-1]])
+        if len(missing):
+            raise ValueError(
+                f"Domain {value.item()!r} of sample_domain has no row of class "
+                f"{classes.tolist()[missing[0]]!r}; every class is needed in each."
+            )
+    return X, codes, len(classes), groups
+
+
+def class_means(X, codes, n_classes):
+    return np.stack([X[codes == k].mean(axis=0) for k in range(n_classes)])
+
+
+def column_precision(X):
+    """Return the relative precision in which the caller stored each column."""
+    X = check_array(X, input_name="X")
+    return storage_precision(X if X.dtype.kind == "f" else X.astype(np.float64))
