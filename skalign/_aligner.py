@@ -10,40 +10,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import FLOATS, check_target, check_target_names
+from skalign._column_names import check_target_names
+from skalign._routing import into_target, transform_target
+from skalign._validation import FLOATS, check_target
 from skalign.moments import pseudo_inverse
-
-
-def predicted(aligner, X):
-    """What an aligner says of target rows: (n_samples, n_targets), whatever it returns.
-
-    That of `predict` if it has it, else of `transform`; one column may come flat.
-    """
-    method = "predict" if hasattr(aligner, "predict") else "transform"
-    rows = np.asarray(getattr(aligner, method)(X))
-    return rows[:, np.newaxis] if rows.ndim == 1 else rows
-
-
-def last_step(estimator):
-    """The aligner inside pipelines and searches, itself where it is in none."""
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        else:
-            return estimator
-
-
-def transform_target(estimator, y):
-    """Carry target rows by the aligner inside pipelines and searches, if it does so."""
-    aligner = last_step(estimator)
-    return aligner.transform_target(y) if hasattr(aligner, "transform_target") else y
-
-
-def into_target(estimator):
-    """Whether the aligner inside pipelines and searches leads to target columns."""
-    return getattr(last_step(estimator), "_into_target", False)
 
 
 class TargetNamesOutMixin(ClassNamePrefixFeaturesOutMixin):

@@ -26,7 +26,7 @@ from skalign._files import (
     read_npz,
     writing,
 )
-from skalign._validation import check_labels
+from skalign._labels import check_labels
 from skalign.anchors import (
     FarthestPointAnchors,
     KMeansAnchors,

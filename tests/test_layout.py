@@ -33,12 +33,16 @@ SHARED = {
     "_arrays",
     "_atomic",
     "_autocast",
+    "_column_names",
     "_determined",
     "_draws",
     "_files",
+    "_labels",
     "_lazy",
+    "_parameters",
     "_progress",
     "_rescale",
+    "_routing",
     "_validation",
 }
 OPTIONAL = {

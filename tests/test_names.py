@@ -21,7 +21,7 @@ from skalign import (
     MomentAligner,
     OptimalTransportAligner,
 )
-from skalign._validation import as_written, check_classes, check_domain, check_labels
+from skalign._labels import as_written, check_classes, check_domain, check_labels
 from skalign.anchors import ClassBalancedAnchors, RandomAnchors
 from skalign.domains import LeaveOneDomainOut, TrainingDomainSplit
 from skalign.metrics import (

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError, validate_para
 
 import skalign
 from skalign import LinearAligner, RigidAligner
-from skalign._validation import Interval, is_whole
+from skalign._parameters import Interval, is_whole
 from skalign.anchors import RandomAnchors
 from skalign.domains import OracleDomainSplit
 from skalign.metrics import jackknife_interval, mmd, retrieval_accuracy
@@ -34,7 +34,7 @@ def test_whole_numbers():
 
 def test_every_range_in_the_package_is_such_an_interval():
     for path in PACKAGE.rglob("*.py"):
-        if path == PACKAGE / "_validation.py":
+        if path == PACKAGE / "_parameters.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("sklearn"):

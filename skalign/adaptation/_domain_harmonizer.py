@@ -17,14 +17,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skalign._aligner import TargetNamesOutMixin, into_target
+from skalign._aligner import TargetNamesOutMixin
 from skalign._atomic import AtomicMixin
-from skalign._validation import (
-    FLOATS,
-    as_written,
-    check_domain,
-    is_target_domain,
-)
+from skalign._labels import as_written, check_domain, is_target_domain
+from skalign._routing import into_target
+from skalign._validation import FLOATS
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 

@@ -5,7 +5,7 @@ from sklearn.base import clone, is_regressor
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._validation import check_labels
+from skalign._labels import check_labels
 
 
 def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):

@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skalign._atomic import AtomicMixin
-from skalign._validation import (
+from skalign._labels import (
     as_written,
     check_labeled,
     check_no_gaps,

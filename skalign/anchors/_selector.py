@@ -8,8 +8,10 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_array, get_tags
 from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
 
+from skalign._labels import check_labels
+from skalign._parameters import Interval
 from skalign._rescale import near_one
-from skalign._validation import FLOATS, Interval, check_labels
+from skalign._validation import FLOATS
 
 
 def count_anchors(n_anchors, n_samples):

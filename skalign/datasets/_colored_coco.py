@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.datasets._pasting import (
     check_environments,
     deal_out,

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.datasets._pictures import find_pictures, read_pictures
 
 _DESCR = """\

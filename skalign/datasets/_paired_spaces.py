@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 
 _NORMAL = 1e-6  # a skewness that no sample shows, and rounding would spoil
 _DESCR = """\

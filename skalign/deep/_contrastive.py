@@ -9,8 +9,9 @@ from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn import functional as F
 
+from skalign._parameters import Interval
 from skalign._progress import Progress
-from skalign._validation import Interval, check_pairs
+from skalign._validation import check_pairs
 from skalign.deep._info_nce import InfoNCE
 from skalign.deep._modules import make_encoder
 from skalign.deep._objectives import MeanRisk

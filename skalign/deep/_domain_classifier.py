@@ -20,8 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from skalign._atomic import AtomicMixin
-from skalign._progress import Progress
-from skalign._validation import (
+from skalign._labels import (
     are_numbers,
     as_written,
     check_domain,
@@ -30,8 +29,9 @@ from skalign._validation import (
     check_no_gaps,
     check_source,
     find_missing,
-    is_whole,
 )
+from skalign._parameters import is_whole
+from skalign._progress import Progress
 from skalign.deep._modules import Classifier, make_encoder, n_outputs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import CrossEntropy

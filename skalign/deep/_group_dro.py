@@ -2,7 +2,7 @@
 
 from numbers import Real
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import GroupDRORisk
 

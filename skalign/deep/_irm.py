@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import RealNotInt
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import IRMRisk, n_warmup_steps
 

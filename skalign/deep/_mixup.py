@@ -5,7 +5,7 @@ from numbers import Real
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._style import Mixup, MixupRisk
 

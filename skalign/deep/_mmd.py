@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn.utils._param_validation import StrOptions
 
-from skalign._validation import Interval, check_numbers
+from skalign._parameters import Interval, check_numbers
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._objectives import MMDRisk
 

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, RealNotInt, StrOptions
 from torch import nn
 from torch.nn import functional as F
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.deep._domain_classifier import DomainClassifier
 from skalign.deep._etf import SimplexETFHead
 from skalign.deep._masks import (

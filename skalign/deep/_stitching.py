@@ -8,9 +8,10 @@ from sklearn.base import BaseEstimator, _fit_context
 from torch import nn
 
 from skalign._aligner import AlignerMixin, PairedMixin
+from skalign._parameters import Interval
 from skalign._progress import Progress
 from skalign._rescale import power_of
-from skalign._validation import Interval, check_pairs
+from skalign._validation import check_pairs
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._risks import SquaredError
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.callbacks.scoring import ScoringBase
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.deep._net import (
     EnvironmentBatches,
     HeldOut,

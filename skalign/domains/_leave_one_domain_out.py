@@ -1,12 +1,12 @@
 """Cross-validation that keeps a domain in one piece."""
 
 import numpy as np
-from sklearn.utils.metadata_routing import MetadataRequest
 
-from skalign._validation import check_domain, is_target_domain
+from skalign._labels import check_domain, is_target_domain
+from skalign._routing import MetadataRequestMixin
 
 
-class LeaveOneDomainOut:
+class LeaveOneDomainOut(MetadataRequestMixin):
     """Leave each source domain out in turn.
 
     Says how a model fares on a domain that it has no label of. Domains come as
@@ -35,6 +35,8 @@ class LeaveOneDomainOut:
     [1 2 4] [0 3]
     [0 2 3] [1 4]
     """
+
+    _requested = ("split", ("sample_domain",))
 
     def split(self, X, y=None, sample_domain=None, *, groups=None):
         """Generate the indices of training and test rows.
@@ -87,18 +89,6 @@ class LeaveOneDomainOut:
             Number of source domains.
         """
         return len(_source_domains(X, sample_domain, groups)[1])
-
-    def get_metadata_routing(self):
-        """Request `sample_domain` for `split`.
-
-        Returns
-        -------
-        routing : MetadataRequest
-            The request, as scikit-learn's tools read it.
-        """
-        request = MetadataRequest(owner=self)
-        request.split.add_request(param="sample_domain", alias=True)
-        return request
 
     def __repr__(self):
         return "LeaveOneDomainOut()"

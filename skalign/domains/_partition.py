@@ -18,8 +18,10 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils.validation import has_fit_parameter
 
+from skalign._labels import check_classes
+from skalign._parameters import Interval
 from skalign._rescale import near_one
-from skalign._validation import FLOATS, Interval, check_classes
+from skalign._validation import FLOATS
 
 _MANY_ROWS = 10_000
 _INTERRUPTED = "Training interrupted by user"

@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.metadata_routing import MetadataRequest
 
-from skalign._validation import is_target_domain, is_whole
+from skalign._labels import is_target_domain
+from skalign._parameters import is_whole
+from skalign._routing import MetadataRequestMixin
 from skalign.domains._leave_one_domain_out import check_split_domain
 
 
 @dataclass(frozen=True)
-class _DomainSplit:
+class _DomainSplit(MetadataRequestMixin):
     """Cuts each domain in two at random; a subclass says what is trained on."""
+
+    _requested = ("split", ("sample_domain",))
 
     def __post_init__(self):
         if not isinstance(self.test_size, Real) or not 0 < self.test_size < 1:
@@ -97,18 +100,6 @@ class _DomainSplit:
             As it was given.
         """
         return self.n_splits
-
-    def get_metadata_routing(self):
-        """Request `sample_domain` for `split`.
-
-        Returns
-        -------
-        routing : MetadataRequest
-            The request, as scikit-learn's tools read it.
-        """
-        request = MetadataRequest(owner=self)
-        request.split.add_request(param="sample_domain", alias=True)
-        return request
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,9 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
-from skalign._validation import (
-    FLOATS,
-    Interval,
-    check_pairs,
-    check_same_features,
-    column_names,
-)
+from skalign._column_names import check_same_features, column_names
+from skalign._parameters import Interval
+from skalign._validation import FLOATS, check_pairs
 from skalign.federated._privacy import noisy_moments, repaired, select
 from skalign.federated._updates import is_count, keep_sound
 from skalign.moments import Moments

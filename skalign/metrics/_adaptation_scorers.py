@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import entr, softmax
-from sklearn import get_config
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -22,22 +20,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import _safe_indexing, check_consistent_length, gen_batches
 from sklearn.utils._param_validation import HasMethods, validate_parameter_constraints
-from sklearn.utils.metadata_routing import (
-    MetadataRequest,
-    MetadataRouter,
-    MethodMapping,
-    get_routing_for_object,
-)
 from sklearn.utils.validation import _num_samples
 
-from skalign._validation import (
-    Interval,
+from skalign._labels import (
     as_written,
     check_domain,
     check_no_gaps,
     check_source,
     check_two_domains,
 )
+from skalign._parameters import Interval
+from skalign._routing import MetadataRequestMixin, best_of, consumed
 
 _BLOCK_ROWS = 1024
 
@@ -97,54 +90,10 @@ def adapted_domains(estimator, X, X_target, sample_domain):
     return source.adapted(estimator), target.adapted(estimator)
 
 
-def consumed(estimator, method, **metadata):
-    """Keep the metadata that a method of an estimator, or of its steps, requests.
-
-    Raises
-    ------
-    ValueError
-        If the method, or that of a step, takes some of it and it was not said by
-        `set_fit_request` and so on whether it is to be given it.
-    RuntimeError
-        The same, or if a step requests some, and routing is off.
-    """
-    routing = get_routing_for_object(estimator)
-    names = routing.consumes(method, metadata)
-    enabled = get_config()["enable_metadata_routing"]
-    if names and isinstance(routing, MetadataRouter) and not enabled:
-        raise RuntimeError(
-            f"{type(estimator).__name__}.{method} cannot be told which domain a row is "
-            "of: switch on sklearn.set_config(enable_metadata_routing=True)."
-        )
-    if not isinstance(routing, MetadataRouter):
-        same = MethodMapping().add(caller=method, callee=method)
-        routing = MetadataRouter(owner=estimator)
-        routing.add(estimator=estimator, method_mapping=same)
-    try:
-        routing.route_params(caller=method, params=metadata)
-    except UnsetMetadataPassedError as error:
-        if enabled:
-            raise
-        raise RuntimeError(
-            f"{type(estimator).__name__}.{method} was not told whether it is given "
-            f"{', '.join(metadata)}: switch on "
-            "sklearn.set_config(enable_metadata_routing=True), and request it by "
-            f"set_{method}_request."
-        ) from error
-    return {name: metadata[name] for name in names}
-
-
-def best_of(estimator):
-    """Take the best estimator out of a fitted search."""
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
-    return estimator
-
-
-class RoutedScorer:
+class RoutedScorer(MetadataRequestMixin):
     """A scorer that asks for domains."""
 
-    _requested = ("X_target", "sample_domain")
+    _requested = ("score", ("X_target", "sample_domain"))
     _parameter_constraints = {
         "metric": [callable, None],
         "discriminator": [HasMethods(["fit", "predict_proba"]), None],
@@ -156,19 +105,6 @@ class RoutedScorer:
         validate_parameter_constraints(
             self._parameter_constraints, vars(self), type(self).__name__
         )
-
-    def get_metadata_routing(self):
-        """Request what tells domains apart.
-
-        Returns
-        -------
-        routing : MetadataRequest
-            The request, as scikit-learn's tools read it.
-        """
-        request = MetadataRequest(owner=self)
-        for name in self._requested:
-            request.score.add_request(param=name, alias=True)
-        return request
 
     def _accept_sample_weight(self):
         # Asked of every scorer by scikit-learn's searches.

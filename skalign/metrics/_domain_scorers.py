@@ -7,19 +7,15 @@ import numpy as np
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.validation import _num_samples
 
-from skalign._validation import as_written, check_domain, is_target_domain
-from skalign.metrics._adaptation_scorers import (
-    RoutedScorer,
-    _metric_of,
-    best_of,
-    consumed,
-)
+from skalign._labels import as_written, check_domain, is_target_domain
+from skalign._routing import best_of, consumed
+from skalign.metrics._adaptation_scorers import RoutedScorer, _metric_of
 
 
 class _DomainScorer(RoutedScorer):
     """Scores each domain; a subclass says what is made of the scores."""
 
-    _requested = ("sample_domain",)
+    _requested = ("score", ("sample_domain",))
 
     def __call__(self, estimator, X, y, *, sample_domain=None):
         """Score a fitted model; greater is better.

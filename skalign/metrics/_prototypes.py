@@ -5,8 +5,8 @@ from scipy.linalg import norm
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params
 
+from skalign._labels import check_classes, check_domain
 from skalign._rescale import near_one
-from skalign._validation import check_classes, check_domain
 from skalign.moments import storage_precision
 
 CLASS_SAMPLES = {

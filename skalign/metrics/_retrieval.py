@@ -7,8 +7,8 @@ from sklearn import get_config
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skalign._parameters import Interval
 from skalign._rescale import power_of, unit_rows
-from skalign._validation import Interval
 from skalign.metrics._validation import check_spaces
 
 _MAX_BLOCK_ROWS = 256

@@ -3,8 +3,8 @@
 from functools import partial
 from inspect import signature
 
-from skalign._aligner import transform_target
 from skalign._draws import with_fixed_draws
+from skalign._routing import transform_target
 from skalign.metrics._adaptation_scorers import (
     RoutedScorer,
     adapted_domains,

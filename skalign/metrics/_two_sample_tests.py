@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import validate_params
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.metrics._kernels import (
     KERNEL_CONSTRAINTS,
     block_shape,

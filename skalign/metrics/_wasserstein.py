@@ -7,8 +7,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.utils._param_validation import validate_params
 
+from skalign._parameters import Interval
 from skalign._rescale import power_of
-from skalign._validation import Interval
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,

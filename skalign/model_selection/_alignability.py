@@ -20,10 +20,11 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.parallel import Parallel, delayed
 
-from skalign._aligner import predicted
 from skalign._determined import without_warning
+from skalign._parameters import Interval
 from skalign._rescale import largest_about_mean
-from skalign._validation import FLOATS, Interval, check_varies
+from skalign._routing import predicted
+from skalign._validation import FLOATS, check_varies
 from skalign.model_selection._splits import check_aligners, check_splits, follow
 from skalign.moments import check_scale, storage_precision
 from skalign.paired import LinearAligner, RigidAligner

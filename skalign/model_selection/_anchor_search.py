@@ -32,18 +32,11 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import AlignerMixin
+from skalign._column_names import check_same_features, check_target_names
 from skalign._determined import without_warning
-from skalign._validation import (
-    FLOATS,
-    Interval,
-    as_written,
-    check_labels,
-    check_pairs,
-    check_same_features,
-    check_target_names,
-    count_classes,
-    is_whole,
-)
+from skalign._labels import as_written, check_labels
+from skalign._parameters import Interval, is_whole
+from skalign._validation import FLOATS, check_pairs, count_classes
 from skalign.anchors import RandomAnchors
 from skalign.anchors._selector import AnchorSelector, count_anchors
 from skalign.model_selection._splits import check_splits

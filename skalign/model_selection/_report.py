@@ -12,11 +12,13 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, check_array, check_consistent_length
 from sklearn.utils._param_validation import validate_params
 
-from skalign._aligner import predicted
 from skalign._determined import without_warning
 from skalign._draws import one_seed
+from skalign._labels import check_labels
+from skalign._parameters import Interval
 from skalign._rescale import power_of
-from skalign._validation import FLOATS, Interval, check_labels, check_varies
+from skalign._routing import predicted
+from skalign._validation import FLOATS, check_varies
 from skalign.anchors import KMeansAnchors, RandomAnchors
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.model_selection._splits import check_aligners, check_splits, follow

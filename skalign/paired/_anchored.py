@@ -15,7 +15,8 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
-from skalign._validation import check_pairs, check_target_names
+from skalign._column_names import check_target_names
+from skalign._validation import check_pairs
 from skalign.anchors._random_anchors import selector_of
 from skalign.anchors._selector import draws
 from skalign.paired._linear import LinearAligner

@@ -11,8 +11,9 @@ from sklearn.utils.validation import (
 )
 
 from skalign._aligner import AlignerMixin
+from skalign._parameters import Interval
 from skalign._rescale import cast_finite, power_of
-from skalign._validation import Interval, check_pairs
+from skalign._validation import check_pairs
 from skalign.metrics._retrieval import retrieval_ranks
 from skalign.moments import (
     centre,

@@ -3,7 +3,8 @@
 from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._validation import check_pairs, merge_names
+from skalign._column_names import merge_names
+from skalign._validation import check_pairs
 from skalign.moments import Moments
 
 

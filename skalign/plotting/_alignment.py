@@ -6,9 +6,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._aligner import last_step, transform_target
+from skalign._labels import check_labels
 from skalign._rescale import largest_about_mean
-from skalign._validation import FLOATS, check_labels
+from skalign._routing import last_step, transform_target
+from skalign._validation import FLOATS
 from skalign.moments import check_scale
 from skalign.paired import AnchoredAligner, RelativeRepresentation
 from skalign.paired._canonical import CommonSpaceMixin

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 
 # Okabe and Ito's palette, told apart by colour-blind readers; darkest ones first.
 COLORS = (

@@ -8,9 +8,9 @@ from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skalign._draws import with_fixed_draws
-from skalign._validation import check_domain
+from skalign._labels import check_domain
+from skalign._routing import consumed
 from skalign.metrics import sliced_wasserstein_distance
-from skalign.metrics._adaptation_scorers import consumed
 from skalign.plotting._axes import given_or_new_axes, require_matplotlib, write_values
 
 

@@ -5,8 +5,8 @@ from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._aligner import transform_target
-from skalign._validation import check_labels
+from skalign._labels import check_labels
+from skalign._routing import transform_target
 from skalign.plotting._axes import evenly, given_or_new_axes, require_matplotlib
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skalign._aligner import last_step
+from skalign._routing import last_step
 from skalign._validation import FLOATS
 from skalign.moments import svd_of_map
 from skalign.plotting._axes import COLORS, given_or_new_axes, require_matplotlib

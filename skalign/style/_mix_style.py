@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 
-from skalign._validation import Interval, check_domain
+from skalign._labels import check_domain
+from skalign._parameters import Interval
 from skalign.style._channels import AugmenterMixin, find_style
 
 

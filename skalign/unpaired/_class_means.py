@@ -6,8 +6,9 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._aligner import InnerAlignerMixin, transform_target
+from skalign._aligner import InnerAlignerMixin
 from skalign._determined import warn_undetermined, without_warning
+from skalign._routing import transform_target
 from skalign._validation import check_sides
 from skalign.moments import centre, rounding_from_norms, truncated_svd
 from skalign.paired import LinearAligner

@@ -7,15 +7,9 @@ from sklearn.base import _fit_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_array, validate_data
 
-from skalign._validation import (
-    FLOATS,
-    check_labels,
-    check_same_features,
-    check_target_names,
-    dimensions,
-    merge_names,
-    warn_no_target_rows,
-)
+from skalign._column_names import check_same_features, check_target_names, merge_names
+from skalign._labels import check_labels
+from skalign._validation import FLOATS, dimensions, warn_no_target_rows
 from skalign.unpaired._group_moments import GroupMoments
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions
 
-from skalign._validation import Interval
+from skalign._parameters import Interval
 from skalign.unpaired._second_moments import CovarianceMixin, inverse_root
 
 

@@ -19,11 +19,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skalign._aligner import InnerAlignerMixin, transform_target
+from skalign._aligner import InnerAlignerMixin
 from skalign._determined import without_warning
+from skalign._parameters import Interval, is_whole
 from skalign._progress import Progress
 from skalign._rescale import largest_about_mean
-from skalign._validation import Interval, check_sides, is_whole
+from skalign._routing import transform_target
+from skalign._validation import check_sides
 from skalign.moments import check_scale
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._class_sums import shared_classes

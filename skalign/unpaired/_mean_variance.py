@@ -5,7 +5,8 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 
-from skalign._validation import Interval, check_sides
+from skalign._parameters import Interval
+from skalign._validation import check_sides
 from skalign.unpaired._second_moments import SideMomentsMixin
 
 

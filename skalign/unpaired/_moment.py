@@ -10,8 +10,9 @@ from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
 from skalign._determined import undetermined
+from skalign._parameters import Interval
 from skalign._rescale import near_one
-from skalign._validation import Interval, check_sides
+from skalign._validation import check_sides
 from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._group_moments import GroupMoments, check_group_scale

@@ -11,8 +11,10 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
+from skalign._labels import find_missing
+from skalign._parameters import Interval
 from skalign._rescale import largest_about_mean, near_one
-from skalign._validation import Interval, check_sides, find_missing
+from skalign._validation import check_sides
 from skalign.moments import check_scale
 
 _CLASS_STEPS = 100

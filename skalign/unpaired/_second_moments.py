@@ -11,16 +11,9 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skalign._aligner import AffineMixin
 from skalign._atomic import atomic
+from skalign._column_names import check_same_features, check_target_names, merge_names
 from skalign._determined import warn_undetermined
-from skalign._validation import (
-    FLOATS,
-    check_same_features,
-    check_sides,
-    check_target_names,
-    dimensions,
-    merge_names,
-    warn_no_target_rows,
-)
+from skalign._validation import FLOATS, check_sides, dimensions, warn_no_target_rows
 from skalign.moments import (
     Moments,
     centre,

@@ -8,8 +8,9 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._determined import warn_undetermined
+from skalign._parameters import Interval
 from skalign._rescale import signed
-from skalign._validation import FLOATS, Interval, check_sides
+from skalign._validation import FLOATS, check_sides
 from skalign.moments import Moments, pseudo_inverse
 from skalign.unpaired._second_moments import Spectrum
 

@@ -11,8 +11,9 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
+from skalign._parameters import Interval
 from skalign._rescale import largest_about_mean, signed
-from skalign._validation import Interval, check_sides
+from skalign._validation import check_sides
 from skalign.moments import (
     Moments,
     check_scale,

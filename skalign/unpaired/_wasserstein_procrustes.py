@@ -13,7 +13,8 @@ from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
 from skalign._determined import undetermined
-from skalign._validation import Interval, check_sides
+from skalign._parameters import Interval
+from skalign._validation import check_sides
 from skalign.moments import complement
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
