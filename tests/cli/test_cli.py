@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skops.io import dump
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skalign import LinearAligner, cli
-from skalign.cli import main
+from skalign import LinearAligner
+from skalign.cli import _apply, _files, _fit, _report, _terminal, main
 from skalign.datasets import make_paired_spaces
 from skalign.model_selection import alignability
 
@@ -131,7 +131,7 @@ def test_batches_give_the_same_rows_as_all_at_once(spaces, monkeypatch):
     stored = str(spaces / "map.skops")
     main(["fit", X, y, "-o", stored])
     main(["apply", stored, X, "-o", str(spaces / "whole.npy")])
-    monkeypatch.setattr("skalign.cli._BATCH_BYTES", 8 * 8 * 7)
+    monkeypatch.setattr("skalign.cli._apply._BATCH_BYTES", 8 * 8 * 7)
     main(["apply", stored, X, "-o", str(spaces / "batches.npy")])
     assert_allclose(np.load(spaces / "batches.npy"), np.load(spaces / "whole.npy"))
 
@@ -516,7 +516,8 @@ def test_whatever_happens_ends_with_one_line(
 
     monkeypatch.setattr(LinearAligner, "fit", fail)
     monkeypatch.setattr(LinearAligner, "transform", fail)
-    monkeypatch.setattr(cli, "alignment_report", fail)
+    for module in (_fit, _report):
+        monkeypatch.setattr(module, "alignment_report", fail)
     for command, out in commands(few):
         assert main(list(map(str, command))) == status
         printed, text = capsys.readouterr()
@@ -615,14 +616,14 @@ def test_a_target_of_one_column_is_reported(spaces, capsys):
 def test_a_file_that_cannot_be_mapped_is_read_once(spaces, monkeypatch):
     X, y, out = (str(spaces / name) for name in ("X.npy", "y.npy", "out.npy"))
     assert main(["fit", X, y, "-o", str(spaces / "map.skops")]) == 0
-    read, load = [], cli._load
+    read, load = [], _files.load
 
     def watched(name):
         read.append(name)
         return load(name)
 
-    monkeypatch.setattr(cli, "_load", watched)
-    monkeypatch.setattr(cli, "_BATCH_BYTES", 8 * 8 * 10)
+    monkeypatch.setattr(_files, "load", watched)
+    monkeypatch.setattr(_apply, "_BATCH_BYTES", 8 * 8 * 10)
     for rows in (f"{spaces / 'both.npz'}:X", X):
         assert main(["apply", str(spaces / "map.skops"), rows, "-o", out]) == 0
     assert read.count(f"{spaces / 'both.npz'}:X") == 1
@@ -787,7 +788,7 @@ def test_small_problems_take_one_thread(spaces, monkeypatch, command, work, insi
     for name in ("fit", "transform"):
         method = getattr(LinearAligner, name)
         monkeypatch.setattr(LinearAligner, name, record(method))
-    monkeypatch.setattr(cli, "_THREADED_WORK", work)
+    monkeypatch.setattr(_terminal, "_THREADED_WORK", work)
     with threadpool_limits(limits=2):
         before = _threads()
         assert main([command, *arguments]) == 0

@@ -1,0 +1,8 @@
+"""``python -m skalign.cli``."""
+
+import sys
+
+from skalign.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

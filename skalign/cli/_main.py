@@ -1,0 +1,137 @@
+"""Arguments of the command line."""
+
+import argparse
+import sys
+
+from sklearn.exceptions import NotFittedError
+from threadpoolctl import threadpool_limits
+
+import skalign
+from skalign.cli._apply import run_apply
+from skalign.cli._files import InputError, check_output
+from skalign.cli._fit import ALIGNERS, SELECTORS, run_fit
+from skalign.cli._report import run_report
+from skalign.cli._terminal import fail, say
+from skalign.model_selection._report import REPORT_METRICS
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's, whose errors are one line."""
+
+    def error(self, message):
+        self.exit(fail(f"error: {message}; {self.prog} --help says more"))
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str, default=None
+        Words after ``skalign``; those of the process by default.
+
+    Returns
+    -------
+    status : int
+        0; 2 for input that cannot be used or output that cannot be written; 130 after
+        an interrupt.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        try:
+            options = _parser().parse_args(words or ["report"])
+        except SystemExit:  # of --help, too
+            say(end="")
+            raise
+        check_output(options)
+        with threadpool_limits(limits=1) as options.threads:
+            options.run(options)
+    except (InputError, ValueError, NotFittedError) as error:
+        return fail(f"error: {error}")
+    except KeyboardInterrupt:
+        return fail("interrupted", 130)
+    except Exception as error:
+        return fail(f"error: {type(error).__name__}: {error}")
+    return 0
+
+
+def _parser():
+    parser = _Parser(
+        prog="skalign",
+        description="Bring two feature spaces together: compare maps, fit one, "
+        "apply it. Without a command: skalign report.",
+        epilog="Matrices are .npy files, or arrays of .npz files as FILE.npz:KEY.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"skalign {skalign.__version__}"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    report = commands.add_parser(
+        "report",
+        help="compare maps by cross-validation",
+        description="Compare maps from SOURCE to TARGET by cross-validation. Without "
+        "files: latents of two autoencoders of the scikit-learn digits.",
+    )
+    report.add_argument("source", nargs="?", help="rows of the source space")
+    report.add_argument("target", nargs="?", help="the same items, target space")
+    report.add_argument("--labels", help="classes of the items")
+    report.add_argument(
+        "--anchors",
+        type=count_or_share,
+        default=0.1,
+        help="pairs for the anchored rows: a number, or a share (default: 0.1)",
+    )
+    report.add_argument("--rank", type=int, help="rank of the reduced-rank row")
+    report.add_argument(
+        "--cv", type=int, default=5, help="number of folds (default: 5)"
+    )
+    report.add_argument(
+        "--criterion",
+        choices=REPORT_METRICS,
+        default="relative_error",
+        help="what the winner is best at (default: relative_error)",
+    )
+    report.add_argument("--seed", type=seed, default=0, help="default: 0")
+    report.add_argument("--json", metavar="OUT", help="write every fold's figures")
+    report.set_defaults(run=run_report)
+
+    fit = commands.add_parser("fit", help="fit a map and store it")
+    fit.add_argument("source", help="rows of the source space")
+    fit.add_argument("target", help="the same items, target space")
+    fit.add_argument("-o", "--output", required=True, help="map.skops")
+    fit.add_argument("--aligner", choices=ALIGNERS, default="linear")
+    fit.add_argument("--rank", type=int, help="rank of a linear map")
+    fit.add_argument("--anchors", type=count_or_share, help="fit on so many pairs only")
+    fit.add_argument(
+        "--selector", choices=SELECTORS, help="of --anchors (default: k-means)"
+    )
+    fit.add_argument("--seed", type=seed, default=0, help="default: 0")
+    fit.set_defaults(run=run_fit)
+
+    apply = commands.add_parser("apply", help="apply a stored map, in batches")
+    apply.add_argument("map", help="map.skops")
+    apply.add_argument("source", help="rows of the source space")
+    apply.add_argument("-o", "--output", required=True, help="mapped rows, .npy")
+    apply.set_defaults(run=run_apply)
+    return parser
+
+
+def seed(text):
+    """A whole number that numpy takes as a seed."""
+    if not 0 <= (number := int(text)) < 2**32:
+        raise argparse.ArgumentTypeError(f"{text} must be from 0 to {2**32 - 1}.")
+    return number
+
+
+def count_or_share(text):
+    """A whole number, or a share above 0 and at most 1, as it is written."""
+    try:
+        return int(text)
+    except ValueError:
+        share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text} is neither a whole number nor a share above 0 and at most 1."
+        )
+    return share

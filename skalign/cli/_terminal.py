@@ -1,0 +1,43 @@
+"""What the command line prints, and how many threads it takes."""
+
+import os
+import sys
+from contextlib import suppress
+
+from tqdm import tqdm
+
+from skalign.cli._files import InputError
+
+_THREADED_WORK = 2e9  # multiplications of the largest products, above which threads pay
+
+
+def fail(text, status=2):
+    with suppress(OSError):
+        print("skalign:", *text.split(), file=sys.stderr)
+    return status
+
+
+def say(*lines, end="\n"):
+    """Print, but nothing more once nobody reads it."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(text, end=end, flush=True)
+    except OSError as error:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())  # for what is still in its buffer
+        os.close(null)
+        if not isinstance(error, BrokenPipeError):
+            raise InputError(f"standard output cannot be written: {error}") from None
+
+
+def progress(unit):
+    """Return a wrapper that shows a bar after two seconds, on a terminal only."""
+    return lambda due: tqdm(due, unit=unit, delay=2, disable=None, leave=False)
+
+
+def use_threads_if_large(options, *matrices):
+    """Lift the limit of one thread; small products take longer with several."""
+    n_samples, width = len(matrices[0]), max(matrix.shape[1] for matrix in matrices)
+    if n_samples * width * (n_samples + width) >= _THREADED_WORK:
+        options.threads.restore_original_limits()
