@@ -170,6 +170,9 @@ class AffineMixin(AlignerMixin):
     def _n_features_out(self):
         return self.coef_.shape[1]
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "x_mean_")
+
 
 def _invertible(self):
     # Before fit it may not be known yet which aligner will do the work.
@@ -250,6 +253,9 @@ class InnerAlignerMixin(AlignerMixin):
     @property
     def _n_features_out(self):
         return len(self.aligner_.get_feature_names_out())
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "aligner_")
 
 
 class PairedMixin(RegressorMixin):

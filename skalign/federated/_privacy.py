@@ -111,32 +111,21 @@ def repaired(moments):
     return moments_of(moments.n_samples, moments.x_mean, xx=products)
 
 
-def select(moments, products, n_features=None):
-    """Take these products out of "xx", of rows or, side by side, of pairs of rows."""
+def split_pairs(moments, n_features):
+    """Take the products of pairs out of "xx" of the columns of both, side by side."""
     x, y = slice(n_features), slice(n_features, None)
-    joint, squares = moments.xx, np.diag(moments.xx)
-    sums = {"xx": joint[x, x], "xy": joint[x, y], "x2": squares[x], "y2": squares[y]}
-    return moments_of(
-        moments.n_samples,
-        moments.x_mean[x],
-        None if n_features is None else moments.x_mean[y],
-        **{name: sums[name].copy() for name in products},
-    )
+    joint, mean = moments.xx, moments.x_mean
+    products = {"xx": joint[x, x], "xy": joint[x, y], "y2": np.diag(joint)[y]}
+    return moments_of(moments.n_samples, mean[x], mean[y], **products)
 
 
 def moments_of(n_samples, x_mean, y_mean=None, **products):
-    """Return the `Moments` with these values."""
-    moments, eps = object.__new__(Moments), float(np.finfo(np.float64).eps)
-    vars(moments).update(
-        n_samples=n_samples,
-        weight=float(n_samples),
-        _x_shift=np.zeros_like(x_mean),
-        _x_offset=x_mean,
-        _y_shift=None if y_mean is None else np.zeros_like(y_mean),
-        _y_offset=y_mean,
-        precision=eps,
-        x_precision=np.full(len(x_mean), eps),
-        y_precision=None if y_mean is None else np.full(len(y_mean), eps),
-        **dict.fromkeys(("xx", "xy", "x2", "y2")) | products,
-    )
-    return moments
+    """Return the `Moments` with these values, as precise as float64 is."""
+    eps = np.finfo(np.float64).eps
+    values = {"n_samples": n_samples, "weight": n_samples, "precision": eps}
+    for side, mean in (("x", x_mean), ("y", y_mean)):
+        if mean is not None:
+            values[f"{side}_shift"] = np.zeros_like(mean)
+            values[f"{side}_offset"] = mean
+            values[f"{side}_precision"] = np.full(len(mean), eps)
+    return Moments.from_dict(values | products, exact=False)

@@ -42,7 +42,6 @@ from skalign.anchors._selector import AnchorSelector, count_anchors
 from skalign.model_selection._splits import check_splits
 from skalign.paired import AnchoredAligner, LinearAligner
 from skalign.paired._anchored import take_rows
-from skalign.paired._streaming import StreamingMixin
 
 
 @dataclass
@@ -99,7 +98,7 @@ def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
     """
     n_before = len(before)
     if (
-        isinstance(fitted, StreamingMixin)
+        getattr(fitted, "moments_", None) is not None
         and hasattr(fitted, "partial_fit")
         and n_before >= X.shape[1]
         and len(anchors) >= 2 * X.shape[1]  # fewer may be repeated, which sums hide

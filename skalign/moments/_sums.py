@@ -5,7 +5,7 @@ come out the same. They are kept about the mean, in float64; the mean is kept as
 shift (a rounded mean of the first rows) plus a small offset, so that a mean many times
 the spread costs no digits. Products of rows run in the precision of the rows.
 
-Two sums are put together by Eq. 2.1 of [1]_.
+Two sums are put together by Eq. 2.1 of [1]_, and taken apart by its inverse.
 
 References
 ----------
@@ -16,6 +16,7 @@ References
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.linalg import eigvalsh
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight, check_array
 
@@ -26,6 +27,7 @@ from skalign.moments._rank import (
     svd_of_products,
     varying_columns,
 )
+from skalign.moments._reading import read_array, read_count
 from skalign.moments._scale import check_scale, check_sums
 
 _BLOCK_ROWS = 8192
@@ -33,12 +35,18 @@ _BLOCK_ROWS = 8192
 _SHORTEST = float(np.finfo(np.float32).eps)
 _PRODUCTS = ("xx", "xy", "x2", "y2")
 _SECOND = {"xx": "x", "xy": "y", "x2": "x", "y2": "y"}
+_VECTORS = ("shift", "offset", "precision")
+# Of sums that are read back: they are known to half of the digits of float32.
+ROUNDING = float(np.sqrt(np.finfo(np.float32).eps))
+# Squares below this many units of rounding of the whole are zero after a subtraction.
+LOST = 64.0
 
 
 class Moments:
     """Sums over rows of `X`, or over pairs of rows of `X` and `y`.
 
-    Made by `from_arrays` and `merge`; never changed afterwards.
+    Made by `from_arrays`, `merge`, `subtract` and `from_dict`; never changed
+    afterwards.
 
     Attributes
     ----------
@@ -71,7 +79,9 @@ class Moments:
     """
 
     def __init__(self):
-        raise TypeError("Moments are made by Moments.from_arrays and by merge.")
+        raise TypeError(
+            "Moments are made by Moments.from_arrays, merge, subtract and from_dict."
+        )
 
     @classmethod
     def from_arrays(
@@ -233,10 +243,7 @@ class Moments:
 
     def _norms(self, side="x"):
         """Norms of the columns of a side after and before centring."""
-        squares = getattr(self, f"{side}2")
-        if squares is None and side == "x" and self.xx is not None:
-            squares = np.diag(self.xx)
-        if squares is None:
+        if (squares := self._squares(side)) is None:
             lacking = "both 'xx' and 'x2', and one" if side == "x" else "'y2', which"
             raise ValueError(f"The sums lack {lacking} is needed.")
         centred_norm = np.sqrt(np.maximum(squares, 0))
@@ -263,6 +270,11 @@ class Moments:
         ValueError
             If the widths or the products differ.
         """
+        self._check_alike(other)
+        return self._copy()._absorb(other)
+
+    def _check_alike(self, other):
+        """Refuse sums of other products or widths."""
         if not isinstance(other, Moments):
             raise TypeError(f"other must be Moments; got {type(other).__name__}.")
         for name in ("_x_shift", "_y_shift", *_PRODUCTS):
@@ -273,12 +285,229 @@ class Moments:
                     f"{name.strip('_')} has the shapes {np.shape(mine)} and "
                     f"{np.shape(theirs)}."
                 )
+
+    def _copy(self):
+        """Return a copy that owns its products."""
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
         for name in _PRODUCTS:
             if getattr(self, name) is not None:
                 setattr(copy, name, getattr(self, name).copy())
-        return copy._absorb(other)
+        return copy
+
+    def subtract(self, other):
+        """Take the samples of `other` out of the sums: the inverse of `merge`.
+
+        An entry of the result has the rounding errors of the whole: about
+        ``precision * sqrt(xx[i, i] * xx[j, j])``, with the sums of squares of the
+        whole. So leaving out a fold costs next to no digits, and leaving out samples
+        that have nearly all of the variation costs most of them: `precision` grows by
+        the largest ratio of both sums of squares, so that the rank rule knows, and
+        squares of the size of rounding are zero.
+
+        Parameters
+        ----------
+        other : Moments
+            Sums of the same products over some of the samples.
+
+        Returns
+        -------
+        moments : Moments
+            Sums over the others. Neither of the two is changed.
+
+        Raises
+        ------
+        TypeError
+            If `other` is something else.
+        ValueError
+            If the widths or the products differ, or no sample is left.
+        """
+        self._check_alike(other)
+        weight = self.weight - other.weight
+        if other.n_samples >= self.n_samples or not weight > 0:
+            raise ValueError(
+                f"Subtracting {other.n_samples} samples of weight {other.weight:.3g} "
+                f"from {self.n_samples} of weight {self.weight:.3g} leaves none."
+            )
+        rest = self._copy()
+        share = other.weight / weight
+        # The mean of `other`, seen from that of the whole; and from that of the rest.
+        a = (other._x_shift - self._x_shift) + (other._x_offset - self._x_offset)
+        rest._x_offset = self._x_offset - share * a
+        factor, b = share * self.weight, None
+        if self._y_shift is not None:
+            b = (other._y_shift - self._y_shift) + (other._y_offset - self._y_offset)
+            rest._y_offset = self._y_offset - share * b
+        for name, first, second in (("xx", a, a), ("xy", a, b)):
+            if (total := getattr(rest, name)) is not None:
+                total -= getattr(other, name)
+                total -= np.outer(factor * first, second)
+        for name, step in (("x2", a), ("y2", b)):
+            if (total := getattr(rest, name)) is not None:
+                total -= getattr(other, name)
+                total -= factor * step * step
+        rest.n_samples, rest.weight = self.n_samples - other.n_samples, weight
+        return rest._drop_rounding(self)
+
+    def _drop_rounding(self, whole):
+        """Zero what a subtraction has left of columns that do not vary any more."""
+        ratio = 1.0
+        for side in "xy":
+            before, after = whole._squares(side), self._squares(side)
+            if before is None:
+                continue
+            lost = after <= LOST * self.precision * before
+            for name in (name for name in _PRODUCTS if getattr(self, name) is not None):
+                total = getattr(self, name)
+                if name[0] == side:
+                    total[lost] = 0
+                if total.ndim == 2 and _SECOND[name] == side:
+                    total[:, lost] = 0
+            if (kept := ~lost & (before > 0)).any():
+                ratio = max(ratio, float(np.max(before[kept] / after[kept])))
+        self.precision = min(1.0, self.precision * ratio)
+        return self
+
+    def _squares(self, side):
+        """Sums of squares of the columns of a side; None if they were not formed."""
+        if (squares := getattr(self, f"{side}2")) is None and side == "x":
+            return None if self.xx is None else np.diag(self.xx)
+        return squares
+
+    def select(self, products):
+        """Keep only some of the products.
+
+        Parameters
+        ----------
+        products : sequence of {"xx", "xy", "x2", "y2"}
+            Products to keep; "x2" may come from "xx".
+
+        Returns
+        -------
+        moments : Moments
+            A new object.
+
+        Raises
+        ------
+        ValueError
+            If one of them is not there.
+        """
+        kept = object.__new__(type(self))
+        kept.__dict__.update(self.__dict__)
+        kept.x2 = self._squares("x")
+        for name in _PRODUCTS:
+            if name not in products:
+                setattr(kept, name, None)
+            elif getattr(kept, name) is None:
+                raise ValueError(f"The sums lack {name!r}, which is needed.")
+        return kept
+
+    @property
+    def widths(self):
+        """Numbers of columns: of `X`, and of `y` if there is one; a tuple of int."""
+        shifts = self._x_shift, self._y_shift
+        return tuple(len(shift) for shift in shifts if shift is not None)
+
+    def to_dict(self):
+        """Write the sums down as plain arrays.
+
+        Returns
+        -------
+        arrays : dict of str to ndarray
+            The counts, the means as "shift" plus "offset", the precisions, and the
+            products that there are.
+        """
+        names = ["n_samples", "weight", "precision", *_PRODUCTS]
+        names += [f"{side}_{vector}" for side in "xy" for vector in _VECTORS]
+        values = {
+            name: getattr(
+                self, f"_{name}" if name.endswith(("shift", "offset")) else name
+            )
+            for name in names
+        }
+        return {
+            n: np.asarray(value) for n, value in values.items() if value is not None
+        }
+
+    @classmethod
+    def from_dict(cls, arrays, *, exact=True):
+        """Read sums back that `to_dict` has written down.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            What `to_dict` returns.
+        exact : bool, default=True
+            Whether to refuse sums that no samples have, such as negative squares, which
+            noise can lead to.
+
+        Returns
+        -------
+        moments : Moments
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing, malformed or too large, or the sums are those of no
+            samples.
+        """
+        self = cls.__new__(cls)
+        self.n_samples = read_count(arrays, "n_samples")
+        self.weight = float(read_array(arrays, "weight", ()))
+        if not self.weight > 0:
+            raise ValueError(f"weight is {self.weight}; expected a positive number.")
+        self.precision = float(read_array(arrays, "precision", ()))
+        self._y_shift = self._y_offset = self.y_precision = None
+        widths = {}
+        for side in "xy" if "y_shift" in arrays else "x":
+            widths[side] = np.size(arrays.get(f"{side}_shift"))
+            self.__dict__.update({
+                name if name.endswith("precision") else f"_{name}": read_array(
+                    arrays, name, (widths[side],)
+                )
+                for name in (f"{side}_{vector}" for vector in _VECTORS)
+            })  # fmt: skip
+        for name in _PRODUCTS:
+            product = None
+            if name in arrays:
+                if not {name[0], _SECOND[name]} <= widths.keys():
+                    raise ValueError(f"{name} comes without the mean of y.")
+                sides = name[0] + (_SECOND[name] if name[1].isalpha() else "")
+                shape = tuple(widths[side] for side in sides)
+                product = read_array(arrays, name, shape)
+            setattr(self, name, product)
+        if exact and (problem := self._impossible()):
+            raise ValueError(f"{problem}: they are those of no rows.")
+        return self
+
+    def _impossible(self):
+        """Say why no samples have these sums, as far as it shows beyond rounding.
+
+        What centring may leave of products of samples near their mean is allowed.
+        """
+        squares, slack = {side: self._squares(side) for side in "xy"}, {}
+        for side, offset in (("x", self._x_offset), ("y", self._y_offset)):
+            if offset is not None:
+                slack[side] = ROUNDING * self.weight * np.max(offset**2)
+        if self.xx is not None:
+            slack["x"] += ROUNDING * np.abs(self.xx).max()
+            if np.abs(self.xx - self.xx.T).max() > slack["x"]:
+                return "xx is not symmetric"
+            least = eigvalsh(self.xx, subset_by_index=[0, 0])[0]
+            if least < -len(self.xx) * slack["x"]:
+                return "xx has negative eigenvalues"
+        for side, values in squares.items():
+            if values is not None and values.min() < -slack[side]:
+                return f"{side}2 is negative"
+        if (
+            self.xy is not None
+            and squares["x"] is not None
+            and squares["y"] is not None
+        ):
+            x, y = (squares[side].clip(0) + slack[side] for side in "xy")
+            if (np.abs(self.xy) > (1 + ROUNDING) * np.sqrt(np.outer(x, y))).any():
+                return "xy is larger than the squares allow"
+        return None
 
     def _absorb(self, other):
         """Add the rows of `other` in place; `self` must own its products."""

@@ -9,16 +9,14 @@ from scipy.linalg import eigh, svd
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_scalar
 
 from skalign._aligner import AffineMixin, PairedMixin
-from skalign._atomic import atomic
 from skalign._parameters import Interval, check_numbers
 from skalign._rescale import power_of
 from skalign._validation import check_pairs
 from skalign.moments import (
-    Moments,
+    PairStreamingMixin,
     check_scale,
     rounding_of_columns,
     rounding_of_rows,
@@ -27,7 +25,6 @@ from skalign.moments import (
     truncated_svd,
 )
 from skalign.paired._distinct import Distinct
-from skalign.paired._streaming import StreamingMixin
 
 # Below this share of free rows the residual sum, taken from sums, is all rounding.
 _MIN_FREE_SHARE = 1e-4
@@ -255,16 +252,7 @@ def _outer(factors, variances):
     return products
 
 
-def _streams(self):
-    if self.alpha == "loo" or self.solver == "svd":
-        raise AttributeError(
-            f"alpha={self.alpha!r} with solver={self.solver!r} needs all rows at once; "
-            "alpha='gcv' or a number, with solver='auto' or 'moments', does not."
-        )
-    return True
-
-
-class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
+class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     """Linear map between paired spaces, by ridge regression.
 
     The strength of the ridge is chosen from the training pairs at the cost of one
@@ -442,11 +430,9 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                 f"{X.shape}. solver='auto' takes the SVD of the rows there."
             )
         if not few and self.solver != "svd":
-            moments = Moments.from_arrays(
-                X, y, sample_weight=sample_weight, products=self._products()
-            )
+            self.moments_ = self._sum(X, y, sample_weight)
             distinct = Distinct.from_rows(X, y, sample_weight)
-            self._solve(moments, X.dtype, distinct)
+            self._learn(self.moments_, distinct)
             limit = np.finfo(X.dtype).eps ** (-2 / 3)
             if self._condition <= limit:
                 return self
@@ -458,28 +444,15 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                     "takes the SVD of the rows there."
                 )
         else:
-            self.moments_ = None
+            self.moments_, self._dtype = None, X.dtype
             assert_all_finite(X, input_name="X")
             distinct = Distinct.from_rows(X, y, sample_weight)
         self.solver_ = "svd"
         spectrum = _Spectrum.from_rows(
             X, y, sample_weight, distinct.n_pairs, self.fit_intercept
         )
-        self._finish(spectrum, X.dtype, distinct)
+        self._finish(spectrum, distinct)
         return self
-
-    @available_if(_streams)
-    @atomic
-    def partial_fit(self, X, y, sample_weight=None):
-        return super().partial_fit(X, y, sample_weight=sample_weight)
-
-    @available_if(_streams)
-    @atomic
-    def merge(self, other):
-        return super().merge(other)
-
-    partial_fit.__doc__ = StreamingMixin.partial_fit.__doc__
-    merge.__doc__ = StreamingMixin.merge.__doc__
 
     def predict_std(self, X, *, include_noise=True):
         """Standard deviation of the target row that belongs to each source row.
@@ -536,14 +509,24 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         std = np.hypot(np.ldexp(np.sqrt(variance), power), np.sqrt(noise))
         return std.ravel() if self._y_ndim == 1 else std
 
-    def _products(self):
+    @property
+    def _streams(self):
+        if self.alpha == "loo" or self.solver == "svd":
+            raise AttributeError(
+                f"alpha={self.alpha!r} with solver={self.solver!r} needs all samples "
+                "at once; alpha='gcv' or a number, with solver='auto' or 'moments', "
+                "does not."
+            )
+        return True
+
+    def _needed(self, n_features, n_targets):
         return ("xx", "xy", "y2")
 
-    def _solve(self, moments, dtype, distinct=None):
-        self.moments_, self.solver_ = moments, "moments"
+    def _learn(self, moments, distinct=None):
+        self.solver_ = "moments"
         n_pairs = moments.n_samples if distinct is None else distinct.n_pairs
         spectrum = _Spectrum.from_moments(moments, n_pairs, self.fit_intercept)
-        self._finish(spectrum, dtype, distinct)
+        self._finish(spectrum, distinct)
         enough = 2 * self.n_features_in_
         if distinct is None and self.alpha == "gcv" and moments.n_samples < enough:
             self.gcv_reliable_ = False
@@ -556,7 +539,7 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                 stacklevel=4,
             )
 
-    def _finish(self, spectrum, dtype, distinct):
+    def _finish(self, spectrum, distinct):
         """Choose the strength, and set the map.
 
         Without the rows (`distinct` is None) each row is taken to be a sample.
@@ -586,11 +569,11 @@ class LinearAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             slopes = df - self.fit_intercept
             df = self.fit_intercept + slopes * np.diag(projection)
         self.alpha_ = alpha
-        self.coef_ = (spectrum.axes @ coef).astype(dtype)
+        self.coef_ = (spectrum.axes @ coef).astype(self._dtype)
         self._precision = spectrum.x_precision
         self._target_precision = spectrum.y_precision
-        self.x_mean_ = spectrum.x_mean.astype(dtype)
-        self.y_mean_ = spectrum.y_mean.astype(dtype)
+        self.x_mean_ = spectrum.x_mean.astype(self._dtype)
+        self.y_mean_ = spectrum.y_mean.astype(self._dtype)
         n_pairs = spectrum.n_pairs
         free = np.broadcast_to(n_pairs - df, residual.shape)
         self.noise_variance_ = np.full(residual.shape, np.inf)

@@ -8,11 +8,10 @@ from sklearn.base import BaseEstimator, _fit_context
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._determined import warn_undetermined
 from skalign._validation import check_pairs
-from skalign.moments import Moments, rotation_from_axes
-from skalign.paired._streaming import StreamingMixin
+from skalign.moments import PairStreamingMixin, rotation_from_axes
 
 
-class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
+class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     """Rotation and translation between paired spaces (orthogonal Procrustes).
 
     The map that keeps every distance, and the one to start with: it needs few pairs
@@ -134,18 +133,14 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
-        moments = Moments.from_arrays(
-            X, y, sample_weight=sample_weight, products=self._products()
-        )
-        self._solve(moments, X.dtype)
-        return self
+        return self._take({"pairs": self._sum(X, y, sample_weight)})
 
-    def _products(self):
+    def _needed(self, n_features, n_targets):
         # From wide to narrow the length of the turned rows depends on all products.
-        wide = self.scaling and self.n_features_in_ > self.n_targets_
+        wide = self.scaling and n_features > n_targets
         return ("xy", "xx" if wide else "x2", "y2")
 
-    def _solve(self, moments, dtype):
+    def _learn(self, moments):
         U, s, Vt = moments.svd_of_xy()
         rotation, inner_product = rotation_from_axes(U, s, Vt, self.allow_reflection)
         self.determined_rank_ = len(s)
@@ -166,12 +161,12 @@ class RigidAligner(StreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                     stacklevel=2,
                 )
                 scale = 0.0
-        self.moments_, self.scale_ = moments, scale
+        self.scale_ = scale
         self._target_precision = moments.y_precision
-        self.rotation_ = rotation.astype(dtype)
-        self.coef_ = (scale * rotation).astype(dtype)
-        self.x_mean_ = moments.x_mean.astype(dtype)
-        self.y_mean_ = moments.y_mean.astype(dtype)
+        self.rotation_ = rotation.astype(self._dtype)
+        self.coef_ = (scale * rotation).astype(self._dtype)
+        self.x_mean_ = moments.x_mean.astype(self._dtype)
+        self.y_mean_ = moments.y_mean.astype(self._dtype)
         warn_undetermined(self, "are turned as little as possible")
 
     def __sklearn_tags__(self):

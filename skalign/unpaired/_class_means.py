@@ -10,9 +10,14 @@ from skalign._aligner import InnerAlignerMixin
 from skalign._determined import warn_undetermined, without_warning
 from skalign._routing import transform_target
 from skalign._validation import check_sides
-from skalign.moments import centre, rounding_from_norms, truncated_svd
+from skalign.moments import (
+    ClassStreamingMixin,
+    centre,
+    rounding_from_norms,
+    truncated_svd,
+)
 from skalign.paired import LinearAligner
-from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
+from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._covariance_map import identity_map
 from skalign.unpaired._open_axes import at_the_mean
 
@@ -41,7 +46,7 @@ def open_beyond_means(source, target):
 
 
 class ClassMeanAligner(
-    ClassSumsMixin, InnerAlignerMixin, MetaEstimatorMixin, BaseEstimator
+    ClassStreamingMixin, InnerAlignerMixin, MetaEstimatorMixin, BaseEstimator
 ):
     """Class means as pairs for any paired aligner.
 
@@ -114,7 +119,6 @@ class ClassMeanAligner(
     array([[6., 6.]])
     """
 
-    _order = 1
     _parameter_constraints = {
         "aligner": [HasMethods(["fit", "transform"]), None],
         "weight_by_size": ["boolean"],
@@ -167,14 +171,17 @@ class ClassMeanAligner(
         for name, values in (("labels", labels), ("target_labels", target_labels)):
             if values is None:
                 raise ValueError(f"ClassMeanAligner needs {name}; got None.")
-        self.source_moments_ = self._sums("X", X, labels, "labels")
-        self.target_moments_ = self._sums("y", y, target_labels, "target_labels")
+        self.source_moments_ = self._sum(X, labels)
+        self.target_moments_ = self._sum(y, target_labels, name="y")
         self._learn(self.source_moments_, self.target_moments_)
         return self
 
     @property
     def _same_features(self):
         return getattr(self.aligner, "_same_features", False)
+
+    def _needed(self, n_features, n_targets):
+        return 1
 
     def _learn(self, source, target):
         classes = shared_classes(source.groups, target.groups, minimum=2)

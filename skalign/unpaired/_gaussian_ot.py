@@ -3,11 +3,19 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import StrOptions
 
+from skalign._aligner import AffineMixin
+from skalign._determined import warn_undetermined
 from skalign._parameters import Interval
-from skalign.unpaired._second_moments import CovarianceMixin, inverse_root
+from skalign._validation import check_sides
+from skalign.moments import SideStreamingMixin, Spectrum
+from skalign.unpaired._second_moments import (
+    inverse_root,
+    is_svd_better,
+    warn_of_stretch,
+)
 
 
 def monge_map(source, target, reg):
@@ -49,7 +57,7 @@ def monge_map(source, target, reg):
     return coef
 
 
-class GaussianOTAligner(CovarianceMixin, BaseEstimator):
+class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
     """The linear map to the target's mean and covariance that moves rows least.
 
     It is the optimal-transport (Monge) map between the Gaussians of both sides [1]_,
@@ -136,6 +144,7 @@ class GaussianOTAligner(CovarianceMixin, BaseEstimator):
            [1., 3.]])
     """
 
+    _same_features = True
     _parameter_constraints = {
         "reg": [Interval(Real, 0, None, closed="left")],
         "solver": [StrOptions({"auto", "moments", "svd"})],
@@ -145,5 +154,63 @@ class GaussianOTAligner(CovarianceMixin, BaseEstimator):
         self.reg = reg
         self.solver = solver
 
-    def _coef(self, source, target):
-        return monge_map(source, target, self.reg)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the map from samples of both sides, which need not correspond.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples of the source space.
+        y : array-like of shape (n_target_samples, n_features)
+            Samples of the target space, of the same width. With a `y` that holds no
+            target samples (None, or the class labels that a Pipeline passes on) the
+            aligner is the identity and warns.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If widths or names of columns differ, a side has fewer than two samples, or
+            a value is not finite.
+        """
+        X, y, *_ = check_sides(self, X, y)
+        self.source_moments_ = self.target_moments_ = None
+        if y is None:
+            self.source_moments_, self.solver_ = self._sum(X), None
+            self.coef_ = np.eye(X.shape[1], dtype=X.dtype)
+            self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
+            self.determined_rank_ = X.shape[1]
+            return self
+        if is_svd_better(self.solver, X, y):
+            self._dtype, self.solver_ = X.dtype, "svd"
+            self._set_map(Spectrum.from_rows(X), Spectrum.from_rows(y, "y"))
+            return self
+        return self._take({"source": self._sum(X), "target": self._sum(y, name="y")})
+
+    @property
+    def _streams(self):
+        if self.solver == "svd":
+            raise AttributeError("solver='svd' decomposes samples and keeps no sums.")
+        return True
+
+    def _needed(self, n_features, n_targets):
+        return ("xx",)
+
+    def _learn(self, source, target):
+        self.solver_ = "moments"
+        self._set_map(Spectrum.from_moments(source), Spectrum.from_moments(target))
+
+    def _set_map(self, source, target):
+        warn_of_stretch(self, source, target)
+        self.coef_ = monge_map(source, target, self.reg).astype(self._dtype)
+        self.x_mean_ = source.mean.astype(self._dtype)
+        self.y_mean_ = target.mean.astype(self._dtype)
+        self._target_precision = target.precision
+        self.determined_rank_ = source.vectors.shape[1]
+        if not self.reg:
+            warn_undetermined(self)

@@ -28,7 +28,7 @@ from skalign._routing import transform_target
 from skalign._validation import check_sides
 from skalign.moments import check_scale
 from skalign.unpaired._class_means import ClassMeanAligner
-from skalign.unpaired._class_sums import shared_classes
+from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
 from skalign.unpaired._matching import MATCHINGS, draw_groups, match
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner

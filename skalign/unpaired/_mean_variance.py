@@ -5,12 +5,13 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 
+from skalign._aligner import AffineMixin
 from skalign._parameters import Interval
 from skalign._validation import check_sides
-from skalign.unpaired._second_moments import SideMomentsMixin
+from skalign.moments import SideStreamingMixin
 
 
-class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
+class MeanVarianceAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
     """Give each source column the mean and variance of the target's.
 
     The statistics of adaptive instance normalisation [1]_. It needs a handful of rows
@@ -65,8 +66,8 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
     array([[5.        , 5.58578644]])
     """
 
+    _same_features = True
     _parameter_constraints = {"reg": [Interval(Real, 0, None, closed="left")]}
-    _products = ("x2",)
 
     def __init__(self, reg=0.0):
         self.reg = reg
@@ -98,12 +99,11 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
         X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
-            self.source_moments_ = self._add(None, X)
+            self.source_moments_ = self._sum(X)
             self.scale_ = np.ones(X.shape[1], dtype=X.dtype)
             self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
-        else:
-            self._take(self._add(None, X), self._add(None, y, "y"))
-        return self
+            return self
+        return self._take({"source": self._sum(X), "target": self._sum(y, name="y")})
 
     def inverse_transform(self, y):
         """Carry target rows back into the source space.
@@ -130,6 +130,9 @@ class MeanVarianceAligner(SideMomentsMixin, BaseEstimator):
             1, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0
         )
         return ((y - self.y_mean_) * inverse + self.x_mean_).astype(y.dtype, copy=False)
+
+    def _needed(self, n_features, n_targets):
+        return ("x2",)
 
     def _learn(self, source, target):
         x_var, y_var = (self._variances(side) for side in (source, target))

@@ -13,9 +13,9 @@ from skalign._determined import undetermined
 from skalign._parameters import Interval
 from skalign._rescale import near_one
 from skalign._validation import check_sides
-from skalign.unpaired._class_sums import ClassSumsMixin, shared_classes
+from skalign.moments import ClassStreamingMixin, GroupMoments, check_group_scale
+from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._cluster_shares import share_difference
-from skalign.unpaired._group_moments import GroupMoments, check_group_scale
 from skalign.unpaired._moment_matching import (
     Agreement,
     Embedding,
@@ -162,7 +162,7 @@ def warn_of_doubts(aligner, doubts):
         )
 
 
-class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
+class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
     """Linear map under which the moments of two sides agree; no rows are matched.
 
     For two latent spaces that a linear map joins, where no row of one is known to
@@ -304,7 +304,6 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
     True
     """
 
-    _order = 3
     _parameter_constraints = {
         "map": [StrOptions({"auto", "rotation", "covariance"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -387,13 +386,16 @@ class MomentAligner(ClassSumsMixin, AffineMixin, BaseEstimator):
         warn_of_doubts(self, doubts + undetermined(self))
         return self
 
-    def _sums(self, side, rows, labels, name):
+    def _needed(self, n_features, n_targets):
+        return 3
+
+    def _sum(self, rows, labels, *, name="X"):
         if rows.shape[1] > self.n_components:
             raise ValueError(
                 f"Sums are kept for at most n_components={self.n_components} columns; "
                 f"the rows have {rows.shape[1]}. Reduce them first, or use fit."
             )
-        return super()._sums(side, rows, labels, name)
+        return super()._sum(rows, labels, name=name)
 
     def _learn(self, source, target, embeddings=(None, None)):
         classes = shared_classes(source.groups, target.groups, minimum=2)

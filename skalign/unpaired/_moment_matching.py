@@ -12,8 +12,12 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.stats import chi2
 
-from skalign.moments import rounding_from_norms, rounding_of_columns, truncated_eigh
-from skalign.unpaired._group_moments import symmetric_product
+from skalign.moments import (
+    rounding_from_norms,
+    rounding_of_columns,
+    symmetric_product,
+    truncated_eigh,
+)
 
 _FIRST_WIDTH = 10
 _FIRST_KEPT = 8

@@ -11,8 +11,7 @@ from skalign._determined import warn_undetermined
 from skalign._parameters import Interval
 from skalign._rescale import signed
 from skalign._validation import FLOATS, check_sides
-from skalign.moments import Moments, pseudo_inverse
-from skalign.unpaired._second_moments import Spectrum
+from skalign.moments import Moments, Spectrum, pseudo_inverse
 
 
 def principal_axes(rows, name="X"):

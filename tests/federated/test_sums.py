@@ -13,11 +13,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm, ortho_group
 
 from skalign import (
+    ClassMeanAligner,
     CORALAligner,
     GaussianOTAligner,
     ICPAligner,
     LinearAligner,
     MeanVarianceAligner,
+    MomentAligner,
     RigidAligner,
 )
 from skalign.federated import client_sums, fit_from_sums, gaussian_noise_scale
@@ -91,8 +93,44 @@ def test_a_client_may_have_rows_of_one_side_only(aligner):
     updates = [client_sums(aligner, X), client_sums(aligner, y=y)]
     fitted, pooled = fit_from_sums(aligner, updates), aligner.fit(X, y)
     assert_allclose(fitted.transform(X), pooled.transform(X), rtol=0, atol=1e-10)
-    with pytest.raises(ValueError, match="hold 0 target rows; at least 2"):
+    with pytest.raises(ValueError, match="hold 0 target samples; at least 2"):
         fit_from_sums(aligner, updates[:1])
+
+
+BY_CLASS = [ClassMeanAligner(RigidAligner()), MomentAligner(n_restarts=1)]
+
+
+def _classes(rows, strings=True):
+    labels = np.digitize(rows[:, 1], np.quantile(rows[:, 1], [0.25, 0.5, 0.75]))
+    return np.array(["a", "b", "c", "d"])[labels] if strings else labels
+
+
+@pytest.mark.filterwarnings("ignore:.* may have failed:UserWarning")
+@pytest.mark.parametrize("aligner", BY_CLASS, ids=repr)
+def test_sums_over_classes_give_the_pooled_map(aligner, caplog):
+    (X, _), (y, _) = _rows(n_features=3), _rows(n_features=3, seed=1)
+    aligner.set_params(**({"random_state": 0} if aligner is BY_CLASS[1] else {}))
+    labels, target_labels = _classes(X), _classes(y)
+    updates = [
+        client_sums(aligner, X[:99], labels=labels[:99]),
+        client_sums(aligner, y=y, target_labels=target_labels),
+        client_sums(aligner, X[99:], labels=labels[99:]),
+        client_sums(aligner, X, labels=_classes(X, strings=False)),
+        client_sums(LinearAligner(), X, y),
+    ]
+    assert all(value.dtype != object for value in updates[0].values())
+    fitted = fit_from_sums(aligner, updates)
+    assert "client 3 is left out: labels is numbers and that of most" in caplog.text
+    assert "client 4 is left out: ClassMean" in caplog.text or "Moment" in caplog.text
+    pooled = aligner.fit(X, y, labels=labels, target_labels=target_labels)
+    assert_array_equal(fitted.classes_, ["a", "b", "c", "d"])
+    assert_allclose(fitted.transform(X), pooled.transform(X), rtol=0, atol=1e-8)
+
+
+def test_noise_on_sums_over_classes_is_refused():
+    X, _ = _rows()
+    with pytest.raises(ValueError, match="would not hide a sample of a small class"):
+        client_sums(ClassMeanAligner(), X, labels=_classes(X), clip=1.0, epsilon=1.0)
 
 
 def test_an_update_holds_no_row_and_travels_without_pickle():
@@ -138,38 +176,41 @@ def _scaled(name, factor):
 
 
 MALFORMED = {
-    "None": (lambda u: None, "its header says nothing"),
-    "a list": (lambda u: [u], "its header says nothing"),
-    "ragged": (_with("pairs.xy", [[1], [2, 3]]), "its header says nothing"),
-    "infinite width": (_with("n_features", np.inf), "its header says nothing"),
-    "a width of NaN": (_with("n_targets", np.nan), "its header says nothing"),
-    "a negative width": (_with("n_features", -6), "its header says nothing"),
-    "a width that is no number": (_with("n_features", "6"), "its header says nothing"),
-    "two widths": (_with("n_features", [6, 6]), "its header says nothing"),
-    "y of three axes": (_with("y_ndim", 3), "its header says nothing"),
-    "no flag": (_with("private", 7), "its header says nothing"),
-    "a float for a count": (_with("pairs.n_samples", 3.0), "it counts 3.0 pairs"),
-    "half a row": (_with("pairs.n_samples", 2.5), "it counts 2.5 pairs"),
-    "NaN rows": (_with("pairs.n_samples", np.nan), "n_samples is not finite"),
-    "too many rows": (_with("pairs.n_samples", 2**63), "it counts 9"),
+    "None": (lambda u: None, "does not say whether"),
+    "a list": (lambda u: [u], "does not say whether"),
+    "ragged": (_with("pairs.xy", [[1], [2, 3]]), "pairs.xy is no array"),
+    "infinite width": (_with("n_features", np.inf), "n_features=inf must be"),
+    "a width of NaN": (_with("n_targets", np.nan), "n_targets=nan must be"),
+    "a negative width": (_with("n_features", -6), "n_features=-6 must be"),
+    "a width that is no number": (_with("n_features", "6"), "n_features='6' must be"),
+    "two widths": (_with("n_features", [6, 6]), r"n_features=\[6, 6\] must be"),
+    "y of three axes": (_with("y_ndim", 3), "y_ndim=3, with n_targets=4"),
+    "no flag": (_with("private", 7), "does not say whether"),
+    "a float for a count": (_with("pairs.n_samples", 3.0), "pairs.n_samples is 3.0"),
+    "half a row": (_with("pairs.n_samples", 2.5), "pairs.n_samples is 2.5"),
+    "NaN rows": (_with("pairs.n_samples", np.nan), "pairs.n_samples is nan"),
+    "too many rows": (_with("pairs.n_samples", 2**63), "pairs.n_samples is 9"),
     "a large weight": (_with("pairs.weight", 1e308), "weight is above"),
-    "another weight": (_with("pairs.weight", 1e9), "rows of weight 1000000000"),
-    "no weight": (_with("pairs.weight", 0.0), "rows of weight 0"),
-    "a negative weight": (_scaled("pairs.weight", -1), "rows of weight -"),
-    "a count in an array": (_with("pairs.n_samples", [3]), r"of shape \(1,\)"),
+    "another weight": (
+        _with("pairs.weight", 1e9),
+        "50 pairs of weight 1000000000",
+    ),
+    "no weight": (_with("pairs.weight", 0.0), "pairs.weight is 0.0"),
+    "a negative weight": (_scaled("pairs.weight", -1), "pairs.weight is -50.0"),
+    "a count in an array": (_with("pairs.n_samples", [3]), r"n_samples is \[3\]"),
     "None among sums": (_with("pairs.xy", None), "dtype object"),
     "complex sums": (_scaled("pairs.xy", 1j), "dtype complex128"),
     "an infinite mean": (_scaled("pairs.x_offset", np.inf), "x_offset is not finite"),
     "a mean of 1e200": (_with("pairs.x_shift", np.full(6, 1e200)), "above 1e.100"),
     "sums of 1e300": (_with("pairs.xy", np.full((6, 4), 1e300)), "above 1e.250"),
-    "no dict": (lambda u: "rows", "its header says nothing"),
+    "no dict": (lambda u: "rows", "does not say whether"),
     "another width": (
         lambda u: client_sums(RigidAligner(), np.eye(5), np.eye(5)),
-        "'n_features': 5",
+        "n_features is 5 and that of most 6",
     ),
     "wrong shape": (
         lambda u: u | {"pairs.xy": u["pairs.xy"][:-1]},
-        r"pairs.xy is of shape \(5, 4\) .* shape \(6, 4\) were wanted",
+        r"pairs.xy is of shape \(5, 4\) .* shape \(6, 4\) were expected",
     ),
     "a part missing": (
         lambda u: {k: v for k, v in u.items() if k != "pairs.y_offset"},
@@ -177,18 +218,21 @@ MALFORMED = {
     ),
     "no part": (
         lambda u: {k: v for k, v in u.items() if "." not in k},
-        "it holds no sums",
+        "There are no sums",
     ),
     "NaN": (
         lambda u: u | {"pairs.xy": np.full((6, 4), np.nan)},
         "pairs.xy is not finite",
     ),
     "strings": (lambda u: u | {"pairs.xy": np.full((6, 4), "1")}, "dtype <U1"),
-    "no rows": (lambda u: u | {"pairs.n_samples": np.array(0)}, "it counts 0 pairs"),
+    "no rows": (
+        lambda u: u | {"pairs.n_samples": np.array(0)},
+        "n_samples is 0; a whole",
+    ),
     "another dtype": (lambda u: u | {"dtype": np.array("float16")}, "dtype=float16"),
     "noise": (
         lambda u: client_sums(RigidAligner(), *_rows(), clip=1.0, epsilon=1.0),
-        "'private': 1",
+        "private is True and that of most False",
     ),
 }
 
@@ -300,17 +344,17 @@ def test_what_cannot_be_fitted_from_sums_is_refused():
     with pytest.raises(TypeError, match="ICPAligner is not made of sums"):
         client_sums(ICPAligner(), X, y)
     for aligner in (LinearAligner(alpha="loo"), CORALAligner(solver="svd")):
-        with pytest.raises(ValueError, match="needs the rows themselves"):
+        with pytest.raises(ValueError, match="needs the samples themselves"):
             client_sums(aligner, X, y)
-    with pytest.raises(ValueError, match=r"got the widths {'X': 6, 'y': 4}"):
+    with pytest.raises(ValueError, match="X has 6 columns, y has 4"):
         client_sums(CORALAligner(), X, y)
-    with pytest.raises(ValueError, match=r"got the widths {}"):
+    with pytest.raises(ValueError, match="There is nothing to add up"):
         client_sums(CORALAligner())
     with pytest.raises(ValueError, match="noise needs both"):
         client_sums(RigidAligner(), X, y, clip=1.0)
     with pytest.raises(ValueError, match="NaN"):
         client_sums(RigidAligner(), X * np.nan, y)
-    with pytest.raises(ValueError, match="0 clients hold 0 pairs rows"):
+    with pytest.raises(ValueError, match="None of the 0 updates can be used"):
         fit_from_sums(RigidAligner(), [])
     with pytest.raises(ValueError, match="'alpha' parameter"):
         fit_from_sums(LinearAligner(alpha=-1), [])
@@ -435,8 +479,8 @@ def test_clients_agree_in_the_names_of_columns(aligner, caplog):
     bad = {**updates[0], "target_names": np.array(["a", "b", "c"])}
     without = fit_from_sums(aligner, [*updates, other, bad])
     assert_allclose(without.coef_, fitted.coef_)
-    assert "its feature names are ('b', 'a'), those of most" in caplog.text
-    assert "its target names are None" in caplog.text
+    assert "feature_names is ('b', 'a') and that of most" in caplog.text
+    assert "target_names must be 2 strings" in caplog.text
     unnamed = client_sums(aligner, *sides[3])
     with pytest.warns(UserWarning, match="1 of 4 updates have no"):
         fit_from_sums(aligner, [*updates, unnamed])

@@ -297,5 +297,5 @@ def test_batches_of_another_width_are_refused(make_clouds, n_columns):
     clouds = make_clouds(200)
     aligner = ClassMeanAligner().partial_fit(clouds.X, clouds.y, **clouds.classes)
     other = np.ones((20, n_columns))
-    with pytest.raises(ValueError, match=f"have {n_columns} columns; .* before have 3"):
+    with pytest.raises(ValueError, match=f"has {n_columns} columns, .* before have 3"):
         aligner.partial_fit(y=other, target_labels=np.arange(20) % 4)

@@ -11,8 +11,8 @@ from scipy.stats import ortho_group
 
 from skalign import LinearAligner
 from skalign.datasets import load_digits_latents
+from skalign.moments import GroupMoments
 from skalign.unpaired import ICPAligner, MomentAligner, WassersteinProcrustesAligner
-from skalign.unpaired._group_moments import GroupMoments
 from skalign.unpaired._moment_matching import Agreement, Side, _odd_agreement
 from skalign.unpaired._open_axes import _deviations
 

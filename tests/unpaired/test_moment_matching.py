@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import ortho_group
 
-from skalign.unpaired._group_moments import GroupMoments
+from skalign.moments import GroupMoments
 from skalign.unpaired._moment_matching import (
     Agreement,
     Embedding,

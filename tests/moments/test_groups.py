@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skalign.unpaired._group_moments import GroupMoments
+from skalign.moments import GroupMoments
 
 PARTS = ["counts", "means", "second", "third"]
 

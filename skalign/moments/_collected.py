@@ -1,0 +1,232 @@
+"""All that an aligner made of sums knows of samples."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral
+
+import numpy as np
+
+from skalign.moments._groups import GroupMoments
+from skalign.moments._sums import Moments
+
+_WIDTHS = {"n_features", "n_targets", "y_ndim"}
+_NAMES = {"feature_names": "n_features", "target_names": "n_targets"}
+_PARTS = ("pairs", "source", "target")
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums over the samples of both sides, with the widths and names of their columns.
+
+    Made by the method `collect` of an aligner, and turned into a map by its `fit_sums`.
+
+    Attributes
+    ----------
+    parts : dict of str to Moments or GroupMoments
+        Sums over "pairs", or over "source" and "target", one of which may be absent.
+    dtype : dtype
+        Type of the map.
+    n_features, n_targets : int or None
+        Widths of both sides; None for a side that is absent.
+    feature_names, target_names : ndarray of str, or None
+        Names of the columns.
+    y_ndim : {1, 2} or None
+        Number of dimensions of the target that came with pairs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import LinearAligner
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(90, 3))
+    >>> y = X[:, :2] + 0.1 * rng.normal(size=(90, 2))
+    >>> aligner = LinearAligner(alpha=1.0)
+    >>> whole, fold = aligner.collect(X, y), aligner.collect(X[:30], y[:30])
+    >>> without_fold = aligner.fit_sums(whole.subtract(fold)).coef_
+    >>> np.allclose(without_fold, LinearAligner(alpha=1.0).fit(X[30:], y[30:]).coef_)
+    True
+    """
+
+    parts: dict
+    dtype: np.dtype
+    n_features: int | None = None
+    n_targets: int | None = None
+    feature_names: np.ndarray | None = None
+    target_names: np.ndarray | None = None
+    y_ndim: int | None = None
+
+    def replace(self, **changes):
+        """Return a copy with other values of some attributes."""
+        return replace(self, **changes)
+
+    def merge(self, other):
+        """Add up the samples of both.
+
+        Parameters
+        ----------
+        other : Sums
+            Sums over other samples of the same spaces, be it of one side only.
+
+        Returns
+        -------
+        sums : Sums
+            A new object; neither of the two is changed.
+
+        Raises
+        ------
+        ValueError
+            If products, orders, widths or names of columns differ.
+        """
+        header = {}
+        for name in (*_WIDTHS, *_NAMES):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            header[name] = theirs if mine is None else mine
+            if theirs is not None and not np.array_equal(header[name], theirs):
+                raise ValueError(
+                    f"{name} must be the same in both; got {mine} and {theirs}."
+                )
+        both = {
+            part: self.parts[part].merge(other.parts[part])
+            for part in self.parts
+            if part in other.parts
+        }
+        parts = self.parts | other.parts | both
+        return Sums(parts, np.result_type(self.dtype, other.dtype), **header)
+
+    def subtract(self, other):
+        """Take samples out again: the inverse of `merge`.
+
+        Parameters
+        ----------
+        other : Sums
+            Sums over some of the samples, such as a fold of cross-validation. A part
+            that it lacks stays as it is.
+
+        Returns
+        -------
+        sums : Sums
+            Those over the other samples, as accurate as `Moments.subtract` and
+            `GroupMoments.subtract` say.
+
+        Raises
+        ------
+        ValueError
+            If products, orders or widths differ, or `other` holds samples that are not
+            among these, as far as their numbers show it.
+        """
+        if more := other.parts.keys() - self.parts.keys():
+            raise ValueError(f"There are no sums of {sorted(more)} to subtract from.")
+        rest = {
+            part: self.parts[part].subtract(sums) for part, sums in other.parts.items()
+        }
+        return self.replace(parts=self.parts | rest)
+
+    def to_dict(self):
+        """Write the sums down as plain arrays.
+
+        Returns
+        -------
+        arrays : dict of str to ndarray
+            No entry is of dtype object: ``numpy.savez`` can write it, and
+            ``numpy.load`` read it, without pickle.
+
+        Raises
+        ------
+        ValueError
+            If classes are neither strings nor numbers that a dtype of numpy holds.
+        """
+        arrays = {"dtype": np.dtype(self.dtype).name}
+        for name in (*sorted(_WIDTHS), *_NAMES):
+            if (value := getattr(self, name)) is not None:
+                arrays[name] = value.astype(str) if name in _NAMES else value
+        for part, sums in self.parts.items():
+            for name, value in sums.to_dict().items():
+                arrays[f"{part}.{name}"] = value
+        return {name: np.asarray(value) for name, value in arrays.items()}
+
+    @classmethod
+    def from_dict(cls, arrays, *, exact=True):
+        """Read sums back that `to_dict` has written down.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            What `to_dict` returns. Other entries are ignored.
+        exact : bool, default=True
+            Whether to refuse sums that no samples have, such as negative squares, which
+            noise can lead to. Without, the pairs may be those of one side that holds
+            the columns of both.
+
+        Returns
+        -------
+        sums : Sums
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing or malformed, or widths do not fit one another.
+        """
+        if not isinstance(arrays, Mapping):
+            raise ValueError(f"Sums must be a dict of arrays; got {type(arrays)}.")
+        header = {name: _whole(arrays, name) for name in _WIDTHS}
+        for name, width in _NAMES.items():
+            header[name] = _names(arrays, name, header[width])
+        if str(dtype := arrays.get("dtype")) not in ("float32", "float64"):
+            raise ValueError(f"dtype={dtype} is neither float32 nor float64.")
+        parts = {}
+        for part in _PARTS:
+            inner = {
+                key.removeprefix(f"{part}."): value
+                for key, value in arrays.items()
+                if isinstance(key, str) and key.startswith(f"{part}.")
+            }
+            if not inner:
+                continue
+            kind = GroupMoments if "groups" in inner else Moments
+            try:
+                parts[part] = kind.from_dict(inner, exact=exact)
+            except ValueError as error:
+                raise ValueError(f"{part}.{error}") from None
+        if not parts:
+            raise ValueError("There are no sums.")
+        sums = cls(parts, np.dtype(str(dtype)), **header)
+        sums._check_widths(exact)
+        return sums
+
+    def _check_widths(self, exact):
+        x, y = self.n_features, self.n_targets
+        expected = {"pairs": [(x, y)], "source": [(x,)], "target": [(y,)]}
+        if not exact and None not in (x, y):
+            expected["pairs"].append((x + y,))
+        for part, sums in self.parts.items():
+            if sums.widths not in expected[part]:
+                raise ValueError(
+                    f"{part} has the widths {sums.widths}, with n_features={x} and "
+                    f"n_targets={y}."
+                )
+        one_column = self.y_ndim in (None, 2) or (self.y_ndim == 1 and y == 1)
+        if not one_column:
+            raise ValueError(f"y_ndim={self.y_ndim}, with n_targets={y}.")
+
+
+def _whole(arrays, name):
+    """Return a width, or None where there is none."""
+    if name not in arrays:
+        return None
+    value = np.asarray(arrays[name], dtype=object)
+    value = value.item() if value.ndim == 0 else None
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"{name}={arrays[name]!r:.60} must be a positive whole number."
+        )
+    return int(value)
+
+
+def _names(arrays, name, width):
+    """Return the names of columns, or None where there are none."""
+    if name not in arrays:
+        return None
+    names = np.asarray(arrays[name])
+    if names.dtype.kind != "U" or names.shape != (width,):
+        raise ValueError(f"{name} must be {width} strings; got {arrays[name]!r:.60}.")
+    return names.astype(object)

@@ -1,0 +1,361 @@
+"""Central moments of each group of rows, kept as sums that can be merged.
+
+Two groups are put together by the third-order form of Eq. 3.1 of [1]_.
+
+References
+----------
+.. [1] P. Pébay, "Formulas for robust, one-pass parallel computation of covariances
+   and arbitrary-order statistical moments", Sandia Report SAND2008-6212, 2008.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skalign._rescale import largest_about_mean
+from skalign.moments._rank import storage_precision
+from skalign.moments._reading import read_array
+from skalign.moments._scale import check_scale
+from skalign.moments._sums import LOST, ROUNDING
+
+_BLOCK_SIZE = 2**21  # products held at once
+
+
+@dataclass
+class GroupMoments:
+    """Sums over the rows of each group, up to an order of 1 (means) or 3.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_groups,)
+        Names of the groups, sorted.
+    counts : ndarray of shape (n_groups,)
+        Numbers of rows.
+    means : ndarray of shape (n_groups, n_features)
+        Means.
+    second : ndarray of shape (n_groups, n_features, n_features) or None
+        Sums of products of two columns about the mean of the group.
+    third : ndarray of shape (n_groups, n_features, n_features, n_features) or None
+        Sums of products of three columns about the mean of the group.
+    precision : float
+        Relative precision in which the products were formed.
+    x_precision : ndarray of shape (n_features,)
+        Relative precision in which each column was stored.
+    """
+
+    groups: np.ndarray
+    counts: np.ndarray
+    means: np.ndarray
+    second: np.ndarray | None = None
+    third: np.ndarray | None = None
+    precision: float = float(np.finfo(np.float64).eps)
+    x_precision: np.ndarray | float = float(np.finfo(np.float64).eps)
+
+    @classmethod
+    def from_rows(cls, rows, labels, *, order, name="X"):
+        check_group_scale(rows, order, name)
+        groups, members = np.unique(labels, return_inverse=True)
+        shape, width = (len(groups),), (rows.shape[1],)
+        sizes = np.bincount(members)
+        self = cls(groups, sizes.astype(np.float64), np.empty(shape + width))
+        self.precision = float(np.finfo(rows.dtype).eps)
+        self.x_precision = storage_precision(rows)
+        if order == 3:
+            self.second = np.empty(shape + 2 * width)
+            self.third = np.empty(shape + 3 * width)
+        by_group = np.split(np.argsort(members, kind="stable"), sizes.cumsum()[:-1])
+        for g, at in enumerate(by_group):
+            of_group = rows[at]
+            self.means[g] = of_group.mean(axis=0, dtype=np.float64)
+            if order == 3:
+                centred = of_group - self.means[g].astype(rows.dtype)
+                self.second[g] = centred.T @ centred
+                self.third[g] = _third_products(centred)
+        return self
+
+    def merge(self, other):
+        """Add up the samples of both, with the groups of both.
+
+        Parameters
+        ----------
+        other : GroupMoments
+            Sums of the same order.
+
+        Returns
+        -------
+        moments : GroupMoments
+            A new object; neither of the two is changed.
+
+        Raises
+        ------
+        ValueError
+            If widths or orders differ, or one names groups by strings and the other by
+            numbers.
+        """
+        self._check_alike(other)
+        groups = np.union1d(self.groups, other.groups)
+        a, b = self._spread(groups), other._spread(groups)
+        counts = a.counts + b.counts
+        share = b.counts / counts
+        step = b.means - a.means
+        means = a.means + share[:, None] * step
+        precisions = {
+            name: np.maximum(getattr(self, name), getattr(other, name))
+            for name in ("precision", "x_precision")
+        }
+        if self.second is None:
+            return GroupMoments(groups, counts, means, **precisions)
+        share, both = share[:, None, None], (a.counts * share)[:, None, None]
+        square = step[:, :, None] * step[:, None, :]
+        lean = (1 - share) * b.second - share * a.second
+        lean += both * (1 - 2 * share) / 3 * square
+        return GroupMoments(
+            groups,
+            counts,
+            means,
+            a.second + b.second + both * square,
+            a.third + b.third + symmetric_product(lean, step),
+            **precisions,
+        )
+
+    def subtract(self, other):
+        """Take the samples of `other` out of the sums: the inverse of `merge`.
+
+        Sums of a group have the rounding errors of those of the whole group, as in
+        `Moments.subtract`: taking out the smaller part of a group costs next to no
+        digits. Groups of which no sample is left are left out.
+
+        Parameters
+        ----------
+        other : GroupMoments
+            Sums of the same order over some of the samples.
+
+        Returns
+        -------
+        moments : GroupMoments
+            Sums over the others. Neither of the two is changed.
+
+        Raises
+        ------
+        ValueError
+            If widths or orders differ, `other` has more samples of a group, or no
+            sample is left.
+        """
+        self._check_alike(other)
+        whole = self._spread(np.union1d(self.groups, other.groups))
+        other = other._spread(whole.groups)
+        counts = whole.counts - other.counts
+        if counts.min() < 0 or counts.max() <= 0:
+            raise ValueError(
+                f"Subtracting {other.n_samples} samples from {self.n_samples} leaves "
+                "none, or less than none of some group."
+            )
+        left = whole.groups[counts > 0]
+        whole, other, counts = whole.take(left), other.take(left), counts[counts > 0]
+        share = other.counts / whole.counts
+        back = (other.counts / counts)[:, None]
+        means = whole.means - back * (other.means - whole.means)
+        precisions = {"precision": self.precision, "x_precision": self.x_precision}
+        if self.second is None:
+            return GroupMoments(whole.groups, counts, means, **precisions)
+        step = other.means - means
+        share, both = share[:, None, None], (counts * share)[:, None, None]
+        square = step[:, :, None] * step[:, None, :]
+        second = whole.second - other.second - both * square
+        lean = (1 - share) * other.second - share * second
+        lean += both * (1 - 2 * share) / 3 * square
+        third = whole.third - other.third - symmetric_product(lean, step)
+        before, after = (
+            np.diagonal(part, axis1=1, axis2=2) for part in (whole.second, second)
+        )
+        kept = after > LOST * self.precision * before
+        ratio = np.max(before[kept] / after[kept], initial=1.0)
+        precisions["precision"] = min(1.0, float(self.precision * ratio))
+        second = second * (kept[:, :, None] & kept[:, None, :])
+        third *= kept[:, :, None, None] & kept[:, None, :, None] & kept[:, None, None]
+        return GroupMoments(whole.groups, counts, means, second, third, **precisions)
+
+    def _check_alike(self, other):
+        """Refuse sums of another width or order, or of groups of another kind."""
+        for what, mine, theirs in (
+            ("columns", self.means.shape[1], other.means.shape[1]),
+            ("the order", *(1 if s.second is None else 3 for s in (self, other))),
+        ):
+            if mine != theirs:
+                raise ValueError(
+                    f"New samples have {theirs} as {what}; those seen before {mine}."
+                )
+        check_same_kind(
+            self.groups, other.groups, "labels of the rows before", "labels"
+        )
+
+    def _spread(self, groups):
+        """The same sums for more `groups`, zero where there are no samples."""
+        at = np.searchsorted(groups, self.groups)
+        parts = []
+        for part in (self.counts, self.means, self.second, self.third):
+            if part is not None:
+                parts.append(np.zeros((len(groups), *part.shape[1:])))
+                parts[-1][at] = part
+        return GroupMoments(groups, *parts)
+
+    def take(self, groups):
+        """Return the sums of some of the groups."""
+        at = np.searchsorted(self.groups, groups)
+        parts = (self.counts, self.means, self.second, self.third)
+        parts = (p if p is None else p[at] for p in parts)
+        return GroupMoments(groups, *parts, self.precision, self.x_precision)
+
+    def select(self, order):
+        """Keep only sums up to an order of 1 or 3.
+
+        Raises
+        ------
+        ValueError
+            If there are none of that order.
+        """
+        if order == 3 and self.second is None:
+            raise ValueError("The sums are of class means; third moments are needed.")
+        return self if order == 3 else replace(self, second=None, third=None)
+
+    def shared_groups(self, other):
+        """Return the names of the groups that are on both sides."""
+        return np.intersect1d(self.groups, other.groups)
+
+    @property
+    def n_samples(self):
+        """Number of samples of all groups."""
+        return int(self.counts.sum())
+
+    @property
+    def widths(self):
+        """Number of columns, as a tuple of one int."""
+        return (self.means.shape[1],)
+
+    def to_dict(self):
+        """Write the sums down as plain arrays.
+
+        Returns
+        -------
+        arrays : dict of str to ndarray
+
+        Raises
+        ------
+        ValueError
+            If groups are neither strings nor numbers that a dtype of numpy holds.
+        """
+        arrays = {
+            name: np.asarray(value)
+            for name, value in vars(self).items()
+            if value is not None
+        }
+        if self.groups.dtype == object:
+            if not all(isinstance(group, str) for group in self.groups):
+                raise ValueError(
+                    "Classes must be strings or numbers that numpy holds; got "
+                    f"{self.groups[0]!r}."
+                )
+            arrays["groups"] = self.groups.astype(str)
+        return arrays
+
+    @classmethod
+    def from_dict(cls, arrays, *, exact=True):
+        """Read sums back that `to_dict` has written down.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            What `to_dict` returns.
+        exact : bool, default=True
+            Whether to refuse sums that no samples have, such as negative squares.
+
+        Returns
+        -------
+        moments : GroupMoments
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing, malformed or too large, or the sums are those of no
+            samples.
+        """
+        groups = np.asarray(arrays.get("groups"))
+        if (
+            groups.ndim != 1
+            or groups.dtype.kind not in "iufbU"
+            or not (len(groups) and np.array_equal(groups, np.unique(groups)))
+        ):
+            raise ValueError("groups are not distinct strings or numbers, in order.")
+        counts = read_array(arrays, "counts", groups.shape)
+        if counts.min() < 1 or not np.array_equal(counts, np.floor(counts)):
+            raise ValueError("counts are not positive whole numbers.")
+        width = np.shape(arrays.get("means"))[-1:]
+        shape = groups.shape + width
+        self = cls(groups, counts, read_array(arrays, "means", shape))
+        self.precision = float(read_array(arrays, "precision", ()))
+        self.x_precision = read_array(arrays, "x_precision", width)
+        if {"second", "third"} & arrays.keys():
+            self.second = read_array(arrays, "second", shape + width)
+            self.third = read_array(arrays, "third", shape + 2 * width)
+            if exact and (problem := self._impossible()):
+                raise ValueError(f"{problem}: they are those of no rows.")
+        return self
+
+    def _impossible(self):
+        """Say why no samples have these sums, as far as it shows beyond rounding."""
+        slack = ROUNDING * np.abs(self.second).max()
+        if np.abs(self.second - self.second.transpose(0, 2, 1)).max() > slack:
+            return "second is not symmetric"
+        if np.linalg.eigvalsh(self.second).min() < -self.means.shape[1] * slack:
+            return "second has negative eigenvalues"
+        # A sum of products of three is at most the product of their lengths.
+        length = np.sqrt(np.diagonal(self.second, axis1=1, axis2=2).clip(0) + slack)
+        most = np.einsum("gi,gj,gk->gijk", length, length, length)
+        if (np.abs(self.third) > (1 + ROUNDING) * most).any():
+            return "third is larger than the squares allow"
+        return None
+
+
+def check_same_kind(first, second, *names):
+    """Refuse strings beside numbers: numpy compares them as strings."""
+    sides = [classes for classes in (first, second) if len(classes)]
+    are_strings = [isinstance(classes[0], str) for classes in sides]
+    if len(set(are_strings)) == 2:
+        kinds = ["strings" if yes else "numbers" for yes in are_strings]
+        raise ValueError(
+            f"{names[0]} holds {kinds[0]}, but {names[1]} {kinds[1]}: no class is the "
+            "same on both sides."
+        )
+
+
+def check_group_scale(rows, order, name):
+    """Refuse rows, called `name` in the error, whose sums would leave their dtype.
+
+    Sums of the order 3 are of products of three, and their squared norms, in float64,
+    of six.
+    """
+    largest = largest_about_mean(rows)
+    if order == 3:
+        check_scale(largest, rows.dtype, name, degree=3, n_terms=len(rows))
+    n_terms = rows.shape[1] ** order
+    check_scale(largest, np.float64, name, degree=2 * order, n_terms=n_terms)
+
+
+def symmetric_product(matrices, vectors):
+    """Sum of the three ways to place a vector (n, d) beside a matrix (n, d, d)."""
+    product = matrices[:, :, :, None] * vectors[:, None, None, :]
+    return product + product.transpose(0, 1, 3, 2) + product.transpose(0, 3, 1, 2)
+
+
+def _third_products(rows):
+    """Sum over `rows` of the products of three columns, in float64."""
+    width = rows.shape[1]
+    first, second = np.triu_indices(width)
+    total = np.zeros((width, len(first)))
+    block_rows = max(_BLOCK_SIZE // len(first), 64)
+    for start in range(0, len(rows), block_rows):
+        block = rows[start : start + block_rows]
+        total += block.T @ (block[:, first] * block[:, second])
+    full = np.empty((width, width, width))
+    full[:, first, second] = full[:, second, first] = total
+    return full

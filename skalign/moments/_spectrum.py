@@ -1,0 +1,44 @@
+"""Principal axes of one side."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skalign.moments._rank import (
+    centre,
+    rounding_of_columns,
+    storage_precision,
+    truncated_eigh,
+    truncated_svd,
+)
+from skalign.moments._scale import check_scale
+
+
+class Spectrum(NamedTuple):
+    """Mean of a side, and the eigenvectors of its covariance that are not zero.
+
+    The covariance is ``vectors * values @ vectors.T``.
+    """
+
+    mean: np.ndarray  # (n_features,)
+    precision: np.ndarray  # (n_features,), in which the rows were stored
+    values: np.ndarray  # (n_known,), largest first
+    vectors: np.ndarray  # (n_features, n_known), orthonormal columns
+
+    @classmethod
+    def from_moments(cls, moments):
+        """Decompose the covariance."""
+        values, vectors = truncated_eigh(
+            moments.xx, moments.rounding(), moments.precision
+        )
+        values = values / (moments.weight - 1)
+        return cls(moments.x_mean, moments.x_precision, values, vectors)
+
+    @classmethod
+    def from_rows(cls, rows, name="X"):
+        """Decompose the rows, which may be fewer than the columns."""
+        precision, rounding = storage_precision(rows), rounding_of_columns(rows)
+        rows, mean = centre(rows)
+        check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
+        _, s, Vt = truncated_svd(rows, rounding)
+        return cls(mean, precision, s**2 / (len(rows) - 1), Vt.T)

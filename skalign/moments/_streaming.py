@@ -1,0 +1,452 @@
+"""The streaming contract of aligners whose map is made of sums over samples."""
+
+from operator import attrgetter
+
+from sklearn.base import _fit_context, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array, validate_data
+
+from skalign._atomic import atomic
+from skalign._column_names import check_same_features, check_target_names, merge_names
+from skalign._labels import check_labels
+from skalign._validation import FLOATS, check_pairs, dimensions, warn_no_target_rows
+from skalign.moments._collected import Sums
+from skalign.moments._groups import GroupMoments
+from skalign.moments._sums import Moments
+
+_HEADER = {
+    "n_features": "n_features_in_",
+    "n_targets": "n_targets_",
+    "feature_names": "feature_names_in_",
+    "target_names": "target_names_in_",
+    "y_ndim": "_y_ndim",
+    "dtype": "_dtype",
+}
+
+
+class StreamingMixin:
+    """Fits batch by batch, from two halves, and from sums that came from elsewhere.
+
+    An aligner writes two methods. `_sum` turns validated samples into sums: those of
+    `PairStreamingMixin`, `SideStreamingMixin` and `ClassStreamingMixin` ask for the
+    products or the order that the aligner names. `_learn` turns the sums of all parts
+    into the map, of type `_dtype`. `fit` calls the same two.
+
+    `_parts` names the attribute in which the sums of each part are kept. `_streams` is
+    True, or a property that raises AttributeError if the parameters ask for the samples
+    themselves.
+    """
+
+    _streams = True
+
+    def _enough(self, *sums):
+        """Whether a map can be learnt from the sums of all parts."""
+        return True
+
+    @available_if(attrgetter("_streams"))
+    def collect(self, X=None, y=None, **of_samples) -> Sums:
+        """Add up samples without learning a map.
+
+        Sums can be merged, subtracted, written down and sent elsewhere; `fit_sums`
+        learns the map from them.
+
+        Parameters
+        ----------
+        X, y, **of_samples
+            As in `partial_fit`.
+
+        Returns
+        -------
+        sums : Sums
+            The sums that this aligner needs. The aligner itself is not changed.
+
+        Raises
+        ------
+        ValueError
+            If there are no samples, widths or lengths do not fit, or a value is not
+            finite.
+        """
+        trial = clone(self)
+        trial._validate_params()
+        batch = trial._add_up(X, y, **of_samples)
+        if not batch:
+            raise ValueError("There is nothing to add up: X and y are both None.")
+        trial._check_sides()
+        header = {key: vars(trial).get(name) for key, name in _HEADER.items()}
+        return Sums(batch, **header)
+
+    @available_if(attrgetter("_streams"))
+    def select_sums(self, sums) -> Sums:
+        """Keep only those sums that this aligner needs.
+
+        Parameters
+        ----------
+        sums : Sums
+            Sums of an aligner with the same parts: pairs, or source and target.
+
+        Returns
+        -------
+        selected : Sums
+            The given sums are not changed.
+
+        Raises
+        ------
+        ValueError
+            If something that the aligner needs is not among them.
+        """
+        kept = {}
+        for part, moments in sums.parts.items():
+            if part not in self._parts or not isinstance(moments, self._kind):
+                raise ValueError(
+                    f"{type(self).__name__} needs {self._kind.__name__} of "
+                    f"{' and '.join(self._parts)}; got {type(moments).__name__} of "
+                    f"{part}."
+                )
+            kept[part] = moments.select(self._needed(sums.n_features, sums.n_targets))
+        return sums.replace(parts=kept)
+
+    @available_if(attrgetter("_streams"))
+    @atomic
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit_sums(self, sums):
+        """Learn the map from sums alone.
+
+        Parameters
+        ----------
+        sums : Sums
+            What `collect` has returned, possibly merged or subtracted. Anything that
+            the estimator has seen before is forgotten.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If something that the aligner needs is not among the sums, or they are of
+            too few samples.
+        """
+        sums = self.select_sums(sums)
+        for key, name in _HEADER.items():
+            vars(self).pop(name, None)
+            if (value := getattr(sums, key)) is not None:
+                setattr(self, name, value)
+        for part, name in self._parts.items():
+            moments = sums.parts.get(part)
+            if (n_samples := 0 if moments is None else moments.n_samples) < 2:
+                raise ValueError(
+                    f"The sums hold {n_samples} {part} samples; at least 2 are needed."
+                )
+            setattr(self, name, moments)
+        self._check_sides()
+        self._learn(*(sums.parts[part] for part in self._parts))
+        return self
+
+    @available_if(attrgetter("_streams"))
+    @atomic
+    def merge(self, other):
+        """Add the samples that another aligner has seen, and learn from all of them.
+
+        Parameters
+        ----------
+        other : object
+            Aligner of the same class that has seen samples of the same spaces; where
+            the sides do not correspond, it may be of one side only. It is not changed.
+
+        Returns
+        -------
+        self : object
+            The estimator, as if it had been fitted on the samples of both.
+
+        Raises
+        ------
+        TypeError
+            If `other` is of another class.
+        ValueError
+            If widths or names of columns differ, or one of the two was fitted in a way
+            that left no sums.
+        NotFittedError
+            If one of the two has seen no samples.
+        """
+        if type(other) is not type(self):
+            raise TypeError(
+                f"{type(self).__name__} cannot be merged with {type(other).__name__}."
+            )
+        mine, theirs = self._seen(), other._seen()
+        if not mine or not theirs:
+            raise NotFittedError(
+                f"One of the two {type(self).__name__} has seen no rows yet."
+            )
+        for name in ("n_features_in_", "n_targets_"):
+            widths = getattr(self, name, None), getattr(other, name, None)
+            if None not in widths and widths[0] != widths[1]:
+                raise ValueError(
+                    f"other has {widths[1]} columns, but this {type(self).__name__} "
+                    f"has seen {widths[0]}."
+                )
+        merge_names(self, other, seen=self._sides(mine), others=self._sides(theirs))
+        for name in ("n_features_in_", "n_targets_"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
+        return self._take(_merged(mine, theirs))
+
+    def _update(self, X, y, **of_samples):
+        """Add a batch to the sums, and learn the map from all of them."""
+        seen = self._seen()
+        batch = self._add_up(X, y, **of_samples)
+        return self._take(_merged(seen, batch)) if batch else self
+
+    def _seen(self):
+        """Return the sums of each part that has any."""
+        if not any(hasattr(self, name) for name in self._parts.values()):
+            return {}
+        kept = {part: getattr(self, name) for part, name in self._parts.items()}
+        kept = {part: sums for part, sums in kept.items() if sums is not None}
+        if not kept:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted at once and kept no sums: "
+                "start with partial_fit instead of fit."
+            )
+        return kept
+
+    def _sides(self, parts):
+        """Return the sums of the source and of the target, which pairs share."""
+        sums = [parts.get(part) for part in self._parts]
+        return sums * (2 // len(sums))
+
+    def _take(self, parts):
+        """Keep the sums, and learn the map once they are enough."""
+        for part, name in self._parts.items():
+            setattr(self, name, parts.get(part))
+        self._check_sides()
+        if len(parts) == len(self._parts):
+            sums = [parts[part] for part in self._parts]
+            if self._enough(*sums):
+                self._learn(*sums)
+        return self
+
+    def _check_sides(self):
+        """Refuse sides of other features, where both must have the same."""
+        widths = vars(self).get("n_features_in_"), vars(self).get("n_targets_")
+        if self._same_features and None not in widths and widths[0] != widths[1]:
+            raise ValueError(
+                f"{type(self).__name__} needs equal widths: X has {widths[0]} columns, "
+                f"y has {widths[1]}."
+            )
+        check_same_features(self)
+
+
+class PairStreamingMixin(StreamingMixin):
+    """Streaming of pairs of samples.
+
+    Expects `_needed(n_features, n_targets)`, the products of `Moments`, and
+    `_learn(moments)`.
+    """
+
+    _parts, _kind = {"pairs": "moments_"}, Moments
+
+    @available_if(attrgetter("_streams"))
+    @atomic
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Add pairs to those seen before, and learn the map from all of them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples in the source space.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            The same items in the target space.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights, not negative. A weight of k counts as k equal samples.
+
+        Returns
+        -------
+        self : object
+            The estimator. If a batch is refused or interrupted, it stays as the
+            batches before left it.
+
+        Raises
+        ------
+        ValueError
+            If widths changed, `X` and `y` differ in length, a value is not finite, the
+            estimator was fitted at once in a way that left no sums, or it cannot choose
+            its strength yet, as from a first batch of one sample.
+        """
+        return self._update(X, y, sample_weight=sample_weight)
+
+    def _add_up(self, X, y, sample_weight=None):
+        X, y, sample_weight = check_pairs(
+            self,
+            X,
+            y,
+            sample_weight=sample_weight,
+            reset=not self._seen(),
+            ensure_all_finite=False,
+            ensure_min_samples=1,
+        )
+        return {"pairs": self._sum(X, y, sample_weight)}
+
+    def _sum(self, X, y, sample_weight):
+        self._dtype = X.dtype
+        products = self._needed(X.shape[1], y.shape[1])
+        return Moments.from_arrays(X, y, sample_weight=sample_weight, products=products)
+
+
+class SideStreamingMixin(StreamingMixin):
+    """Streaming of two sides whose samples do not correspond.
+
+    Expects `_needed(n_features, n_targets)`, the products of `Moments` of a side, and
+    `_learn(source, target)`.
+    """
+
+    _parts = {"source": "source_moments_", "target": "target_moments_"}
+    _kind = Moments
+
+    @available_if(attrgetter("_streams"))
+    @atomic
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X=None, y=None):
+        """Add samples to those seen before, on either side or on both.
+
+        The map is there as soon as both sides have two samples, and is learnt anew from
+        all samples at each call: batches with more samples than columns keep the price
+        of that low.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            More samples of the source space; None if there are none.
+        y : array-like of shape (n_target_samples, n_features), default=None
+            More samples of the target space; None if there are none. Their number has
+            nothing to do with that of `X`.
+
+        Returns
+        -------
+        self : object
+            The estimator. If a batch is refused or interrupted, it stays as the
+            batches before left it.
+
+        Raises
+        ------
+        ValueError
+            If widths differ or changed, a value is not finite, or the estimator was
+            fitted at once in a way that left no sums.
+        """
+        return self._update(X, y)
+
+    def _enough(self, source, target):
+        return min(source.n_samples, target.n_samples) > 1
+
+    def _add_up(self, X=None, y=None, **of_samples):
+        """Return the sums of each side that has samples."""
+        no_target, batch = y is not None and dimensions(y) == 1, {}
+        if no_target:
+            warn_no_target_rows(self, y)
+        if X is not None:
+            X = validate_data(
+                self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
+            )
+            batch["source"] = self._sum_side("X", X, **of_samples)
+        if y is not None and not no_target:
+            first = "target" not in self._seen()
+            check_target_names(self, y, reset=first)
+            y = check_array(y, dtype=FLOATS, input_name="y")
+            if not first and y.shape[1] != self.n_targets_:
+                raise ValueError(
+                    f"y has {y.shape[1]} columns, but the target samples seen before "
+                    f"have {self.n_targets_}."
+                )
+            self.n_targets_ = y.shape[1]
+            batch["target"] = self._sum_side("y", y, **of_samples)
+        return batch
+
+    def _sum_side(self, name, rows):
+        return self._sum(rows, name=name)
+
+    def _sum(self, rows, *, name="X"):
+        self._dtype = rows.dtype
+        products = self._needed(rows.shape[1], rows.shape[1])
+        return Moments.from_arrays(rows, products=products, x_name=name)
+
+
+class ClassStreamingMixin(SideStreamingMixin):
+    """Streaming of two sides whose samples belong to classes.
+
+    Expects `_needed(n_features, n_targets)`, the order of `GroupMoments`, and
+    `_learn(source, target)`.
+    """
+
+    _kind = GroupMoments
+
+    @available_if(attrgetter("_streams"))
+    @atomic
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X=None, y=None, *, labels=None, target_labels=None):
+        """Add labelled samples to those seen before, on either side or on both.
+
+        The map is there as soon as two classes are on both sides, and is learnt anew
+        from all samples at each call: large batches keep the price of that low.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            More samples of the source space; None if there are none.
+        y : array-like of shape (n_target_samples, n_targets), default=None
+            More samples of the target space; None if there are none.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source samples.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target samples.
+
+        Returns
+        -------
+        self : object
+            The estimator. If a batch is refused or interrupted, it stays as the
+            batches before left it.
+
+        Raises
+        ------
+        ValueError
+            If samples come without labels, widths changed, a value is not finite, or
+            the estimator was fitted at once in a way that left no sums.
+        """
+        return self._update(X, y, labels=labels, target_labels=target_labels)
+
+    def _enough(self, source, target):
+        return len(source.shared_groups(target)) > 1
+
+    def _add_up(self, X=None, y=None, *, labels=None, target_labels=None):
+        if X is not None and labels is None and y is not None and dimensions(y) == 1:
+            # The class labels that a Pipeline passes on, as in `fit`.
+            warn_no_target_rows(self, y)
+            validate_data(
+                self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
+            )
+            return {}
+        return super()._add_up(X, y, labels=labels, target_labels=target_labels)
+
+    def _sum_side(self, name, rows, *, labels=None, target_labels=None):
+        labels, what = (
+            (labels, "labels") if name == "X" else (target_labels, "target_labels")
+        )
+        labels = check_labels(labels, rows, what)
+        if labels is None:
+            raise ValueError(
+                f"{type(self).__name__} adds up samples by class: pass {what}."
+            )
+        return self._sum(rows, labels, name=name)
+
+    def _sum(self, rows, labels, *, name="X"):
+        self._dtype = rows.dtype
+        order = self._needed(rows.shape[1], rows.shape[1])
+        return GroupMoments.from_rows(rows, labels, order=order, name=name)
+
+
+def _merged(mine, theirs):
+    """Return the sums of both, part by part."""
+    both = {part: mine[part].merge(theirs[part]) for part in mine if part in theirs}
+    return mine | theirs | both

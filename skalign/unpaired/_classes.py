@@ -1,0 +1,45 @@
+"""Classes that are on both sides."""
+
+import warnings
+
+import numpy as np
+
+from skalign.moments import check_same_kind
+
+
+def shared_classes(labels, target_labels, *, minimum):
+    """Return the sorted classes on both sides; warn of those that are on one only.
+
+    Parameters
+    ----------
+    labels, target_labels : array-like of shape (n_samples,) and (n_target_samples,)
+        Classes, repeated or not.
+    minimum : int
+        Number of shared classes that the caller needs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer shared classes than `minimum`.
+    """
+    source, target = np.unique(labels), np.unique(target_labels)
+    check_same_kind(source, target, "labels", "target_labels")
+    shared = np.intersect1d(source, target)
+    if len(shared) < minimum:
+        raise ValueError(
+            f"Classes on both sides: {len(shared)}; at least {minimum} are needed. "
+            f"labels holds {_named(source)}; target_labels holds {_named(target)}."
+        )
+    for name, classes in (("labels", source), ("target_labels", target)):
+        if len(one_sided := np.setdiff1d(classes, shared)):
+            warnings.warn(
+                f"Left out, since only {name} holds them: {_named(one_sided)}.",
+                UserWarning,
+                stacklevel=6,
+            )
+    return shared
+
+
+def _named(classes):
+    names = [repr(c) for c in classes[:10].tolist()]
+    return ", ".join(names) + (", ..." if len(classes) > 10 else "")
