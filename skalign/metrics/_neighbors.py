@@ -264,8 +264,7 @@ def _correlations(x, y, correlation):
         check_no_overflow(max(x.max(), y.max()), x.dtype)
     vary = np.ones(len(x), dtype=bool)
     for side in (x, y):
-        vary &= np.ptp(side, axis=1) >= _EQUAL * side.max(axis=1)
-        vary &= side.max(axis=1) > 0
+        vary &= np.ptp(side, axis=1) > _EQUAL * side.max(axis=1)
     if correlation == "spearman":
         x, y = rankdata(x, axis=1), rankdata(y, axis=1)
     values = np.zeros(len(x))

@@ -97,8 +97,6 @@ def procrustes_samples(X, Y):
     """
     X, Y = check_paired_rows(X, Y, any_library=True)
     xp, X, Y = namespace(X, Y), to_length_one(X), to_length_one(Y)
-    if X.shape[1] > Y.shape[1]:
-        X, Y = Y, X
     U, _, Vt = xp.linalg.svd(Y.T @ X, full_matrices=False)
     turned = Y @ (U @ Vt)
     # No less exact for small distances, as 2 - 2 * (sum of singular values) would be.

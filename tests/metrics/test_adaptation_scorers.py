@@ -1,6 +1,7 @@
 """Scores of an adapted pipeline that need no label of the target domain."""
 
 import pickle
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pandas as pd
@@ -613,3 +614,9 @@ def test_what_cannot_be_scored_is_named():
             kind()(model, None, y, sample_domain=[0, 0, 1, -1])
     with pytest.raises(TypeError, match="Labels and domains must be dense"):
         SourceScorer()(model, X, csr_array([y]).T, X_target=X)
+
+
+@pytest.mark.parametrize("scorer", [SourceScorer(), SoftNeighborhoodScorer()])
+def test_a_scorer_stays_as_it_was_made(scorer):
+    with pytest.raises(FrozenInstanceError):
+        scorer.metric = None

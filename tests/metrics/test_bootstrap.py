@@ -12,6 +12,7 @@ from skalign.metrics import (
     mmd,
     retrieval_accuracy,
 )
+from skalign.metrics._bootstrap import _check_order
 
 
 def draw(n, m, shift, seed):
@@ -111,3 +112,23 @@ def test_bad_input_is_refused():
         bootstrap_interval(distance_of_means, X, Y, method="bca")
     with pytest.raises(ValueError, match="Input X contains NaN"):
         bootstrap_interval(distance_of_means, np.full((5, 2), np.nan), Y)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "refused"),
+    [(5.9, 1.0, False), (6.1, 1.0, True), (0.59, 0.1, False), (0.61, 0.1, True),
+     (1e-5, 0.0, False), (1e-3, 0.0, True)],
+)  # fmt: skip
+def test_a_change_by_order_counts_from_six_errors_or_a_millionth(
+    change, error, refused
+):
+    X = np.arange(50.0)[:, None]
+
+    def metric(X, Y):
+        return 100.0 + change * (Y[:, 0] != np.arange(50)).any()
+
+    if refused:
+        with pytest.raises(ValueError, match="depends on which rows are at the same"):
+            _check_order(metric, X, X, 100.0, error, 0)
+    else:
+        _check_order(metric, X, X, 100.0, error, 0)

@@ -1,5 +1,7 @@
 """Facts about scores on several labelled domains."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,3 +118,9 @@ def test_domains_that_do_not_suit_are_refused(scorer):
         scorer(model, X, y, sample_domain=np.full(90, -1))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         scorer(model, X, y, sample_domain=domain[1:])
+
+
+@pytest.mark.parametrize("scorer", [WorstDomainScorer(), MeanDomainScorer()])
+def test_a_scorer_stays_as_it_was_made(scorer):
+    with pytest.raises(FrozenInstanceError):
+        scorer.metric = None

@@ -84,6 +84,8 @@ def test_pairs_stay_together():
     noisy = X + 0.3 * np.random.default_rng(1).normal(size=X.shape)
     low, high = jackknife_interval(cka, X, noisy, paired=True)
     assert low < cka(X, noisy) < high
+    with pytest.raises(ValueError, match="on draws or on the order"):
+        jackknife_interval(cka, X, noisy)
 
 
 def test_bad_input_is_refused():

@@ -20,6 +20,7 @@ from skalign.metrics import (
     mmd,
     random_fourier_mmd,
 )
+from skalign.metrics._kernels import block_shape
 
 
 def mmd_by_definition(X, Y, gammas, unbiased):
@@ -102,6 +103,12 @@ def test_no_gamma_takes_one_over_the_median_squared_distance():
     assert_allclose(mmd(X, Y), mmd(X, Y, gamma=gamma), rtol=1e-12)
     gamma = 1 / np.median(pdist(Y, "sqeuclidean"))
     assert_allclose(mmd(X, Y, gamma="target"), mmd(X, Y, gamma=gamma), rtol=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [[-1.0], [1.0, 0.0], [np.inf]])
+def test_gammas_are_positive_and_finite(gamma):
+    with pytest.raises(ValueError, match="must hold positive, finite numbers"):
+        mmd(*draw(4, 4), gamma=gamma)
 
 
 def test_the_median_leaves_out_equal_rows():
@@ -421,6 +428,14 @@ def test_cheaper_forms_refuse_what_mmd_refuses():
             cheaper(X, Y)
         with pytest.raises(ValueError, match="gamma"):
             cheaper(X, X, gamma=-1.0)
+
+
+@pytest.mark.parametrize("memory", [1, 4, 48, 1024])
+def test_blocks_fill_the_working_memory_up_to_their_size(memory):
+    with config_context(working_memory=memory):
+        n_rows, n_others = block_shape()
+    held = 8 * 3 * n_rows * n_others / 2**20  # three blocks of float64
+    assert 0.97 * min(memory, 48) < held <= min(memory, 48)
 
 
 def test_blocks_have_a_row_however_little_memory_there_is():

@@ -14,6 +14,7 @@ from skalign.metrics import (
     retrieval_accuracy,
     retrieval_ranks,
 )
+from skalign.metrics._retrieval import _block_rows
 
 
 def ranks_by_definition(X, Y, relevant, metric="cosine", csls=None):
@@ -194,6 +195,13 @@ def test_blocks_follow_the_working_memory():
         assert mean_reciprocal_rank(X, Y, relevant=relevant, csls=7) == value
 
 
+def test_a_block_fills_the_working_memory():
+    Y = np.ones((5000, 1), dtype=np.float32)
+    with config_context(working_memory=1):
+        n_rows = _block_rows(Y)
+    assert 5 * 5000 * n_rows <= 2**20 < 5 * 5000 * (n_rows + 1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -207,6 +215,7 @@ def test_blocks_follow_the_working_memory():
         ({"relevant": [[-1, 0]]}, "rows -1 to -1 of X, which has 10"),
         ({"relevant": [[0.5, 0.0]]}, "must hold pairs of row numbers"),
         ({"relevant": [[0, 1, 2]]}, r"shape \(1, 3\)"),
+        ({"relevant": [[0], [1]]}, r"shape \(2, 1\)"),
         ({"relevant": np.empty((0, 2), dtype=int)}, "0 sample"),
     ],
 )

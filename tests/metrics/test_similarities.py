@@ -300,6 +300,8 @@ def test_bad_rows_are_refused(measure):
     X, Y = draw()
     with pytest.raises(ValueError, match="X has 40 rows, but Y has 39"):
         measure(X, Y[1:])
+    with pytest.raises(ValueError, match="X has 39 rows, but Y has 40"):
+        measure(X[1:], Y)
     with pytest.raises(ValueError, match="Input Y contains NaN"):
         measure(X, np.full_like(Y, np.nan))
     with pytest.raises(ValueError, match="0 sample"):
@@ -373,3 +375,11 @@ def test_independent_sides_are_not_alike_to_the_last_digit(kernel):
     X, Y = np.meshgrid([0.0, 1.0, 2.5, 7.0], [0.0, 3.0, 4.0, -1.0, 0.1])
     similarity = cka(X.reshape(-1, 1), Y.reshape(-1, 1), kernel=kernel)
     assert 0 <= similarity < 1e-6
+
+
+def test_the_fewest_rows_that_a_measure_needs_are_enough():
+    X, Y = (rows[:4] for rows in draw())
+    assert_allclose(cka(X, X, debiased=True), 1)
+    expected = pearsonr(pdist(X[:3]), pdist(Y[:3])).statistic
+    found = rsa_correlation(X[:3], Y[:3], metric="euclidean", correlation="pearson")
+    assert_allclose(found, expected)

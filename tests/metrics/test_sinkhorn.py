@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist, pdist
 
 from skalign.metrics import energy_distance, sinkhorn_divergence, wasserstein_distance
+from skalign.metrics._sinkhorn import _cost_within
 
 
 def draw(n, m, n_features=3, seed=0):
@@ -83,3 +85,20 @@ def test_an_iteration_that_does_not_converge_is_an_error():
 def test_a_parameter_out_of_range_is_refused(bad):
     with pytest.raises(ValueError, match=f"'{next(iter(bad))}' parameter"):
         sinkhorn_divergence(*draw(5, 5), **bad)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_a_tenth_of_the_median_cost_is_the_smoothing_by_default(p):
+    X, Y = draw(20, 30)
+    costs = pdist(np.vstack([X, Y]), "sqeuclidean" if p == 2 else "euclidean")
+    expected = sinkhorn_divergence(X, Y, p=p, reg=0.1 * np.median(costs))
+    assert_allclose(sinkhorn_divergence(X, Y, p=p), expected)
+
+
+def test_the_cost_of_a_set_to_itself_is_the_dual_of_the_last_potential():
+    X, _ = draw(20, 30)
+    a = np.random.default_rng(1).dirichlet(np.ones(20))
+    value = _cost_within(X, a, "sqeuclidean", reg=0.5, max_iter=1, tol=10.0)
+    # At potentials of zero, where the iterations begin.
+    plan = np.outer(a, a) * np.exp(-cdist(X, X, "sqeuclidean") / 0.5)
+    assert_allclose(value, 0.5 * (1 - plan.sum()))

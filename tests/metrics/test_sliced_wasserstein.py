@@ -150,6 +150,15 @@ def test_the_largest_lies_between_the_mean_and_the_exact_distance(n, m, seed):
     assert largest <= wasserstein_distance(X, Y) * (1 + 1e-9)
 
 
+def test_the_largest_starts_along_the_shift_too():
+    X = np.random.default_rng(0).normal(size=(30, 40))
+    shift = np.linspace(-1, 1, 40)
+    found = max_sliced_wasserstein_distance(
+        X, X + shift, n_projections=1, max_iter=0, random_state=0
+    )
+    assert_allclose(found, np.linalg.norm(shift))
+
+
 def test_the_largest_finds_the_one_direction_of_many():
     rng = np.random.default_rng(0)
     X, Y = rng.normal(size=(2, 2000, 50))
