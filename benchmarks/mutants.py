@@ -380,15 +380,15 @@ def run_anew(path, source, names):
 
 def run_items(path, source, names, items):
     """Change the code of imported functions, and run tests that are collected."""
-    from _pytest.runner import runtestprotocol
-
     transplant(path, source)
-    chosen = [items[name] for name in names]
+    chosen, choice = [items[name] for name in names], Choice(names)
+    chosen[0].config.pluginmanager.register(choice)
     for item, following in zip(chosen, [*chosen[1:], None], strict=True):
-        reports = runtestprotocol(item, nextitem=following, log=False)
-        if any(report.failed for report in reports):
-            return {"code": 1, "killer": item.nodeid}
-    return {"code": 0, "killer": None}
+        # Not runtestprotocol, which leaves out the filters of warnings.
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        if choice.killer is not None:
+            break
+    return {"code": int(choice.killer is not None), "killer": choice.killer}
 
 
 def child(mutant, names, answer, items, seconds, parsed):
