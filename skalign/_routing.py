@@ -114,3 +114,13 @@ def unwrap(metadata):
     if isinstance(metadata, tuple) and len(metadata) == 1:
         return metadata[0]
     return metadata
+
+
+def take_rows(metadata, rows, n_samples):
+    """Index metadata that has one value for each of the samples."""
+    return {
+        name: np.asarray(value)[rows]
+        if hasattr(value, "__len__") and len(value) == n_samples
+        else value
+        for name, value in metadata.items()
+    }

@@ -560,6 +560,7 @@ TABLE = {
         names="same",
     ),
     # anchors: which rows, as 0 and 1
+    "anchors.AnchorSelector": measured(None, like=RESULTS),
     "anchors.FarthestPointAnchors": measured(
         lambda q: _mask(q, FarthestPointAnchors(8).select(q.X)),
         like=SHAPES,

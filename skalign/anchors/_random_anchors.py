@@ -1,16 +1,8 @@
 """Anchors at random."""
 
-from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skalign.anchors._selector import AnchorSelector
-
-
-def selector_of(estimator):
-    """Return a clone of the `selector` of an estimator; None is random anchors."""
-    if estimator.selector is None:
-        return RandomAnchors(random_state=estimator.random_state)
-    return clone(estimator.selector, safe=False)
 
 
 class RandomAnchors(AnchorSelector):

@@ -1,11 +1,11 @@
-"""What every anchor selector has in common."""
+"""Base of the anchor selectors."""
 
 from abc import ABC, abstractmethod
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
 
 from skalign._labels import check_labels
@@ -14,33 +14,33 @@ from skalign._rescale import near_one
 from skalign._validation import FLOATS
 
 
-def count_anchors(n_anchors, n_samples):
-    """Return the number of anchors that a count or share of the rows stands for.
-
-    A share is rounded, and gives no fewer than two rows where there are two: no map is
-    learnt from one.
-    """
-    if not isinstance(n_anchors, Integral):
-        return min(n_samples, max(2, round(n_anchors * n_samples)))
-    if n_anchors > n_samples:
-        raise ValueError(
-            f"n_anchors={n_anchors} must be at most the number of rows={n_samples}."
-        )
-    return int(n_anchors)
-
-
-def draws(selector):
-    """Whether a selector picks other rows each time."""
-    return (
-        hasattr(selector, "__sklearn_tags__") and get_tags(selector).non_deterministic
-    )
-
-
 class AnchorSelector(BaseEstimator, ABC):
-    """Rule that picks the rows to be paired.
+    """Base of the rules that select anchors, the samples to be paired.
 
-    A subclass has the parameters `n_anchors` and `random_state`, and `_choose`. Whether
-    that draws is told by `_draws`.
+    A subclass has the parameters `n_anchors` and `random_state`, and the method
+    ``_choose(X, counts, labels)``, which returns an array of positions in `X` for each
+    of `counts`. A subclass whose choice is random sets ``_draws = True``. `X` is a
+    validated array, scaled such that squares neither overflow nor underflow. Read more
+    in the :ref:`User Guide <anchors>`.
+
+    See Also
+    --------
+    RandomAnchors : Select samples at random.
+    AnchoredAligner : Fit an aligner on the pairs of a selection.
+
+    Examples
+    --------
+    >>> from skalign.anchors import AnchorSelector
+    >>> class LargestNorm(AnchorSelector):
+    ...     def __init__(self, n_anchors=0.1, *, random_state=None):
+    ...         self.n_anchors = n_anchors
+    ...         self.random_state = random_state
+    ...
+    ...     def _choose(self, X, counts, labels):
+    ...         order = (X**2).sum(axis=1).argsort()[::-1]
+    ...         return [order[:count] for count in counts]
+    >>> LargestNorm(2).select([[1.0, 0.0], [0.0, 3.0], [2.0, 0.0]])
+    array([1, 2])
     """
 
     _draws = False
@@ -111,8 +111,40 @@ class AnchorSelector(BaseEstimator, ABC):
             validate_parameter_constraints(allowed, {"n_anchors": n}, "select_path")
         X = near_one(check_array(X, dtype=FLOATS))  # squares may overflow
         labels = check_labels(labels, X, "labels")
-        counts = [count_anchors(n, len(X)) for n in n_anchors]
+        counts = [self.count_anchors(n, len(X)) for n in n_anchors]
         return self._choose(X, counts, labels)
+
+    @staticmethod
+    def count_anchors(n_anchors, n_samples):
+        """Return the number of anchors for a number or a share of the samples.
+
+        A share is rounded, and gives at least two anchors if there are two samples,
+        since no map can be learnt from one.
+
+        Parameters
+        ----------
+        n_anchors : int or float
+            Number of anchors, or a share above 0 and at most 1.
+        n_samples : int
+            Number of samples.
+
+        Returns
+        -------
+        n_anchors : int
+            Number of anchors.
+
+        Raises
+        ------
+        ValueError
+            If the number is above `n_samples`.
+        """
+        if not isinstance(n_anchors, Integral):
+            return min(n_samples, max(2, round(n_anchors * n_samples)))
+        if n_anchors > n_samples:
+            raise ValueError(
+                f"n_anchors={n_anchors} must be at most the number of rows={n_samples}."
+            )
+        return int(n_anchors)
 
     @abstractmethod
     def _choose(self, X, counts, labels):

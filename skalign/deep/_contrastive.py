@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn import functional as F
 
+from skalign._canonical import canonical_maps, check_n_components
 from skalign._parameters import Interval
 from skalign._progress import Progress
 from skalign._validation import check_pairs
@@ -17,11 +18,7 @@ from skalign.deep._modules import make_encoder
 from skalign.deep._objectives import MeanRisk
 from skalign.deep._stitching import centre_and_scale, scaled
 from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
-from skalign.paired._canonical import (
-    CommonSpaceMixin,
-    canonical_maps,
-    check_n_components,
-)
+from skalign.paired import CommonSpaceMixin
 
 
 class ProjectionHead(nn.Module):

@@ -3,16 +3,14 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn import get_config
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from skalign._hubness import block_rows, mean_of_largest
 from skalign._parameters import Interval
 from skalign._rescale import power_of, unit_rows
 from skalign.metrics._validation import check_spaces
 
-_MAX_BLOCK_ROWS = 256
-_MAX_BLOCK_BYTES = 2**25
 _SHARED_CONSTRAINTS = {
     "X": ["array-like"],
     "Y": ["array-like"],
@@ -197,7 +195,7 @@ def _ranks(X, Y, relevant, metric, csls):
     queries, starts = np.unique(relevant[:, 0], return_index=True)
     starts = np.append(starts, len(relevant))
     ranks = np.empty(len(queries), dtype=np.intp)
-    for rows in gen_batches(len(queries), _block_rows(Y)):
+    for rows in gen_batches(len(queries), block_rows(Y)):
         similarity = X[queries[rows]] @ Y.T
         similarity -= handicap
         answers = relevant[starts[rows.start] : starts[rows.stop], 1]
@@ -258,26 +256,9 @@ def _scored_by_product(X, Y, metric, csls):
     return X, Y, mean_of_largest(Y, X, csls) / 2
 
 
-def mean_of_largest(A, B, n_neighbors):
-    """Return the mean product of each row of `A` with those of `B` nearest to it."""
-    means = np.empty(len(A), dtype=A.dtype)
-    for rows in gen_batches(len(A), _block_rows(B)):
-        similarity = A[rows] @ B.T
-        similarity.partition(len(B) - n_neighbors, axis=1)
-        means[rows] = similarity[:, -n_neighbors:].mean(axis=1)
-    return means
-
-
 def _rounding(X, Y, handicap):
     """Return how far apart equal similarities of each query may come out."""
     x_norm = np.sqrt(np.einsum("ij,ij->i", X, X))
     y_norm = np.sqrt(np.einsum("ij,ij->i", Y, Y).max())
     unit = np.finfo(X.dtype).eps * np.sqrt(X.shape[1])
     return (unit * (x_norm * y_norm + np.abs(handicap).max())).astype(X.dtype)
-
-
-def _block_rows(Y):
-    """Return how many rows to compare with all of `Y` at a time."""
-    row_bytes = (Y.itemsize + 1) * len(Y)  # similarities, and which are large
-    memory = min(get_config()["working_memory"] * 2**20, _MAX_BLOCK_BYTES)
-    return int(np.clip(memory // row_bytes, 1, _MAX_BLOCK_ROWS))

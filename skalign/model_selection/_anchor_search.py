@@ -36,12 +36,11 @@ from skalign._column_names import check_same_features, check_target_names
 from skalign._determined import without_warning
 from skalign._labels import as_written, check_labels
 from skalign._parameters import Interval, is_whole
+from skalign._routing import take_rows
 from skalign._validation import FLOATS, check_pairs, count_classes
-from skalign.anchors import RandomAnchors
-from skalign.anchors._selector import AnchorSelector, count_anchors
+from skalign.anchors import AnchorSelector, RandomAnchors
 from skalign.model_selection._splits import check_splits
 from skalign.paired import AnchoredAligner, LinearAligner
-from skalign.paired._anchored import take_rows
 
 
 @dataclass
@@ -71,7 +70,7 @@ def _choose_anchors(selector, n_anchors, X, labels):
     path, possible = [None] * len(n_anchors), []
     for i, n in enumerate(n_anchors):
         try:
-            count_anchors(n, len(X))
+            AnchorSelector.count_anchors(n, len(X))
             if hasattr(selector, "select_path"):
                 possible.append(i)
             else:

@@ -16,20 +16,10 @@ from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
 from skalign._column_names import check_target_names
+from skalign._routing import take_rows
 from skalign._validation import check_pairs
-from skalign.anchors._random_anchors import selector_of
-from skalign.anchors._selector import draws
 from skalign.paired._linear import LinearAligner
-
-
-def take_rows(metadata, rows, n_samples):
-    """Cut what has one value for each of the samples down to the values of `rows`."""
-    return {
-        name: np.asarray(value)[rows]
-        if hasattr(value, "__len__") and len(value) == n_samples
-        else value
-        for name, value in metadata.items()
-    }
+from skalign.paired._selectors import draws, selector_of
 
 
 def _aligner_has(method):

@@ -2,152 +2,14 @@
 
 from numbers import Integral, Real
 
-import numpy as np
-from scipy.linalg import svd
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils.extmath import svd_flip
-from sklearn.utils.validation import (
-    _check_sample_weight,
-)
 
-from skalign._aligner import AlignerMixin
+from skalign._canonical import canonical_maps, check_n_components
 from skalign._parameters import Interval
-from skalign._rescale import cast_finite, power_of
+from skalign._rescale import cast_finite
 from skalign._validation import check_pairs
-from skalign.metrics._retrieval import retrieval_ranks
-from skalign.moments import (
-    centre,
-    relative_ridge,
-    rounding_of_columns,
-    truncated_svd,
-)
-
-
-def _whiten(rows, alpha, name):
-    """Return rows in axes of variance one, less a ridge, and the map there."""
-    power = power_of(rows) if rows.any() else 0
-    rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
-    rounding = rounding_of_columns(rows)
-    rows, _ = centre(rows)
-    U, s, Vt = truncated_svd(rows, rounding)
-    if len(s) == 0:
-        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
-    length = np.sqrt(s**2 + relative_ridge(alpha, rows))
-    with np.errstate(over="ignore"):
-        back = np.ldexp(Vt.T / length, -power)
-    return U * (s / length), cast_finite(back, rows.dtype, f"The map of {name}")
-
-
-def canonical_maps(X, y, alpha, n_components):
-    """Return the maps of pairs, about their means, to their common space.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples, n_targets)
-    alpha : float
-        Ridge, as a share of the mean eigenvalue of the Gram matrix of a side.
-    n_components : int
-        Width of the common space, if the rows span as much.
-
-    Returns
-    -------
-    x_coef : ndarray of shape (n_features, n_components)
-    y_coef : ndarray of shape (n_targets, n_components)
-    correlations : ndarray of shape (n_components,)
-        Falling.
-
-    Raises
-    ------
-    ValueError
-        If all rows of a side are equal.
-    """
-    (x_white, x_map), (y_white, y_map) = _whiten(X, alpha, "X"), _whiten(y, alpha, "y")
-    U, correlations, Vt = svd(
-        x_white.T @ y_white, full_matrices=False, check_finite=False
-    )
-    x_coef, y_coef = svd_flip(x_map @ U[:, :n_components], Vt[:n_components] @ y_map.T)
-    correlations = correlations[:n_components]
-    weights = np.sqrt(len(X)) * correlations
-    return x_coef * weights, y_coef.T * weights, correlations
-
-
-class CommonSpaceMixin(AlignerMixin):
-    """An aligner of pairs whose two sides meet in a space of its own.
-
-    Expects `_map(X)` and `_map_target(y)` for validated rows, and `n_targets_` after
-    `fit`.
-    """
-
-    _into_target = False
-
-    def transform(self, X):
-        """Carry source rows to the common space.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_components)
-            The same rows in the common space.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite.
-        """
-        return self._map(self._check_source(X))
-
-    def transform_target(self, y):
-        """Carry target rows to the common space.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_components)
-            The same rows in the common space.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
-        """
-        return self._map_target(self._check_target(y))
-
-    def score(self, X, y, sample_weight=None):
-        """Share of source rows whose own target row is the nearest, by cosine.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-        y : array-like of shape (n_samples, n_targets)
-            The same items, row by row, in the target space.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the source rows, not negative.
-
-        Returns
-        -------
-        score : float
-            From 0 to 1, as :func:`~skalign.metrics.retrieval_accuracy`: falls with
-            the number of rows.
-        """
-        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        ranks = retrieval_ranks(self.transform(X), self.transform_target(y))
-        return float(np.average(ranks == 1, weights=weight))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
+from skalign.moments import centre
+from skalign.paired._common_space import CommonSpaceMixin
 
 
 class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
@@ -279,17 +141,6 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
 
     def _map_target(self, y):
         return _apply(y, self.y_mean_, self.y_coef_)
-
-
-def check_n_components(n_components, X, y):
-    """Return the number of canonical components to look for."""
-    limit = min(X.shape[1], y.shape[1])
-    if n_components is not None and n_components > limit:
-        raise ValueError(
-            f"n_components={n_components} must be at most min(n_features, n_targets)="
-            f"{limit}."
-        )
-    return n_components or limit
 
 
 def _apply(rows, mean, coef):

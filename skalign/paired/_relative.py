@@ -16,9 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._aligner import AlignerMixin
 from skalign._rescale import unit_rows
 from skalign._validation import FLOATS, check_pairs, dimensions, stay_in_source
-from skalign.anchors._random_anchors import selector_of
-from skalign.anchors._selector import draws
 from skalign.moments import centre, pseudo_inverse, rounding_of_columns, truncated_svd
+from skalign.paired._selectors import draws, selector_of
 
 
 def _similarities(X, anchors, similarity, spread):

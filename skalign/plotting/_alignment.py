@@ -11,8 +11,11 @@ from skalign._rescale import largest_about_mean
 from skalign._routing import last_step, transform_target
 from skalign._validation import FLOATS
 from skalign.moments import check_scale
-from skalign.paired import AnchoredAligner, RelativeRepresentation
-from skalign.paired._canonical import CommonSpaceMixin
+from skalign.paired import (
+    AnchoredAligner,
+    CommonSpaceMixin,
+    RelativeRepresentation,
+)
 from skalign.plotting._axes import (
     COLORS,
     evenly,

@@ -19,6 +19,7 @@ from skalign import (
     RelativeRepresentation,
     RigidAligner,
 )
+from skalign._routing import take_rows
 from skalign.anchors import (
     ClassBalancedAnchors,
     FarthestPointAnchors,
@@ -29,7 +30,6 @@ from skalign.metrics import (
     mmd_scorer,
     sliced_wasserstein_scorer,
 )
-from skalign.paired._anchored import take_rows
 
 SELECTOR = RandomAnchors(20, random_state=0)
 

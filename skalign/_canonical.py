@@ -1,0 +1,73 @@
+"""Canonical correlations of pairs, with a ridge."""
+
+import numpy as np
+from scipy.linalg import svd
+from sklearn.utils.extmath import svd_flip
+
+from skalign._rescale import cast_finite, power_of
+from skalign.moments import (
+    centre,
+    relative_ridge,
+    rounding_of_columns,
+    truncated_svd,
+)
+
+
+def _whiten(rows, alpha, name):
+    """Return rows in axes of variance one, less a ridge, and the map there."""
+    power = power_of(rows) if rows.any() else 0
+    rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
+    rounding = rounding_of_columns(rows)
+    rows, _ = centre(rows)
+    U, s, Vt = truncated_svd(rows, rounding)
+    if len(s) == 0:
+        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
+    length = np.sqrt(s**2 + relative_ridge(alpha, rows))
+    with np.errstate(over="ignore"):
+        back = np.ldexp(Vt.T / length, -power)
+    return U * (s / length), cast_finite(back, rows.dtype, f"The map of {name}")
+
+
+def canonical_maps(X, y, alpha, n_components):
+    """Return the maps of pairs, about their means, to their common space.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, n_targets)
+    alpha : float
+        Ridge, as a share of the mean eigenvalue of the Gram matrix of a side.
+    n_components : int
+        Width of the common space, if the rows span as much.
+
+    Returns
+    -------
+    x_coef : ndarray of shape (n_features, n_components)
+    y_coef : ndarray of shape (n_targets, n_components)
+    correlations : ndarray of shape (n_components,)
+        Falling.
+
+    Raises
+    ------
+    ValueError
+        If all rows of a side are equal.
+    """
+    (x_white, x_map), (y_white, y_map) = _whiten(X, alpha, "X"), _whiten(y, alpha, "y")
+    U, correlations, Vt = svd(
+        x_white.T @ y_white, full_matrices=False, check_finite=False
+    )
+    x_coef, y_coef = svd_flip(x_map @ U[:, :n_components], Vt[:n_components] @ y_map.T)
+    correlations = correlations[:n_components]
+    weights = np.sqrt(len(X)) * correlations
+    return x_coef * weights, y_coef.T * weights, correlations
+
+
+def check_n_components(n_components, X, y):
+    """Return the number of canonical components to look for."""
+    limit = min(X.shape[1], y.shape[1])
+    if n_components is not None and n_components > limit:
+        raise ValueError(
+            f"n_components={n_components} must be at most min(n_features, n_targets)="
+            f"{limit}."
+        )
+    return n_components or limit

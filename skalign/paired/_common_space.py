@@ -1,0 +1,91 @@
+"""Aligners that map both sides of pairs to a common space."""
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+from skalign._aligner import AlignerMixin
+from skalign.metrics import retrieval_ranks
+
+
+class CommonSpaceMixin(AlignerMixin):
+    """Mixin of aligners that map both sides of pairs to a common space.
+
+    A subclass writes `fit`, which validates pairs and sets `n_targets_` and
+    `_n_features_out`, and `_map(X)` and `_map_target(y)`, which map the validated
+    samples of either side.
+
+    See Also
+    --------
+    skalign.CanonicalAligner : Linear maps to the common space.
+    skalign.ContrastiveAligner : Trained maps to the common space.
+    """
+
+    _into_target = False
+
+    def transform(self, X):
+        """Carry source rows to the common space.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_components)
+            The same rows in the common space.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, or a value is not finite.
+        """
+        return self._map(self._check_source(X))
+
+    def transform_target(self, y):
+        """Carry target rows to the common space.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_targets)
+            Rows of the target space.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_components)
+            The same rows in the common space.
+
+        Raises
+        ------
+        ValueError
+            If the width is not `n_targets_`, columns have other names or another order
+            than in `fit`, or a value is not finite.
+        """
+        return self._map_target(self._check_target(y))
+
+    def score(self, X, y, sample_weight=None):
+        """Share of source rows whose own target row is the nearest, by cosine.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source space.
+        y : array-like of shape (n_samples, n_targets)
+            The same items, row by row, in the target space.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the source rows, not negative.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1, as :func:`~skalign.metrics.retrieval_accuracy`: falls with
+            the number of rows.
+        """
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        ranks = retrieval_ranks(self.transform(X), self.transform_target(y))
+        return float(np.average(ranks == 1, weights=weight))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
