@@ -14,7 +14,7 @@ from skalign.datasets import load_digits_latents
 from skalign.moments import GroupMoments
 from skalign.unpaired import ICPAligner, MomentAligner, WassersteinProcrustesAligner
 from skalign.unpaired._moment_matching import Agreement, Side, _odd_agreement
-from skalign.unpaired._open_axes import _deviations
+from skalign.unpaired._open_axes import _agreement, _deviations
 
 
 def gaussian_classes(kind, n_samples, n_features, n_classes, seed):
@@ -318,3 +318,12 @@ def test_rows_that_all_move_alike_are_moved_beyond_chance_or_not_at_all(
     differences, deviations
 ):
     assert_allclose(_deviations(np.array(differences)), deviations)
+
+
+def test_agreement_is_the_t_of_coordinates_about_a_known_centre():
+    first, second = np.random.default_rng(0).normal(size=(2, 30)) + 1
+    slope = first @ second / (first @ first)
+    variance = np.sum((second - slope * first) ** 2) / 29
+    assert_allclose(
+        _agreement(first, second), slope / np.sqrt(variance / (first @ first))
+    )

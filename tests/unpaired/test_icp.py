@@ -584,3 +584,10 @@ def test_equal_target_rows_are_refused_from_the_identity_too():
     X = np.random.default_rng(0).normal(size=(20, 3))
     with pytest.raises(ValueError, match="All rows of a side are equal"):
         ICPAligner(init="identity").fit(X, np.full((20, 3), 0.1))
+
+
+def test_a_target_whose_first_row_is_the_least_is_aligned(turned):
+    X, y = turned
+    y = np.vstack([y.min(axis=0), y])
+    icp = ICPAligner("rotation", init="identity", max_iter=50).fit(X, y)
+    assert_allclose(icp.transform(X), turned[1], atol=0.05)

@@ -1,3 +1,4 @@
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,7 +7,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
 
 from skalign.unpaired import MomentAligner
-from skalign.unpaired._moment import block_weights, differ_by_chance, shell_doubts
+from skalign.unpaired._moment import (
+    block_weights,
+    differ_by_chance,
+    shell_doubts,
+    shell_sides,
+    warn_of_doubts,
+)
 from skalign.unpaired._moment_matching import Blocks, Optimum
 
 # Few rows: what is tested is not how sure the aligner is.
@@ -355,3 +362,24 @@ def test_a_difference_within_the_noise_of_its_entries_is_chance(gaussian):
                 Optimum(-np.eye(1), 0.9 - factor * limit, 1),
             ]
             assert differ_by_chance(*sides, weights, optima) == by_chance
+
+
+@pytest.mark.parametrize(
+    ("n_restarts", "objective", "doubtful"),
+    [(1, 0.9, True), (2, 0.9, False), (1, 0.95, False)],
+)
+def test_one_start_alone_is_doubtful_unless_moments_agree(
+    n_restarts, objective, doubtful
+):
+    aligner = SimpleNamespace(objective_=objective, n_restarts_at_best_=n_restarts)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        warn_of_doubts(aligner, [])
+    assert ["only one start" in str(w.message) for w in said] == [True] * doubtful
+
+
+@pytest.mark.parametrize("sizes", [(7, 90), (90, 7)])
+def test_shells_have_two_rows_of_either_side(sizes):
+    X, y = (np.random.default_rng(0).gamma(1.0, size=(n, 2)) for n in sizes)
+    sides = shell_sides(X, y, n_shells=8, n_axes=2)
+    assert [len(side.blocks(2).means) for side in sides] == [3, 3]

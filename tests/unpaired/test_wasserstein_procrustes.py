@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -6,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skalign import LinearAligner
 from skalign.unpaired import WassersteinProcrustesAligner
+from skalign.unpaired._wasserstein_procrustes import _pair_cost
 
 doubtful = pytest.mark.filterwarnings(
     "ignore:WassersteinProcrustesAligner may have failed"
@@ -177,3 +180,12 @@ def test_the_seed_determines_the_map(make_clouds):
     ]
     assert_array_equal(maps[0], maps[1])
     assert_array_equal(maps[0], maps[2])
+
+
+def test_the_cost_of_pairs_is_a_share_of_the_variance_of_the_target():
+    X, y = np.random.default_rng(0).normal(size=(2, 20, 3)) * 2
+    pairs = np.array([[3, 7], [5, 5], [0, 19]])
+    fit = SimpleNamespace(aligner=LinearAligner().fit(X, y))
+    left = fit.aligner.transform(X)[[3, 5, 0]] - y[[7, 5, 19]]
+    expected = np.sum(left**2) / 3 / y.var(axis=0).sum()
+    assert_allclose(_pair_cost(fit, X, y, pairs), expected)
