@@ -122,7 +122,7 @@ def test_a_refused_batch_changes_nothing(make_clouds):
     clouds = make_clouds()
     aligner = MomentAligner(random_state=0).fit(clouds.X, clouds.y, **clouds.classes)
     before = aligner.coef_.copy()
-    with pytest.raises(ValueError, match="2 columns; those seen before have 3"):
+    with pytest.raises(ValueError, match=r"2 columns, .* seen before have 3"):
         aligner.partial_fit(
             clouds.X, clouds.y[:, :2], labels=clouds.labels,
             target_labels=clouds.target_labels,
