@@ -25,7 +25,7 @@ from records import RESULTS, append, provenance
 from torch import nn
 from torch.nn import functional as F
 
-from skalign import ERMClassifier, StitchingRegressor
+from skalign import MultiDomainClassifier, StitchingRegressor
 from skalign.deep import MLP, DigitsCNN
 
 
@@ -45,7 +45,7 @@ class Table:
     loss = staticmethod(F.cross_entropy)
 
     def estimator(self, **training):
-        return ERMClassifier(**training)
+        return MultiDomainClassifier(**training)
 
     def fit(self, estimator, X, y):
         environment = np.arange(len(X)) % self.n_environments
@@ -75,7 +75,7 @@ class FullBatch(Table):
         return nn.Sequential(MLP(392, (390, 390)), nn.Linear(390, 2))
 
     def estimator(self, **training):
-        return ERMClassifier(hidden_layer_sizes=(390, 390), **training)
+        return MultiDomainClassifier(hidden_layer_sizes=(390, 390), **training)
 
 
 class Stitching(Table):

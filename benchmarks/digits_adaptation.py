@@ -42,27 +42,30 @@ from records import DATA, RESULTS, append, provenance, read
 from sklearn.base import clone
 from torch import nn
 
-from skalign import (
-    DANNClassifier,
-    DeepCORALClassifier,
-    ERMClassifier,
-    MixupClassifier,
-    MMDClassifier,
-)
+from skalign import MultiDomainClassifier
 from skalign.datasets import domains_from_folders, load_idx, make_rendered_digits
-from skalign.deep import DomainRandomization, MixStyle, PermutedAdaIN
+from skalign.deep import (
+    DANN,
+    ERM,
+    MMD,
+    DeepCORAL,
+    DomainRandomization,
+    MixStyle,
+    Mixup,
+    PermutedAdaIN,
+)
 
 TABLE = RESULTS / "digits_adaptation.csv"
 N_ROWS, BATCH, EPOCHS, SEEDS = 3000, 64, 20, 3
 WEIGHT = 1.0
 RBF_GAMMAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of DomainBed
 METHODS = {
-    "source only": ERMClassifier(),
-    "DANN": DANNClassifier(WEIGHT, warmup=1.0),
-    "DANN, constant weight": DANNClassifier(WEIGHT),
-    "MMD": MMDClassifier(WEIGHT),
-    "MMD, fixed kernels": MMDClassifier(WEIGHT, gammas=RBF_GAMMAS),
-    "CORAL": DeepCORALClassifier(WEIGHT),
+    "source only": MultiDomainClassifier(),
+    "DANN": MultiDomainClassifier(DANN(WEIGHT, warmup=1.0)),
+    "DANN, constant weight": MultiDomainClassifier(DANN(WEIGHT)),
+    "MMD": MultiDomainClassifier(MMD(WEIGHT)),
+    "MMD, fixed kernels": MultiDomainClassifier(MMD(WEIGHT, gammas=RBF_GAMMAS)),
+    "CORAL": MultiDomainClassifier(DeepCORAL(WEIGHT)),
 }
 OF_SKADA = "DANN, constant weight", "MMD", "CORAL"
 
@@ -218,11 +221,11 @@ def styles(n_channels, size, seed):
     """Return the classifiers of the table of styles, by name."""
     make = partial(encoder, n_channels, size, seed)
     return {
-        "ERM": (ERMClassifier, make()),
-        "MixStyle": (ERMClassifier, make(behind=MixStyle())),
-        "permuted AdaIN": (ERMClassifier, make(behind=PermutedAdaIN(p=0.5))),
-        "mixup": (MixupClassifier, make()),
-        "domain randomisation": (ERMClassifier, make(first=DomainRandomization())),
+        "ERM": (ERM(), make()),
+        "MixStyle": (ERM(), make(behind=MixStyle())),
+        "permuted AdaIN": (ERM(), make(behind=PermutedAdaIN(p=0.5))),
+        "mixup": (Mixup(), make()),
+        "domain randomisation": (ERM(), make(first=DomainRandomization())),
     }
 
 
@@ -242,10 +245,11 @@ def style():
 
 def style_of_digits(method, seed):
     X, y = training_rows("mnist", seed)
-    kind, module = styles(1, 16, seed)[method]
+    objective, module = styles(1, 16, seed)[method]
     settings = {"batch_size": BATCH, "steps_per_epoch": N_ROWS // BATCH}
     settings |= {"max_epochs": EPOCHS, "random_state": seed}
-    predict = kind(module=module, **settings).fit(X, y).predict
+    classifier = MultiDomainClassifier(objective, module=module, **settings)
+    predict = classifier.fit(X, y).predict
     return [accuracy(predict, *test_rows(name)) for name in ("mnist", "usps")]
 
 
@@ -255,8 +259,10 @@ def style_of_pictures(office, domain, method, seed):
     is_kept = np.random.default_rng(seed).random(len(is_target)) < 0.2
     train, kept = ~is_target & ~is_kept, ~is_target & is_kept
     X, y = office.data, office.target
-    kind, module = styles(3, 32, seed)[method]
-    classifier = kind(module=module, max_epochs=EPOCHS, random_state=seed)
+    objective, module = styles(3, 32, seed)[method]
+    classifier = MultiDomainClassifier(
+        objective, module=module, max_epochs=EPOCHS, random_state=seed
+    )
     classifier.fit(X[train], y[train], sample_domain=office.sample_domain[train])
     return [accuracy(classifier.predict, X[r], y[r]) for r in (kept, is_target)]
 

@@ -47,15 +47,9 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 from skorch.callbacks import Callback
 
-from skalign import (
-    ERMClassifier,
-    GroupDROClassifier,
-    IRMClassifier,
-    NCFALClassifier,
-    VRExClassifier,
-)
+from skalign import MultiDomainClassifier, NCFALClassifier
 from skalign.datasets import make_colored_mnist
-from skalign.deep import MLP
+from skalign.deep import ERM, IRM, MLP, GroupDRO, Mask, Partition, SimplexHead, VREx
 from skalign.domains import partition_domains
 from skalign.metrics import etf_distance
 
@@ -75,7 +69,7 @@ FREE = {"weight": IRM_WEIGHT, "normalize": False, "loss": "cross_entropy"}
 SEARCH = {
     "NCFAL": [
         FREE,
-        FREE | {"n_network_features": 2},
+        FREE | {"n_features": 2},
         {"weight": 1e4, "normalize": False, "loss": "dot"},
         *(
             {"weight": weight, "normalize": True, "loss": "dot"}
@@ -86,63 +80,71 @@ SEARCH = {
     "VREx": [{"weight": weight} for weight in WEIGHTS],
 }
 SLOW = 1e-4
-STARTS = {"n_init": 3, "max_iter": 40}
+STARTS = {"initial": "random", "n_init": 3, "max_iter": 40}
 CHOSEN = {name: SEARCH[name][i] for name, i in (("IRM", 3), ("VREx", 4), ("NCFAL", 0))}
-IRM, VREX = IRMClassifier(**CHOSEN["IRM"]), VRExClassifier(**CHOSEN["VREx"])
+OF_IRM, OF_VREX = (
+    MultiDomainClassifier(IRM(**CHOSEN["IRM"])),
+    MultiDomainClassifier(VREx(**CHOSEN["VREx"])),
+)
 
 
-def ncfal(**others):
-    settings = {"n_network_features": 16, "penalty": "irm", **CHOSEN["NCFAL"]}
-    return NCFALClassifier(**settings | others)
+def ncfal(penalty=IRM, fixed=True, distance_weight=0.0, settings=None, **others):
+    """Return an estimator; `settings` are the weight, and those of the head."""
+    settings = {"n_features": 16, **(settings or CHOSEN["NCFAL"])}
+    weight = settings.pop("weight")
+    objective = ERM() if penalty is None else penalty(weight, warmup=0.38)
+    head = SimplexHead(fixed=fixed, distance_weight=distance_weight, **settings)
+    return NCFALClassifier(objective, head=head, **others)
 
 
 DOT = {"loss": "dot", "normalize": True, "weight": 1e4}
 # As measured on other networks, by test accuracy among others.
-AS_VREX = {"loss": "dot", "normalize": False, "weight": 1e4, "penalty": "vrex"}
-MIXED = {"mask": "channel", "mask_lr": 100.0}
+AS_VREX = {"loss": "dot", "normalize": False, "weight": 1e4}
+MIXED = Mask("channel", lr=100.0)
 # Name: (environments, estimator). "inferred" is one partition a seed, the same for all;
 # "own" is what the estimator finds itself.
 METHODS = {
-    "ERM": ("given", ERMClassifier()),
-    "IRM": ("given", IRM),
-    "VREx": ("given", VREX),
+    "ERM": ("given", MultiDomainClassifier()),
+    "IRM": ("given", OF_IRM),
+    "VREx": ("given", OF_VREX),
     "NCFAL": ("given", ncfal()),
-    "IRM, inferred": ("inferred", IRM),
-    "VREx, inferred": ("inferred", VREX),
+    "IRM, inferred": ("inferred", OF_IRM),
+    "VREx, inferred": ("inferred", OF_VREX),
     "NCFAL, inferred": ("inferred", ncfal()),
-    "equal weight, inferred": ("inferred", VRExClassifier(0)),
-    "IRM, random": ("random", IRM),
-    "VREx, random": ("random", VREX),
+    "equal weight, inferred": ("inferred", MultiDomainClassifier(VREx(0))),
+    "IRM, random": ("random", OF_IRM),
+    "VREx, random": ("random", OF_VREX),
     "NCFAL, random": ("random", ncfal()),
-    "GroupDRO": ("given", GroupDROClassifier()),
-    "grey": ("grey", ERMClassifier()),
+    "GroupDRO": ("given", MultiDomainClassifier(GroupDRO())),
+    "grey": ("grey", MultiDomainClassifier()),
     # Ablations.
-    "NCFAL, no penalty": ("given", ncfal(penalty="none")),
-    "NCFAL, F-norm": ("given", ncfal(f_norm=1.0)),
-    "NCFAL, linear head": ("given", ncfal(head="linear")),
-    "NCFAL, dot regression": ("given", ncfal(**DOT)),
-    "NCFAL, dot regression, no penalty": ("given", ncfal(**DOT, penalty="none")),
-    "NCFAL, feature mask": ("given", ncfal(mask="feature")),
-    "NCFAL, pixel mask": ("given", ncfal(mask="pixel")),
-    "NCFAL, pixel mask without noise": ("given", ncfal(mask="pixel", mask_noise=0)),
-    "NCFAL, mixed channels": ("given", ncfal(**MIXED)),
-    "NCFAL, separate encoders": ("given", ncfal(encoder="environment")),
-    "NCFAL, inferred, no penalty": ("inferred", ncfal(penalty="none")),
-    "NCFAL, inferred, F-norm": ("inferred", ncfal(f_norm=1.0)),
-    "NCFAL, inferred, linear head": ("inferred", ncfal(head="linear")),
-    "NCFAL, inferred, dot regression as VREx": ("inferred", ncfal(**AS_VREX)),
+    "NCFAL, no penalty": ("given", ncfal(None)),
+    "NCFAL, F-norm": ("given", ncfal(distance_weight=1.0)),
+    "NCFAL, linear head": ("given", ncfal(fixed=False)),
+    "NCFAL, dot regression": ("given", ncfal(settings=DOT)),
+    "NCFAL, dot regression, no penalty": ("given", ncfal(None, settings=DOT)),
+    "NCFAL, feature mask": ("given", ncfal(mask=Mask("feature"))),
+    "NCFAL, pixel mask": ("given", ncfal(mask=Mask())),
+    "NCFAL, pixel mask without noise": ("given", ncfal(mask=Mask(noise=0))),
+    "NCFAL, mixed channels": ("given", ncfal(mask=MIXED)),
+    "NCFAL, separate encoders": ("given", ncfal(encoder="domain")),
+    "NCFAL, inferred, no penalty": ("inferred", ncfal(None)),
+    "NCFAL, inferred, F-norm": ("inferred", ncfal(distance_weight=1.0)),
+    "NCFAL, inferred, linear head": ("inferred", ncfal(fixed=False)),
+    "NCFAL, inferred, dot regression as VREx": ("inferred", ncfal(
+        VREx, settings=AS_VREX)),
     "NCFAL, inferred, the same, normalised": ("inferred", ncfal(
-        **AS_VREX | {"normalize": True})),
+        VREx, settings=AS_VREX | {"normalize": True})),
     "NCFAL, inferred, the same, normalised, slow": ("inferred", ncfal(
-        **AS_VREX | {"normalize": True}, lr=SLOW)),
-    "NCFAL, inferred, feature mask": ("inferred", ncfal(mask="feature")),
-    "NCFAL, inferred, pixel mask": ("inferred", ncfal(mask="pixel")),
-    "NCFAL, inferred, mixed channels": ("inferred", ncfal(**MIXED)),
+        VREx, settings=AS_VREX | {"normalize": True}, lr=SLOW)),
+    "NCFAL, inferred, feature mask": ("inferred", ncfal(mask=Mask("feature"))),
+    "NCFAL, inferred, pixel mask": ("inferred", ncfal(mask=Mask())),
+    "NCFAL, inferred, mixed channels": ("inferred", ncfal(mask=MIXED)),
     "NCFAL, inferred, 3": ("inferred 3", ncfal()),
     "NCFAL, inferred, 4": ("inferred 4", ncfal()),
     "NCFAL, inferred, 5": ("inferred 5", ncfal()),
     "NCFAL, own, pixel mask, 3 rounds": ("own", ncfal(
-        mask="pixel", n_rounds=3, start="random", partition_params=STARTS)),
+        mask=Mask(), partition=Partition(n_rounds=3, **STARTS))),
 }  # fmt: skip
 
 
@@ -203,7 +205,7 @@ def find(kind, seed):
         # Two from random starts, as in the paper; more from the errors of one model.
         settings = {"max_iter": 40}
         if n_environments == 2:
-            settings = {"initial": "random", **STARTS}
+            settings = STARTS
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".* changed their domain")
             environment[rows] = partition_domains(
@@ -248,7 +250,7 @@ def train(estimator, kind, seed, width, n_epochs):
     given = None if kind == "own" else environment[of]
     estimator.fit(X[of], y[of], sample_domain=given)
     if kind == "own":
-        environment[of] = estimator.environment_
+        environment[of] = estimator.domain_
     names = [*parts, "found_worst"]
     course = 100 * np.array(estimator.net_.history[:, names])  # (n_epochs, n_names)
     return dict(zip(names, course.T, strict=True)), digits, X, rows, environment
@@ -303,7 +305,10 @@ def spelled(settings):
 def search(name, settings, width, n_epochs):
     """Return the row of settings: last accuracy on training and held-out rows alone."""
     kind, estimator = METHODS[name][0], clone(METHODS[name][1])
-    estimator.set_params(**settings)
+    if name == "NCFAL":
+        estimator = ncfal(settings=settings)
+    else:
+        estimator.set_params(objective__weight=settings["weight"])
     course = train(estimator, kind, SEARCH_SEED, width, n_epochs)[0]
     row = {"method": name, "settings": spelled(settings), "seed": SEARCH_SEED}
     row |= {"width": width, "steps": STEPS * n_epochs}

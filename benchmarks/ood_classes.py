@@ -32,17 +32,9 @@ from ood import run
 from records import DATA, RESULTS, provenance, read
 from sklearn.base import clone
 
-from skalign import (
-    DANNClassifier,
-    DeepCORALClassifier,
-    ERMClassifier,
-    GroupDROClassifier,
-    IRMClassifier,
-    MMDClassifier,
-    NCFALClassifier,
-    VRExClassifier,
-)
+from skalign import MultiDomainClassifier, NCFALClassifier
 from skalign.datasets import load_idx
+from skalign.deep import DANN, ERM, IRM, MMD, DeepCORAL, GroupDRO, SimplexHead, VREx
 from skalign.metrics import etf_distance
 
 TABLE = RESULTS / "ood_classes.csv"
@@ -52,26 +44,26 @@ SEEDS = 3
 CASES = [(n_classes, 2) for n_classes in (2, 5, 10)] + [(10, 3)]
 
 METHODS = {
-    "ERM": ERMClassifier(),
-    "IRM": IRMClassifier(),
-    "VREx": VRExClassifier(),
-    "VREx, weight 1000": VRExClassifier(1000.0),
-    "GroupDRO": GroupDROClassifier(),
-    "MMD": MMDClassifier(),
-    "CORAL": DeepCORALClassifier(),
-    "DANN": DANNClassifier(),
+    "ERM": MultiDomainClassifier(),
+    "IRM": MultiDomainClassifier(IRM()),
+    "VREx": MultiDomainClassifier(VREx()),
+    "VREx, weight 1000": MultiDomainClassifier(VREx(1000.0)),
+    "GroupDRO": MultiDomainClassifier(GroupDRO()),
+    "MMD": MultiDomainClassifier(MMD()),
+    "CORAL": MultiDomainClassifier(DeepCORAL()),
+    "DANN": MultiDomainClassifier(DANN()),
     "NCFAL": NCFALClassifier(),
-    "NCFAL, no penalty": NCFALClassifier(penalty="none"),
-    "NCFAL, linear head": NCFALClassifier(head="linear"),
-    "NCFAL, as VREx": NCFALClassifier(penalty="vrex"),
-    "NCFAL, as VREx, weight 1000": NCFALClassifier(penalty="vrex", weight=1000.0),
-    "NCFAL, weight 1": NCFALClassifier(weight=1.0),
-    "NCFAL, F-norm": NCFALClassifier(f_norm=1.0),
+    "NCFAL, no penalty": NCFALClassifier(ERM()),
+    "NCFAL, linear head": NCFALClassifier(head=SimplexHead(fixed=False)),
+    "NCFAL, as VREx": NCFALClassifier(VREx(100.0)),
+    "NCFAL, as VREx, weight 1000": NCFALClassifier(VREx(1000.0)),
+    "NCFAL, weight 1": NCFALClassifier(IRM(1.0)),
+    "NCFAL, F-norm": NCFALClassifier(head=SimplexHead(distance_weight=1.0)),
     "NCFAL, inferred": NCFALClassifier(),
-    "NCFAL, inferred, linear head": NCFALClassifier(head="linear"),
-    "VREx, inferred": VRExClassifier(),
-    "VREx, inferred, weight 100": VRExClassifier(100.0),
-    "IRM, inferred": IRMClassifier(),
+    "NCFAL, inferred, linear head": NCFALClassifier(head=SimplexHead(fixed=False)),
+    "VREx, inferred": MultiDomainClassifier(VREx()),
+    "VREx, inferred, weight 100": MultiDomainClassifier(VREx(100.0)),
+    "IRM, inferred": MultiDomainClassifier(IRM()),
 }
 
 
@@ -112,7 +104,7 @@ def measure(n_classes, n_environments, name, seed):
             found = clone(METHODS["NCFAL, inferred"]).set_params(
                 max_epochs=1, random_state=seed
             )
-            environment = found.fit(X[train], y[train]).environment_
+            environment = found.fit(X[train], y[train]).domain_
         given = None if finds and name.startswith("NCFAL") else environment
         estimator.fit(X[train], y[train], sample_domain=given)
     seconds = time.perf_counter() - start

@@ -20,6 +20,7 @@ from ood import IRM_DECAY, IRM_LR, METHODS, STARTS, STEPS, run, split
 from records import RESULTS, provenance, read
 from sklearn.base import clone
 
+from skalign.deep import Partition
 from skalign.domains import partition_domains
 
 TABLE = RESULTS / "ood_ensemble.csv"
@@ -40,9 +41,9 @@ def probabilities(name, member, X, y, X_test):
         random_state=member,
     )
     if name.startswith("NCFAL"):
-        estimator.set_params(start="random", partition_params=STARTS)
+        estimator.set_params(partition=Partition(**STARTS))
         return estimator.fit(X, y).predict_proba(X_test)
-    found = partition_domains(X, y, initial="random", random_state=member, **STARTS)
+    found = partition_domains(X, y, random_state=member, **STARTS)
     estimator.fit(X, y, sample_domain=found.domain)
     return estimator.predict_proba(X_test)
 

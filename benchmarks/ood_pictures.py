@@ -52,16 +52,7 @@ from records import CACHE, DATA, RESULTS, provenance, read
 from sklearn.base import clone
 from torch import nn
 
-from skalign import (
-    DANNClassifier,
-    DeepCORALClassifier,
-    ERMClassifier,
-    GroupDROClassifier,
-    IRMClassifier,
-    MMDClassifier,
-    NCFALClassifier,
-    VRExClassifier,
-)
+from skalign import MultiDomainClassifier, NCFALClassifier
 from skalign.datasets import (
     domains_from_folders,
     images_from_folders,
@@ -69,6 +60,7 @@ from skalign.datasets import (
     make_colored_coco,
     make_colored_mnist,
 )
+from skalign.deep import DANN, ERM, IRM, MMD, DeepCORAL, GroupDRO, SimplexHead, VREx
 from skalign.domains import partition_domains
 from skalign.metrics import etf_distance
 
@@ -93,31 +85,31 @@ DATASETS = {
     "colored_mnist_few": (5000, 100, 1),
 }
 
-LATE = {"warmup": 0.1}
-INFERRED = {"penalty": "vrex", "normalize": False}
+LATE = 0.1  # warm-up, as a fraction of all steps
 # Name: (environments, estimator).
 METHODS = {
-    "ERM": ("given", ERMClassifier()),
-    "ERM, faster": ("given", ERMClassifier(lr=10**-2.5)),
-    "ERM, 64 rows": ("given", ERMClassifier(batch_size=64)),
-    "ERM, 128 rows": ("given", ERMClassifier(batch_size=128)),
-    "IRM": ("given", IRMClassifier(100.0, **LATE)),
-    "IRM, late": ("given", IRMClassifier(100.0, warmup=0.85)),
-    "VREx": ("given", VRExClassifier(10.0, **LATE)),
-    "GroupDRO": ("given", GroupDROClassifier(0.01)),
-    "MMD": ("given", MMDClassifier(1.0)),
-    "CORAL": ("given", DeepCORALClassifier(1.0)),
-    "DANN": ("given", DANNClassifier(1.0)),
-    "NCFAL": ("given", NCFALClassifier(**LATE)),
-    "NCFAL, late": ("given", NCFALClassifier(warmup=0.85)),
-    "NCFAL, inferred": ("inferred", NCFALClassifier(**INFERRED, **LATE)),
-    "VREx, inferred": ("inferred", VRExClassifier(10.0, **LATE)),
-    "NCFAL, no penalty": ("given", NCFALClassifier(penalty="none")),
+    "ERM": ("given", MultiDomainClassifier()),
+    "ERM, faster": ("given", MultiDomainClassifier(lr=10**-2.5)),
+    "ERM, 64 rows": ("given", MultiDomainClassifier(batch_size=64)),
+    "ERM, 128 rows": ("given", MultiDomainClassifier(batch_size=128)),
+    "IRM": ("given", MultiDomainClassifier(IRM(100.0, LATE))),
+    "IRM, late": ("given", MultiDomainClassifier(IRM(100.0, warmup=0.85))),
+    "VREx": ("given", MultiDomainClassifier(VREx(10.0, LATE))),
+    "GroupDRO": ("given", MultiDomainClassifier(GroupDRO(0.01))),
+    "MMD": ("given", MultiDomainClassifier(MMD(1.0))),
+    "CORAL": ("given", MultiDomainClassifier(DeepCORAL(1.0))),
+    "DANN": ("given", MultiDomainClassifier(DANN(1.0))),
+    "NCFAL": ("given", NCFALClassifier(IRM(warmup=LATE))),
+    "NCFAL, late": ("given", NCFALClassifier(IRM(warmup=0.85))),
+    "NCFAL, inferred": ("inferred", NCFALClassifier(
+        VREx(100.0, LATE), head=SimplexHead(normalize=False))),
+    "VREx, inferred": ("inferred", MultiDomainClassifier(VREx(10.0, LATE))),
+    "NCFAL, no penalty": ("given", NCFALClassifier(ERM())),
     "NCFAL, linear head": ("given", NCFALClassifier(
-        head="linear", loss="cross_entropy", **LATE)),
-    "NCFAL, weight 1": ("given", NCFALClassifier(weight=1.0, **LATE)),
-    "NCFAL, after half": ("given", NCFALClassifier(warmup=0.5)),
-    "NCFAL, as VREx": ("given", NCFALClassifier(penalty="vrex", weight=10.0, **LATE)),
+        IRM(warmup=LATE), head=SimplexHead(fixed=False, loss="cross_entropy"))),
+    "NCFAL, weight 1": ("given", NCFALClassifier(IRM(1.0, LATE))),
+    "NCFAL, after half": ("given", NCFALClassifier(IRM(warmup=0.5))),
+    "NCFAL, as VREx": ("given", NCFALClassifier(VREx(10.0, LATE))),
 }  # fmt: skip
 FOR_DIGITS = [
     "ERM, faster", "ERM, 64 rows", "ERM, 128 rows", "IRM, late", "NCFAL, late",

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from records import RESULTS, provenance, write
 
-from skalign import ERMClassifier, NCFALClassifier
+from skalign import MultiDomainClassifier, NCFALClassifier
+from skalign.deep import Partition
 
 TABLE = RESULTS / "partition_limits.csv"
 CASES = {
@@ -48,10 +49,11 @@ def measure(cause, shortcut, n_environments, seed):
     settings = {"max_epochs": 20, "random_state": seed}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ncfal = NCFALClassifier(n_environments, **settings).fit(X, y)
-    erm = ERMClassifier(**settings).fit(X, y)
-    shares = [follows[ncfal.environment_ == e].mean(axis=0) for e in np.unique(
-        ncfal.environment_)]  # fmt: skip
+        ncfal = NCFALClassifier(partition=Partition(n_environments), **settings)
+        ncfal.fit(X, y)
+    erm = MultiDomainClassifier(**settings).fit(X, y)
+    shares = [follows[ncfal.domain_ == e].mean(axis=0) for e in np.unique(
+        ncfal.domain_)]  # fmt: skip
     gap = np.ptp(shares, axis=0)
     return {
         "gap_cause": gap[0],

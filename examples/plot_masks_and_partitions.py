@@ -17,6 +17,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from skalign import NCFALClassifier
+from skalign.deep import ERM, Mask, Partition
 from skalign.metrics import class_prototypes
 
 digits = load_digits(n_class=9)
@@ -45,13 +46,11 @@ rows, train, test = X.reshape(n, -1), ~is_test, is_test
 settings = {"hidden_layer_sizes": (64,), "max_epochs": 30, "random_state": 0}
 settings |= {"batch_size": None, "steps_per_epoch": 10, "lr": 5e-3}
 ncfal = NCFALClassifier(
-    local_model=LogisticRegression(max_iter=20),
-    mask="pixel",
-    mask_penalty=0.02,
-    mask_lr=3,
+    partition=Partition(local_model=LogisticRegression(max_iter=20)),
+    mask=Mask(penalty=0.02, lr=3),
     **settings,
 )
-alone = NCFALClassifier(partition="random", penalty="none", **settings)
+alone = NCFALClassifier(ERM(), partition=Partition(assign_by="random"), **settings)
 for name, model in (("found", ncfal), ("simplex alone", alone)):
     model.fit(rows[train], y[train])
     print(f"{name}: {model.score(rows[test], y[test]):.0%} of the test rows")
@@ -78,7 +77,7 @@ def framed(picture):
 figure = plt.figure(figsize=(8, 8), layout="constrained")
 strips, gates, planes = figure.subfigures(3, 1, height_ratios=[1.4, 1, 1.8])
 for e, ax in enumerate(strips.subplots(2, 1)):
-    of_it = np.flatnonzero(ncfal.environment_ == e)
+    of_it = np.flatnonzero(ncfal.domain_ == e)
     shown = np.concatenate([of_it[y[of_it] == k][:5] for k in range(3)])
     strip = np.concatenate([framed(picture) for picture in X[shown]], axis=2)
     ax.imshow(strip.transpose(1, 2, 0))
@@ -98,7 +97,7 @@ gates.colorbar(picture, ax=axes, label="open")
 axes = planes.subplots(1, 2, sharex=True, sharey=True)
 for ax, name, model in ((axes[0], "Simplex alone", alone), (axes[1], "NCFAL", ncfal)):
     pictures = np.concatenate([rows[train], rows[test]])
-    domain = np.concatenate([ncfal.environment_, np.full(test.sum(), 2)])
+    domain = np.concatenate([ncfal.domain_, np.full(test.sum(), 2)])
     means = in_plane(model, pictures, y, domain)
     ax.plot(*corners[[0, 1, 2, 0]].T, color="0.7", zorder=0)
     for e, marker in enumerate("os*"):

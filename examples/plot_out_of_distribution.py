@@ -34,16 +34,16 @@ train, test = ~is_test, is_test
 # that follow the strongest predictor and those that do not, and trains so that both
 # have the same risk.
 
-from skalign import ERMClassifier, NCFALClassifier
+from skalign import MultiDomainClassifier, NCFALClassifier
 
 settings = {"hidden_layer_sizes": (64,), "max_epochs": 5, "random_state": 0}
 rows = X.reshape(n, -1)
-erm = ERMClassifier(**settings).fit(rows[train], y[train])
+erm = MultiDomainClassifier(**settings).fit(rows[train], y[train])
 ncfal = NCFALClassifier(**settings).fit(rows[train], y[train])
 
 agrees = (color == (y == "below five"))[train]
-for environment in ncfal.environments_:
-    of_it = ncfal.environment_ == environment
+for environment in ncfal.domains_:
+    of_it = ncfal.domain_ == environment
     print(f"{of_it.sum()} rows, colour agrees in {agrees[of_it].mean():.0%}")
 
 # %%

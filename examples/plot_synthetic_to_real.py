@@ -38,14 +38,14 @@ axes[1, 0].set_ylabel("real")
 # Three ways. A network learns from drawings alone; it learns from drawings in random
 # contrast, brightness, sharpness and noise (:class:`~skalign.deep.DomainRandomization`
 # as its first layer); or it also sees real pictures without labels and has to make the
-# same features of both (:class:`~skalign.DeepCORALClassifier`). For the last one, the
+# same features of both (:class:`~skalign.deep.DeepCORAL`). For the last one, the
 # rows of both domains are stacked, and -1 stands for the labels that nobody knows.
 
 import torch
 from torch import nn
 
-from skalign import DeepCORALClassifier, ERMClassifier
-from skalign.deep import DomainRandomization
+from skalign import MultiDomainClassifier
+from skalign.deep import DeepCORAL, DomainRandomization
 
 
 def network(first):
@@ -75,12 +75,12 @@ labels = np.concatenate([y, np.full(len(real), -1)])
 sample_domain = np.repeat([0, -1], [len(X), len(real)])
 
 models = {
-    "drawings": ERMClassifier(module=plain, **settings).fit(X, y),
-    "drawings in\nrandom styles": ERMClassifier(module=randomized, **settings).fit(
-        X, y
-    ),
-    "and real pictures\nwithout labels": DeepCORALClassifier(
-        module=plain, **settings
+    "drawings": MultiDomainClassifier(module=plain, **settings).fit(X, y),
+    "drawings in\nrandom styles": MultiDomainClassifier(
+        module=randomized, **settings
+    ).fit(X, y),
+    "and real pictures\nwithout labels": MultiDomainClassifier(
+        DeepCORAL(), module=plain, **settings
     ).fit(both, labels, sample_domain=sample_domain),
 }
 accuracies = {name: model.score(X_test, y_test) for name, model in models.items()}

@@ -8,16 +8,9 @@ _ROOMS = {
     "adaptation": ("DomainAdapter", "DomainHarmonizer", "LabeledOnly"),
     "deep": (
         "ContrastiveAligner",
-        "DANNClassifier",
-        "DeepCORALClassifier",
-        "ERMClassifier",
-        "GroupDROClassifier",
-        "IRMClassifier",
-        "MMDClassifier",
-        "MixupClassifier",
+        "MultiDomainClassifier",
         "NCFALClassifier",
         "StitchingRegressor",
-        "VRExClassifier",
     ),
     "model_selection": ("AnchorSearchCV",),
     "paired": (

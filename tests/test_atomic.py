@@ -68,6 +68,8 @@ def _cases():
     yield skalign.DomainRandomizer(random_state=0), styled
     if not (find_spec("torch") and find_spec("skorch")):
         return
+    from skalign import deep
+
     short = {"max_epochs": 2, "random_state": 0, "device": "cpu"}
     for warm_start in (False, True):
         trained = {**short, "warm_start": warm_start}
@@ -77,8 +79,12 @@ def _cases():
     for name in skalign.__all__:
         if name.endswith("Classifier"):
             yield getattr(skalign, name)(**short), trained
+    yield skalign.MultiDomainClassifier(deep.DANN(), **short), trained
     found = skalign.NCFALClassifier(
-        **short, warm_start=True, mask="feature", local_model=LogisticRegression()
+        partition=deep.Partition(local_model=LogisticRegression()),
+        mask=deep.Mask("feature"),
+        **short,
+        warm_start=True,
     )
     yield found, {"fit": (X, LABELS)}
 

@@ -91,19 +91,14 @@ LIFTS = [
 ]
 TRAINED = []
 if find_spec("torch") and find_spec("skorch"):
+    from skalign import deep
+
     fast = {"hidden_layer_sizes": (16,), "max_epochs": 4, "lr": 0.03}
     TRAINED = [
-        skalign.ERMClassifier(**fast, random_state=0),
-        skalign.IRMClassifier(**fast, random_state=0),
-        skalign.VRExClassifier(**fast, random_state=0),
-        skalign.GroupDROClassifier(**fast, random_state=0),
-        skalign.DeepCORALClassifier(**fast, random_state=0),
-        skalign.MMDClassifier(**fast, random_state=0),
-        skalign.DANNClassifier(**fast, random_state=0),
-        skalign.MixupClassifier(**fast, random_state=0),
+        skalign.MultiDomainClassifier(**fast, random_state=0),
+        skalign.MultiDomainClassifier(deep.DANN(), **fast, random_state=0),
         skalign.NCFALClassifier(
-            local_model=GaussianNB(),
-            partition_params={"n_init": 1, "max_iter": 5},
+            partition=deep.Partition(local_model=GaussianNB(), n_init=1, max_iter=5),
             max_epochs=12,
             lr=0.02,
             random_state=0,
@@ -137,8 +132,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:y is one column of .* integers:UserWarning"),
     pytest.mark.filterwarnings("ignore:y holds no target rows:UserWarning"),
     pytest.mark.filterwarnings("ignore:There is (neither|no):UserWarning"),
-    pytest.mark.filterwarnings("ignore:The columns of X want scaling:UserWarning"),
-    pytest.mark.filterwarnings("ignore:The environments that were found:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The columns of X need scaling:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The domains that were found:UserWarning"),
 ]
 
 

@@ -118,11 +118,13 @@ def write_arrays(folder):
 
 
 def write_estimator(folder):
-    from skalign import ERMClassifier
+    from skalign import MultiDomainClassifier
     from skalign.deep import save_estimator
 
     X = np.random.default_rng(0).normal(size=(12, 3))
-    classifier = ERMClassifier(max_epochs=1, hidden_layer_sizes=(4,), random_state=0)
+    classifier = MultiDomainClassifier(
+        max_epochs=1, hidden_layer_sizes=(4,), random_state=0
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         save_estimator(classifier.fit(X, np.arange(12) % 2), folder / "trained.zip")

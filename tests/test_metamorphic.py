@@ -873,7 +873,7 @@ TABLE = {
             (domains.OracleDomainSplit(1, random_state=0), DRAWN),
         ]
     },
-    "domains.Partition": measured(None, like=RESULTS),
+    "domains.FoundDomains": measured(None, like=RESULTS),
     "domains.partition_domains": measured(
         lambda q: (
             domains.partition_domains(
@@ -1025,24 +1025,35 @@ TABLE |= {
 }
 if TORCH:
     SHORT = {"max_epochs": 1, "batch_size": 12, "random_state": 0}
+
+    def _fit_by_domain(case, q):
+        classifier = clone(case.estimator)
+        classifier.fit(q.X, q.labels, sample_domain=q.sample_domain)
+        return classifier.predict_proba(q.X)
+
     TABLE |= {
         **{
-            f"{name}Classifier": learnt(
-                getattr(skalign, f"{name}Classifier")(hidden_layer_sizes=(4,), **SHORT),
+            f"MultiDomainClassifier {name}": learnt(
+                skalign.MultiDomainClassifier(
+                    getattr(skalign.deep, name)(), hidden_layer_sizes=(4,), **SHORT
+                ),
                 "sample_domain",
                 like=NETWORK,
-                ask=lambda case, q: (
-                    clone(case.estimator)
-                    .fit(q.X, q.labels, sample_domain=q.sample_domain)
-                    .predict_proba(q.X)
-                ),
+                ask=_fit_by_domain,
                 names="same",
             )
             for name in (
                 *("DANN", "DeepCORAL", "ERM", "GroupDRO", "IRM", "MMD", "Mixup"),
-                *("NCFAL", "VREx"),
+                "VREx",
             )
         },
+        "NCFALClassifier": learnt(
+            skalign.NCFALClassifier(hidden_layer_sizes=(4,), **SHORT),
+            "sample_domain",
+            like=NETWORK,
+            ask=_fit_by_domain,
+            names="same",
+        ),
         "StitchingRegressor": learnt(
             skalign.StitchingRegressor(**SHORT),
             like=NETWORK,
@@ -1057,15 +1068,12 @@ if TORCH:
         **{
             f"deep.{name}": measured(None, like=TENSORS)
             for name in (
-                *("CORALRisk", "ChannelMix", "CrossEntropy", "DANNRisk", "DigitsCNN"),
-                *("DomainDiscriminator", "DomainRandomization", "DotRegression"),
-                *("ETFRisk", "GroupDRORisk", "IRMRisk", "InfoNCE", "MLP", "MMDRisk"),
-                *("MeanRisk", "MixStyle", "Mixup", "MixupRisk", "PermutedAdaIN"),
-                *("ResNet8", "SimplexETFHead", "SquaredError", "StochasticMask"),
-                *("VRExRisk", "VertexDistance", "adain", "coral_penalty"),
-                *("etf_penalty", "info_nce", "irm_penalty"),
-                *("mmd_penalty", "reverse_gradient"),
-                *("split_style", "vrex_penalty"),
+                *("DANN", "DeepCORAL", "ERM", "GroupDRO", "IRM", "MMD", "Mixup"),
+                *("Batch", "Mask", "Objective", "Partition", "Penalty", "SimplexHead"),
+                *("ChannelMix", "DigitsCNN", "DomainRandomization", "InfoNCE", "MLP"),
+                *("MixStyle", "PermutedAdaIN", "ResNet8", "SimplexETFHead"),
+                *("StochasticMask", "Training", "VREx", "adain", "info_nce"),
+                "split_style",
             )
         },
         "deep.save_estimator": measured(None, like=FILES),

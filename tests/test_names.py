@@ -394,28 +394,28 @@ def _trained(kind, **settings):
 
 
 @pytest.mark.parametrize("form", ["list", "Int64", "int64"])
-def test_a_classifier_keeps_classes_and_environments_apart(deep, form):
+def test_a_classifier_keeps_classes_and_domains_apart(deep, form):
     X = _rows()[0]
     domain = np.arange(60) // 3 % 2
-    expected = _trained(deep.ERMClassifier).fit(X, CODES, sample_domain=domain)
+    expected = _trained(deep.MultiDomainClassifier).fit(X, CODES, sample_domain=domain)
     y = _written(IDS["above 2**53"], form)
-    classifier = _trained(deep.ERMClassifier)
+    classifier = _trained(deep.MultiDomainClassifier)
     classifier.fit(X, y, sample_domain=_written(IDS["above 2**53"], form, domain))
     assert classifier.classes_.tolist() == IDS["above 2**53"]
-    assert classifier.environments_.tolist() == IDS["above 2**53"][:2]
+    assert classifier.domains_.tolist() == IDS["above 2**53"][:2]
     assert_allclose(classifier.predict_proba(X), expected.predict_proba(X))
     assert classifier.score(X, y) == expected.score(X, CODES) > 0.9
 
 
 def test_classes_of_uint64_are_kept_apart(deep):
     X, ids = _rows()[0], np.array([2**63, 2**63 + 1, 2**63 + 2], dtype=np.uint64)
-    classifier = _trained(deep.ERMClassifier).fit(X, ids[CODES])
+    classifier = _trained(deep.MultiDomainClassifier).fit(X, ids[CODES])
     assert_array_equal(classifier.classes_, ids)
     assert classifier.score(X, ids[CODES]) > 0.9
 
 
 @every_gap
-@pytest.mark.parametrize("name", ["ERMClassifier", "DANNClassifier", "NCFALClassifier"])
+@pytest.mark.parametrize("name", ["MultiDomainClassifier", "NCFALClassifier"])
 @pytest.mark.parametrize("domains", [True, False])
 def test_gaps_among_labels_are_refused_by_classifiers(deep, gap, form, name, domains):
     X, y, domain = _gapped(gap, form)

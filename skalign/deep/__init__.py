@@ -11,102 +11,74 @@ except ImportError as error:
     ) from error
 
 from skalign.deep._contrastive import ContrastiveAligner
-from skalign.deep._dann import DANNClassifier
-from skalign.deep._deep_coral import DeepCORALClassifier
-from skalign.deep._erm import ERMClassifier
-from skalign.deep._etf import SimplexETFHead
-from skalign.deep._group_dro import GroupDROClassifier
-from skalign.deep._info_nce import InfoNCE, info_nce
-from skalign.deep._irm import IRMClassifier
-from skalign.deep._masks import ChannelMix, StochasticMask
-from skalign.deep._mixup import MixupClassifier
-from skalign.deep._mmd import MMDClassifier
-from skalign.deep._modules import MLP, DigitsCNN, ResNet8
+from skalign.deep._multi_domain import MultiDomainClassifier
 from skalign.deep._ncfal import NCFALClassifier
-from skalign.deep._objectives import (
-    CORALRisk,
-    DANNRisk,
-    ETFRisk,
-    GroupDRORisk,
-    IRMRisk,
-    MeanRisk,
-    MMDRisk,
-    VRExRisk,
-)
-from skalign.deep._penalties import (
-    DomainDiscriminator,
-    coral_penalty,
-    etf_penalty,
-    irm_penalty,
-    mmd_penalty,
-    reverse_gradient,
-    vrex_penalty,
-)
-from skalign.deep._risks import (
-    CrossEntropy,
-    DotRegression,
-    SquaredError,
-    VertexDistance,
-)
+from skalign.deep._parts import Mask, Partition, SimplexHead
 from skalign.deep._stitching import StitchingRegressor
 from skalign.deep._storage import load_estimator, save_estimator
-from skalign.deep._style import (
+from skalign.deep.networks import (
+    MLP,
+    ChannelMix,
+    DigitsCNN,
     DomainRandomization,
     MixStyle,
-    Mixup,
-    MixupRisk,
     PermutedAdaIN,
+    ResNet8,
+    SimplexETFHead,
+    StochasticMask,
     adain,
     split_style,
 )
-from skalign.deep._vrex import VRExClassifier
+from skalign.deep.objectives import (
+    DANN,
+    ERM,
+    IRM,
+    MMD,
+    Batch,
+    DeepCORAL,
+    GroupDRO,
+    InfoNCE,
+    Mixup,
+    Objective,
+    Penalty,
+    Training,
+    VREx,
+    info_nce,
+)
 
 __all__ = [
+    "DANN",
+    "ERM",
+    "IRM",
     "MLP",
-    "CORALRisk",
+    "MMD",
+    "Batch",
     "ChannelMix",
     "ContrastiveAligner",
-    "CrossEntropy",
-    "DANNClassifier",
-    "DANNRisk",
-    "DeepCORALClassifier",
+    "DeepCORAL",
     "DigitsCNN",
-    "DomainDiscriminator",
     "DomainRandomization",
-    "DotRegression",
-    "ERMClassifier",
-    "ETFRisk",
-    "GroupDROClassifier",
-    "GroupDRORisk",
-    "IRMClassifier",
-    "IRMRisk",
+    "GroupDRO",
     "InfoNCE",
-    "MMDClassifier",
-    "MMDRisk",
-    "MeanRisk",
+    "Mask",
     "MixStyle",
     "Mixup",
-    "MixupClassifier",
-    "MixupRisk",
+    "MultiDomainClassifier",
     "NCFALClassifier",
+    "Objective",
+    "Partition",
+    "Penalty",
     "PermutedAdaIN",
     "ResNet8",
     "SimplexETFHead",
-    "SquaredError",
+    "SimplexHead",
     "StitchingRegressor",
     "StochasticMask",
-    "VRExClassifier",
-    "VRExRisk",
-    "VertexDistance",
+    "Training",
+    "VREx",
     "adain",
-    "coral_penalty",
-    "etf_penalty",
     "info_nce",
-    "irm_penalty",
     "load_estimator",
-    "mmd_penalty",
-    "reverse_gradient",
     "save_estimator",
     "split_style",
-    "vrex_penalty",
 ]

@@ -13,11 +13,10 @@ from skalign._canonical import canonical_maps, check_n_components
 from skalign._parameters import Interval
 from skalign._progress import Progress
 from skalign._validation import check_pairs
-from skalign.deep._info_nce import InfoNCE
-from skalign.deep._modules import make_encoder
-from skalign.deep._objectives import MeanRisk
 from skalign.deep._stitching import centre_and_scale, scaled
-from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
+from skalign.deep.networks import make_encoder
+from skalign.deep.objectives import ERM, Criterion, InfoNCE
+from skalign.deep.trainer import TRAINING_CONSTRAINTS, TrainedMixin
 from skalign.paired import CommonSpaceMixin
 
 
@@ -349,8 +348,8 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
                 head.begin_at(coef, mean)
         return TwoHeads(*heads, InfoNCE(self.temperature))
 
-    def _make_objective(self, module, n_steps):
-        return MeanRisk(module.loss)
+    def _make_criterion(self, module, n_steps):
+        return Criterion(ERM(), module.loss)
 
     def _param_groups(self):
         return [("*log_scale", {"weight_decay": 0.0})]

@@ -1,230 +1,140 @@
 """Neural-collapse-inspired feature alignment."""
 
 import warnings
-from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, RealNotInt, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn import functional as F
 
-from skalign._parameters import Interval
-from skalign.deep._domain_classifier import DomainClassifier
-from skalign.deep._etf import SimplexETFHead
-from skalign.deep._masks import (
-    ByEnvironment,
+from skalign.deep._multi_domain import MultiDomainClassifier
+from skalign.deep._parts import Mask, Partition, SimplexHead
+from skalign.deep.networks import (
+    ByDomain,
     ChannelMix,
-    SparseRisk,
+    Classifier,
+    OpenGates,
+    SimplexETFHead,
     StochasticMask,
     location_network,
+    n_outputs,
 )
-from skalign.deep._modules import Classifier, n_outputs
-from skalign.deep._net import choose_device, inference, seeded
-from skalign.deep._objectives import (
-    ETFRisk,
-    IRMRisk,
-    PenalizedRisk,
-    VRExRisk,
-    n_warmup_steps,
+from skalign.deep.objectives import (
+    IRM,
+    CrossEntropy,
+    DotRegression,
+    SimplexDistance,
+    VertexDistance,
+    VREx,
 )
-from skalign.deep._risks import CrossEntropy, DotRegression, VertexDistance
-from skalign.domains._partition import (
-    partition_domains,
-    random_domains,
-    too_few_rows,
-)
+from skalign.deep.trainer import choose_device, inference, seeded
+from skalign.domains import partition_domains
 from skalign.metrics import class_prototypes
 
-# Mutual information with the classes and share of rows still moving above which, and
-# evidence of the classes below which, environments that were found are doubted.
-_LIKE_LABELS, _MOVING, _EVIDENCE = 0.3, 0.1, 3.0
-_FURTHER = {"class_weight", "cross_fit", "max_iter", "n_init", "tol"}
+# Found domains are doubted above this mutual information with the classes, below this
+# evidence of the classes, and above this fraction of samples that still move.
+_LIKE_LABELS, _EVIDENCE, _MOVING = 0.3, 3.0, 0.1
 
 
-class NCFALClassifier(DomainClassifier):
+class NCFALClassifier(MultiDomainClassifier):
     """Neural-collapse-inspired feature alignment.
 
-    Features of each class go to a vertex of one fixed simplex, the same in every
-    environment, by a penalty on what differs between the environments [1]_. Where no
-    environments are given it finds them: rows that follow the strongest shortcut and
-    rows that do not. Read more in the :ref:`User Guide <out_of_distribution>`.
+    Pulls the features of each class to a vertex of one fixed simplex, the same in every
+    domain, with a penalty on what differs between the domains [1]_. If no domains are
+    given, it finds two: samples that follow the strongest shortcut and samples that do
+    not. Read more in the :ref:`User Guide <out_of_distribution>`.
 
     Parameters
     ----------
-    n_environments : int, default=2
-        Number of environments to find. Not used with `sample_domain`.
+    objective : Objective or None, default=None
+        What training minimises over the domains. None is ``IRM(weight=100)`` if domains
+        are given and ``VREx(weight=100)`` if they are found. The simplex alone makes
+        nothing invariant. The loss of a small batch differs between domains by chance,
+        too, and a large weight on that leaves less to be learnt: for images of a few
+        objects use 1; with ``batch_size=None`` and two classes, 1e4.
 
-    partition : {"likelihood", "confidence", "random"}, default="likelihood"
-        How a row finds its environment, as `assign_by` of
-        :func:`~skalign.domains.partition_domains`; "random" draws it, as a control.
+    partition : Partition or None, default=None
+        How domains are found if none are given. None is ``Partition()``.
 
-    start : {"errors", "random"}, default="errors"
-        Division that the partition starts from, as `initial` of
-        :func:`~skalign.domains.partition_domains`.
+    mask : Mask or None, default=None
+        Mask on the inputs or on the features. None is no mask.
 
-    local_model : classifier or None, default=None
-        Local model of the partition; None is a small network trained for one pass.
-        Pictures come to it as rows, which ``ERMClassifier(image_shape=...)`` takes.
+    head : SimplexHead or None, default=None
+        Number of features, classifier and loss. None is ``SimplexHead()``.
 
-    partition_params : dict or None, default=None
-        Further settings of :func:`~skalign.domains.partition_domains`:
-        `class_weight`, `cross_fit`, `max_iter`, `n_init` and `tol`.
-
-    partition_on : {"rest", "rows"}, default="rest"
-        What local models see from the second round on: what the mask takes away, or
-        the rows as they are, as in the first round and without a mask.
-
-    n_rounds : int, default=1
-        Number of times that environments are found and the network is trained.
-
-    encoder : {"shared", "environment"}, default="shared"
-        One network, or one for each environment. What it predicts then comes from the
-        mean of their features: without `normalize`, the mean of their logits.
-
-    n_network_features : int or None, default=None
-        Width of the features, at least the number of classes. None is 16, or that
-        number where it is larger.
-
-    head : {"etf", "linear"}, default="etf"
-        The fixed simplex, or a linear layer that is trained, for comparison.
-
-    loss : {"dot", "cross_entropy"}, default="dot"
-        Dot regression, or cross-entropy of the logits divided by `temperature`. Dot
-        regression is for features of length 1 and the simplex; otherwise, it is half
-        the squared distance from the vertex, in the directions of vertices, which is
-        the same for two classes.
-
-    temperature : float, default=1.0
-        Of the cross-entropy.
-
-    normalize : bool, "batch" or "auto", default="auto"
-        Divide features by their length; "batch" standardises them over the batch
-        before that, as was done for the fixed simplex in [2]_. "auto" divides where
-        environments are given, and not where they are found, as measured on coloured
-        digits.
-
-    penalty : {"irm", "vrex", "none", "auto"}, default="auto"
-        On the losses of the environments: the squared derivative by a factor of the
-        logits, their variance, or none; the simplex alone makes nothing invariant. The
-        derivative is that of the squared distance from the vertex where `loss` is
-        "dot": dot regression sees one logit, which for more than two classes says
-        little of a factor of all.
-        "auto" is "irm" where environments are given and "vrex" where they are found.
-
-    weight : float, default=100.0
-        Of the penalty. The sum is divided by it where it is above 1. Losses of a small
-        batch differ by chance too, and a large weight on that leaves less to be learnt:
-        for pictures of few objects take 1; with ``batch_size=None`` and two classes,
-        1e4.
-
-    warmup : float or int, default=0.38
-        Share of all steps, or number of steps, before a `weight` above 1 is in force,
-        which is 1 until then. Epochs of `early_stopping` count from there on.
-
-    f_norm : float, default=0.0
-        Weight of the squared distance of each environment's class means from the
-        simplex, both of Frobenius norm 1.
-
-    mask : {"pixel", "feature", "channel"} or None, default=None
-        Stochastic gates on the inputs or on the features, or a learnt mixture of the
-        channels of pictures.
-
-    mask_gate : {"clip", "sigmoid", "gumbel"}, default="clip"
-        How a gate opens, as `gate` of :class:`~skalign.deep.StochasticMask`. Not used
-        with ``mask="channel"``.
-
-    mask_scope : {"shared", "environment", "sample"}, default="shared"
-        One mask for all rows, one for each environment, of which predictions take the
-        mean, or one for each row, by a small network.
-
-    mask_noise : float, default=0.1
-        Standard deviation of the noise of the gates while they are learnt, or the
-        temperature of "gumbel".
-
-    mask_penalty : float, default=0.0
-        Weight of the penalty on open gates, of masks that rows share.
-
-    mask_target : float or None, default=None
-        Share of gates to stay open: the penalty is the squared difference of the
-        expected share from it. None is the mean gate.
-
-    mask_lr : float, default=0.3
-        Learning rate of the mask, as a share of `lr`.
+    encoder : {"shared", "domain"}, default="shared"
+        One network for all domains, or one for each domain. Predictions then use the
+        mean of their features.
 
     module, hidden_layer_sizes, image_shape, lr, weight_decay, batch_size, max_epochs, \
             steps_per_epoch, early_stopping, validation_fraction, n_iter_no_change, \
             device, warm_start, callbacks, random_state
-        Network and training, as of :class:`ERMClassifier`. A linear layer to the
-        features comes after the network.
+        Network and training, see :class:`MultiDomainClassifier`. A linear layer from
+        the network to the features is added.
 
     Attributes
     ----------
-    environment_ : ndarray of shape (n_samples,)
-        Number of the environment of each training row, found or given.
+    domain_ : ndarray of shape (n_samples,)
+        Number of the domain of each training sample, found or given.
 
-    environments_ : ndarray of shape (n_environments,)
-        Names of the environments; numbers where they were found.
+    domains_ : ndarray of shape (n_domains,)
+        Names of the domains; numbers if they were found.
 
-    prototypes_ : ndarray of shape (n_environments, n_classes, n_network_features)
-        Mean feature of each class in each environment.
+    prototypes_ : ndarray of shape (n_domains, n_classes, n_network_features)
+        Mean feature of each class in each domain.
 
     vertices_ : ndarray of shape (n_network_features, n_classes) or None
-        The simplex; None with ``head="linear"``.
+        The simplex; None with ``SimplexHead(fixed=False)``.
 
     mask_ : ndarray or None
-        Gates from 0 (closed) to 1, of the shape of a row or (n_network_features,), or
-        the mixture of shape (n_channels, n_channels); the mean of them where there are
-        several; None without a mask.
+        Gates from 0 (closed) to 1, of the shape of a sample or (n_network_features,),
+        or the mixture of shape (n_channels, n_channels); the mean if there are several
+        masks; None without a mask.
 
     partition_changed_ : float or None
-        Share of rows that the last round of the partition moved; None if environments
-        were given or drawn.
+        Fraction of samples that the last iteration of the partition moved; None if
+        domains were given or drawn.
 
     net_ : skorch net
-        `net_.module_` is the trained network, `net_.history` has a row an epoch:
+        `net_.module_` is the trained network. `net_.history` has an entry per epoch:
         `train_loss`, and with `early_stopping` also `valid_loss` and `valid_score`,
-        means over environments.
+        averaged over domains.
 
     classes_ : ndarray of shape (n_classes,)
         Classes.
 
     shape_ : tuple of int
-        Of a row: (n_features,), or (n_channels, height, width).
+        Shape of a sample: (n_features,), or (n_channels, height, width).
 
     n_iter_ : int
-        Number of epochs, of the last round.
+        Number of epochs of the last round.
 
     n_features_in_ : int
-        Width of a row, or the number of values of a picture.
+        Number of features of a sample, or of values of an image.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `X` had any.
+        Names of the features, if `X` had any.
 
     See Also
     --------
-    ERMClassifier : Without environments.
-    IRMClassifier, VRExClassifier : The same penalties with a trained head.
+    MultiDomainClassifier : The same objectives with a trained classifier.
     skalign.domains.partition_domains : The partition alone.
-    skalign.metrics.etf_distance : How far features are from the simplex.
+    skalign.metrics.etf_distance : Distance of features from the simplex.
 
     Notes
     -----
-    The paper's own loss, weights and schedule are not public; what is chosen here, and
-    measured, is in the user guide. Found environments have the strongest predictor of
-    the classes taken out of them. Where that is the cause and not a shortcut, give the
-    environments instead.
+    The loss, weights and schedule of the paper are not public; those used here were
+    measured, see the user guide. Found domains remove the strongest predictor of the
+    classes. If it is the cause rather than a shortcut, pass `sample_domain` instead.
 
     References
     ----------
     .. [1] Y. Chen et al., "Neural collapse inspired feature alignment for
        out-of-distribution generalization", NeurIPS 2024.
-    .. [2] Y. Yang et al., "Inducing neural collapse in imbalanced learning: do we
-       really need a learnable classifier at the end of deep neural network?", NeurIPS
-       2022.
 
     Examples
     --------
@@ -242,63 +152,21 @@ class NCFALClassifier(DomainClassifier):
     """
 
     _parameter_constraints = {
-        **DomainClassifier._parameter_constraints,
-        "n_environments": [Interval(Integral, 2, None, closed="left")],
-        "partition": [StrOptions({"likelihood", "confidence", "random"})],
-        "start": [StrOptions({"errors", "random"})],
-        "local_model": [HasMethods(["fit", "predict_proba"]), None],
-        "partition_params": [dict, None],
-        "partition_on": [StrOptions({"rest", "rows"})],
-        "encoder": [StrOptions({"shared", "environment"})],
-        "n_rounds": [Interval(Integral, 1, None, closed="left")],
-        "n_network_features": [Interval(Integral, 2, None, closed="left"), None],
-        "head": [StrOptions({"etf", "linear"})],
-        "loss": [StrOptions({"dot", "cross_entropy"})],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
-        "normalize": ["boolean", StrOptions({"batch", "auto"})],
-        "penalty": [StrOptions({"irm", "vrex", "none", "auto"})],
-        "weight": [Interval(Real, 0, None, closed="left")],
-        "warmup": [
-            Interval(Integral, 0, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="both"),
-        ],
-        "f_norm": [Interval(Real, 0, None, closed="left")],
-        "mask": [StrOptions({"pixel", "feature", "channel"}), None],
-        "mask_gate": [StrOptions({"clip", "sigmoid", "gumbel"})],
-        "mask_scope": [StrOptions({"shared", "environment", "sample"})],
-        "mask_penalty": [Interval(Real, 0, None, closed="left")],
-        "mask_target": [Interval(Real, 0, 1, closed="both"), None],
-        "mask_noise": [Interval(Real, 0, None, closed="left")],
-        "mask_lr": [Interval(Real, 0, None, closed="left")],
+        **MultiDomainClassifier._parameter_constraints,
+        "partition": [Partition, None],
+        "mask": [Mask, None],
+        "head": [SimplexHead, None],
+        "encoder": [StrOptions({"shared", "domain"})],
     }
 
     def __init__(
         self,
-        n_environments=2,
+        objective=None,
         *,
-        partition="likelihood",
-        start="errors",
-        local_model=None,
-        partition_params=None,
-        partition_on="rest",
-        n_rounds=1,
-        encoder="shared",
-        n_network_features=None,
-        head="etf",
-        loss="dot",
-        temperature=1.0,
-        normalize="auto",
-        penalty="auto",
-        weight=100.0,
-        warmup=0.38,
-        f_norm=0.0,
+        partition=None,
         mask=None,
-        mask_gate="clip",
-        mask_scope="shared",
-        mask_noise=0.1,
-        mask_penalty=0.0,
-        mask_target=None,
-        mask_lr=0.3,
+        head=None,
+        encoder="shared",
         module=None,
         hidden_layer_sizes=(128, 128),
         image_shape=None,
@@ -315,31 +183,8 @@ class NCFALClassifier(DomainClassifier):
         callbacks=None,
         random_state=None,
     ):
-        self.n_environments = n_environments
-        self.partition = partition
-        self.start = start
-        self.local_model = local_model
-        self.partition_params = partition_params
-        self.partition_on = partition_on
-        self.n_rounds = n_rounds
-        self.encoder = encoder
-        self.n_network_features = n_network_features
-        self.head = head
-        self.loss = loss
-        self.temperature = temperature
-        self.normalize = normalize
-        self.penalty = penalty
-        self.weight = weight
-        self.warmup = warmup
-        self.f_norm = f_norm
-        self.mask = mask
-        self.mask_gate = mask_gate
-        self.mask_scope = mask_scope
-        self.mask_noise = mask_noise
-        self.mask_penalty = mask_penalty
-        self.mask_target = mask_target
-        self.mask_lr = mask_lr
         super().__init__(
+            objective,
             module=module,
             hidden_layer_sizes=hidden_layer_sizes,
             image_shape=image_shape,
@@ -356,134 +201,157 @@ class NCFALClassifier(DomainClassifier):
             callbacks=callbacks,
             random_state=random_state,
         )
+        self.partition = partition
+        self.mask = mask
+        self.head = head
+        self.encoder = encoder
+
+    @property
+    def _chosen(self):
+        if self.objective is not None:
+            return self.objective
+        given = getattr(self, "_given", True)
+        return IRM(weight=100.0) if given else VREx(weight=100.0)
+
+    @property
+    def _takes_unlabeled(self):
+        return False  # every sample has a vertex
+
+    @property
+    def _parts(self):
+        """The partition and the head in force."""
+        return self.partition or Partition(), self.head or SimplexHead()
 
     def _max_epochs(self):
-        return self.max_epochs * self.n_rounds
+        return self.max_epochs * self._parts[0].n_rounds
 
     def _fit(self, X, y, sample_domain, progress):
-        self._n_features_out = self.n_network_features or max(16, len(self.classes_))
+        partition, head = self._parts
+        for part in (partition, head, self.mask):
+            if part is not None:
+                part._validate_params()
+        self._n_features_out = head.n_features or max(16, len(self.classes_))
         if self._n_features_out < len(self.classes_):
             raise ValueError(
-                f"n_network_features={self.n_network_features} must be at least the "
-                f"number of classes, {len(self.classes_)}."
+                f"n_features={head.n_features} of the head must be at least the number "
+                f"of classes, {len(self.classes_)}."
             )
-        if self.f_norm and self.head == "linear":
-            raise ValueError("f_norm needs head='etf': a linear head has no simplex.")
-        self._check_mask()
-        unknown = sorted(set(self.partition_params or {}) - _FURTHER)
-        if unknown:
+        if head.distance_weight and not head.fixed:
             raise ValueError(
-                f"partition_params takes {', '.join(sorted(_FURTHER))}; got {unknown}."
+                "distance_weight needs a head with fixed=True: a trained one has no "
+                "simplex."
             )
+        self._check_mask()
         self.partition_changed_ = None
         given = sample_domain is not None
-        if self._goes_on and self._learns_by_environment and given != self._given:
+        if self._goes_on and self._learns_by_domain and given != self._given:
             raise ValueError(
-                "warm_start needs the environments of the fit before, which were "
+                "warm_start needs the domains of the previous fit, which were "
                 f"{'given' if self._given else 'found'}, and now are not."
             )
         self._given = given
-        if sample_domain is not None:
-            self.environment_ = self._check_environments(y, sample_domain)
-            self._train(X, y, self.environment_, progress, labels=y)
+        if given:
+            self.domain_ = self._check_domains(y, sample_domain)
+            self._train(X, y, self.domain_, progress, labels=y)
         else:
             choose_device(self.device)
-            with seeded(0):  # does it take the rows? Environments are found before
+            with seeded(0):  # whether it takes the samples, before domains are found
                 n_outputs(self._make_encoder(), self.shape_)
             rng = check_random_state(self.random_state)
-            seen, self.environment_ = X.reshape(len(X), -1), None
+            seen, self.domain_ = X.reshape(len(X), -1), None
             before = {name: net for name, net in vars(self).items() if name == "net_"}
-            for n_left in reversed(range(self.n_rounds)):
-                self._find_environments(seen, y, rng)
-                self._train(X, y, self.environment_, progress, labels=y)
+            for n_left in reversed(range(partition.n_rounds)):
+                self._find_domains(seen, y, rng)
+                self._train(X, y, self.domain_, progress, labels=y)
                 if self.net_.stopped:
                     break
                 if n_left:
                     seen = self._masked_away(X)
-                    del self.net_  # a round goes on from the fit before, if at all
+                    del self.net_  # a round continues the previous fit, if at all
                     vars(self).update(before)
         features = self.net_.forward_rows(torch.from_numpy(X))[0].cpu()
         self.prototypes_ = class_prototypes(
-            features.double().numpy(), y, sample_domain=self.environment_
+            features.double().numpy(), y, sample_domain=self.domain_
         )
         module = self.net_.module_
         self.vertices_ = self.mask_ = None
-        if self.head == "etf":
+        if head.fixed:
             self.vertices_ = module.head.vertices.numpy(force=True).copy()
         if self.mask is not None:
             self.mask_ = self._mean_mask(X)
 
     def _check_mask(self):
-        if self.mask == "channel" and len(self.shape_) != 3:
-            raise ValueError("mask='channel' needs pictures; X has rows.")
-        if self.mask == "channel" and self.mask_scope == "sample":
-            raise ValueError("mask_scope='sample' needs mask='pixel' or 'feature'.")
-        if self.mask_penalty:
-            if self.mask not in ("pixel", "feature") or self.mask_scope == "sample":
+        mask = self.mask
+        if mask is None:
+            return
+        if mask.level == "channel" and len(self.shape_) != 3:
+            raise ValueError("A mask with level='channel' needs images.")
+        if mask.level == "channel" and mask.scope == "sample":
+            raise ValueError(
+                "scope='sample' needs a mask of level 'pixel' or 'feature'."
+            )
+        if mask.penalty:
+            if mask.level == "channel" or mask.scope == "sample":
                 raise ValueError(
-                    "mask_penalty needs gates that rows share: mask='pixel' or "
-                    f"'feature', and mask_scope other than 'sample'; got {self.mask!r} "
-                    f"and {self.mask_scope!r}."
+                    "penalty needs gates that samples share: a mask with level='pixel' "
+                    f"or 'feature', and scope other than 'sample'; got {mask!r}."
                 )
-            counted = self.mask_gate == "clip" and not self.mask_noise
-            if self.mask_target is not None and counted:
+            counted = mask.gate == "clip" and not mask.noise
+            if mask.target is not None and counted:
                 raise ValueError(
-                    "mask_target needs mask_noise > 0: a number of gates that are "
-                    "open for sure has no derivative."
+                    "target needs a mask with noise > 0: without noise, the number of "
+                    "open gates has no derivative."
                 )
 
-    def _find_environments(self, X, y, rng):
-        """Set `environment_`, and say where it is to be doubted."""
-        if too_few_rows(y, self.n_environments):
+    def _find_domains(self, X, y, rng):
+        """Set `domain_`, and warn if it is doubtful."""
+        partition, _ = self._parts
+        if np.bincount(y).min() < 2 * partition.n_domains:
             warnings.warn(
                 f"There is no sample_domain, and a class has {np.bincount(y).min()} "
-                f"rows, too few for {self.n_environments} environments: all rows are "
-                "one environment, and nothing is added to their risk.",
+                f"samples, too few for {partition.n_domains} domains: all samples are "
+                "one domain, whose mean loss is minimised.",
                 UserWarning,
                 stacklevel=6,
             )
-            self.environments_ = np.zeros(1, dtype=int)
-            self.environment_ = np.zeros(len(y), dtype=int)
+            self.domains_ = np.zeros(1, dtype=int)
+            self.domain_ = np.zeros(len(y), dtype=int)
             return
-        self.environments_ = np.arange(self.n_environments)
-        if self.partition == "random":
-            self.environment_ = random_domains(y, self.n_environments, rng)
+        self.domains_ = np.arange(partition.n_domains)
+        settings = partition.get_params(deep=False)
+        for name in ("n_rounds", "inputs"):
+            del settings[name]
+        if self.domain_ is not None:
+            settings["initial"] = self.domain_
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # see below
+            found = partition_domains(X, y, random_state=rng, **settings)
+        self.domain_ = found.domain
+        if partition.assign_by == "random":
             return
-        # partition_params are validated by nobody else.
-        validated = config_context(skip_parameter_validation=False)
-        with warnings.catch_warnings(), validated:
-            warnings.filterwarnings("ignore", ".* changed their domain")  # said below
-            found = partition_domains(
-                X,
-                y,
-                self.n_environments,
-                local_model=self.local_model,
-                assign_by=self.partition,
-                initial=self.start if self.environment_ is None else self.environment_,
-                random_state=rng,
-                **(self.partition_params or {}),
-            )
-        self.environment_, self.partition_changed_ = found.domain, found.changed
-        alike = adjusted_mutual_info_score(y, self.environment_)
+        self.partition_changed_ = found.changed
+        alike = adjusted_mutual_info_score(y, self.domain_)
         doubt = ""
         if alike > _LIKE_LABELS:
-            doubt = f"look like the classes (mutual information {alike:.2f})"
+            doubt = f"resemble the classes (mutual information {alike:.2f})"
         elif found.evidence < _EVIDENCE:
-            doubt = "look like noise (the rows say nothing of the classes)"
+            doubt = "are probably noise (X does not predict the classes)"
         elif found.changed > _MOVING:
-            doubt = f"look like noise ({found.changed:.0%} of the rows still move)"
+            doubt = (
+                f"are probably noise ({found.changed:.0%} of the samples still move)"
+            )
         if doubt:
             warnings.warn(
-                f"The environments that were found {doubt}: there may be no shortcut. "
-                "Pass sample_domain, or use ERMClassifier.",
+                f"The domains that were found {doubt}: there may be no shortcut. Pass "
+                "sample_domain, or use MultiDomainClassifier.",
                 UserWarning,
                 stacklevel=6,
             )
 
     @inference()
     def _masked_away(self, X):
-        """What the mask takes away, as rows."""
-        if self.mask is None or self.partition_on == "rows":
+        """Return what the mask removes, as flat samples."""
+        if self.mask is None or self._parts[0].inputs == "all":
             return X.reshape(len(X), -1)
         mask = self.net_.module_.encoder.mask
         parts = [(seen - mask(seen)).flatten(1).cpu() for seen in self._seen(X)]
@@ -491,18 +359,18 @@ class NCFALClassifier(DomainClassifier):
 
     @inference()
     def _mean_mask(self, X):
-        """The mask that rows share, or the mean of theirs, without noise."""
+        """Return the mask that samples share, or the mean of theirs, without noise."""
         mask = self.net_.module_.encoder.mask
-        if self.mask_scope != "sample":
+        if self.mask.scope != "sample":
             return mask.mean.numpy(force=True).copy()
         total = sum(mask.gates(seen).sum(dim=0) for seen in self._seen(X))
         return (total / len(X)).cpu().numpy()
 
     def _seen(self, X):
-        """What the mask is given, in parts."""
+        """Return the inputs of the mask, in parts."""
         encoder = self.net_.module_.encoder.eval()
         parts = torch.from_numpy(X).split(1024)
-        return [encoder.before_mask(rows.to(self.net_.device)) for rows in parts]
+        return [encoder.before_mask(part.to(self.net_.device)) for part in parts]
 
     def _make_net(self, device, n_steps=1):
         net = super()._make_net(device, n_steps)
@@ -510,113 +378,100 @@ class NCFALClassifier(DomainClassifier):
             form = self.net_.module_.encoder.normalize
             if net.module_.encoder.normalize != form:
                 raise ValueError(
-                    f"warm_start needs features as in the fit before, normalize={form} "
-                    f"in force; now it is {self._normalizes}. With normalize='auto' "
-                    "it depends on whether sample_domain is given."
+                    f"warm_start needs features as in the previous fit, normalize="
+                    f"{form}; now it is {self._normalizes}. With normalize='auto' it "
+                    "depends on whether sample_domain is given."
                 )
         return net
 
     def _make_module(self):
         n_features = self._n_features_out
-        if self.head == "linear":
-            head = nn.Linear(n_features, len(self.classes_))
-        else:
+        if self._parts[1].fixed:
             head = SimplexETFHead(
                 n_features,
                 len(self.classes_),
                 random_state=check_random_state(self.random_state),
             )
-        body = self._for_environments(self.encoder, self._make_body)
-        mask = None
+        else:
+            head = nn.Linear(n_features, len(self.classes_))
+        body = self._for_domains(self.encoder, self._make_body)
+        mask = level = None
         if self.mask is not None:
-            mask = self._for_environments(self.mask_scope, self._make_mask)
-        encoder = _MaskedEncoder(body, mask, self.mask, self._normalizes, n_features)
+            mask = self._for_domains(self.mask.scope, self._make_mask)
+            level = self.mask.level
+        encoder = _MaskedEncoder(body, mask, level, self._normalizes, n_features)
         return Classifier(encoder, head)
 
     @property
-    def _learns_by_environment(self):
-        return "environment" in (self.encoder, self.mask and self.mask_scope)
+    def _learns_by_domain(self):
+        scope = None if self.mask is None else self.mask.scope
+        return "domain" in (self.encoder, scope) or self._chosen.learns_by_domain
 
-    def _for_environments(self, scope, make):
-        if scope != "environment":
+    def _for_domains(self, scope, make):
+        if scope != "domain":
             return make()
-        return ByEnvironment([make() for _ in self.environments_])
+        return ByDomain([make() for _ in self.domains_])
 
     def _make_body(self):
-        network = self._make_encoder()
+        network = self._chosen.wrap(self._make_encoder())
         last = nn.Linear(n_outputs(network, self.shape_), self._n_features_out)
         return nn.Sequential(network, last)
 
     def _make_mask(self):
-        if self.mask == "channel":
+        mask = self.mask
+        if mask.level == "channel":
             return ChannelMix(self.shape_[0])
-        shape = self.shape_ if self.mask == "pixel" else (self._n_features_out,)
-        network = location_network(shape) if self.mask_scope == "sample" else None
-        return StochasticMask(
-            shape, self.mask_noise, gate=self.mask_gate, network=network
-        )
+        shape = self.shape_ if mask.level == "pixel" else (self._n_features_out,)
+        network = location_network(shape) if mask.scope == "sample" else None
+        return StochasticMask(shape, mask.noise, gate=mask.gate, network=network)
 
     @property
     def _normalizes(self):
-        return self._given if self.normalize == "auto" else self.normalize
+        normalize = self._parts[1].normalize
+        return self._given if normalize == "auto" else normalize
 
     @property
-    def _risk(self):
-        if self.loss == "cross_entropy":
-            return CrossEntropy(1 / self.temperature)
-        if self.head == "etf" and self._normalizes:
+    def _loss(self):
+        head = self._parts[1]
+        if head.loss == "cross_entropy":
+            return CrossEntropy(1 / head.temperature)
+        if head.fixed and self._normalizes:
             return DotRegression()
         return VertexDistance()
 
-    def _objective(self, module, n_steps):
-        penalty = self.penalty
-        if penalty == "auto":
-            penalty = "irm" if self._given else "vrex"
-        n_warmup = n_warmup_steps(self.warmup, n_steps)
-        objective = PenalizedRisk(self._risk, 0.0)
-        if penalty == "vrex":
-            objective = VRExRisk(self._risk, self.weight, n_warmup)
-        elif penalty == "irm":
-            # The derivative of dot regression sees one logit of K: level for K = 2.
-            one_logit = isinstance(self._risk, DotRegression)
-            objective = IRMRisk(
-                self._risk,
-                self.weight,
-                n_warmup,
-                from_sample=self.batch_size is not None,
-                penalized=VertexDistance() if one_logit else None,
-            )
-        if self.f_norm:
-            objective = ETFRisk(objective, self.f_norm, module.head.vertices)
-        if self.mask_penalty:
-            objective = SparseRisk(
-                objective, module.encoder.mask, self.mask_penalty, self.mask_target
-            )
-        return objective
+    def _terms(self, module):
+        terms, head, mask = [], self._parts[1], self.mask
+        if head.distance_weight:
+            terms.append((head.distance_weight, SimplexDistance(module.head)))
+        if mask is not None and mask.penalty:
+            terms.append((mask.penalty, OpenGates(module.encoder.mask, mask.target)))
+        return terms
 
     def _param_groups(self):
-        return [("encoder.mask.*", {"lr": self.mask_lr * self.lr})] if self.mask else []
+        if self.mask is None:
+            return []
+        return [("encoder.mask.*", {"lr": self.mask.lr * self.lr})]
 
 
 class _MaskedEncoder(nn.Module):
     """A network to features, and a mask before or after it."""
 
-    def __init__(self, body, mask, place, normalize, n_features):
+    def __init__(self, body, mask, level, normalize, n_features):
         super().__init__()
         self.body, self.mask = body, mask
-        self.place, self.normalize = place, normalize
+        self.level, self.normalize = level, normalize
         self.standardize = nn.Identity()
         if normalize == "batch":
             self.standardize = nn.BatchNorm1d(n_features)
 
     def before_mask(self, X):
-        return self.body(X) if self.place == "feature" else X
+        return self.body(X) if self.level == "feature" else X
 
     def forward(self, X):
         """(batch, ...) -> (batch, n_network_features)"""
         seen = self.before_mask(X)
         if self.mask is not None:
             seen = self.mask(seen)
-        features = seen if self.place == "feature" else self.body(seen)
+        features = seen if self.level == "feature" else self.body(seen)
         features = self.standardize(features)
         return F.normalize(features, dim=1) if self.normalize else features

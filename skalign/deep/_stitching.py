@@ -12,9 +12,8 @@ from skalign._parameters import Interval
 from skalign._progress import Progress
 from skalign._rescale import power_of
 from skalign._validation import check_pairs
-from skalign.deep._objectives import MeanRisk
-from skalign.deep._risks import SquaredError
-from skalign.deep._trained import TRAINING_CONSTRAINTS, TrainedMixin
+from skalign.deep.objectives import ERM, Criterion, SquaredError
+from skalign.deep.trainer import TRAINING_CONSTRAINTS, TrainedMixin
 
 
 class Regressor(nn.Sequential):
@@ -238,8 +237,8 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
             nn.Linear(n_hidden, self.n_targets_),
         )
 
-    def _make_objective(self, module, n_steps):
-        return MeanRisk(SquaredError())
+    def _make_criterion(self, module, n_steps):
+        return Criterion(ERM(), SquaredError())
 
 
 def centre_and_scale(rows):

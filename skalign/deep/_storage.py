@@ -9,13 +9,15 @@ from zipfile import ZIP_STORED, ZipFile
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
 from skops.io import dumps, get_untrusted_types, loads
 
 from skalign._files import check_growth, check_skops, damaged, writing
-from skalign.deep._trained import TrainedMixin
+from skalign.deep._parts import Mask, Partition, SimplexHead
+from skalign.deep.objectives import Objective
+from skalign.deep.trainer import TrainedMixin
 
 _REST, _WEIGHTS = "estimator.skops", "weights.safetensors"
 _GIVEN = "given"  # in the place of a module that was
@@ -25,11 +27,11 @@ _GIVEN = "given"  # in the place of a module that was
 def save_estimator(estimator, path):
     """Store a trained estimator: weights by safetensors, the rest by skops.
 
-    What is stored can be used; the state of the optimizer, that of the objective (steps
-    of a warm-up, weights of environments, a discriminator) and the training history are
-    left out, and a fit with `warm_start` begins them anew. A `module`, `local_model` or
-    callbacks that were given are not stored, nor what `set_fit_request` asked for. The
-    parameters are those of the fit.
+    The stored estimator can predict. The state of the optimizer and of the objective
+    (steps of a warm-up, weights of domains, a discriminator) and the training history
+    are not stored; a fit with `warm_start` starts them anew. Nor are a `module`, a
+    `local_model` of the partition, callbacks, or what `set_fit_request` requested.
+    The parameters are those of the fit.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ def save_estimator(estimator, path):
     OSError
         If the file cannot be written, as on a full disk; what was there stays.
     ValueError
-        If its module keeps something else than tensors.
+        If its module keeps something else than tensors, or its objective is not one of
+        skalign.deep.
 
     Examples
     --------
@@ -70,6 +73,12 @@ def save_estimator(estimator, path):
             f"{_name(type(estimator))}."
         )
     check_is_fitted(estimator)
+    objective = estimator._params.get("objective")
+    if objective is not None and _name(type(objective)) not in _stored_types():
+        raise ValueError(
+            f"The objective {_name(type(objective))} is not one of skalign.deep, and "
+            "cannot be stored."
+        )
     weights = estimator.net_.module_.state_dict()
     for name, weight in weights.items():
         if not isinstance(weight, torch.Tensor):
@@ -153,8 +162,8 @@ def _name(kind):
 
 
 def _stored_types():
-    """Names of the types that a file may hold: the trained estimators of skalign."""
-    kinds = [TrainedMixin]
+    """Names of the types that a file may hold: trained estimators and their parts."""
+    kinds = [TrainedMixin, Objective, Partition, Mask, SimplexHead]
     for kind in kinds:  # which grows
         kinds += kind.__subclasses__()
     return {
@@ -174,8 +183,8 @@ def _bare(estimator):
     for name in ("_skl_callbacks", "_metadata_request"):
         vars(bare).pop(name, None)
     bare.callbacks = None
-    if hasattr(bare, "local_model"):
-        bare.local_model = None
+    if getattr(bare, "partition", None) is not None:
+        bare.partition = clone(bare.partition).set_params(local_model=None)
     if getattr(bare, "module", None) is not None:
         bare.module = _GIVEN
     return bare

@@ -27,7 +27,7 @@ _MANY_ROWS = 10_000
 _INTERRUPTED = "Training interrupted by user"
 
 
-class Partition(NamedTuple):
+class FoundDomains(NamedTuple):
     """Domains found by :func:`partition_domains`.
 
     Attributes
@@ -56,12 +56,7 @@ class Partition(NamedTuple):
     evidence: float
 
 
-def too_few_rows(y, n_domains):
-    """Return whether a class has too few samples for two in each domain."""
-    return np.unique(y, return_counts=True)[1].min() < 2 * n_domains
-
-
-def random_domains(y, n_domains, rng):
+def _random_domains(y, n_domains, rng):
     """Draw domains at random, each with at least two samples of each class."""
     domain = rng.randint(n_domains, size=len(y))
     return _reseed(domain, y, n_domains, rng.permutation(len(y)))
@@ -73,7 +68,7 @@ def random_domains(y, n_domains, rng):
         "y": ["array-like"],
         "n_domains": [Interval(Integral, 2, None, closed="left")],
         "local_model": [HasMethods(["fit", "predict_proba"]), None],
-        "assign_by": [StrOptions({"likelihood", "confidence"})],
+        "assign_by": [StrOptions({"likelihood", "confidence", "random"})],
         "cross_fit": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), None],
         "tol": [Interval(Real, 0, 1, closed="both")],
@@ -126,10 +121,12 @@ def partition_domains(
         Classifier with `predict_proba`. None uses a network of 64 hidden units that is
         stopped early, after 10 steps of L-BFGS, or after one pass of Adam with 10,000
         samples or more, so that it learns the best predictor and memorises nothing.
-    assign_by : {"likelihood", "confidence"}, default="likelihood"
+    assign_by : {"likelihood", "confidence", "random"}, default="likelihood"
         Assignment of a sample: to the model with the largest probability of its class,
-        or of any class. The latter follows the paper to the letter; it ignores `y` and
-        fails on coloured digits.
+        to that with the largest probability of any class, or at random. "confidence"
+        follows the paper to the letter; it ignores `y` and fails on coloured digits.
+        "random" is a control without models: at least two samples of each class are in
+        each domain, and `evidence` is NaN.
     cross_fit : bool, default=True
         Whether to judge a sample by models fitted to the other half of the samples.
     class_weight : {"balanced"} or None, default="balanced"
@@ -154,7 +151,7 @@ def partition_domains(
 
     Returns
     -------
-    partition : Partition
+    found : FoundDomains
         Named tuple of `domain`, an array of shape (n_samples,), `n_iter`, `changed`,
         the share of the samples that the last iteration moved, and `evidence`, the
         distance of the mean out-of-sample probability of the true class from chance,
@@ -204,7 +201,7 @@ def partition_domains(
         raise ValueError(
             f"y holds one class, {classes.tolist()[0]!r}; at least 2 are needed."
         )
-    if too_few_rows(y, n_domains):
+    if np.bincount(y).min() < 2 * n_domains:
         raise ValueError(
             f"Each class needs 2 samples for each of {n_domains} domains; the "
             f"smallest has {np.bincount(y).min()}."
@@ -214,6 +211,8 @@ def partition_domains(
     X -= X.mean(axis=0)
     X /= np.sqrt(np.mean(X**2)) or 1.0
     rng = check_random_state(random_state)
+    if assign_by == "random":
+        return FoundDomains(_random_domains(y, n_domains, rng), 0, 0.0, np.nan)
     if not isinstance(initial, str):
         initial = _check_numbers(initial, y, n_domains)
     if local_model is None:
@@ -223,7 +222,7 @@ def partition_domains(
     whole = judge | {"assign_by": "likelihood", "cross_fit": True}
     best, best_fit = None, -np.inf
     for _ in range(n_init):
-        drawn = random_domains(y, n_domains, rng)
+        drawn = _random_domains(y, n_domains, rng)
         alone = _fit_of_rows(X, y, np.zeros(len(y), int), 1, **whole)[0]
         starts = {"random": drawn, "errors": _by_errors(alone, n_domains)}
         start = starts[initial] if isinstance(initial, str) else initial
@@ -251,7 +250,7 @@ def _divide(X, y, domain, n_domains, tol, max_iter, judge):
         changed = float(np.mean(domain != before))
         if changed <= tol:
             break
-    return Partition(domain, n_iter, changed, np.nan), fit.max(axis=0).mean()
+    return FoundDomains(domain, n_iter, changed, np.nan), fit.max(axis=0).mean()
 
 
 def _check_numbers(initial, y, n_domains):
@@ -343,7 +342,7 @@ def _reseed(domain, y, n_domains, worst_first):
 def _fitted(local_model, X, y, class_weight, rng):
     model = clone(local_model)
     for name in sorted(model.get_params()):
-        if name == "random_state" or name.endswith("__random_state"):
+        if name == "random_state" or name.endswith("_random_state"):
             model.set_params(**{name: rng.randint(2**31 - 1)})
     weights = {}
     if class_weight is not None:

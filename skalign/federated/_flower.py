@@ -161,7 +161,7 @@ class NetworkClient(NumPyClient):
         metrics : dict
             With the name of the client.
         """
-        from skalign.deep._net import kept_on_failure, train, undisturbed
+        from skalign.deep.trainer import kept_on_failure, train, undisturbed
 
         with undisturbed(), kept_on_failure(self.net):
             self._load(parameters)
@@ -189,7 +189,7 @@ class NetworkClient(NumPyClient):
         metrics : dict
             The score, by `net.score`, and the name of the client.
         """
-        from skalign.deep._net import undisturbed
+        from skalign.deep.trainer import undisturbed
 
         with undisturbed():
             self._load(parameters)

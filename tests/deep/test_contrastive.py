@@ -23,8 +23,8 @@ from skalign import (  # noqa: E402
     ContrastiveAligner,
 )
 from skalign.deep import load_estimator, save_estimator  # noqa: E402
-from skalign.deep._net import EnvironmentBatches, seeded  # noqa: E402
-from skalign.deep._trained import hold_out  # noqa: E402
+from skalign.deep.trainer import DomainBatches, seeded  # noqa: E402
+from skalign.deep.trainer._trained import hold_out  # noqa: E402
 from skalign.metrics import retrieval_scorer  # noqa: E402
 
 RANDOM = {"init": "random", "lr": 0.01, "alpha": 0.01, "random_state": 0}
@@ -131,7 +131,7 @@ def test_training_is_that_of_a_plain_loop():
         for centred in (X - X.mean(axis=0), y - y.mean(axis=0))
     ]
     one = np.zeros(100, dtype=int)
-    batches = EnvironmentBatches(
+    batches = DomainBatches(
         torch.cat(sides, dim=1), torch.zeros(100), one, 32,
         generator=torch.Generator().manual_seed(seed),
     )  # fmt: skip

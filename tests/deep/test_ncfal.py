@@ -11,9 +11,22 @@ from sklearn.utils._param_validation import InvalidParameterError
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
-from skalign import ERMClassifier, NCFALClassifier  # noqa: E402
+from skalign import MultiDomainClassifier, NCFALClassifier  # noqa: E402
 from skalign.deep import (  # noqa: E402
+    DANN,
+    ERM,
+    IRM,
     MLP,
+    MMD,
+    DeepCORAL,
+    GroupDRO,
+    Mask,
+    Mixup,
+    Partition,
+    SimplexHead,
+    VREx,
+)
+from skalign.deep.objectives import (  # noqa: E402
     CrossEntropy,
     DotRegression,
     VertexDistance,
@@ -21,7 +34,7 @@ from skalign.deep import (  # noqa: E402
 from skalign.domains import partition_domains  # noqa: E402
 from skalign.metrics import class_prototypes, etf_distance  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:The environments that were found")
+pytestmark = pytest.mark.filterwarnings("ignore:The domains that were found")
 
 
 class Watch:
@@ -48,43 +61,49 @@ class Watch:
 
 
 @pytest.mark.long
-def test_a_shortcut_is_given_up_without_environments(make_shortcut):
+def test_a_shortcut_is_given_up_without_domains(make_shortcut):
     X, y, agrees = make_shortcut()
     classifier = NCFALClassifier(max_epochs=10, random_state=0).fit(X, y)
-    found = classifier.environment_
+    found = classifier.domain_
     assert abs(agrees[found == 0].mean() - agrees[found == 1].mean()) > 0.99
     X_turned, y_turned, _ = make_shortcut(follows=0.0, seed=1)
     assert classifier.score(X_turned, y_turned) > 0.75
-    plain = ERMClassifier(max_epochs=10, random_state=0).fit(X, y)
+    plain = MultiDomainClassifier(max_epochs=10, random_state=0).fit(X, y)
     assert plain.score(X_turned, y_turned) < 0.2
 
 
 def test_a_random_partition_gives_up_nothing(make_shortcut):
     X, y, _ = make_shortcut()
-    classifier = NCFALClassifier(partition="random", max_epochs=10, random_state=0)
+    classifier = NCFALClassifier(
+        partition=Partition(assign_by="random"), max_epochs=10, random_state=0
+    )
     X_turned, y_turned, _ = make_shortcut(follows=0.0, seed=1)
     assert classifier.fit(X, y).score(X_turned, y_turned) < 0.3
     assert classifier.partition_changed_ is None
 
 
 @pytest.mark.long
-def test_a_shortcut_is_given_up_with_environments(make_shortcut):
+def test_a_shortcut_is_given_up_with_domains(make_shortcut):
     X, y, agrees = make_shortcut()
     classifier = NCFALClassifier(max_epochs=10, random_state=0)
     classifier.fit(X, y, sample_domain=np.where(agrees, "follows", "defies"))
-    assert classifier.environments_.tolist() == ["defies", "follows"]
-    assert_array_equal(classifier.environment_, agrees)
+    assert classifier.domains_.tolist() == ["defies", "follows"]
+    assert_array_equal(classifier.domain_, agrees)
     X_turned, y_turned, _ = make_shortcut(follows=0.0, seed=1)
     assert classifier.score(X_turned, y_turned) > 0.75
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("normalize", [False, True, "batch"])
-def test_ten_classes_collapse_to_a_simplex_in_each_environment(normalize):
+def test_ten_classes_collapse_to_a_simplex_in_each_domain(normalize):
     X, y = load_digits(return_X_y=True)
     X, y = X[:1000] / 16, y[:1000]
     classifier = NCFALClassifier(
-        penalty="none", normalize=normalize, lr=3e-3, max_epochs=15, random_state=0
+        ERM(),
+        head=SimplexHead(normalize=normalize),
+        lr=3e-3,
+        max_epochs=15,
+        random_state=0,
     )
     classifier.fit(X, y, sample_domain=np.arange(1000) % 2)
     assert classifier.score(X, y) > 0.98
@@ -92,7 +111,7 @@ def test_ten_classes_collapse_to_a_simplex_in_each_environment(normalize):
         classifier.transform(X),
         y,
         classifier.vertices_,
-        sample_domain=classifier.environment_,
+        sample_domain=classifier.domain_,
     )
     assert np.max(distances) < 0.3
 
@@ -101,9 +120,9 @@ def test_ten_classes_collapse_to_a_simplex_in_each_environment(normalize):
 
 
 def test_learnt_attributes(rows):
-    classifier = NCFALClassifier(mask="pixel", max_epochs=3, random_state=0)
+    classifier = NCFALClassifier(mask=Mask(), max_epochs=3, random_state=0)
     rows.fit(classifier)
-    assert_array_equal(classifier.environment_, rows.sample_domain)
+    assert_array_equal(classifier.domain_, rows.sample_domain)
     assert classifier.partition_changed_ is None
     assert classifier.vertices_.shape == (16, 3)
     features = classifier.transform(rows.X)
@@ -130,7 +149,7 @@ def test_a_mask_is_learnt_of_its_shape(mask, shape):
     X = rng.random((40, 2, 4, 4))
     y = np.arange(40) % 2
     X[y == 1, 0] += 1
-    classifier = NCFALClassifier(mask=mask, max_epochs=2, mask_lr=3, random_state=0)
+    classifier = NCFALClassifier(mask=Mask(mask, lr=3), max_epochs=2, random_state=0)
     classifier.fit(X, y, sample_domain=np.arange(40) // 2 % 2)
     start = np.eye(2) if mask == "channel" else np.full(shape, 0.5)
     assert classifier.mask_.shape == shape
@@ -140,12 +159,15 @@ def test_a_mask_is_learnt_of_its_shape(mask, shape):
 
 @pytest.mark.parametrize("mask", ["pixel", "feature"])
 @pytest.mark.parametrize("gate", ["clip", "sigmoid", "gumbel"])
-@pytest.mark.parametrize("scope", ["shared", "environment", "sample"])
+@pytest.mark.parametrize("scope", ["shared", "domain", "sample"])
 def test_every_gate_and_scope_learns(rows, mask, gate, scope):
     classifier = NCFALClassifier(
-        mask=mask, mask_gate=gate, mask_scope=scope, mask_lr=1, lr=0.01,
-        penalty="none", max_epochs=10, random_state=0,
-    )  # fmt: skip
+        ERM(),
+        mask=Mask(mask, gate=gate, scope=scope, lr=1),
+        lr=0.01,
+        max_epochs=10,
+        random_state=0,
+    )
     assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
     assert classifier.mask_.shape == ((6,) if mask == "pixel" else (16,))
     assert (classifier.mask_ != 0.5).any()
@@ -155,7 +177,7 @@ def test_pictures_can_have_gates_of_their_own():
     rng = np.random.default_rng(0)
     X, y = rng.random((40, 2, 4, 4)), np.arange(40) % 2
     classifier = NCFALClassifier(
-        mask="pixel", mask_scope="sample", mask_lr=1, max_epochs=1, random_state=0
+        mask=Mask(scope="sample", lr=1), max_epochs=1, random_state=0
     )
     classifier.fit(X, y, sample_domain=np.arange(40) // 2 % 2)
     X = torch.from_numpy(X).float()
@@ -167,21 +189,24 @@ def test_pictures_can_have_gates_of_their_own():
 @pytest.mark.parametrize(("target", "expected"), [(None, 0.0), (0.5, 0.5), (1.0, 1.0)])
 def test_open_gates_are_penalised(rows, target, expected):
     classifier = NCFALClassifier(
-        mask="pixel", mask_noise=0.5, mask_penalty=100.0, mask_target=target,
-        mask_lr=3, lr=0.01, penalty="none", max_epochs=20, random_state=0,
-    )  # fmt: skip
+        ERM(),
+        mask=Mask(noise=0.5, penalty=100.0, target=target, lr=3),
+        lr=0.01,
+        max_epochs=20,
+        random_state=0,
+    )
     mask = rows.fit(classifier).net_.module_.encoder.mask
     share = mask.mean.mean() if target is None else mask.n_open() / 6
     assert abs(float(share.detach()) - expected) < 0.05
 
 
 def test_a_mask_that_learns_nothing_stays_where_it_is(rows):
-    classifier = NCFALClassifier(mask="pixel", mask_lr=0, max_epochs=2)
+    classifier = NCFALClassifier(mask=Mask(lr=0), max_epochs=2)
     assert_array_equal(rows.fit(classifier).mask_, np.full(6, 0.5))
 
 
 def test_a_mask_leaves_the_features_of_length_one(rows):
-    classifier = rows.fit(NCFALClassifier(mask="feature", max_epochs=1))
+    classifier = rows.fit(NCFALClassifier(mask=Mask("feature"), max_epochs=1))
     features = classifier.transform(rows.X)
     assert_allclose(np.linalg.norm(features, axis=1), np.ones(len(rows.y)), rtol=1e-5)
 
@@ -189,62 +214,84 @@ def test_a_mask_leaves_the_features_of_length_one(rows):
 def test_the_width_of_features_follows_the_classes(make_rows):
     many = make_rows(n_samples=200, n_classes=20)
     assert many.fit(NCFALClassifier(max_epochs=1)).transform(many.X).shape == (200, 20)
-    few, rows = NCFALClassifier(n_network_features=5, max_epochs=1), make_rows()
+    few, rows = NCFALClassifier(head=SimplexHead(5), max_epochs=1), make_rows()
     assert rows.fit(few).transform(rows.X).shape == (240, 5)
 
 
 @pytest.mark.parametrize(
-    ("settings", "given", "penalty", "risk"),
+    ("settings", "given", "objective", "loss"),
     [
-        ({}, True, "IRMRisk", DotRegression),
-        ({}, False, "VRExRisk", VertexDistance),
-        ({"normalize": False}, True, "IRMRisk", VertexDistance),
-        ({"normalize": True, "penalty": "vrex"}, True, "VRExRisk", DotRegression),
-        ({"normalize": "batch"}, True, "IRMRisk", DotRegression),
-        ({"penalty": "none"}, True, "PenalizedRisk", DotRegression),
-        ({"head": "linear"}, True, "IRMRisk", VertexDistance),
-        ({"loss": "cross_entropy"}, True, "IRMRisk", CrossEntropy),
-        ({"f_norm": 0.1}, True, "ETFRisk", DotRegression),
+        ({}, True, IRM, DotRegression),
+        ({}, False, VREx, VertexDistance),
+        ({"normalize": False}, True, IRM, VertexDistance),
+        ({"normalize": True, "objective": VREx()}, True, VREx, DotRegression),
+        ({"normalize": "batch"}, True, IRM, DotRegression),
+        ({"objective": ERM()}, True, ERM, DotRegression),
+        ({"fixed": False}, True, IRM, VertexDistance),
+        ({"loss": "cross_entropy"}, True, IRM, CrossEntropy),
+        ({"distance_weight": 0.1}, True, IRM, DotRegression),
     ],
 )
-def test_what_is_made_small(make_shortcut, settings, given, penalty, risk):
+def test_what_is_minimised(make_shortcut, settings, given, objective, loss):
     X, y, agrees = make_shortcut(400)
-    classifier = NCFALClassifier(max_epochs=1, random_state=0, **settings)
+    settings = dict(settings)
+    classifier = NCFALClassifier(
+        settings.pop("objective", None),
+        head=SimplexHead(**settings),
+        max_epochs=1,
+        random_state=0,
+    )
     classifier.fit(X, y, sample_domain=agrees if given else None)
     criterion = classifier.net_.criterion_
-    assert type(criterion).__name__ == penalty
-    assert type(criterion.risk) is risk
+    assert type(criterion.objective) is objective
+    assert type(criterion.loss) is loss
+    assert len(criterion.terms) == ("distance_weight" in settings)
+    if classifier.objective is None:
+        assert criterion.objective.weight == 100
 
 
 @pytest.mark.parametrize("loss", ["dot", "cross_entropy"])
-@pytest.mark.parametrize("head", ["etf", "linear"])
+@pytest.mark.parametrize("fixed", [True, False])
 @pytest.mark.parametrize("normalize", [True, False, "batch"])
-def test_every_head_and_loss_learns(rows, head, loss, normalize):
+def test_every_head_and_loss_learns(rows, fixed, loss, normalize):
     classifier = NCFALClassifier(
-        head=head, loss=loss, normalize=normalize, penalty="none", lr=0.01,
-        max_epochs=25, temperature=0.1, random_state=0,
-    )  # fmt: skip
+        ERM(),
+        head=SimplexHead(fixed=fixed, loss=loss, normalize=normalize, temperature=0.1),
+        lr=0.01,
+        max_epochs=25,
+        random_state=0,
+    )
     assert rows.fit(classifier).score(rows.X, rows.y) > 0.95
-    assert (classifier.vertices_ is None) == (head == "linear")
+    assert (classifier.vertices_ is None) == (not fixed)
 
 
-@pytest.mark.parametrize("penalty", ["irm", "vrex", "none"])
-@pytest.mark.parametrize("mask", [None, "pixel", "feature"])
-@pytest.mark.parametrize("f_norm", [0.0, 0.1])
-def test_every_penalty_and_mask_learns(rows, penalty, mask, f_norm):
+@pytest.mark.parametrize(
+    "objective",
+    [IRM(1.0), VREx(1.0), ERM(), GroupDRO(), DeepCORAL(), MMD(), DANN(), Mixup()],
+    ids=repr,
+)
+@pytest.mark.parametrize("mask", [None, Mask(), Mask("feature")], ids=repr)
+def test_every_objective_and_mask_learns(rows, objective, mask):
     classifier = NCFALClassifier(
-        penalty=penalty, mask=mask, f_norm=f_norm, weight=1.0, lr=0.01,
-        max_epochs=12, random_state=0,
-    )  # fmt: skip
+        objective,
+        mask=mask,
+        head=SimplexHead(distance_weight=0.1 if mask else 0.0),
+        lr=0.01,
+        max_epochs=25,
+        random_state=0,
+    )
     assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
 
 
 def test_the_distance_from_the_simplex_is_made_small(rows):
-    settings = {"head": "etf", "loss": "cross_entropy", "penalty": "none"}
     distances = []
-    for f_norm in (0.0, 3.0):
+    for weight in (0.0, 3.0):
         classifier = NCFALClassifier(
-            f_norm=f_norm, lr=0.01, max_epochs=5, random_state=0, **settings
+            ERM(),
+            head=SimplexHead(loss="cross_entropy", distance_weight=weight),
+            lr=0.01,
+            max_epochs=5,
+            random_state=0,
         )
         features = rows.fit(classifier).transform(rows.X)
         distances.append(etf_distance(features, rows.y, classifier.vertices_))
@@ -252,7 +299,9 @@ def test_the_distance_from_the_simplex_is_made_small(rows):
 
 
 def test_a_temperature_divides_the_logits(rows):
-    classifier = NCFALClassifier(loss="cross_entropy", temperature=0.5, max_epochs=1)
+    classifier = NCFALClassifier(
+        head=SimplexHead(loss="cross_entropy", temperature=0.5), max_epochs=1
+    )
     logits = rows.fit(classifier).transform(rows.X) @ classifier.vertices_
     expected = torch.from_numpy(logits / 0.5).double().softmax(dim=1)
     assert_allclose(classifier.predict_proba(rows.X), expected, atol=1e-6)
@@ -262,11 +311,17 @@ def test_a_temperature_divides_the_logits(rows):
 
 
 @pytest.mark.parametrize("batch_size", [32, None])
-def test_each_environment_can_have_a_network(rows, batch_size):
+def test_each_domain_can_have_a_network(rows, batch_size):
     classifier = NCFALClassifier(
-        encoder="environment", normalize=False, penalty="none", lr=0.01,
-        batch_size=batch_size, steps_per_epoch=4, max_epochs=20, random_state=0,
-    )  # fmt: skip
+        ERM(),
+        head=SimplexHead(normalize=False),
+        encoder="domain",
+        lr=0.01,
+        batch_size=batch_size,
+        steps_per_epoch=4,
+        max_epochs=20,
+        random_state=0,
+    )
     assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
     parts = classifier.net_.module_.encoder.eval().body.parts
     X = torch.from_numpy(rows.X)
@@ -278,8 +333,8 @@ def test_each_environment_can_have_a_network(rows, batch_size):
     assert_allclose(np.mean(logits, axis=0), expected, atol=1e-5)
 
 
-def test_a_network_sees_its_environment_alone(rows):
-    settings = {"encoder": "environment", "penalty": "none", "batch_size": None}
+def test_a_network_sees_its_domain_alone(rows):
+    settings = {"objective": ERM(), "encoder": "domain", "batch_size": None}
     settings |= {"steps_per_epoch": 3, "max_epochs": 1, "random_state": 0}
     other = rows.X + 9 * (rows.sample_domain == 1)[:, None]
     first, second = (
@@ -294,35 +349,42 @@ def test_a_network_sees_its_environment_alone(rows):
     assert (differs != differs_2).any()
 
 
-# ------------------------------------------------------------------ environments
+# ------------------------------------------------------------------ domains
 
 
-def test_environments_are_those_of_the_partition_alone(make_shortcut):
+def test_domains_are_those_of_the_partition_alone(make_shortcut):
     X, y, _ = make_shortcut(500)
     classifier = NCFALClassifier(max_epochs=1, random_state=4).fit(X, y)
     found = partition_domains(X, y, random_state=np.random.RandomState(4))
-    assert_array_equal(classifier.environment_, found.domain)
+    assert_array_equal(classifier.domain_, found.domain)
     assert classifier.partition_changed_ == found.changed
 
 
-def test_more_environments_can_be_found(make_shortcut):
+def test_more_domains_can_be_found(make_shortcut):
     X, y, _ = make_shortcut(600)
-    classifier = NCFALClassifier(3, max_epochs=1, random_state=0).fit(X, y)
-    assert set(classifier.environment_) == {0, 1, 2}
+    classifier = NCFALClassifier(
+        partition=Partition(3), max_epochs=1, random_state=0
+    ).fit(X, y)
+    assert set(classifier.domain_) == {0, 1, 2}
     assert classifier.prototypes_.shape == (3, 2, 16)
 
 
-@pytest.mark.parametrize("mask", [None, "pixel", "feature"])
-def test_environments_can_be_found_again_after_training(make_shortcut, mask):
+@pytest.mark.parametrize("mask", [None, Mask(), Mask("feature")], ids=repr)
+def test_domains_can_be_found_again_after_training(make_shortcut, mask):
     X, y, agrees = make_shortcut(600)
     watch = Watch()
-    classifier = NCFALClassifier(n_rounds=2, mask=mask, max_epochs=2, random_state=0)
+    classifier = NCFALClassifier(
+        partition=Partition(n_rounds=2),
+        mask=mask,
+        max_epochs=2,
+        random_state=0,
+    )
     classifier.set_callbacks(watch).fit(X, y)
     assert (watch.set_up, watch.torn_down, watch.ended) == (1, 1, 4)
     assert classifier.n_iter_ == 2
-    assert set(classifier.environment_) == {0, 1}
-    if mask != "feature":  # rows as they are, or in halves
-        found = classifier.environment_
+    assert set(classifier.domain_) == {0, 1}
+    if mask is None or mask.level == "pixel":  # rows as they are, or in halves
+        found = classifier.domain_
         assert abs(agrees[found == 0].mean() - agrees[found == 1].mean()) > 0.99
 
 
@@ -330,27 +392,23 @@ def test_settings_of_the_partition_reach_it(make_shortcut):
     X, y, _ = make_shortcut(500)
     further = {"max_iter": 1, "tol": 0.0, "class_weight": None, "cross_fit": False}
     classifier = NCFALClassifier(
-        start="random", partition_params=further, max_epochs=1, random_state=4
+        partition=Partition(initial="random", **further), max_epochs=1, random_state=4
     )
     classifier.fit(X, y)
     with pytest.warns(ConvergenceWarning):
         found = partition_domains(
             X, y, initial="random", random_state=np.random.RandomState(4), **further
         )
-    assert_array_equal(classifier.environment_, found.domain)
+    assert_array_equal(classifier.domain_, found.domain)
     assert classifier.partition_changed_ == found.changed > 0
 
 
 @pytest.mark.parametrize(
-    ("settings", "seen"),
-    [
-        ({"mask": "pixel"}, "halves"),
-        ({"mask": "pixel", "partition_on": "rows"}, "rows"),
-        ({}, "rows"),
-    ],
+    ("mask", "inputs", "seen"),
+    [(True, "rest", "halves"), (True, "all", "rows"), (False, "rest", "rows")],
 )
 def test_local_models_see_what_the_mask_takes_away_or_rows(
-    make_shortcut, monkeypatch, settings, seen
+    make_shortcut, monkeypatch, mask, inputs, seen
 ):
     X, y, _ = make_shortcut(400)
     calls = []
@@ -361,7 +419,10 @@ def test_local_models_see_what_the_mask_takes_away_or_rows(
 
     monkeypatch.setattr("skalign.deep._ncfal.partition_domains", partition)
     classifier = NCFALClassifier(
-        n_rounds=2, mask_lr=0, max_epochs=1, random_state=0, **settings
+        partition=Partition(n_rounds=2, inputs=inputs),
+        mask=Mask(lr=0) if mask else None,
+        max_epochs=1,
+        random_state=0,
     )
     classifier.fit(X, y)
     assert_array_equal(calls[0], X)
@@ -371,7 +432,9 @@ def test_local_models_see_what_the_mask_takes_away_or_rows(
 def test_a_callback_ends_all_rounds(make_shortcut):
     X, y, _ = make_shortcut(300)
     watch = Watch(stop_after=2)
-    classifier = NCFALClassifier(n_rounds=3, max_epochs=5).set_callbacks(watch)
+    classifier = NCFALClassifier(
+        partition=Partition(n_rounds=3), max_epochs=5
+    ).set_callbacks(watch)
     assert classifier.fit(X, y).n_iter_ == 2
     assert watch.ended == 2
 
@@ -395,7 +458,7 @@ def test_there_is_no_doubt_where_there_is_a_shortcut(make_shortcut):
 def test_noise_is_doubted(seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(1000, 5)), rng.integers(2, size=1000)
-    assert "that were found look like noise" in _doubts(X, y)
+    assert "that were found are probably noise" in _doubts(X, y)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +468,7 @@ def test_noise_is_doubted(seed):
         ({"device": "nowhere"}, "device='nowhere' cannot be used"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_before_environments_are_found(
+def test_what_cannot_be_trained_is_refused_before_domains_are_found(
     make_shortcut, settings, message
 ):
     class Untouched(Shares):
@@ -414,16 +477,18 @@ def test_what_cannot_be_trained_is_refused_before_environments_are_found(
 
     X, y, _ = make_shortcut(500)
     with pytest.raises(ValueError, match=message):
-        NCFALClassifier(local_model=Untouched(), **settings).fit(X, y)
+        NCFALClassifier(partition=Partition(local_model=Untouched()), **settings).fit(
+            X, y
+        )
 
 
 @pytest.mark.parametrize(
     "params", [{"n_init": 0}, {"max_iter": 0}, {"tol": -1.0}, {"class_weight": "same"}]
 )
-def test_bad_values_of_partition_params_are_refused(make_shortcut, params):
+def test_bad_values_of_a_partition_are_refused(make_shortcut, params):
     X, y, _ = make_shortcut(500)
     with pytest.raises(InvalidParameterError, match=next(iter(params))):
-        NCFALClassifier(partition_params=params).fit(X, y)
+        NCFALClassifier(partition=Partition(**params)).fit(X, y)
 
 
 class Shares(ClassifierMixin, BaseEstimator):
@@ -438,23 +503,27 @@ class Shares(ClassifierMixin, BaseEstimator):
         return np.tile(self.shares_, (len(X), 1))
 
 
-def test_environments_that_are_the_classes_are_doubted(make_shortcut):
+def test_domains_that_are_the_classes_are_doubted(make_shortcut):
     X, y, _ = make_shortcut(500)
     classifier = NCFALClassifier(
-        local_model=Shares(), start="random", max_epochs=1, random_state=0
+        partition=Partition(local_model=Shares(), initial="random"),
+        max_epochs=1,
+        random_state=0,
     )
-    message = r"look like the classes \(mutual information 0\.[5-9]"
+    message = r"resemble the classes \(mutual information 0\.[5-9]"
     with pytest.warns(UserWarning, match=message):
         classifier.fit(X, y)
 
 
-def test_too_few_rows_are_one_environment_and_it_is_said(rows):
+def test_too_few_rows_are_one_domain_and_it_is_said(rows):
     X, y = rows.X[:12], np.arange(12) % 4
     classifier = NCFALClassifier(max_epochs=1)
-    with pytest.warns(UserWarning, match="a class has 3 rows, too few for 2") as caught:
+    with pytest.warns(
+        UserWarning, match="a class has 3 samples, too few for 2"
+    ) as caught:
         classifier.fit(X, y)
     assert caught[0].filename == __file__
-    assert_array_equal(classifier.environment_, np.zeros(12))
+    assert_array_equal(classifier.domain_, np.zeros(12))
     assert classifier.prototypes_.shape == (1, 4, 16)
 
 
@@ -465,24 +534,26 @@ def test_too_few_rows_are_one_environment_and_it_is_said(rows):
     ("settings", "message"),
     [
         (
-            {"n_network_features": 2},
-            "n_network_features=2 must be at least .*classes, 3",
-        ),
-        ({"f_norm": 0.1, "head": "linear"}, "f_norm needs head='etf'"),
-        ({"mask": "channel"}, "mask='channel' needs pictures; X has rows"),
-        ({"mask_penalty": 1.0}, "mask_penalty needs gates that rows share.* got None"),
-        (
-            {"mask": "pixel", "mask_scope": "sample", "mask_penalty": 1.0},
-            "mask_penalty needs .* got 'pixel' and 'sample'",
+            {"head": SimplexHead(2)},
+            "n_features=2 of the head must be at least .*classes, 3",
         ),
         (
-            {"mask": "pixel", "mask_noise": 0, "mask_penalty": 1.0, "mask_target": 0.5},
-            "mask_target needs mask_noise > 0",
+            {"head": SimplexHead(distance_weight=0.1, fixed=False)},
+            "distance_weight needs a head with fixed=True",
+        ),
+        ({"mask": Mask("channel")}, "level='channel' needs images"),
+        (
+            {"mask": Mask(scope="sample", penalty=1.0)},
+            r"penalty needs gates that samples share.* got Mask\(",
         ),
         (
-            {"partition_params": {"tol": 0.1, "initial": "errors"}},
-            r"partition_params takes class_weight, .*; got \['initial'\]",
+            {"mask": Mask(noise=0, penalty=1.0, target=0.5)},
+            "target needs a mask with noise > 0",
         ),
+        ({"mask": Mask(gate="ajar")}, "'gate' parameter of Mask must be"),
+        ({"head": SimplexHead(loss="l1")}, "'loss' parameter of SimplexHead must be"),
+        ({"objective": IRM(-1)}, "'weight' parameter of IRM must be"),
+        ({"partition": "random"}, "'partition' parameter of NCFALClassifier must be"),
     ],
 )
 def test_settings_that_do_not_suit_are_refused(rows, settings, message):
@@ -494,14 +565,17 @@ def test_settings_that_do_not_suit_are_refused(rows, settings, message):
 
 def test_a_mixture_of_channels_is_not_of_a_row():
     X, y = np.zeros((40, 2, 4, 4)), np.arange(40) % 2
-    classifier = NCFALClassifier(mask="channel", mask_scope="sample")
-    with pytest.raises(ValueError, match="mask_scope='sample' needs mask='pixel'"):
+    classifier = NCFALClassifier(mask=Mask("channel", scope="sample"))
+    with pytest.raises(
+        ValueError, match="scope='sample' needs a mask of level 'pixel'"
+    ):
         classifier.fit(X, y, sample_domain=np.arange(40) // 2 % 2)
 
 
 def test_rounds_of_a_first_fit_are_the_same_with_warm_start(make_shortcut):
     X, y, _ = make_shortcut(400)
-    settings = {"n_rounds": 2, "mask": "pixel", "max_epochs": 2, "random_state": 0}
+    parts = {"partition": Partition(n_rounds=2), "mask": Mask()}
+    settings = {"max_epochs": 2, "random_state": 0, **parts}
     once = NCFALClassifier(**settings).fit(X, y)
     warm = NCFALClassifier(**settings, warm_start=True).fit(X, y)
     assert once.n_iter_ == warm.n_iter_ == 2
@@ -512,21 +586,29 @@ def test_rounds_of_a_first_fit_are_the_same_with_warm_start(make_shortcut):
 def test_a_network_of_another_form_is_not_gone_on_with(rows):
     classifier = NCFALClassifier(max_epochs=1, warm_start=True, random_state=0)
     rows.fit(classifier)
-    with pytest.raises(ValueError, match="warm_start needs features as in the fit bef"):
+    with pytest.raises(
+        ValueError, match="warm_start needs features as in the previous fit"
+    ):
         classifier.fit(rows.X, rows.y)
     with pytest.raises(ValueError, match="warm_start needs the network of the fit bef"):
-        rows.fit(classifier.set_params(mask="pixel"))
+        rows.fit(classifier.set_params(mask=Mask()))
 
 
-def test_given_and_found_environments_do_not_go_on_from_each_other(rows):
+def test_given_and_found_domains_do_not_go_on_from_each_other(rows):
     classifier = NCFALClassifier(
-        encoder="environment", normalize=True, max_epochs=1, warm_start=True
+        head=SimplexHead(normalize=True),
+        encoder="domain",
+        max_epochs=1,
+        warm_start=True,
     )
     rows.fit(classifier)
     with pytest.raises(ValueError, match="which were given, and now are not"):
         classifier.fit(rows.X, rows.y)
     found = NCFALClassifier(
-        encoder="environment", normalize=True, max_epochs=1, warm_start=True
+        head=SimplexHead(normalize=True),
+        encoder="domain",
+        max_epochs=1,
+        warm_start=True,
     ).fit(rows.X, rows.y)
     with pytest.raises(ValueError, match="which were found, and now are not"):
         rows.fit(found)
@@ -536,7 +618,7 @@ def test_given_and_found_environments_do_not_go_on_from_each_other(rows):
 def test_attributes_are_not_what_the_network_is_made_of(rows, mask):
     X = rows.X.reshape(-1, 6, 1, 1)
     module = torch.nn.Flatten()
-    classifier = NCFALClassifier(mask=mask, module=module, max_epochs=1)
+    classifier = NCFALClassifier(mask=Mask(mask), module=module, max_epochs=1)
     classifier.fit(X, rows.y, sample_domain=rows.sample_domain)
     before = classifier.predict_proba(X)
     classifier.vertices_ *= -1
@@ -561,21 +643,21 @@ def test_five_classes_lean_less_on_a_shortcut_than_without_a_penalty():
     X, y = (np.concatenate(part) for part in zip(*train, strict=True))
     settings = {"lr": 3e-3, "hidden_layer_sizes": (32,), "max_epochs": 15}
     scores = [
-        NCFALClassifier(penalty=penalty, random_state=0, **settings)
+        NCFALClassifier(objective, random_state=0, **settings)
         .fit(X, y, sample_domain=np.repeat([0, 1], 2000))
         .score(*test)
-        for penalty in ("none", "irm")
+        for objective in (ERM(), IRM())
     ]
     assert scores[1] > scores[0] + 0.05
 
 
 def test_a_penalty_can_come_after_a_fit_without(rows):
-    classifier = NCFALClassifier(penalty="none", max_epochs=1, warm_start=True)
+    classifier = NCFALClassifier(ERM(), max_epochs=1, warm_start=True)
     rows.fit(classifier)
-    assert len(rows.fit(classifier.set_params(penalty="irm")).net_.history) == 2
+    assert len(rows.fit(classifier.set_params(objective=IRM())).net_.history) == 2
 
 
 def test_parts_are_told_of_batches_in_training_only(rows):
-    classifier = rows.fit(NCFALClassifier(encoder="environment", max_epochs=1))
+    classifier = rows.fit(NCFALClassifier(encoder="domain", max_epochs=1))
     assert classifier.net_.module_.encoder.body.sizes is None
     assert not hasattr(classifier.net_, "told_")

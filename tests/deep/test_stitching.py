@@ -10,7 +10,7 @@ pytest.importorskip("skorch")
 from torch import nn  # noqa: E402
 
 from skalign import LinearAligner, StitchingRegressor  # noqa: E402
-from skalign.deep._net import EnvironmentBatches, seeded  # noqa: E402
+from skalign.deep.trainer import DomainBatches, seeded  # noqa: E402
 
 
 def _bent(n_samples=2000, seed=0):
@@ -53,7 +53,7 @@ def test_training_is_that_of_a_plain_loop():
     )
     generator = torch.Generator().manual_seed(seed)
     one = np.zeros(300, dtype=int)
-    batches = EnvironmentBatches(rows, targets, one, 64, generator=generator)
+    batches = DomainBatches(rows, targets, one, 64, generator=generator)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(5):
         for batch, (goals, _) in batches:

@@ -1,5 +1,7 @@
 """Labelled source rows, and target rows without a label: domain adaptation."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import sklearn
@@ -13,36 +15,31 @@ pytest.importorskip("skorch")
 from torch.nn import functional as F  # noqa: E402
 
 from skalign import (  # noqa: E402
-    DANNClassifier,
-    DeepCORALClassifier,
-    ERMClassifier,
-    GroupDROClassifier,
-    IRMClassifier,
     LabeledOnly,
-    MixupClassifier,
-    MMDClassifier,
+    MultiDomainClassifier,
     NCFALClassifier,
-    VRExClassifier,
 )
 from skalign.deep import (  # noqa: E402
-    CORALRisk,
-    CrossEntropy,
-    DANNRisk,
-    MMDRisk,
-    coral_penalty,
-    mmd_penalty,
+    DANN,
+    ERM,
+    IRM,
+    MMD,
+    DeepCORAL,
+    GroupDRO,
+    Mixup,
+    VREx,
 )
-from skalign.deep._objectives import environment_risks  # noqa: E402
 
-TAKE = [DANNClassifier, DeepCORALClassifier, MMDClassifier]
-REFUSE = [
-    ERMClassifier,
-    GroupDROClassifier,
-    IRMClassifier,
-    MixupClassifier,
-    NCFALClassifier,
-    VRExClassifier,
-]
+
+def _with(*kinds):
+    return [
+        pytest.param(partial(MultiDomainClassifier, kind()), id=kind.__name__)
+        for kind in kinds
+    ]
+
+
+TAKE = _with(DANN, DeepCORAL, MMD)
+REFUSE = [*_with(ERM, GroupDRO, IRM, Mixup, VREx), NCFALClassifier]
 every_taker = pytest.mark.parametrize("kind", TAKE)
 
 
@@ -74,11 +71,12 @@ def batch():
     return features, logits, torch.arange(16) % 3, [6, 10]
 
 
-def test_rows_without_a_label_have_no_risk_and_no_gradient(batch):
+def test_rows_without_a_label_have_no_risk_and_no_gradient(batch, make_batch):
     _, logits, y, sizes = batch
     y[8:] = -1
     logits.requires_grad_()
-    risks, mean = environment_risks(CrossEntropy(), logits, y, sizes)
+    seen = make_batch(logits=logits.split(sizes), y=y.split(sizes))
+    risks, mean = seen.risks, seen.mean_risk
     expected = [
         F.cross_entropy(logits[:6], y[:6]),
         F.cross_entropy(logits[6:8], y[6:8]),
@@ -90,55 +88,49 @@ def test_rows_without_a_label_have_no_risk_and_no_gradient(batch):
     assert not logits.grad[8:].any()
 
 
-def test_an_environment_without_labels_does_not_halve_the_risk(batch):
+def test_a_domain_without_labels_does_not_halve_the_risk(batch, make_batch):
     _, logits, y, sizes = batch
     y[6:] = -1
-    risks, mean = environment_risks(CrossEntropy(), logits, y, sizes)
+    seen = make_batch(logits=logits.split(sizes), y=y.split(sizes))
+    risks, mean = seen.risks, seen.mean_risk
     assert_allclose(mean, F.cross_entropy(logits[:6], y[:6]), rtol=1e-6)
     assert risks[1] == 0
 
 
-@pytest.mark.parametrize(
-    ("objective", "penalty"),
-    [
-        (CORALRisk, coral_penalty),
-        (MMDRisk, lambda features: mmd_penalty(features, "scaled")),
-    ],
-)
-def test_a_penalty_takes_all_rows(batch, objective, penalty):
+@pytest.mark.parametrize("kind", [DeepCORAL, MMD])
+def test_a_penalty_takes_all_rows(batch, kind, make_batch, make_criterion):
     features, logits, y, sizes = batch
     y[6:] = -1
-    loss = objective(CrossEntropy(), 0.5)(features, logits, y, sizes)
+    loss = make_criterion(kind(0.5))(features, logits, y, sizes)
     risk = F.cross_entropy(logits[:6], y[:6])
-    assert_allclose(loss, risk + 0.5 * penalty(features.split(sizes)), rtol=1e-5)
+    penalty = kind().penalty(make_batch(features.split(sizes)))
+    assert_allclose(loss, risk + 0.5 * penalty, rtol=1e-5)
 
 
-def test_a_discriminator_takes_all_rows(batch):
+def test_a_discriminator_takes_all_rows(batch, make_criterion):
     features, logits, y, sizes = batch
     y[6:] = -1
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        objective = DANNRisk(CrossEntropy(), 1.0, 5, 2)
-    guesses = objective.discriminator(features)
-    environment = torch.tensor([0] * 6 + [1] * 10)
-    expected = F.cross_entropy(logits[:6], y[:6]) + F.cross_entropy(
-        guesses, environment
-    )
-    loss = objective(features, logits, y, sizes)
+        criterion = make_criterion(DANN())
+    guesses = criterion.learned(features)
+    domain = torch.tensor([0] * 6 + [1] * 10)
+    expected = F.cross_entropy(logits[:6], y[:6]) + F.cross_entropy(guesses, domain)
+    loss = criterion(features, logits, y, sizes)
     assert_allclose(loss.detach(), expected.detach(), rtol=1e-6)
 
 
-def test_the_weight_of_the_reversed_gradient_grows(batch):
+def test_the_weight_of_the_reversed_gradient_grows(batch, make_criterion):
     features, logits, y, sizes = batch
     features.requires_grad_()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        objective = DANNRisk(CrossEntropy(), 2.0, 5, 2, n_warmup=4)
+        criterion = make_criterion(DANN(2.0, 4))
     gradients = []
     for step in range(6):
-        objective.eval()(features, logits, y, sizes)  # counts as no step
-        assert objective.n_steps == step
-        loss = objective.train()(features, logits, y, sizes)
+        criterion.eval()(features, logits, y, sizes)  # counts as no step
+        assert criterion.step == step
+        loss = criterion.train()(features, logits, y, sizes)
         gradients.append(torch.autograd.grad(loss, features)[0])
     for step in range(6):
         share = 2 / (1 + np.exp(-10 * step / 4)) - 1 if step < 4 else 1
@@ -154,10 +146,10 @@ def test_target_rows_without_labels_help(kind):
     X, y, domain = _two_domains(600)
     target = domain < 0
     settings = {"max_epochs": 30, "random_state": 0}
-    plain = ERMClassifier(**settings).fit(X[~target], y[~target])
+    plain = MultiDomainClassifier(**settings).fit(X[~target], y[~target])
     adapted = kind(**settings).fit(X, _hide(y, domain), sample_domain=domain)
     assert adapted.classes_.tolist() == [0, 1]
-    assert adapted.environments_.tolist() == [-1, 0]
+    assert adapted.domains_.tolist() == [-1, 0]
     before, after = (c.score(X[target], y[target]) for c in (plain, adapted))
     assert after > 0.9
     assert after > before + 0.1
@@ -169,10 +161,10 @@ def test_the_warmup_is_a_share_of_the_steps():
     settings = {"max_epochs": 2, "steps_per_epoch": 5, "random_state": 0}
     shares = []
     for warmup in (0.5, 5, 0.0):
-        classifier = DANNClassifier(warmup=warmup, **settings)
+        classifier = MultiDomainClassifier(DANN(warmup=warmup), **settings)
         classifier.fit(X, _hide(y, domain), sample_domain=domain)
         shares.append(classifier.predict_proba(X))
-        assert classifier.net_.criterion_.n_steps == 10
+        assert classifier.net_.criterion_.step == 10
     assert_array_equal(shares[0], shares[1])
     assert not np.allclose(shares[0], shares[2])
 
@@ -220,14 +212,16 @@ def test_several_sources_and_targets(kind):
     domain[(domain == 0) & (np.arange(len(y)) % 4 < 2)] = 2
     classifier = kind(max_epochs=1, random_state=0)
     classifier.fit(X, _hide(y, domain), sample_domain=domain)
-    assert classifier.environments_.tolist() == [-3, -1, 0, 2]
+    assert classifier.domains_.tolist() == [-3, -1, 0, 2]
 
 
 def test_early_stopping_looks_at_labelled_rows_only():
     X, y, domain = _two_domains()
     held_out = {}
     for name, labels in (("hidden", _hide(y, domain)), ("known", y)):
-        classifier = MMDClassifier(max_epochs=3, early_stopping=True, random_state=0)
+        classifier = MultiDomainClassifier(
+            MMD(), max_epochs=3, early_stopping=True, random_state=0
+        )
         classifier.fit(X, labels, sample_domain=domain)
         held_out[name] = classifier.net_.history[-1]["valid_score"]
         assert 0 <= held_out[name] <= 1
@@ -237,7 +231,9 @@ def test_early_stopping_looks_at_labelled_rows_only():
 
 def test_a_warm_start_goes_on_without_labels():
     X, y, domain = _two_domains()
-    classifier = DANNClassifier(max_epochs=1, warm_start=True, random_state=0)
+    classifier = MultiDomainClassifier(
+        DANN(), max_epochs=1, warm_start=True, random_state=0
+    )
     for _ in range(2):
         classifier.fit(X, _hide(y, domain), sample_domain=domain)
     assert classifier.n_iter_ == 2
@@ -246,7 +242,7 @@ def test_a_warm_start_goes_on_without_labels():
 def test_labels_stay_hidden_through_a_pipeline():
     X, y, domain = _two_domains()
     with sklearn.config_context(enable_metadata_routing=True):
-        classifier = MMDClassifier(max_epochs=1, random_state=0)
+        classifier = MultiDomainClassifier(MMD(), max_epochs=1, random_state=0)
         pipe = make_pipeline(
             StandardScaler(), classifier.set_fit_request(sample_domain=True)
         )
@@ -266,7 +262,7 @@ def test_a_class_of_minus_1_is_refused_where_targets_have_no_label(kind):
         kind().fit(X, y, sample_domain=domain)
 
 
-@pytest.mark.parametrize("kind", [*TAKE, ERMClassifier])
+@pytest.mark.parametrize("kind", [*TAKE, MultiDomainClassifier])
 def test_minus_1_is_a_class_where_there_is_no_target(kind):
     X, y, domain = _two_domains(names=(-1, 1))
     for names in (domain + 1, np.where(domain < 0, "a", "b")):
@@ -292,14 +288,14 @@ def test_one_class_is_refused(kind):
 def test_a_class_must_be_in_each_source(kind):
     X, y, domain = _two_domains()
     domain[(domain == 0) & (y == 0) & (np.arange(len(y)) < 150)] = 4
-    with pytest.raises(ValueError, match="Environment 4 has no row of class 1"):
+    with pytest.raises(ValueError, match="Domain 4 has no sample of class 1"):
         kind().fit(X, _hide(y, domain), sample_domain=domain)
 
 
 @pytest.mark.parametrize("kind", REFUSE)
 def test_who_learns_from_labels_alone_refuses_rows_without(kind):
     X, y, domain = _two_domains()
-    message = f"150 target rows have the label -1.* {kind.__name__} learns from labels"
+    message = "150 target samples have the label -1.* learns from labelled samples only"
     with pytest.raises(ValueError, match=message):
         kind().fit(X, _hide(y, domain), sample_domain=domain)
 
@@ -307,19 +303,23 @@ def test_who_learns_from_labels_alone_refuses_rows_without(kind):
 def test_labeled_only_leaves_such_rows_out():
     X, y, domain = _two_domains()
     target = domain < 0
-    model = LabeledOnly(ERMClassifier(max_epochs=2, random_state=0))
+    model = LabeledOnly(MultiDomainClassifier(max_epochs=2, random_state=0))
     model.fit(X, _hide(y, domain), sample_domain=domain)
-    expected = ERMClassifier(max_epochs=2, random_state=0).fit(X[~target], y[~target])
+    expected = MultiDomainClassifier(max_epochs=2, random_state=0).fit(
+        X[~target], y[~target]
+    )
     assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
 
 
 def test_minus_one_stands_for_no_label_among_strings_too(make_rows):
-    X, y, domain = make_rows(n_environments=3)
+    X, y, domain = make_rows(n_domains=3)
     settings = {"max_epochs": 1, "random_state": 0}
     domain = np.unique(domain, return_inverse=True)[1] - 1
-    expected = DANNClassifier(**settings)
+    expected = MultiDomainClassifier(DANN(), **settings)
     expected.fit(X, np.where(domain < 0, -1, y), sample_domain=domain)
     named = np.where(domain < 0, -1, np.array(["ant", "bee", "cow"], dtype=object)[y])
-    classifier = DANNClassifier(**settings).fit(X, named, sample_domain=domain)
+    classifier = MultiDomainClassifier(DANN(), **settings).fit(
+        X, named, sample_domain=domain
+    )
     assert_array_equal(classifier.classes_, ["ant", "bee", "cow"])
     assert_array_equal(classifier.predict_proba(X), expected.predict_proba(X))

@@ -215,7 +215,7 @@ def test_a_network_of_the_package_can_be_the_local_model(make_shortcut):
     deep = pytest.importorskip("skalign.deep")
     X, y, agrees = make_shortcut(1000)
     X[:, 1] /= 9  # a network wants columns of one size
-    network = deep.ERMClassifier(hidden_layer_sizes=(8,), lr=0.02, max_epochs=3)
+    network = deep.MultiDomainClassifier(hidden_layer_sizes=(8,), lr=0.02, max_epochs=3)
     found = partition_domains(X, y, local_model=network, random_state=0)
     share = np.mean(found.domain == agrees)
     assert max(share, 1 - share) > 0.95

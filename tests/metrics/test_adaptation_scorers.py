@@ -539,14 +539,17 @@ def test_more_distances_can_be_made_scorers():
 
 def test_a_fit_that_is_not_told_of_domains_is_refused():
     pytest.importorskip("skorch")
-    from skalign import DANNClassifier
+    from skalign import MultiDomainClassifier
+    from skalign.deep import DANN
 
     rng = np.random.default_rng(0)
     domain, y = np.repeat([0, -1], 30), np.tile([0, 1], 30)
     X, labels = y[:, None] + rng.normal(size=(60, 2)), np.where(domain < 0, -1, y)
-    model = DANNClassifier(max_epochs=1, random_state=0)
+    model = MultiDomainClassifier(DANN(), max_epochs=1, random_state=0)
     model.fit(X, labels, sample_domain=domain)
-    pipeline = make_pipeline(StandardScaler(), DANNClassifier(max_epochs=1))
+    pipeline = make_pipeline(
+        StandardScaler(), MultiDomainClassifier(DANN(), max_epochs=1)
+    )
     with pytest.warns(UserWarning, match="There is no sample_domain"):
         pipeline.fit(X, y)
     unrouted = config_context(enable_metadata_routing=False)

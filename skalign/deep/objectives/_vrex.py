@@ -1,0 +1,46 @@
+"""Risk extrapolation."""
+
+from skalign.deep.objectives._objective import Penalty
+
+
+class VREx(Penalty):
+    r"""Risk extrapolation (V-REx): equal risks in all domains.
+
+    Adds to the mean risk the variance of the risks of the domains [1]_,
+
+    .. math:: \frac{1}{D} \sum_{d=1}^{D} \left(R_d - \bar R\right)^2.
+
+    Parameters
+    ----------
+    weight : float, default=10.0
+        Weight of the variance. The loss is divided by it if it is above 1. The default
+        is that of DomainBed for batches of 32; use about 1e4 if ``batch_size=None``.
+
+    warmup : float or int, default=0.38
+        Warm-up, as a fraction of all steps (float) or a number of steps (int). Until
+        its end a `weight` above 1 counts as 1.
+
+    References
+    ----------
+    .. [1] D. Krueger et al., "Out-of-distribution generalization via risk extrapolation
+       (REx)", ICML 2021, eq. 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import MultiDomainClassifier
+    >>> from skalign.deep import VREx
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(2, size=400)
+    >>> X = y[:, None] + 0.1 * rng.normal(size=(400, 3))
+    >>> classifier = MultiDomainClassifier(VREx(weight=1), random_state=0)
+    >>> classifier.fit(X, y, sample_domain=np.repeat(["a", "b"], 200)).score(X, y)
+    1.0
+    """
+
+    def __init__(self, weight=10.0, warmup=0.38):
+        super().__init__(weight, warmup)
+
+    def penalty(self, batch):
+        """Return the variance of the risks."""
+        return batch.risks.var(correction=0)

@@ -1,0 +1,33 @@
+"""How networks are trained: batches of domains, early stopping, precision, devices."""
+
+from skalign.deep.trainer._net import (
+    DomainAware,
+    DomainBatches,
+    ResidentNet,
+    choose_device,
+    inference,
+    kept_on_failure,
+    seeded,
+    train,
+    undisturbed,
+)
+from skalign.deep.trainer._precision import in_float32, in_float32_and_back
+from skalign.deep.trainer._scale import unsuitable_scale
+from skalign.deep.trainer._trained import TRAINING_CONSTRAINTS, TrainedMixin
+
+__all__ = [
+    "TRAINING_CONSTRAINTS",
+    "DomainAware",
+    "DomainBatches",
+    "ResidentNet",
+    "TrainedMixin",
+    "choose_device",
+    "in_float32",
+    "in_float32_and_back",
+    "inference",
+    "kept_on_failure",
+    "seeded",
+    "train",
+    "undisturbed",
+    "unsuitable_scale",
+]

@@ -1,0 +1,273 @@
+"""What estimators that have a skorch net share: how it is trained."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks.scoring import ScoringBase
+
+from skalign._parameters import Interval
+from skalign.deep.trainer._net import (
+    DomainBatches,
+    HeldOut,
+    ResidentNet,
+    choose_device,
+    seeded,
+    train,
+)
+
+_LOOKED_AT, _LEAST_HELD_OUT = 32, 5
+# Adam divides its first step by a tenth, and its decay is a product; all in float32.
+_LARGEST_LR, _LARGEST_DECAY = 3e37, 1e30
+TRAINING_CONSTRAINTS = {
+    "lr": [Interval(Real, 0, _LARGEST_LR, closed="right")],
+    "weight_decay": [Interval(Real, 0, _LARGEST_DECAY, closed="left")],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "steps_per_epoch": [Interval(Integral, 1, None, closed="left"), None],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "device": [str],
+    "warm_start": ["boolean"],
+    "callbacks": [list, None],
+    "random_state": ["random_state"],
+}
+
+
+def hold_out(domain, labels, fraction, rng):
+    """Draw a share of the rows of each domain.
+
+    Parameters
+    ----------
+    domain : ndarray of shape (n_samples,)
+    labels : ndarray of shape (n_samples,) or None
+        Classes that keep their shares; rows of -1 have none, and are not held out.
+    fraction : float
+    rng : RandomState
+
+    Returns
+    -------
+    held_out : ndarray of bool of shape (n_samples,)
+        At least one row of each domain that has two of a class; never the last one
+        of a class in it.
+
+    Raises
+    ------
+    ValueError
+        If no domain has two rows of a class.
+    """
+    held_out = np.zeros(len(domain), dtype=bool)
+    if labels is None:
+        labels = np.zeros(len(domain), dtype=int)
+    for e in np.unique(domain):
+        rows = rng.permutation(np.flatnonzero(domain == e))
+        n_wanted = max(round(fraction * len(rows)), 1)
+        # Evenly spaced in the order of classes is a share of each of them.
+        rows = rows[np.argsort(labels[rows], kind="stable")]
+        rows = np.delete(rows, np.unique(labels[rows], return_index=True)[1])
+        n_held_out = min(n_wanted, len(rows))
+        at = (np.arange(n_held_out) + 0.5) * len(rows) / max(n_held_out, 1)
+        held_out[rows[at.astype(int)]] = True
+    held_out &= labels >= 0
+    if not held_out.any():
+        raise ValueError(
+            "early_stopping=True has nothing to hold out: no domain has two rows "
+            "of a class."
+        )
+    return held_out
+
+
+def _check_held_out(held_out, labels, fraction):
+    """Refuse to choose an epoch by fewer rows than can tell one from another.
+
+    The contrastive loss of a single pair is 0, for one.
+    """
+    n_classes = 1 if labels is None else len(np.unique(labels[labels >= 0]))
+    n_held_out, n_wanted = held_out.sum(), max(_LEAST_HELD_OUT, n_classes)
+    if n_held_out < n_wanted:
+        raise ValueError(
+            f"early_stopping=True would hold out {n_held_out} of {len(held_out)} rows "
+            f"(validation_fraction={fraction}), too few to choose an epoch by: at "
+            f"least {n_wanted} are needed. Raise validation_fraction, or set "
+            "early_stopping=False."
+        )
+
+
+def _check_callbacks(callbacks):
+    """Refuse those that score rows of a data set, which the net does not have."""
+    for callback in callbacks:
+        if isinstance(callback, tuple) and len(callback) == 2:
+            callback = callback[1]
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise ValueError(
+                "callbacks must be callbacks of skorch, or tuples of a name and one; "
+                f"got {callback!r}."
+            )
+        if issubclass(kind, ScoringBase):
+            raise ValueError(
+                f"{kind.__name__} cannot score batches of domains; with "
+                "early_stopping=True the history has valid_score, else score in "
+                "on_epoch_end of a callback of your own."
+            )
+
+
+class _EarlyStopping(EarlyStopping):
+    """skorch's, which counts epochs from the end of the warm-up on."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.counts_ = not net.criterion_.warms_up
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.counts_:
+            super().on_epoch_end(net, **kwargs)
+
+
+class TrainedMixin(CallbackSupportMixin):
+    """An estimator that has a skorch net.
+
+    Expects the parameters of `TRAINING_CONSTRAINTS`, and `_make_module()` and
+    `_make_criterion(module, n_steps)`.
+    """
+
+    @property
+    def _goes_on(self):
+        """Whether this fit goes on with the network of the one before."""
+        return self.warm_start and hasattr(self, "net_")
+
+    def _train(self, X, y, domain, progress, labels=None):
+        """Train the net, or go on with one that is there where `warm_start`.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, *shape)
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        domain : ndarray of shape (n_samples,)
+            Numbers from 0.
+        progress : Progress
+            Is told of epochs.
+        labels : ndarray of shape (n_samples,), default=None
+            Classes that keep their shares in what is held out; -1 for rows without a
+            label, which are not.
+        """
+        rng = check_random_state(self.random_state)
+        seed = rng.randint(2**31 - 1)
+        device, out = choose_device(self.device), np.zeros(len(y), dtype=bool)
+        if self.early_stopping:
+            out = hold_out(domain, labels, self.validation_fraction, rng)
+            _check_held_out(out, labels, self.validation_fraction)
+        with seeded(seed):
+            rows, targets = (torch.from_numpy(part).to(device) for part in (X, y))
+            held_out = None
+            if self.early_stopping:
+                at = torch.from_numpy(out).to(device)
+                held_out = HeldOut(rows[at], targets[at], domain[out])
+                rows, targets = rows[~at], targets[~at]
+            batches = DomainBatches(
+                rows,
+                targets,
+                domain[~out],
+                self.batch_size,
+                self.steps_per_epoch,
+                torch.Generator().manual_seed(seed),
+            )
+            self._begin(rows)
+            net = self._make_net(device, self.max_epochs * batches.n_batches)
+            if self._goes_on:
+                net.go_on_from(self.net_)
+            net.train_split = lambda dataset: (dataset, held_out)
+            net.progress = progress
+            train(net, batches)
+            net.check_outputs(rows[:_LOOKED_AT])
+        net.progress = net.train_split = None
+        self._keep(net)
+        self.n_iter_ = len(self.net_.history)
+
+    def _begin(self, rows):
+        """See the rows to train on, (n_samples, *shape), before the module is made."""
+
+    def _make_net(self, device, n_steps=1):
+        callbacks = list(self.callbacks or [])
+        _check_callbacks(callbacks)
+        if self.early_stopping:
+            stopping = _EarlyStopping(
+                "valid_score",
+                patience=self.n_iter_no_change,
+                threshold=0.0,
+                lower_is_better=False,
+                load_best=True,
+            )
+            callbacks.append(("early_stopping of skalign", stopping))
+        module = self._make_module()
+        return ResidentNet(
+            module,
+            self._make_criterion(module, n_steps),
+            optimizer=torch.optim.Adam,
+            lr=self.lr,
+            optimizer__weight_decay=self.weight_decay,
+            optimizer__param_groups=self._param_groups(),
+            max_epochs=self.max_epochs,
+            callbacks=callbacks,
+            device=device,
+            verbose=0,
+        ).initialize()
+
+    def _restore_net(self, weights):
+        """Set the net to one with these weights, ready to be used.
+
+        Raises
+        ------
+        ValueError
+            If the module has not these weights.
+        """
+        random_state, self.random_state = self.random_state, 0  # weights are given
+        try:
+            with seeded(0):
+                self._check_sizes(weights)
+                net = self._make_net(choose_device(self.device))
+        finally:
+            self.random_state = random_state
+        try:
+            net.module_.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The stored weights do not fit the module: {error}"
+            ) from error
+        self._keep(net)
+
+    def _keep(self, net):
+        """Set the net, and the parameters it was made with, which may change later."""
+        self.net_, self._params = (
+            net,
+            {
+                name: clone(value) if isinstance(value, BaseEstimator) else value
+                for name, value in self.get_params(deep=False).items()
+            },
+        )
+
+    def _check_sizes(self, weights):
+        """Compare the sizes of the module with the weights before it takes memory."""
+        n_features = self._n_features_out
+        most = max((weight.numel() for weight in weights.values()), default=0)
+        expected = {}
+        if getattr(self, "module", None) is None and n_features <= most:
+            with torch.device("meta"):
+                expected = self._make_module().state_dict()
+        shapes, wanted = (
+            {name: tuple(tensor.shape) for name, tensor in state.items()}
+            for state in (weights, expected)
+        )
+        if n_features > most or (wanted and shapes != wanted):
+            raise ValueError(
+                "The stored weights do not fit the module: they have the shapes "
+                f"{shapes}; {wanted or f'{n_features} features'} were wanted."
+            )
+
+    def _param_groups(self):
+        """Parameters that are trained otherwise, as (pattern, dict) of skorch."""
+        return []
