@@ -1,4 +1,6 @@
-"""What every aligner has in common: mixins, and nothing learnt."""
+"""Template methods of all aligners."""
+
+from operator import attrgetter
 
 import numpy as np
 from sklearn.base import (
@@ -7,10 +9,11 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
 from skalign._column_names import check_target_names
+from skalign._rescale import cast_finite
 from skalign._routing import into_target, transform_target
 from skalign._validation import FLOATS, check_target
 from skalign.moments import pseudo_inverse
@@ -46,35 +49,58 @@ class TargetNamesOutMixin(ClassNamePrefixFeaturesOutMixin):
 
 
 class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
-    """A map from a source space to a target space.
+    """A map from a source space to a target space, as template methods.
 
-    Expects `n_targets_` and `_n_features_out` after `fit`. `_into_target` says whether
-    source rows are carried to the columns of the target, `_same_features` whether the
-    columns of both sides must be the same features.
+    A subclass writes `fit`, which sets `n_targets_`, and methods for validated samples:
+
+    - `_map(X)`, the map;
+    - `_map_target(y)` if both sides meet in a space of their own, of width
+      `n_components_`; then `_into_target` is False;
+    - `_unmap(y)`, the inverse of `_map`, if there is one.
+
+    `_same_features` says whether the columns of both sides must be the same features.
+    Without target samples, an aligner that does without pairs returns
+    `_be_identity(...)` from `fit`.
     """
 
     _into_target = True
     _same_features = False
+    _is_identity = False
 
-    @property
-    def _names_out(self):
-        return getattr(self, "target_names_in_", None) if self._into_target else None
+    def transform(self, X):
+        """Map source samples to where they can be compared with target samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples of the source space.
+
+        Returns
+        -------
+        X_mapped : ndarray of shape (n_samples, n_features_out)
+            The same samples in the target space, or in the common space of both sides.
+
+        Raises
+        ------
+        ValueError
+            If the width changed since `fit`, columns have other names or another order,
+            or a value is not finite.
+        """
+        X = self._check_source(X)
+        return X.copy() if self._is_identity else self._map(X)
 
     def transform_target(self, y):
-        """Carry target rows to where mapped source rows are compared with them.
-
-        Source rows are mapped into the target space, so target rows stay as they
-        are.
+        """Map target samples to where mapped source samples are compared with them.
 
         Parameters
         ----------
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
+            Samples of the target space.
 
         Returns
         -------
-        y : ndarray of shape (n_target_samples, n_targets)
-            The same rows.
+        y_mapped : ndarray of shape (n_target_samples, n_features_out)
+            The same samples, unchanged unless both sides meet in a common space.
 
         Raises
         ------
@@ -82,18 +108,75 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
             If the width is not `n_targets_`, columns have other names or another order
             than in `fit`, or a value is not finite.
         """
-        return self._check_target(y)
+        y = self._check_target(y)
+        return y if self._is_identity else self._map_target(y)
+
+    @available_if(attrgetter("_unmap"))
+    def inverse_transform(self, y):
+        """Map samples back into the source space.
+
+        Source samples come back as they were if the map loses nothing; if it does, what
+        comes back is the nearest that there is.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_target_samples, n_features_out)
+            Samples of the space that `transform` maps to.
+
+        Returns
+        -------
+        y_mapped : ndarray of shape (n_target_samples, n_features)
+            The same samples in the source space.
+
+        Raises
+        ------
+        ValueError
+            If the width is not that of `transform`, columns of the target have other
+            names or another order than in `fit`, or a value is not finite.
+        """
+        y = self._check_mapped(y)
+        return y.copy() if self._is_identity else self._unmap(y)
+
+    def _map_target(self, y):
+        return y
+
+    def _be_identity(self, **attributes):
+        """Leave samples as they are, with these attributes; return the aligner."""
+        self._is_identity = True
+        vars(self).update(attributes)
+        return self
+
+    def _check_source(self, X):
+        """Validate samples of the source space, as wide as in `fit`."""
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=FLOATS, reset=False)
 
     def _check_target(self, y):
-        """Validate rows of the target space, with the columns of `fit`."""
+        """Validate samples of the target space, with the columns of `fit`."""
         check_is_fitted(self)
         check_target_names(self, y)
         return check_target(y, self.n_targets_)
 
-    def _check_source(self, X):
-        """Validate rows of the source space, as wide as in `fit`."""
+    def _check_mapped(self, y):
+        """Validate samples of the space that `transform` maps to."""
+        if self._into_target:
+            return self._check_target(y)
         check_is_fitted(self)
-        return validate_data(self, X, dtype=FLOATS, reset=False)
+        y = check_array(y, dtype=FLOATS, input_name="y")
+        if y.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"y has {y.shape[1]} columns, but transform returns "
+                f"{self._n_features_out}."
+            )
+        return y
+
+    @property
+    def _names_out(self):
+        return getattr(self, "target_names_in_", None) if self._into_target else None
+
+    @property
+    def _n_features_out(self):
+        return self.n_targets_ if self._into_target else self.n_components_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -103,62 +186,16 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
 
 
 class AffineMixin(AlignerMixin):
-    """An aligner that is one matrix and two means.
-
-    Expects `coef_`, `x_mean_`, `y_mean_` and `n_targets_` after `fit`; and
-    `_target_precision`, the relative precision of the target rows, if it is less than
-    that of `coef_`.
-    """
+    """An aligner that is one matrix and two means, which `_set_map` takes."""
 
     _target_precision = 0.0
 
-    def transform(self, X):
-        """Carry source rows into the target space.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_targets)
-            The same rows in the target space.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite.
-        """
-        return self._map(self._check_source(X))
-
-    def inverse_transform(self, y):
-        """Carry target rows back into the source space.
-
-        The pseudo-inverse of the map. Source rows come back as they were where the
-        map loses nothing (`coef_` of full row rank); target rows come back from a
-        round trip through the source space where it reaches all of the target space
-        (`coef_` of full column rank).
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features)
-            The same rows in the source space.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
-        """
-        y = self._check_target(y)
-        inverse = pseudo_inverse(self.coef_, self._target_precision).astype(np.float64)
-        return ((y - self.y_mean_) @ inverse + self.x_mean_).astype(y.dtype, copy=False)
+    def _set_map(self, coef, x_mean, y_mean, dtype, target_precision=0.0):
+        """Set the fitted map, and the relative precision of the target samples."""
+        self.coef_ = cast_finite(coef, dtype, "The map")
+        self.x_mean_ = x_mean.astype(dtype, copy=False)
+        self.y_mean_ = y_mean.astype(dtype, copy=False)
+        self._target_precision = target_precision
 
     def _map(self, X):
         coef = self.coef_.astype(X.dtype, copy=False)
@@ -166,89 +203,47 @@ class AffineMixin(AlignerMixin):
         mapped += self.y_mean_.astype(X.dtype, copy=False)
         return mapped
 
-    @property
-    def _n_features_out(self):
-        return self.coef_.shape[1]
+    def _unmap(self, y):
+        inverse = pseudo_inverse(self.coef_, self._target_precision).astype(np.float64)
+        return ((y - self.y_mean_) @ inverse + self.x_mean_).astype(y.dtype, copy=False)
+
+    def _be_identity(self, **attributes):
+        d = self.n_features_in_
+        self._set_map(np.eye(d), np.zeros(d), np.zeros(d), self._dtype)
+        self.determined_rank_ = d
+        return super()._be_identity(**attributes)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "x_mean_")
 
 
-def _invertible(self):
+def _inner_inverts(self):
     # Before fit it may not be known yet which aligner will do the work.
     aligner = getattr(self, "aligner_", getattr(self, "_unfitted", None))
     return aligner is None or hasattr(aligner, "inverse_transform")
 
 
 class InnerAlignerMixin(AlignerMixin):
-    """`transform` and its relatives by the fitted aligner `aligner_`."""
+    """An aligner that leaves the work to the fitted aligner `aligner_`."""
+
+    def _map(self, X):
+        # An array: what a data frame is made of, if one is asked for, with its index.
+        return np.asarray(self.aligner_.transform(X))
+
+    def _map_target(self, y):
+        return transform_target(self.aligner_, y)
+
+    @available_if(_inner_inverts)
+    def _unmap(self, y):
+        return self.aligner_.inverse_transform(y)
+
+    def _check_mapped(self, y):
+        check_is_fitted(self)
+        return self._check_target(y) if self._into_target else y  # checked within
 
     @property
     def _into_target(self):
         return into_target(self.aligner_)
-
-    def transform(self, X):
-        """Carry source rows into the target space.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_features_out)
-            What `transform` of the fitted aligner gives.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite.
-        """
-        X = self._check_source(X)
-        # An array: what a data frame is made of, if one is asked for, with its index.
-        return np.asarray(self.aligner_.transform(X))
-
-    def transform_target(self, y):
-        """Carry target rows to where mapped source rows are compared with them.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features_out)
-            What `transform_target` of the fitted aligner gives; the same rows for an
-            aligner that has none.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
-        """
-        check_is_fitted(self)
-        return transform_target(self.aligner_, super().transform_target(y))
-
-    @available_if(_invertible)
-    def inverse_transform(self, y):
-        """Carry rows back into the source space.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_features_out)
-            Rows of the space that `transform` leads to.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features)
-            What `inverse_transform` of the fitted aligner gives.
-        """
-        check_is_fitted(self)
-        y = self._check_target(y) if self._into_target else y
-        return self.aligner_.inverse_transform(y)
 
     @property
     def _n_features_out(self):

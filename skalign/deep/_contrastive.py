@@ -300,7 +300,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         if not self._goes_on:
             self.x_mean_, self.x_scale_ = centre_and_scale(X)
             self.y_mean_, self.y_scale_ = centre_and_scale(y)
-            self.n_components_ = self._n_features_out = self._choose_width(X, y)
+            self.n_components_ = self._choose_width(X, y)
         pairs = np.hstack(
             [
                 scaled(X, self.x_mean_, self.x_scale_),

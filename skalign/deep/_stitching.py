@@ -191,35 +191,12 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         if not self._goes_on:
             self.x_mean_, self.x_scale_ = centre_and_scale(X)
             self.y_mean_, self.y_scale_ = centre_and_scale(y)
-            self._n_features_out = self.n_targets_
         rows = scaled(X, self.x_mean_, self.x_scale_)
         targets = scaled(y, self.y_mean_, self.y_scale_)
         progress = Progress(self, self.max_epochs, X, y)
         self._train(rows, targets, np.zeros(len(rows), dtype=int), progress)
         progress.end()
         return self
-
-    def transform(self, X):
-        """Carry source rows into the target space.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_targets)
-            The same rows in the target space.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite, or is 1e19
-            deviations from those of the fit.
-        """
-        X = self._check_source(X)
-        return self._map(X)
 
     def _map(self, X):
         rows = scaled(X, self.x_mean_, self.x_scale_)

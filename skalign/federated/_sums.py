@@ -133,7 +133,7 @@ def client_sums(
             sides = [np.asarray(side, dtype=sums.dtype) for side in sides]
             rows = np.hstack([side.reshape(len(side), -1) for side in sides])
             noisy[part] = noisy_moments(rows, clip, epsilon, delta, rng)
-        sums = sums.replace(parts=noisy)
+        sums = sums.with_parts(noisy)
     return sums.to_dict() | {"private": np.asarray(epsilon is not None)}
 
 
@@ -207,7 +207,7 @@ def fit_from_sums(aligner, updates):
     sums = reduce(Sums.merge, (update.sums for update in sound))
     if most["private"]:
         repairs = {part: repaired(noisy) for part, noisy in sums.parts.items()}
-        sums = _split(sums.replace(parts=repairs))
+        sums = _split(sums.with_parts(repairs))
     return aligner.fit_sums(sums)
 
 
@@ -275,7 +275,7 @@ def _split(sums):
         parts[part] = moments.select(("xx",))
         if part == "pairs":
             parts[part] = split_pairs(parts[part], sums.n_features)
-    return sums.replace(parts=parts)
+    return sums.with_parts(parts)
 
 
 def _header_of_most(headers):

@@ -12,7 +12,13 @@ from warnings import warn
 import numpy as np
 from scipy.stats import rankdata
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
@@ -31,7 +37,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skalign._aligner import AlignerMixin
+from skalign._aligner import TargetNamesOutMixin
+from skalign._atomic import AtomicMixin
 from skalign._column_names import check_same_features, check_target_names
 from skalign._determined import without_warning
 from skalign._labels import as_written, check_labels
@@ -255,7 +262,13 @@ def _takes_weights(scorer):
     return "sample_weight" in signature(scorer).parameters
 
 
-class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
+class AnchorSearchCV(
+    AtomicMixin,
+    TargetNamesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """Cross-validated search for how many anchors, and which.
 
     The same scores as scikit-learn's `GridSearchCV` over :class:`AnchoredAligner`, in
@@ -716,6 +729,10 @@ class AnchorSearchCV(MetaEstimatorMixin, AlignerMixin, BaseEstimator):
     @property
     def _into_target(self):
         return self.best_estimator_._into_target
+
+    @property
+    def _names_out(self):
+        return self.best_estimator_._names_out
 
     @property
     def _same_features(self):

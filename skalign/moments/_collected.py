@@ -1,7 +1,6 @@
 """All that an aligner made of sums knows of samples."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
@@ -14,7 +13,6 @@ _NAMES = {"feature_names": "n_features", "target_names": "n_targets"}
 _PARTS = ("pairs", "source", "target")
 
 
-@dataclass(frozen=True, eq=False)
 class Sums:
     """Sums over the samples of both sides, with the widths and names of their columns.
 
@@ -47,17 +45,20 @@ class Sums:
     True
     """
 
-    parts: dict
-    dtype: np.dtype
-    n_features: int | None = None
-    n_targets: int | None = None
-    feature_names: np.ndarray | None = None
-    target_names: np.ndarray | None = None
-    y_ndim: int | None = None
+    def __init__(self):
+        raise TypeError("Sums are made by collect of an aligner, and by from_dict.")
 
-    def replace(self, **changes):
-        """Return a copy with other values of some attributes."""
-        return replace(self, **changes)
+    @classmethod
+    def of(cls, parts, dtype, **header):
+        """Return sums with these attributes; those of the header are None without."""
+        self = cls.__new__(cls)
+        self.parts, self.dtype = parts, dtype
+        vars(self).update(dict.fromkeys((*_WIDTHS, *_NAMES)) | header)
+        return self
+
+    def with_parts(self, parts):
+        """Return other sums with the same header."""
+        return self.of(**(vars(self) | {"parts": parts}))
 
     def merge(self, other):
         """Add up the samples of both.
@@ -77,6 +78,7 @@ class Sums:
         ValueError
             If products, orders, widths or names of columns differ.
         """
+        self._check_sums(other)
         header = {}
         for name in (*_WIDTHS, *_NAMES):
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -91,7 +93,7 @@ class Sums:
             if part in other.parts
         }
         parts = self.parts | other.parts | both
-        return Sums(parts, np.result_type(self.dtype, other.dtype), **header)
+        return self.of(parts, np.result_type(self.dtype, other.dtype), **header)
 
     def subtract(self, other):
         """Take samples out again: the inverse of `merge`.
@@ -114,12 +116,13 @@ class Sums:
             If products, orders or widths differ, or `other` holds samples that are not
             among these, as far as their numbers show it.
         """
+        self._check_sums(other)
         if more := other.parts.keys() - self.parts.keys():
             raise ValueError(f"There are no sums of {sorted(more)} to subtract from.")
         rest = {
             part: self.parts[part].subtract(sums) for part, sums in other.parts.items()
         }
-        return self.replace(parts=self.parts | rest)
+        return self.with_parts(self.parts | rest)
 
     def to_dict(self):
         """Write the sums down as plain arrays.
@@ -189,9 +192,13 @@ class Sums:
                 raise ValueError(f"{part}.{error}") from None
         if not parts:
             raise ValueError("There are no sums.")
-        sums = cls(parts, np.dtype(str(dtype)), **header)
+        sums = cls.of(parts, np.dtype(str(dtype)), **header)
         sums._check_widths(exact)
         return sums
+
+    def _check_sums(self, other):
+        if not isinstance(other, Sums):
+            raise TypeError(f"other must be Sums; got {type(other).__name__}.")
 
     def _check_widths(self, exact):
         x, y = self.n_features, self.n_targets

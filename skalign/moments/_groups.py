@@ -8,11 +8,12 @@ References
    and arbitrary-order statistical moments", Sandia Report SAND2008-6212, 2008.
 """
 
-from dataclasses import dataclass, replace
-
 import numpy as np
+from sklearn.utils.validation import check_array
 
+from skalign._labels import check_labels
 from skalign._rescale import largest_about_mean
+from skalign._validation import FLOATS
 from skalign.moments._rank import storage_precision
 from skalign.moments._reading import read_array
 from skalign.moments._scale import check_scale
@@ -21,7 +22,6 @@ from skalign.moments._sums import LOST, ROUNDING
 _BLOCK_SIZE = 2**21  # products held at once
 
 
-@dataclass
 class GroupMoments:
     """Sums over the rows of each group, up to an order of 1 (means) or 3.
 
@@ -43,21 +43,56 @@ class GroupMoments:
         Relative precision in which each column was stored.
     """
 
-    groups: np.ndarray
-    counts: np.ndarray
-    means: np.ndarray
-    second: np.ndarray | None = None
-    third: np.ndarray | None = None
-    precision: float = float(np.finfo(np.float64).eps)
-    x_precision: np.ndarray | float = float(np.finfo(np.float64).eps)
+    def __init__(self):
+        raise TypeError(
+            "GroupMoments are made by from_rows, merge, subtract and from_dict."
+        )
+
+    @classmethod
+    def _of(cls, groups, counts, means, second=None, third=None, **precisions):
+        self = cls.__new__(cls)
+        self.groups, self.counts, self.means = groups, counts, means
+        self.second, self.third = second, third
+        self.precision = self.x_precision = float(np.finfo(np.float64).eps)
+        vars(self).update(precisions)
+        return self
 
     @classmethod
     def from_rows(cls, rows, labels, *, order, name="X"):
+        """Add up samples, group by group.
+
+        Parameters
+        ----------
+        rows : array-like of shape (n_samples, n_features)
+            Samples.
+        labels : array-like of shape (n_samples,)
+            Group of each sample, strings or numbers.
+        order : {1, 3}
+            Order of the moments: means only, or products of two and of three columns.
+        name : str, default="X"
+            Name of the samples in errors.
+
+        Returns
+        -------
+        moments : GroupMoments
+
+        Raises
+        ------
+        ValueError
+            If `order` is another number, lengths differ, a value is not finite, or sums
+            overflow or underflow.
+        """
+        if order not in (1, 3):
+            raise ValueError(f"order={order!r} must be 1 or 3.")
+        rows = check_array(rows, dtype=FLOATS, input_name=str(name))
+        labels = check_labels(labels, rows, "labels")
+        if labels is None:
+            raise ValueError("labels must name the group of each sample; got None.")
         check_group_scale(rows, order, name)
         groups, members = np.unique(labels, return_inverse=True)
         shape, width = (len(groups),), (rows.shape[1],)
         sizes = np.bincount(members)
-        self = cls(groups, sizes.astype(np.float64), np.empty(shape + width))
+        self = cls._of(groups, sizes.astype(np.float64), np.empty(shape + width))
         self.precision = float(np.finfo(rows.dtype).eps)
         self.x_precision = storage_precision(rows)
         if order == 3:
@@ -104,12 +139,12 @@ class GroupMoments:
             for name in ("precision", "x_precision")
         }
         if self.second is None:
-            return GroupMoments(groups, counts, means, **precisions)
+            return self._of(groups, counts, means, **precisions)
         share, both = share[:, None, None], (a.counts * share)[:, None, None]
         square = step[:, :, None] * step[:, None, :]
         lean = (1 - share) * b.second - share * a.second
         lean += both * (1 - 2 * share) / 3 * square
-        return GroupMoments(
+        return self._of(
             groups,
             counts,
             means,
@@ -155,9 +190,9 @@ class GroupMoments:
         share = other.counts / whole.counts
         back = (other.counts / counts)[:, None]
         means = whole.means - back * (other.means - whole.means)
-        precisions = {"precision": self.precision, "x_precision": self.x_precision}
+        precisions = self._precisions()
         if self.second is None:
-            return GroupMoments(whole.groups, counts, means, **precisions)
+            return self._of(whole.groups, counts, means, **precisions)
         step = other.means - means
         share, both = share[:, None, None], (counts * share)[:, None, None]
         square = step[:, :, None] * step[:, None, :]
@@ -173,10 +208,12 @@ class GroupMoments:
         precisions["precision"] = min(1.0, float(self.precision * ratio))
         second = second * (kept[:, :, None] & kept[:, None, :])
         third *= kept[:, :, None, None] & kept[:, None, :, None] & kept[:, None, None]
-        return GroupMoments(whole.groups, counts, means, second, third, **precisions)
+        return self._of(whole.groups, counts, means, second, third, **precisions)
 
     def _check_alike(self, other):
         """Refuse sums of another width or order, or of groups of another kind."""
+        if not isinstance(other, GroupMoments):
+            raise TypeError(f"other must be GroupMoments; got {type(other).__name__}.")
         for what, mine, theirs in (
             ("columns", self.means.shape[1], other.means.shape[1]),
             ("the order", *(1 if s.second is None else 3 for s in (self, other))),
@@ -197,14 +234,17 @@ class GroupMoments:
             if part is not None:
                 parts.append(np.zeros((len(groups), *part.shape[1:])))
                 parts[-1][at] = part
-        return GroupMoments(groups, *parts)
+        return self._of(groups, *parts)
 
     def take(self, groups):
-        """Return the sums of some of the groups."""
+        """Return the sums of some of the groups, which must all be there."""
         at = np.searchsorted(self.groups, groups)
         parts = (self.counts, self.means, self.second, self.third)
         parts = (p if p is None else p[at] for p in parts)
-        return GroupMoments(groups, *parts, self.precision, self.x_precision)
+        return self._of(groups, *parts, **self._precisions())
+
+    def _precisions(self):
+        return {"precision": self.precision, "x_precision": self.x_precision}
 
     def select(self, order):
         """Keep only sums up to an order of 1 or 3.
@@ -216,7 +256,8 @@ class GroupMoments:
         """
         if order == 3 and self.second is None:
             raise ValueError("The sums are of class means; third moments are needed.")
-        return self if order == 3 else replace(self, second=None, third=None)
+        first = self.groups, self.counts, self.means
+        return self if order == 3 else self._of(*first, **self._precisions())
 
     def shared_groups(self, other):
         """Return the names of the groups that are on both sides."""
@@ -291,7 +332,7 @@ class GroupMoments:
             raise ValueError("counts are not positive whole numbers.")
         width = np.shape(arrays.get("means"))[-1:]
         shape = groups.shape + width
-        self = cls(groups, counts, read_array(arrays, "means", shape))
+        self = cls._of(groups, counts, read_array(arrays, "means", shape))
         self.precision = float(read_array(arrays, "precision", ()))
         self.x_precision = read_array(arrays, "x_precision", width)
         if {"second", "third"} & arrays.keys():

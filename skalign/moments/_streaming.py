@@ -74,7 +74,7 @@ class StreamingMixin:
             raise ValueError("There is nothing to add up: X and y are both None.")
         trial._check_sides()
         header = {key: vars(trial).get(name) for key, name in _HEADER.items()}
-        return Sums(batch, **header)
+        return Sums.of(batch, **header)
 
     @available_if(attrgetter("_streams"))
     def select_sums(self, sums) -> Sums:
@@ -95,6 +95,8 @@ class StreamingMixin:
         ValueError
             If something that the aligner needs is not among them.
         """
+        if not isinstance(sums, Sums):
+            raise TypeError(f"sums must be Sums; got {type(sums).__name__}.")
         kept = {}
         for part, moments in sums.parts.items():
             if part not in self._parts or not isinstance(moments, self._kind):
@@ -104,7 +106,7 @@ class StreamingMixin:
                     f"{part}."
                 )
             kept[part] = moments.select(self._needed(sums.n_features, sums.n_targets))
-        return sums.replace(parts=kept)
+        return sums.with_parts(kept)
 
     @available_if(attrgetter("_streams"))
     @atomic
@@ -142,6 +144,7 @@ class StreamingMixin:
                 )
             setattr(self, name, moments)
         self._check_sides()
+        self._is_identity = False
         self._learn(*(sums.parts[part] for part in self._parts))
         return self
 
@@ -195,13 +198,12 @@ class StreamingMixin:
 
     def _update(self, X, y, **of_samples):
         """Add a batch to the sums, and learn the map from all of them."""
-        seen = self._seen()
         batch = self._add_up(X, y, **of_samples)
-        return self._take(_merged(seen, batch)) if batch else self
+        return self._take(_merged(self._seen(), batch)) if batch else self
 
     def _seen(self):
         """Return the sums of each part that has any."""
-        if not any(hasattr(self, name) for name in self._parts.values()):
+        if vars(self).keys().isdisjoint(self._parts.values()):
             return {}
         kept = {part: getattr(self, name) for part, name in self._parts.items()}
         kept = {part: sums for part, sums in kept.items() if sums is not None}
@@ -225,6 +227,7 @@ class StreamingMixin:
         if len(parts) == len(self._parts):
             sums = [parts[part] for part in self._parts]
             if self._enough(*sums):
+                self._is_identity = False
                 self._learn(*sums)
         return self
 

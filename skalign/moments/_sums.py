@@ -13,7 +13,7 @@ References
    algorithm for computing sample variances", COMPSTAT 1982, pp. 30-41.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from scipy.linalg import eigvalsh
@@ -451,6 +451,8 @@ class Moments:
             If an entry is missing, malformed or too large, or the sums are those of no
             samples.
         """
+        if not isinstance(arrays, Mapping):
+            raise TypeError(f"arrays must be a dict; got {type(arrays).__name__}.")
         self = cls.__new__(cls)
         self.n_samples = read_count(arrays, "n_samples")
         self.weight = float(read_array(arrays, "weight", ()))

@@ -133,7 +133,7 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         )
         means = (centre(rows)[1] for rows in (X, y))
         self.x_mean_, self.y_mean_ = (mean.astype(X.dtype) for mean in means)
-        self.n_components_ = self._n_features_out = len(self.correlations_)
+        self.n_components_ = len(self.correlations_)
         return self
 
     def _map(self, X):

@@ -11,7 +11,7 @@ class CommonSpaceMixin(AlignerMixin):
     """Mixin of aligners that map both sides of pairs to a common space.
 
     A subclass writes `fit`, which validates pairs and sets `n_targets_` and
-    `_n_features_out`, and `_map(X)` and `_map_target(y)`, which map the validated
+    `n_components_`, and `_map(X)` and `_map_target(y)`, which map the validated
     samples of either side.
 
     See Also
@@ -21,47 +21,6 @@ class CommonSpaceMixin(AlignerMixin):
     """
 
     _into_target = False
-
-    def transform(self, X):
-        """Carry source rows to the common space.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_components)
-            The same rows in the common space.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite.
-        """
-        return self._map(self._check_source(X))
-
-    def transform_target(self, y):
-        """Carry target rows to the common space.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_components)
-            The same rows in the common space.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
-        """
-        return self._map_target(self._check_target(y))
 
     def score(self, X, y, sample_weight=None):
         """Share of source rows whose own target row is the nearest, by cosine.

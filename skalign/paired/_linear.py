@@ -569,11 +569,14 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             slopes = df - self.fit_intercept
             df = self.fit_intercept + slopes * np.diag(projection)
         self.alpha_ = alpha
-        self.coef_ = (spectrum.axes @ coef).astype(self._dtype)
         self._precision = spectrum.x_precision
-        self._target_precision = spectrum.y_precision
-        self.x_mean_ = spectrum.x_mean.astype(self._dtype)
-        self.y_mean_ = spectrum.y_mean.astype(self._dtype)
+        self._set_map(
+            spectrum.axes @ coef,
+            spectrum.x_mean,
+            spectrum.y_mean,
+            self._dtype,
+            spectrum.y_precision,
+        )
         n_pairs = spectrum.n_pairs
         free = np.broadcast_to(n_pairs - df, residual.shape)
         self.noise_variance_ = np.full(residual.shape, np.inf)

@@ -8,10 +8,10 @@ from sklearn.metrics.pairwise import (
     pairwise_kernels,
 )
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from skalign._aligner import AlignerMixin
 from skalign._rescale import unit_rows
@@ -237,86 +237,20 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         _similarities(self.anchors_[:1], self.anchors_, self.similarity, self._spread)
         return self
 
-    def transform(self, X):
-        """Compare source rows with the anchors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_relative : ndarray of shape (n_samples, n_anchors)
-            Their similarities to `anchors_`.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value or a similarity is not finite.
-        """
-        X = self._check_source(X)
+    def _map(self, X):
         return _similarities(X, self.anchors_, self.similarity, self._spread)
 
-    def transform_target(self, y):
-        """Compare target rows with the anchors' own rows in the target space.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_relative : ndarray of shape (n_target_samples, n_anchors)
-            Their similarities to `target_anchors_`.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, or a value or a similarity is not finite.
-        """
-        y = self._check_target(y)
+    def _map_target(self, y):
         return _similarities(
             y, self.target_anchors_, self.similarity, self._target_spread
         )
 
     @available_if(_has_inverse)
-    def inverse_transform(self, X):
-        """Find the source rows of given similarities, by least squares.
-
-        "linear" gives back rows in the span of the anchors, "cosine" the same scaled to
-        unit length, which cosines do not know. "euclidean" and "sqeuclidean" give back
-        rows in the flat through the anchors, which takes more than `n_features`
-        anchors in general position to be the whole space. There is none for other
-        similarities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_anchors)
-            Similarities to `anchors_`, as `transform` returns them.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Raises
-        ------
-        ValueError
-            If the width is not the number of anchors, or a value is not finite.
-        """
-        check_is_fitted(self)
-        X = check_array(X, dtype=FLOATS)
-        if X.shape[1] != len(self.anchors_):
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but there are {len(self.anchors_)} "
-                "anchors."
-            )
+    def _unmap(self, y):
         rows = _INVERSES[self.similarity](
-            X.astype(np.float64), self.anchors_.astype(np.float64)
+            y.astype(np.float64), self.anchors_.astype(np.float64)
         )
-        return rows.astype(X.dtype, copy=False)
+        return rows.astype(y.dtype, copy=False)
 
     @property
     def _n_features_out(self):

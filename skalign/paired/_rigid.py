@@ -161,12 +161,14 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                     stacklevel=2,
                 )
                 scale = 0.0
-        self.scale_ = scale
-        self._target_precision = moments.y_precision
-        self.rotation_ = rotation.astype(self._dtype)
-        self.coef_ = (scale * rotation).astype(self._dtype)
-        self.x_mean_ = moments.x_mean.astype(self._dtype)
-        self.y_mean_ = moments.y_mean.astype(self._dtype)
+        self.scale_, self.rotation_ = scale, rotation.astype(self._dtype)
+        self._set_map(
+            scale * rotation,
+            moments.x_mean,
+            moments.y_mean,
+            self._dtype,
+            moments.y_precision,
+        )
         warn_undetermined(self, "are turned as little as possible")
 
     def __sklearn_tags__(self):

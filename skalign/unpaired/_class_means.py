@@ -162,12 +162,11 @@ class ClassMeanAligner(
         X, y, labels, target_labels = check_sides(
             self, X, y, labels=labels, target_labels=target_labels
         )
-        self._dtype = X.dtype
         self.source_moments_ = self.target_moments_ = None
         if y is None:
-            self.classes_, self.aligner_ = None, identity_map(X)
-            self.determined_rank_ = X.shape[1]
-            return self
+            return self._be_identity(
+                aligner_=identity_map(X), classes_=None, determined_rank_=X.shape[1]
+            )
         for name, values in (("labels", labels), ("target_labels", target_labels)):
             if values is None:
                 raise ValueError(f"ClassMeanAligner needs {name}; got None.")

@@ -75,8 +75,7 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
         else:
             rotation, _ = nearest_rotation(cross)
             coef = np.sqrt(target.values.sum() / source.values.sum()) * rotation
-        self.coef_ = coef.astype(X.dtype)
-        self.x_mean_, self.y_mean_ = x_mean, y_mean
+        self._set_map(coef, x_mean, y_mean, X.dtype)
         return self
 
 
@@ -84,7 +83,7 @@ def fixed_map(coef, x_mean, y_mean):
     """Map that is known, as a fitted aligner."""
     aligner = VarianceMap()
     aligner.n_features_in_, aligner.n_targets_ = coef.shape
-    aligner.coef_, aligner.x_mean_, aligner.y_mean_ = coef, x_mean, y_mean
+    aligner._set_map(coef, x_mean, y_mean, coef.dtype)
     return aligner
 
 

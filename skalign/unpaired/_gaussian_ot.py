@@ -181,15 +181,11 @@ class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
-            self.source_moments_, self.solver_ = self._sum(X), None
-            self.coef_ = np.eye(X.shape[1], dtype=X.dtype)
-            self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
-            self.determined_rank_ = X.shape[1]
-            return self
+            return self._be_identity(source_moments_=self._sum(X), solver_=None)
         if is_svd_better(self.solver, X, y):
-            self._dtype, self.solver_ = X.dtype, "svd"
-            self._set_map(Spectrum.from_rows(X), Spectrum.from_rows(y, "y"))
-            return self
+            return self._learn_axes(
+                "svd", Spectrum.from_rows(X), Spectrum.from_rows(y, "y")
+            )
         return self._take({"source": self._sum(X), "target": self._sum(y, name="y")})
 
     @property
@@ -202,15 +198,14 @@ class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         return ("xx",)
 
     def _learn(self, source, target):
-        self.solver_ = "moments"
-        self._set_map(Spectrum.from_moments(source), Spectrum.from_moments(target))
+        source, target = map(Spectrum.from_moments, (source, target))
+        self._learn_axes("moments", source, target)
 
-    def _set_map(self, source, target):
+    def _learn_axes(self, solver, source, target):
         warn_of_stretch(self, source, target)
-        self.coef_ = monge_map(source, target, self.reg).astype(self._dtype)
-        self.x_mean_ = source.mean.astype(self._dtype)
-        self.y_mean_ = target.mean.astype(self._dtype)
-        self._target_precision = target.precision
-        self.determined_rank_ = source.vectors.shape[1]
+        coef = monge_map(source, target, self.reg)
+        self._set_map(coef, source.mean, target.mean, self._dtype, target.precision)
+        self.solver_, self.determined_rank_ = solver, source.vectors.shape[1]
         if not self.reg:
             warn_undetermined(self)
+        return self

@@ -456,10 +456,11 @@ class ICPAligner(
         )
         self.classes_ = None
         if y is None:
-            self.aligner_, self.n_iter_ = identity_map(X), 1
             self.objective_, self.variance_ratio_ = np.zeros(1), 1.0
-            self.matching_cost_, self.determined_rank_ = 0.0, X.shape[1]
-            return self
+            self.matching_cost_, self.n_iter_ = 0.0, 1
+            return self._be_identity(
+                aligner_=identity_map(X), determined_rank_=X.shape[1]
+            )
         for name, rows in (("X", X), ("y", y)):
             largest = largest_about_mean(rows)  # and twice that between rows
             check_scale(largest, rows.dtype, name, n_terms=4 * rows.size)

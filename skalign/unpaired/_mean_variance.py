@@ -5,13 +5,13 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 
-from skalign._aligner import AffineMixin
+from skalign._aligner import AlignerMixin
 from skalign._parameters import Interval
 from skalign._validation import check_sides
 from skalign.moments import SideStreamingMixin
 
 
-class MeanVarianceAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
+class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
     """Give each source column the mean and variance of the target's.
 
     The statistics of adaptive instance normalisation [1]_. It needs a handful of rows
@@ -99,37 +99,11 @@ class MeanVarianceAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
-            self.source_moments_ = self._sum(X)
-            self.scale_ = np.ones(X.shape[1], dtype=X.dtype)
-            self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
-            return self
+            zeros, ones = np.zeros(X.shape[1], X.dtype), np.ones(X.shape[1], X.dtype)
+            return self._be_identity(
+                source_moments_=self._sum(X), scale_=ones, x_mean_=zeros, y_mean_=zeros
+            )
         return self._take({"source": self._sum(X), "target": self._sum(y, name="y")})
-
-    def inverse_transform(self, y):
-        """Carry target rows back into the source space.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_features)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features)
-            The same rows in the source space; at the source's mean in the columns
-            where `scale_` is 0.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
-        """
-        y = self._check_target(y)
-        inverse = np.divide(
-            1, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0
-        )
-        return ((y - self.y_mean_) * inverse + self.x_mean_).astype(y.dtype, copy=False)
 
     def _needed(self, n_features, n_targets):
         return ("x2",)
@@ -150,11 +124,17 @@ class MeanVarianceAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         mapped = (X - self.x_mean_) * self.scale_ + self.y_mean_
         return mapped.astype(X.dtype, copy=False)
 
+    def _unmap(self, y):
+        # At the source's mean in columns where `scale_` is 0.
+        inverse = np.divide(
+            1, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0
+        )
+        return ((y - self.y_mean_) * inverse + self.x_mean_).astype(y.dtype, copy=False)
+
     @property
     def coef_(self):
         """Diagonal matrix of `scale_`."""
         return np.diag(self.scale_)
 
-    @property
-    def _n_features_out(self):
-        return len(self.scale_)
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "scale_")

@@ -364,10 +364,11 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
             self, X, y, labels=labels, target_labels=target_labels
         )
         self.source_moments_ = self.target_moments_ = None
-        self._dtype = X.dtype
         if y is None:
-            self._be_identity()
-            return self
+            self.objective_ = self.next_objective_ = np.nan
+            self.map_ = self.signal_ = self.skewness_noise_ = None
+            self.share_difference_ = self.classes_ = None
+            return self._be_identity(n_restarts_at_best_=0, n_components_=0)
         if labels is not None and target_labels is not None:
             (source, lift), (target, target_lift) = (
                 row_moments(rows, groups, self.n_components, name)
@@ -452,19 +453,5 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         self.next_objective_ = optima[1].objective if len(optima) > 1 else -np.inf
         self.classes_, self.n_components_ = classes, k
         self.share_difference_ = None
-        self._set_map(coef, source.mean, target.mean)
+        self._set_map(coef, source.mean, target.mean, self._dtype)
         return rng, doubts
-
-    def _set_map(self, coef, x_mean, y_mean):
-        self.coef_ = coef.astype(self._dtype)
-        self.x_mean_ = x_mean.astype(self._dtype)
-        self.y_mean_ = y_mean.astype(self._dtype)
-
-    def _be_identity(self):
-        d = self.n_features_in_
-        self.objective_, self.next_objective_ = np.nan, np.nan
-        self.n_restarts_at_best_ = self.n_components_ = 0
-        self.determined_rank_ = d
-        self.map_ = self.signal_ = self.skewness_noise_ = self.classes_ = None
-        self.share_difference_ = None
-        self._set_map(np.eye(d), np.zeros(d), np.zeros(d))

@@ -316,9 +316,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             target_labels=target_labels,
             partly_labeled=True,
         )
-        self.source_, self.plan_, self.shift_, self.n_iter_ = X, None, None, 1
+        self.source_ = X
         if y is None:
-            return self
+            return self._be_identity(plan_=None, shift_=None, n_iter_=1)
         classes, target_classes = number_classes(labels, target_labels)
         for name, rows in (("X", X), ("y", y)):
             largest = largest_about_mean(rows)  # and twice that between rows
@@ -367,32 +367,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         mean = np.broadcast_to(y.mean(axis=0) + X - X.mean(axis=0), X.shape)
         return np.divide(self.plan_ @ y, sent, out=mean.copy(), where=sent > 0) - X
 
-    def transform(self, X):
-        """Carry source rows into the target space.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_features)
-            Each row, moved as the nearest row of `source_`.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite.
-        """
-        X = self._check_source(X)
-        if self.shift_ is None:
-            return X.copy()
+    def _map(self, X):
+        # Each sample moves as the nearest sample of `source_` does.
         centre = self.source_.mean(axis=0)  # far from it, products are all rounding
         sides = ((rows - centre).astype(X.dtype) for rows in (X, self.source_))
         nearest = pairwise_distances_argmin(*sides)
         return X + self.shift_.astype(X.dtype, copy=False)[nearest]
-
-    @property
-    def _n_features_out(self):
-        return self.n_targets_

@@ -4,13 +4,12 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils.validation import check_array, check_is_fitted
 
 from skalign._aligner import AlignerMixin
 from skalign._determined import warn_undetermined
 from skalign._parameters import Interval
 from skalign._rescale import signed
-from skalign._validation import FLOATS, check_sides
+from skalign._validation import check_sides
 from skalign.moments import Moments, Spectrum, pseudo_inverse
 
 
@@ -172,9 +171,13 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         X, y, *_ = check_sides(self, X, y)
         if y is None:
             self.n_components_ = self.determined_rank_ = X.shape[1]
-            self.coef_ = self.target_coef_ = np.eye(X.shape[1], dtype=X.dtype)
-            self.x_mean_ = self.y_mean_ = np.zeros(X.shape[1], dtype=X.dtype)
-            return self
+            zeros, axes = (
+                np.zeros(X.shape[1], X.dtype),
+                np.eye(X.shape[1], dtype=X.dtype),
+            )
+            return self._be_identity(
+                coef_=axes, target_coef_=axes, x_mean_=zeros, y_mean_=zeros
+            )
         x_mean, x_variances, x_axes = principal_axes(X)
         y_mean, y_variances, y_axes = principal_axes(y, "y")
         for name, axes in (("X", x_axes), ("y", y_axes)):
@@ -204,78 +207,12 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         )
         return self
 
-    def transform(self, X):
-        """Carry source rows into the common subspace.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_components)
-            Their coordinates in the subspace.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite.
-        """
-        X = self._check_source(X)
+    def _map(self, X):
         return ((X - self.x_mean_) @ self.coef_).astype(X.dtype, copy=False)
 
-    def transform_target(self, y):
-        """Carry target rows into the common subspace.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_features)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_components)
-            Their coordinates in the subspace.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
-        """
-        y = self._check_target(y)
+    def _map_target(self, y):
         return ((y - self.y_mean_) @ self.target_coef_).astype(y.dtype, copy=False)
 
-    def inverse_transform(self, X):
-        """Carry rows of the common subspace back into the source space.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Coordinates in the subspace.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Rows of the source space; those that came from there without what the
-            subspace leaves out.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_components_`, or a value is not finite.
-        """
-        check_is_fitted(self)
-        X = check_array(X, dtype=FLOATS)
-        if X.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, the subspace has {self.n_components_}."
-            )
-        return (X @ pseudo_inverse(self.coef_) + self.x_mean_).astype(
-            X.dtype, copy=False
-        )
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
+    def _unmap(self, y):
+        rows = y @ pseudo_inverse(self.coef_) + self.x_mean_
+        return rows.astype(y.dtype, copy=False)

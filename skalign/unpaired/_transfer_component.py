@@ -251,8 +251,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         X, y, *_ = check_sides(self, X, y)
         self.landmarks_ = self._nystroem = None
         if y is None:
-            self.n_components_, self.coef_ = X.shape[1], None
-            return self
+            return self._be_identity(n_components_=X.shape[1], coef_=None)
         if np.all(X[0] == X) and np.all(y == X[0]):
             raise ValueError("All rows of both sides are equal: they span no subspace.")
         basis = None
@@ -309,52 +308,11 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
             return self._nystroem.transform(rows - self._centre)
         return rows if basis is None else rows @ basis
 
-    def transform(self, X):
-        """Carry source rows into the common subspace.
+    def _map(self, X):
+        return self._embed(X)
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_components)
-            Their coordinates in the subspace.
-
-        Raises
-        ------
-        ValueError
-            If the width changed since `fit`, or a value is not finite.
-        """
-        return self._embed(self._check_source(X))
-
-    def transform_target(self, y):
-        """Carry target rows into the common subspace, by the map of the source rows.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_features)
-            Rows of the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_components)
-            Their coordinates in the subspace.
-
-        Raises
-        ------
-        ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
-        """
-        return self._embed(self._check_target(y))
+    def _map_target(self, y):
+        return self._embed(y)
 
     def _embed(self, rows):
-        if self.coef_ is None:
-            return rows.copy()
         return (self._features(rows) @ self.coef_).astype(rows.dtype, copy=False)
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_

@@ -18,7 +18,7 @@ from skalign._validation import check_sides
 from skalign.moments import complement
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
-from skalign.unpaired._covariance_map import Spread, fixed_map, identity_map
+from skalign.unpaired._covariance_map import Spread, fixed_map
 from skalign.unpaired._icp import Stage, closest_points
 from skalign.unpaired._matching import draw_groups
 from skalign.unpaired._moment import (
@@ -290,7 +290,10 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         """
         X, y, *_ = check_sides(self, X, y)
         if y is None:
-            return self._be_identity(X)
+            self.map_ = self.signal_ = self.skewness_noise_ = None
+            self.objective_ = self.next_objective_ = np.nan
+            self.share_difference_, self.matching_cost_ = None, 0.0
+            return self._be_identity(n_iter_=1, n_restarts_at_best_=0)
         pairs = _check_positions(pairs, len(X), len(y))
         rng = check_random_state(self.random_state)
         spreads = (Spread(X), Spread(y, name="y"))
@@ -343,7 +346,8 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self.map_ = kind if self.n_iter_ else "rotation"
         if isinstance(fit.aligner, LinearAligner):
             self.map_ = "least_squares"
-        self._take(fit.aligner)
+        found = fit.aligner
+        self._set_map(found.coef_, found.x_mean_, found.y_mean_, X.dtype)
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)
         doubts += shell_doubts(self.skewness_noise_, self.share_difference_)
@@ -402,19 +406,6 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         )
         self.coef_ -= (self.coef_ @ axes @ axes.T).astype(X.dtype)
         self.determined_rank_ = min(X.shape[1], y.shape[1] - axes.shape[1])
-
-    def _take(self, aligner):
-        """Take over the map of a fitted aligner."""
-        self.coef_ = aligner.coef_
-        self.x_mean_, self.y_mean_ = aligner.x_mean_, aligner.y_mean_
-
-    def _be_identity(self, X):
-        self._take(identity_map(X))
-        self.map_ = self.signal_ = self.skewness_noise_ = None
-        self.share_difference_, self.determined_rank_ = None, X.shape[1]
-        self.objective_ = self.next_objective_ = np.nan
-        self.matching_cost_, self.n_iter_, self.n_restarts_at_best_ = 0.0, 1, 0
-        return self
 
 
 def _all_rows(X, y, max_samples, rng):

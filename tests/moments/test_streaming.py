@@ -101,9 +101,9 @@ def test_what_does_not_fit_is_refused_with_the_reason(aligner):
     with pytest.raises(ValueError, match="leaves none"):
         sums.subtract(sums)
     with pytest.raises(ValueError, match=r"hold 0 .* samples; at least 2"):
-        clone(aligner).fit_sums(sums.replace(parts={}))
+        clone(aligner).fit_sums(sums.with_parts({}))
     with pytest.raises(ValueError, match="There are no sums of"):
-        sums.replace(parts={}).subtract(sums)
+        sums.with_parts({}).subtract(sums)
     other = CORALAligner() if aligner in PAIRS else RigidAligner()
     with pytest.raises(ValueError, match=r"needs Moments of .*; got"):
         other.fit_sums(sums)

@@ -181,7 +181,7 @@ def test_widths_that_changed_are_refused(X):
     relative = RelativeRepresentation(SELECTOR).fit(X, X[:, :4])
     with pytest.raises(ValueError, match="y has 6 columns, but the target space has 4"):
         relative.transform_target(X)
-    with pytest.raises(ValueError, match="X has 6 columns, but there are 15 anchors"):
+    with pytest.raises(ValueError, match="y has 6 columns, but transform returns 15"):
         relative.inverse_transform(X)
 
 

@@ -104,7 +104,7 @@ def test_what_spans_too_little_is_refused():
         SubspaceAligner(5).fit(X, y)
     with pytest.raises(ValueError, match="All rows of X are equal"):
         SubspaceAligner().fit(np.ones((6, 8)), y)
-    with pytest.raises(ValueError, match="X has 3 columns, the subspace has 2"):
+    with pytest.raises(ValueError, match="y has 3 columns, but transform returns 2"):
         SubspaceAligner(2).fit(X, y).inverse_transform(X[:, :3])
     with pytest.raises(ValueError, match="y has 3 columns, but the target space has 8"):
         SubspaceAligner(2).fit(X, y).transform_target(y[:, :3])
