@@ -184,6 +184,10 @@ moments.*.n_samples = 24
 moments.*.dtype = 'f4'
 moments.*.shrinkage = 0.1
 moments.*.y = Y
+moments.*.order = 1
+moments.GroupMoments.*.labels = CLASSES
+moments.*.arrays = UPDATES[0]
+federated.client_sums..*labels = None
 domains.partition_domains..y = CLASSES
 domains.partition_domains..local_model = LogisticRegression()
 deep.load_estimator..module = None
@@ -529,6 +533,19 @@ def odd(rng, value, parameter):
     return rng.choice(pool).replace("{}", f"({value})" if " " in value else value)
 
 
+MADE_BY = {
+    "moments.GroupMoments": "from_rows",
+    "moments.Moments": "from_arrays",
+    "moments.Sums": "from_dict",
+}
+
+
+def methods_of_sums(value):
+    """Return methods that take nothing, or other sums of the same samples."""
+    names = ("merge", "to_dict", "rounding", "varies")
+    return [name for name in names if hasattr(value, name)]
+
+
 def draw(name, number, n_odd=None):
     """Return the calls of a try, as (method, arguments as source)."""
     rng, value = random.Random(f"{name} {number}"), public()[name]
@@ -539,13 +556,14 @@ def draw(name, number, n_odd=None):
             is_module = issubclass(value, torch.nn.Module)
             methods = ["forward"] if is_module else methods[:-1]  # "__call__" is last
         methods = methods or ["get_params"]  # settings, which others are given
-        if name == "moments.Moments":
-            methods = ["from_arrays", "merge", "rounding", "varies"]
+        made = MADE_BY.get(name)
+        if made:
+            methods = [made, *methods_of_sums(value)]
         elif name == "ClassMeanAligner":
             methods.remove("fit_transform")  # labels are no parameters of it
         method = rng.choice(methods)
-        if name == "moments.Moments":
-            calls = [("from_arrays", value.from_arrays)] * (method != "from_arrays")
+        if made:
+            calls = [(made, getattr(value, made))] * (method != made)
         elif isinstance(inspect.getattr_static(value, method), classmethod):
             calls = []
         elif hasattr(value, "fit") and method not in ("fit_transform", "fit_spaces"):

@@ -69,6 +69,7 @@ from skalign import (
 from skalign.anchors import FarthestPointAnchors
 from skalign.federated import client_sums, fit_from_sums
 from skalign.moments import (
+    GroupMoments,
     Moments,
     centre,
     check_scale,
@@ -895,6 +896,15 @@ TABLE = {
         merge="- tests/moments",
         names="- takes arrays",
     ),
+    "moments.GroupMoments": measured(
+        lambda q: GroupMoments.from_rows(q.X, q.labels, order=3).second.sum(axis=0),
+        like=SHAPES | NO_WEIGHTS,
+        rotate="not same: products turn with the samples",
+        scale="2",
+        merge="- tests/moments",
+        names="- takes arrays",
+    ),
+    "moments.Sums": measured(None, like=RESULTS),
     **{
         f"moments.{name}": measured(
             ask,
