@@ -1,5 +1,6 @@
 """The core without the optional packages; what they bring says how to install them."""
 
+import inspect
 import subprocess
 import sys
 
@@ -7,7 +8,9 @@ import pytest
 
 import skalign
 import skalign.federated
+from skalign._lazy import homes_in_stub
 
+NAMES = homes_in_stub(skalign.__file__)
 HIDE = """
 import sys
 class Hidden:
@@ -18,8 +21,8 @@ class Hidden:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Hidden())
 """
-BY_TORCH = sorted(skalign._ROOMS["deep"])
-BY_FLOWER = sorted(skalign.federated._BY_FLOWER)
+BY_TORCH = [n for n, home in NAMES.items() if home == "skalign.deep" and n != "deep"]
+BY_FLOWER = ["NetworkClient", "SoundUpdates", "join", "metrics_by_client", "serve"]
 CASES = [
     ("torch", "skalign", BY_TORCH, "skalign[deep]"),
     ("skorch", "skalign", BY_TORCH, "skalign[deep]"),
@@ -103,3 +106,13 @@ def test_unknown_names_are_no_attributes():
         skalign.Aligner  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'Aligner'"):
         from skalign import Aligner  # noqa: F401
+
+
+@pytest.mark.parametrize("package", [skalign, skalign.federated])
+def test_the_stub_names_what_is_there(package):
+    homes = homes_in_stub(package.__file__)
+    assert {*package.__all__} <= {*homes} <= {*dir(package)}
+    for name, home in homes.items():
+        value = getattr(package, name)
+        module = sys.modules[home]
+        assert value is (module if inspect.ismodule(value) else getattr(module, name))

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from latentis.transform.base import StandardScaling
 from latentis.transform.dim_matcher import ZeroPadding
-from latentis.transform.translate import aligner as variants
-from latentis.transform.translate import functional
+from latentis.transform.translate import aligner as variants, functional
 
 path, seed = Path(sys.argv[1]), int(sys.argv[2])
 torch.set_num_threads(1)

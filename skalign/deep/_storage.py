@@ -7,8 +7,7 @@ from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
 import torch
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from safetensors.torch import load as load_tensors, save as save_tensors
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted

@@ -3,8 +3,7 @@
 import numpy as np
 import ot
 import pytest
-from hypothesis import given, reject, settings
-from hypothesis import strategies as st
+from hypothesis import given, reject, settings, strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist, pdist
 

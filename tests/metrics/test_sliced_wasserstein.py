@@ -4,8 +4,7 @@ import numpy as np
 import ot
 import pytest
 import scipy.stats
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose
 
 from skalign.metrics import (

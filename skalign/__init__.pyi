@@ -1,0 +1,68 @@
+"""Public names and where they are: read by type checkers, editors and `_lazy`."""
+
+from skalign import (
+    adaptation as adaptation,
+    anchors as anchors,
+    datasets as datasets,
+    deep as deep,
+    domains as domains,
+    federated as federated,
+    metrics as metrics,
+    model_selection as model_selection,
+    moments as moments,
+    paired as paired,
+    plotting as plotting,
+    retrieval as retrieval,
+    spaces as spaces,
+    style as style,
+    unpaired as unpaired,
+)
+from skalign.adaptation import (
+    DomainAdapter as DomainAdapter,
+    DomainHarmonizer as DomainHarmonizer,
+    LabeledOnly as LabeledOnly,
+)
+from skalign.deep import (
+    ContrastiveAligner as ContrastiveAligner,
+    MultiDomainClassifier as MultiDomainClassifier,
+    NCFALClassifier as NCFALClassifier,
+    StitchingRegressor as StitchingRegressor,
+)
+from skalign.model_selection import (
+    AnchorSearchCV as AnchorSearchCV,
+)
+from skalign.paired import (
+    AnchoredAligner as AnchoredAligner,
+    CanonicalAligner as CanonicalAligner,
+    LinearAligner as LinearAligner,
+    RelativeRepresentation as RelativeRepresentation,
+    RigidAligner as RigidAligner,
+)
+from skalign.retrieval import (
+    AlignedRetriever as AlignedRetriever,
+)
+from skalign.spaces import (
+    GeneralizedProcrustes as GeneralizedProcrustes,
+)
+from skalign.style import (
+    DomainRandomizer as DomainRandomizer,
+    MixStyleAugmenter as MixStyleAugmenter,
+    StyleContentSplitter as StyleContentSplitter,
+)
+from skalign.unpaired import (
+    ClassMeanAligner as ClassMeanAligner,
+    CORALAligner as CORALAligner,
+    GaussianOTAligner as GaussianOTAligner,
+    ICPAligner as ICPAligner,
+    MeanVarianceAligner as MeanVarianceAligner,
+    MomentAligner as MomentAligner,
+    OptimalTransportAligner as OptimalTransportAligner,
+    SubspaceAligner as SubspaceAligner,
+    TransferComponentAligner as TransferComponentAligner,
+    WassersteinProcrustesAligner as WassersteinProcrustesAligner,
+)
+
+__version__: str
+__all__: list[str]
+
+def __dir__() -> list[str]: ...
