@@ -1,12 +1,14 @@
 """Sums over samples, and the rules for what their rounding leaves undecided."""
 
 from skalign.moments._collected import Sums
-from skalign.moments._groups import GroupMoments
 
 # For the other rooms, which import no private module of this one.
-from skalign.moments._groups import check_group_scale as check_group_scale
-from skalign.moments._groups import check_same_kind as check_same_kind
-from skalign.moments._groups import symmetric_product as symmetric_product
+from skalign.moments._groups import (
+    GroupMoments,
+    check_group_scale as check_group_scale,
+    check_same_kind as check_same_kind,
+    symmetric_product as symmetric_product,
+)
 from skalign.moments._rank import (
     centre,
     pseudo_inverse,
@@ -19,15 +21,19 @@ from skalign.moments._rank import (
     truncated_svd,
     varying_columns,
 )
-from skalign.moments._rotation import complement as complement
-from skalign.moments._rotation import nearest_rotation as nearest_rotation
-from skalign.moments._rotation import rotation_from_axes as rotation_from_axes
+from skalign.moments._rotation import (
+    complement as complement,
+    nearest_rotation as nearest_rotation,
+    rotation_from_axes as rotation_from_axes,
+)
 from skalign.moments._scale import check_scale
 from skalign.moments._shrinkage import relative_ridge
 from skalign.moments._spectrum import Spectrum as Spectrum
-from skalign.moments._streaming import ClassStreamingMixin as ClassStreamingMixin
-from skalign.moments._streaming import PairStreamingMixin as PairStreamingMixin
-from skalign.moments._streaming import SideStreamingMixin as SideStreamingMixin
+from skalign.moments._streaming import (
+    ClassStreamingMixin as ClassStreamingMixin,
+    PairStreamingMixin as PairStreamingMixin,
+    SideStreamingMixin as SideStreamingMixin,
+)
 from skalign.moments._sums import Moments
 
 __all__ = [
