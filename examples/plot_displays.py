@@ -24,7 +24,6 @@ from skalign.plotting import (
     AlignmentDisplay,
     AnchorSearchDisplay,
     DomainDistanceDisplay,
-    ReportDisplay,
     SimilarityDisplay,
     SpectrumDisplay,
 )
@@ -88,14 +87,14 @@ plt.show()
 # ------------------
 # The kernel map is still learning where the linear one has nearly converged.
 
-AlignabilityDisplay.from_spaces(X, y)
+display = AlignabilityDisplay.from_spaces(X, y, labels=digits.labels[train])
 plt.show()
 
 # %%
-# The report
-# ----------
+# The scores of each class
+# ------------------------
 
-ReportDisplay.from_spaces(X, y, labels=digits.labels[train])
+display.plot_scores()
 plt.show()
 
 # %%

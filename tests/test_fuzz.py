@@ -146,7 +146,6 @@ anchors.*.n_anchors = 4
 plotting.AlignmentDisplay.from_spaces.X_mapped = X
 plotting.AnchorSearch*.estimator = SEARCH
 plotting.AnchorSearch*.cv_results = SEARCH.cv_results_
-plotting.Report*.report = REPORT
 plotting.Alignability*.result = ALIGNABILITY
 plotting.Similarity*.metric = 'cosine'
 plotting.Spectrum*.coef = X
@@ -312,7 +311,6 @@ def made():
     rules = {"random": RandomAnchors(random_state=0)}
     things["SEARCH"] = skalign.AnchorSearchCV(RigidAligner(), rules, [0.5, 1.0], cv=2)
     things["SEARCH"].fit(X, Y)
-    things["REPORT"] = model_selection.alignment_report(X, Y, cv=2)
     things["ALIGNABILITY"] = model_selection.alignability(X, Y, cv=2)
     if TORCH:
         net = deep.MultiDomainClassifier(hidden_layer_sizes=(2,), max_epochs=1)

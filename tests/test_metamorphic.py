@@ -848,17 +848,6 @@ TABLE = {
         paired=True,
         order="not same: folds are drawn by position",
     ),
-    "model_selection.alignment_report": measured(
-        lambda q: model_selection.alignment_report(
-            q.X, q.y, aligners={"linear": LinearAligner()}, cv=2
-        ).scores["relative_error"],
-        like=SHAPES,
-        paired=True,
-        order="not same: folds are drawn by position",
-    ),
-    "model_selection.default_aligners": measured(
-        lambda q: len(model_selection.default_aligners(3, 4)), like=ROWLESS
-    ),
     **{
         f"domains.{type(splitter).__name__}": measured(
             lambda q, splitter=splitter: [
@@ -1027,7 +1016,6 @@ TABLE |= {
             "AlignmentDisplay",
             "AnchorSearchDisplay",
             "DomainDistanceDisplay",
-            "ReportDisplay",
             "SimilarityDisplay",
             "SpectrumDisplay",
         )

@@ -16,7 +16,7 @@ from skalign.metrics import (
     retrieval_accuracy,
     sliced_wasserstein_scorer,
 )
-from skalign.model_selection import alignment_report
+from skalign.model_selection import alignability
 
 pytestmark = pytest.mark.long
 
@@ -86,7 +86,8 @@ def test_sentences_find_their_own_embedding_and_topic(news):
     X, y, topics = (of.astype(np.float32) for of in news)
     split = [(np.arange(3000), np.arange(3000, 6000))]
     maps = {"rigid": RigidAligner(), "linear": LinearAligner()}
-    report = alignment_report(X, y, labels=topics, aligners=maps, cv=split)
+    settings = {"aligners": maps, "cv": split, "learning_curves": False}
+    report = alignability(X, y, labels=topics, **settings)
     assert report.scores["hits@1"].max() >= 0.935
     assert report.scores["accuracy"].max() >= 0.865
     assert report.head_accuracy[0] > 0.87

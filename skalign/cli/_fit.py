@@ -10,7 +10,7 @@ from skalign.anchors import (
 )
 from skalign.cli._files import InputError, naming, read_pairs, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
-from skalign.model_selection import alignment_report
+from skalign.model_selection import alignability
 from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
 
 ALIGNERS = {
@@ -47,17 +47,19 @@ def run_fit(options):
     n_train = len(X) - -(-len(X) // 5)  # of the smallest of 5 folds
     if isinstance(options.anchors, int) and n_train < options.anchors <= len(X):
         say(f"{options.anchors} anchors leave too few pairs to test on")
-    elif len(X) >= 10:
+    elif len(X) >= 20:
         with naming(options.source, options.target):
-            report = alignment_report(
+            result = alignability(
                 X,
                 y,
                 aligners={options.aligner: aligner},
+                learning_curves=False,
+                max_samples=None,
                 random_state=options.seed,
                 progress=progress("folds"),
             )
         for metric in ("relative_error", "hits@1"):
-            folds = report.scores[metric][0]
+            folds = result.scores[metric][0]
             say(
                 f"{metric.replace('_', ' ')}: {folds.mean():.3f} "
                 f"({folds.std(ddof=1):.3f}) on held-out pairs, 5 folds"

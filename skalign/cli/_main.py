@@ -10,9 +10,8 @@ import skalign
 from skalign.cli._apply import run_apply
 from skalign.cli._files import InputError, check_output
 from skalign.cli._fit import ALIGNERS, SELECTORS, run_fit
-from skalign.cli._report import run_report
+from skalign.cli._report import METRICS, run_report
 from skalign.cli._terminal import fail, say
-from skalign.model_selection._report import REPORT_METRICS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -77,18 +76,11 @@ def _parser():
     report.add_argument("target", nargs="?", help="the same items, target space")
     report.add_argument("--labels", help="classes of the items")
     report.add_argument(
-        "--anchors",
-        type=count_or_share,
-        default=0.1,
-        help="pairs for the anchored rows: a number, or a share (default: 0.1)",
-    )
-    report.add_argument("--rank", type=int, help="rank of the reduced-rank row")
-    report.add_argument(
         "--cv", type=int, default=5, help="number of folds (default: 5)"
     )
     report.add_argument(
         "--criterion",
-        choices=REPORT_METRICS,
+        choices=METRICS,
         default="relative_error",
         help="what the winner is best at (default: relative_error)",
     )

@@ -10,10 +10,9 @@ import skalign
 from skalign.cli._files import InputError, naming, read_labels, read_pairs, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.datasets import load_digits_latents
-from skalign.model_selection import alignability, alignment_report, default_aligners
-from skalign.model_selection._alignability import MIN_PAIRS
-from skalign.model_selection._report import REPORT_METRICS
+from skalign.model_selection import alignability
 
+METRICS = ("relative_error", "r2", "hits@1", "mmd", "sliced_wasserstein", "accuracy")
 _LINE_WIDTH = 79
 _HEADINGS = {"relative_error": "rel. error", "sliced_wasserstein": "sliced W."}
 
@@ -39,76 +38,54 @@ def run_report(options):
     if not 2 <= options.cv <= len(X):
         raise InputError(f"--cv {options.cv} must be from 2 to {len(X)}, the rows.")
     with naming(options.source, options.target):
-        aligners = default_aligners(
-            X.shape[1],
-            y.shape[1],
-            n_anchors=options.anchors,
-            rank=options.rank,
-            seed=options.seed,
-        )
-        report = alignment_report(
+        result = alignability(
             X,
             y,
             labels=labels,
-            aligners=aligners,
             cv=options.cv,
             random_state=options.seed,
             progress=progress("fits"),
         )
-    best = _best(report, options.criterion)
+    best = result.names[_best(result, options.criterion)]
+    used = "" if result.n_samples == len(X) else f"{result.n_samples:,} pairs drawn; "
     say(
         f"source  {source}  {X.shape[0]:,} x {X.shape[1]:,}",
         f"target  {target}  {y.shape[0]:,} x {y.shape[1]:,}",
-        f"{options.cv} folds: {report.n_train:,} pairs to fit, {report.n_test:,} to "
-        "test; mean (standard deviation over folds)",
+        f"{used}{options.cv} folds: {result.train_sizes[-1]:,} pairs to fit, "
+        f"{result.n_test:,} to test; mean (standard deviation over folds)",
         "",
-        _table(report),
+        _table(result),
         "",
-        f"Best by {options.criterion}: {report.names[best]}",
+        f"Best by {options.criterion}: {best}",
         "",
+        fill(result.verdict, _LINE_WIDTH),
     )
-    found = None
-    if len(X) < MIN_PAIRS:
-        verdict = (
-            f"Which class of map the pairs support takes at least {MIN_PAIRS} of them "
-            f"to tell; there are {len(X)}."
-        )
-    else:
-        with naming(options.source, options.target):
-            found = alignability(
-                X,
-                y,
-                cv=options.cv,
-                random_state=options.seed,
-                progress=progress("fits"),
-            )
-        verdict = found.verdict
-    say(fill(verdict, _LINE_WIDTH))
     if options.json is not None:
-        _write_json(options.json, options, report, report.names[best], found)
+        _write_json(options.json, options, result, best)
 
 
-def _best(report, criterion):
-    means = report.scores[criterion].mean(axis=1)
-    return int(means.argmax() if REPORT_METRICS[criterion] else means.argmin())
+def _best(result, criterion):
+    means = result.scores[criterion].mean(axis=1)
+    greater = result.greater_is_better[criterion]
+    return int(means.argmax() if greater else means.argmin())
 
 
-def _table(report):
+def _table(result):
     """Lay out one row a map, the best of each column marked by a star."""
-    metrics = list(report.scores)
+    metrics = list(result.scores)
     lines = [["map", *(_HEADINGS.get(metric, metric) for metric in metrics)]]
-    for i, name in enumerate(report.names):
+    for i, name in enumerate(result.names):
         line = [name]
         for metric in metrics:
-            folds = report.scores[metric][i]
-            best = i == _best(report, metric) and np.isfinite(folds).all()
+            folds = result.scores[metric][i]
+            best = i == _best(result, metric) and np.isfinite(folds).all()
             star = "*" if best else " "
             digits = 4 if metric in ("mmd", "sliced_wasserstein") else 3
             spread = f"({folds.std(ddof=1):.{digits}f})"
             line.append(f"{folds.mean():.{digits}f} {spread}{star}")
         lines.append(line)
-    if report.head_accuracy is not None:
-        own = report.head_accuracy
+    if result.head_accuracy is not None:
+        own = result.head_accuracy
         line = ["(the target's own rows)", *("" for _ in metrics[:-1])]
         lines.append([*line, f"{own.mean():.3f} ({own.std(ddof=1):.3f}) "])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -121,7 +98,7 @@ def _table(report):
     return "\n".join(rows)
 
 
-def _write_json(path, options, report, best, found):
+def _write_json(path, options, result, best):
     record = {
         "skalign": skalign.__version__,
         "python": platform.python_version(),
@@ -130,32 +107,24 @@ def _write_json(path, options, report, best, found):
         "labels": options.labels,
         "n_folds": options.cv,
         "seed": options.seed,
-        "n_train": report.n_train,
-        "n_test": report.n_test,
+        "n_train": int(result.train_sizes[-1]),
+        "n_test": result.n_test,
         "criterion": options.criterion,
         "best": best,
+        "recommended": result.name,
+        "verdict": result.verdict,
         "maps": [
             {
                 "name": name,
-                "scores": {m: _plain(s[i]) for m, s in report.scores.items()},
+                "error": float(result.errors[i]),
+                "interval": _plain(result.intervals[i]),
+                "scores": {m: _plain(s[i]) for m, s in result.scores.items()},
             }
-            for i, name in enumerate(report.names)
+            for i, name in enumerate(result.names)
         ],
     }
-    if report.head_accuracy is not None:
-        record["head_accuracy"] = _plain(report.head_accuracy)
-    record["alignability"] = found and {
-        "name": found.name,
-        "best": found.best,
-        "verdict": found.verdict,
-        "n_train": int(found.train_sizes[-1]),
-        "classes": [
-            {"name": name, "error": error, "interval": _plain(interval)}
-            for name, error, interval in zip(
-                found.names, _plain(found.errors), found.intervals, strict=True
-            )
-        ],
-    }
+    if result.head_accuracy is not None:
+        record["head_accuracy"] = _plain(result.head_accuracy)
     text = json.dumps(record, indent=1, allow_nan=False)
     with writing_to(path) as unfinished:
         unfinished.write_text(text + "\n")

@@ -1,16 +1,16 @@
-"""Which class of map a set of pairs supports."""
+"""The class of map that a set of pairs supports, by cross-validation."""
 
+from functools import partial
 from itertools import product
 from numbers import Integral, Real
 
 import numpy as np
 from scipy.optimize import nnls
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.dummy import DummyRegressor
-from sklearn.kernel_approximation import Nystroem
-from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold
 from sklearn.utils import (
     Bunch,
     check_array,
@@ -21,90 +21,54 @@ from sklearn.utils._param_validation import validate_params
 from sklearn.utils.parallel import Parallel, delayed
 
 from skalign._determined import without_warning
+from skalign._draws import one_seed
+from skalign._labels import check_labels
 from skalign._parameters import Interval
-from skalign._rescale import largest_about_mean
+from skalign._rescale import largest_about_mean, power_of
 from skalign._routing import predicted
 from skalign._validation import FLOATS, check_varies
+from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
+from skalign.model_selection._map_classes import map_classes
 from skalign.model_selection._splits import check_aligners, check_splits, follow
 from skalign.moments import check_scale, storage_precision
-from skalign.paired import LinearAligner, RigidAligner
 
-MIN_PAIRS = 20
-"""Fewest pairs that `alignability` takes."""
-
+_MIN_PAIRS = 20
+_GREATER_IS_BETTER = {
+    "relative_error": False,
+    "r2": True,
+    "hits@1": True,
+    "mmd": False,
+    "sliced_wasserstein": False,
+    "accuracy": True,
+}
 _SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training pairs, for the learning curve
 _EXPONENTS = np.linspace(0.25, 2, 8)
 _HORIZON = 10  # learning curves are not followed beyond so many times the pairs
 
 
-class _Translation(RegressorMixin, BaseEstimator):
-    """The mean of the target less that of the source, added to every row."""
-
-    def fit(self, X, y):
-        self.shift_ = (y - X).mean(axis=0)
-        return self
-
-    def predict(self, X):
-        return X + self.shift_
-
-
-class _KernelCorrection(RegressorMixin, BaseEstimator):
-    """A ridge map, and an RBF kernel ridge of what it leaves.
-
-    Without curvature to be found the correction is shrunk to nothing. Width and
-    strength of the kernel are those of the least generalised cross-validation error
-    on the training pairs.
-    """
-
-    def __init__(self, n_landmarks=256, random_state=None):
-        self.n_landmarks = n_landmarks
-        self.random_state = random_state
-
-    def fit(self, X, y):
-        self.linear_ = LinearAligner().fit(X, y)
-        self.scaler_ = StandardScaler().fit(X)
-        scaled, rest = self.scaler_.transform(X), y - self.linear_.transform(X)
-        n_landmarks = min(self.n_landmarks, max(1, len(X) // 2))
-        least = np.inf
-        for width in (0.1, 1.0):
-            kernel = Nystroem(
-                gamma=width / X.shape[1],
-                n_components=n_landmarks,
-                random_state=self.random_state,
-            ).fit(scaled)
-            correction = LinearAligner().fit(kernel.transform(scaled), rest)
-            if (error := correction.alpha_errors_.min()) < least:
-                self.kernel_, self.correction_, least = kernel, correction, error
-        return self
-
-    def predict(self, X):
-        features = self.kernel_.transform(self.scaler_.transform(X))
-        return self.linear_.transform(X) + self.correction_.transform(features)
-
-
-def _classes(n_features, n_targets, seed):
-    """Return an estimator for each class of maps, from simple to flexible."""
-    narrow = min(n_features, n_targets)
-    classes = {"constant": DummyRegressor()}
-    if n_features == n_targets:
-        classes["translation"] = _Translation()
-    classes |= {"rigid": RigidAligner(), "similarity": RigidAligner(scaling=True)}
-    if narrow > 1:
-        classes["low rank"] = GridSearchCV(
-            LinearAligner(),
-            {"rank": sorted({max(1, narrow // k) for k in (2, 4, 8, 16)})},
-            cv=ShuffleSplit(1, test_size=0.25, random_state=seed),
-            scoring="neg_mean_squared_error",
-        )
-    linear, nonlinear = LinearAligner(), _KernelCorrection(random_state=seed)
-    return classes | {"linear": linear, "nonlinear": nonlinear}
-
-
-def _squared_errors(aligner, X, y, train, test):
-    """Squared distance of each mapped test row from its target row."""
+def _fit_and_judge(aligner, X, y, train, test, judge):
+    """Return the squared error of each test sample, and what `judge` says of all."""
     with without_warning():
         aligner = clone(aligner).fit(X[train], y[train])
-    return np.sum((predicted(aligner, X[test]) - y[test]) ** 2, axis=1)
+    mapped = predicted(aligner, X[test])
+    scores = {} if judge is None else judge(mapped, y[test])
+    return np.sum((mapped - y[test]) ** 2, axis=1), scores
+
+
+def _scores(mapped, y, *, centre, head, labels, seed):
+    """Compare mapped with target samples by all metrics."""
+    accuracy = {} if head is None else {"accuracy": head.score(mapped, labels)}
+    sliced = sliced_wasserstein_distance(mapped, y, random_state=seed)
+    # The others are the same in any unit; squares overflow in some.
+    power = -power_of(y - centre)
+    mapped, y, centre = (np.ldexp(rows, power) for rows in (mapped, y, centre))
+    return {
+        "relative_error": np.sum((mapped - y) ** 2) / np.sum((y - centre) ** 2),
+        "r2": r2_score(y, mapped),
+        "hits@1": retrieval_accuracy(mapped - centre, y - centre),
+        "mmd": mmd(mapped, y, gamma="target", unbiased=False),
+        "sliced_wasserstein": sliced,
+    } | accuracy
 
 
 def _relative_error(squares, baseline):
@@ -152,7 +116,7 @@ def _verdict(result, confidence):
         f"from {n_train:,} pairs"
     )
     if result.intervals[best, 1] >= 1:
-        return f"{said}. No map is seen to predict the target better than its mean."
+        return f"{said}. No map predicts the target better than its mean."
     if at == best:
         said += ", the least of all classes."
     else:
@@ -160,82 +124,111 @@ def _verdict(result, confidence):
             f", within one standard error of the least, {result.errors[best]:.3g} by "
             f"'{result.best}'."
         )
-    said += f" Twice the pairs would bring it to about {result.doubled_errors[at]:.3g}"
+    if result.doubled_errors is None:
+        return said
+    said += (
+        " Twice as many pairs are expected to reduce it to "
+        f"{result.doubled_errors[at]:.3g}"
+    )
     enough = result.enough_pairs[at]
     if enough <= n_train:
         return f"{said}: it has converged to within one standard error."
     if np.isinf(enough):
-        return f"{said}, and {_HORIZON} times as many would still help."
-    return f"{said}; beyond {float(f'{enough:.2g}'):,.0f}, more would hardly be seen."
+        return f"{said}, and {_HORIZON} times as many to reduce it further."
+    return (
+        f"{said}; beyond about {float(f'{enough:.2g}'):,.0f} pairs, more data brings "
+        "no measurable gain."
+    )
 
 
 @validate_params(
     {
         "X": ["array-like"],
         "y": ["array-like"],
+        "labels": ["array-like", None],
         "aligners": [dict, None],
         "cv": ["cv_object"],
-        "confidence": [Interval(Real, 0, 1, closed="neither")],
-        "max_samples": [Interval(Integral, MIN_PAIRS, None, closed="left"), None],
+        "learning_curves": ["boolean"],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "max_samples": [Interval(Integral, _MIN_PAIRS, None, closed="left"), None],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
         "random_state": ["random_state"],
         "progress": [callable],
     },
-    prefer_skip_nested_validation=True,
+    prefer_skip_nested_validation=False,
 )
 def alignability(
     X,
     y,
     *,
+    labels=None,
     aligners=None,
     cv=5,
-    confidence=0.95,
-    max_samples=5000,
+    learning_curves=True,
+    confidence_level=0.95,
+    max_samples=10_000,
     n_jobs=None,
     random_state=0,
     progress=iter,
 ):
-    """Tell which class of map the pairs support, and what more pairs would bring.
+    r"""Compare classes of maps by cross-validation, and name the one to take.
 
-    Every class is fitted on the training pairs of each split and judged on test pairs
-    that it never saw; what a class has to choose (strength, rank, kernel width) it
-    chooses within the training pairs. The class named is the simplest whose error is
-    within one standard error of the best [1]_; where the interval of the best reaches
-    1, the error of no map at all, the simplest class that does no worse than that.
-    Read more in the :ref:`User Guide <alignability>`.
+    Each class is fitted on the training pairs of each split and judged on the test
+    pairs; its own choices (ridge, rank, kernel width) are made within the training
+    pairs. With the predictions :math:`\hat y_i` of test samples and the mean
+    :math:`\bar y` of the training targets, the relative error of a class is
+
+    .. math::
+
+        \frac{\sum_i \lVert \hat y_i - y_i \rVert^2}
+             {\sum_i \lVert \bar y - y_i \rVert^2}.
+
+    The class recommended is the simplest whose relative error is within one standard
+    error of the best [1]_. If the confidence interval of the best reaches 1, the error
+    of the mean, it is the simplest class that does no worse than the mean. Read more
+    in the :ref:`User Guide <alignability>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Rows of the source space.
+        Samples in the source space.
     y : array-like of shape (n_samples, n_targets)
-        The same items, row by row, in the target space.
+        The same samples, row by row, in the target space.
+    labels : array-like of shape (n_samples,), default=None
+        Class labels of the samples. If given, a logistic regression is trained on the
+        target samples of each training part and scored on the mapped source samples of
+        the test part.
     aligners : dict of str to estimator, default=None
-        Classes to compare, by name, from the simplest to the most flexible; an
-        estimator with something to choose is to choose it in `fit`. By default
+        Classes to compare by name, from the simplest to the most flexible. None
+        compares
 
-        - "constant": the mean of the target. If it is named, the pairs support no map;
-        - "translation", between spaces of equal width;
+        - "constant": the mean of the target. If it is recommended, the pairs support no
+          map;
+        - "identity" and "translation", for spaces of equal width;
         - "rigid" and "similarity": :class:`RigidAligner` without and with a scale;
-        - "low rank": :class:`LinearAligner` of the best rank of a half, a quarter, an
-          eighth and a sixteenth of the narrower width, unless that is 1;
+        - "low rank": :class:`LinearAligner` of the best rank out of a half, a quarter,
+          an eighth and a sixteenth of the narrower width, unless that is 1;
         - "linear": :class:`LinearAligner`;
         - "nonlinear": the linear map, and an RBF kernel ridge on 256 landmarks
-          (Nystroem) for what it leaves.
+          (Nystroem) fitted to its residuals.
     cv : int, cross-validation generator or iterable, default=5
-        Splits; a number stands for that many shuffled folds. Where rows are tested
-        more than once, their errors are averaged.
-    confidence : float, default=0.95
-        Level of `intervals`, above 0 and below 1, and so of the evidence that a map has
-        to bring against "constant".
-    max_samples : int or None, default=5000
-        Of more pairs, so many are drawn. None takes all.
+        Splits; a number stands for as many shuffled folds. The errors of samples that
+        are tested more than once are averaged.
+    learning_curves : bool, default=True
+        Whether to fit on an eighth, a quarter and a half of the training pairs too, and
+        forecast the error with more pairs.
+    confidence_level : float, default=0.95
+        Level of `intervals`, above 0 and below 1.
+    max_samples : int or None, default=10000
+        Maximum number of pairs; a random subset is drawn if there are more. None uses
+        all.
     n_jobs : int, default=None
-        Fits that run at a time; None is 1, unless in a joblib context.
+        Number of fits in parallel; None is 1, unless in a joblib context.
     random_state : int, RandomState instance or None, default=0
-        Draws the pairs, shuffles the folds and picks the landmarks.
+        Seed of the subset, the folds, the landmarks and the projections of the sliced
+        distance.
     progress : callable, default=iter
-        Wraps the list of fits that are due, such as ``tqdm.tqdm``.
+        Wrapper of the list of fits, such as ``tqdm.tqdm``.
 
     Returns
     -------
@@ -243,63 +236,75 @@ def alignability(
         With the attributes
 
         name : str
-            The class that the pairs support.
+            Class that is recommended.
         best : str
-            The class with the least error.
+            Class with the least relative error.
         verdict : str
-            Both, and what more pairs would bring, in a few sentences.
+            Summary of the recommendation and the forecast in a few sentences.
         names : list of str
-            The classes, from the simplest to the most flexible.
+            Classes, from the simplest to the most flexible.
         errors : ndarray of shape (n_classes,)
-            Relative errors: squared errors on test rows, summed, over those of the
-            mean of the training targets. 0 is perfect, 1 no better than "constant".
+            Relative errors; 0 is perfect, 1 no better than "constant".
         standard_errors : ndarray of shape (n_classes,)
-            Standard error of each.
+            Standard errors of `errors`.
         intervals : ndarray of shape (n_classes, 2)
-            Confidence interval of each.
+            Confidence intervals of `errors`.
+        scores : dict of str to ndarray of shape (n_classes, n_splits)
+            Values of each metric on the test part of each split: "relative_error";
+            "r2", averaged over columns; "hits@1", the share of samples whose own target
+            is the nearest of all test targets, by cosine about the mean of the training
+            targets; "mmd" (squared, biased, with the kernel width of the target) and
+            "sliced_wasserstein" between mapped and target samples; and "accuracy" with
+            `labels`.
+        greater_is_better : dict of str to bool
+            Direction of each metric.
+        head_accuracy : ndarray of shape (n_splits,) or None
+            Accuracy of the logistic regression on the target samples of the test part.
         train_sizes : ndarray of shape (n_sizes,)
-            Pairs to fit: an eighth, a quarter, a half and all of the training pairs,
-            no fewer than 8.
+            Numbers of pairs to fit: an eighth, a quarter, a half and all of the
+            training pairs, at least 8.
         learning_curves : ndarray of shape (n_classes, n_sizes)
             Relative error at each size; the last column is `errors`.
-        doubled_errors : ndarray of shape (n_classes,)
-            Forecast of the error with twice the pairs, at most `errors`.
-        enough_pairs : ndarray of shape (n_classes,)
-            Forecast of the training pairs from which the error stays within one
-            standard error of its limit; infinite beyond ten times those in use.
+        doubled_errors : ndarray of shape (n_classes,) or None
+            Forecast of the error with twice as many pairs, at most `errors`.
+        enough_pairs : ndarray of shape (n_classes,) or None
+            Forecast of the number of training pairs from which the error stays within
+            one standard error of its limit; infinite beyond ten times the present
+            number.
         n_samples : int
-            Pairs in use.
+            Number of pairs in use.
+        n_test : int
+            Number of test pairs in the first split.
         aligners : dict of str to estimator
-            The classes as estimators, not fitted.
+            Classes as estimators, not fitted.
 
     Raises
     ------
     ValueError
         If lengths differ, a value is not finite, there are fewer than 20 pairs, all
         rows of `y` are equal, fourth powers of a column about its mean overflow or
-        underflow, `aligners` is empty, or `cv` yields no split or positions that are
-        none.
+        underflow, `labels` are no classes, `aligners` is empty, or `cv` yields no split
+        or invalid positions.
 
     See Also
     --------
-    alignment_report : More metrics, and anchored maps.
-    skalign.plotting.AlignabilityDisplay : The learning curves as a figure.
+    skalign.plotting.AlignabilityDisplay : Plot the learning curves or the scores.
 
     Notes
     -----
-    Each row is a unit: with its squared error e and that of the mean b, the relative
-    error is ``sum(e) / sum(b)``, and its standard error that of the mean of
-    ``(e - error * b) / mean(b)``. Intervals are normal; they are for the error of maps
-    fitted on `train_sizes[-1]` pairs, averaged over the splits [2]_, and take the rows
-    to be independent: give `cv` that keeps rows of one origin together if they are not.
+    With the squared error e of each sample and that of the mean b, the relative error
+    is ``sum(e) / sum(b)``, and its standard error that of the mean of
+    ``(e - error * b) / mean(b)``. Intervals are normal; they hold for the error of maps
+    fitted on `train_sizes[-1]` pairs, averaged over the splits [2]_, if samples are
+    independent: otherwise pass a `cv` that keeps samples of one origin together.
     Errors below the precision of the input count as equal.
 
     The forecast is ``limit + slope * size ** -exponent``, with neither limit nor slope
-    negative. It is an extrapolation from four points: trust it for a doubling.
+    negative, an extrapolation from four points that is reliable up to a doubling.
 
     There are ``4 * n_splits`` fits for each class, and up to 5 within one of "low
     rank". With n = `max_samples` and d the larger width, a fit takes O(n d^2 + d^3) in
-    time and O(n d) in memory, however many pairs there are.
+    time and O(n d) in memory, for any number of pairs.
 
     References
     ----------
@@ -316,48 +321,80 @@ def alignability(
     >>> X, y = make_paired_spaces(200, 6, scale=2.0, noise=0.2, random_state=0,
     ...                           return_X_y=True)
     >>> result = alignability(X, y)
-    >>> result.name, result.errors[result.names.index("rigid")].round(2)
-    ('similarity', np.float64(0.26))
+    >>> result.name
+    'similarity'
+    >>> print(result.scores["r2"][result.names.index("rigid")].mean().round(2))
+    0.71
     """
     X = check_array(X, dtype=FLOATS, input_name="X")
     y = check_array(y, dtype=FLOATS, input_name="y")
-    check_consistent_length(X, y)
-    if len(X) < MIN_PAIRS:
-        raise ValueError(f"There must be at least {MIN_PAIRS} pairs; got {len(X)}.")
+    check_consistent_length(X, y, labels)
+    if len(X) < _MIN_PAIRS:
+        raise ValueError(
+            f"At least {_MIN_PAIRS} pairs are needed to recommend a class of map; got "
+            f"{len(X)}."
+        )
+    labels = check_labels(labels, X, "labels")
     eps = max(storage_precision(X).max(), storage_precision(y).max())
-    random_state = check_random_state(random_state)
-    seed = random_state.randint(2**31 - 1)
+    seed = one_seed(random_state)
+    random_state = check_random_state(seed)
     if max_samples is not None and len(X) > max_samples:
         kept = random_state.permutation(len(X))[:max_samples]
         X, y = X[kept], y[kept]
+        labels = None if labels is None else labels[kept]
     X, y = X.astype(np.float64), y.astype(np.float64)
     check_varies(y)
     for name, rows in (("X", X), ("y", y)):  # standard errors are of squared squares
         largest = largest_about_mean(rows)
         check_scale(largest, np.float64, name, degree=4, n_terms=rows.size)
     if aligners is None:
-        aligners = _classes(X.shape[1], y.shape[1], seed)
+        aligners = map_classes(X.shape[1], y.shape[1], seed)
     if isinstance(cv, Integral):
         cv = KFold(cv, shuffle=True, random_state=seed)
     check_aligners(aligners)
     splits = [
-        (random_state.permutation(train), test) for train, test in check_splits(cv, X)
+        (random_state.permutation(train), test)
+        for train, test in check_splits(cv, X, y if labels is None else labels)
     ]
     n_train = min(len(train) for train, _ in splits)
-    sizes = np.unique([max(8, round(share * n_train)) for share in _SHARES])
+    shares = _SHARES if learning_curves else [1]
+    sizes = np.unique([max(8, round(share * n_train)) for share in shares])
+    judges, head_accuracy = [], None if labels is None else np.empty(len(splits))
+    for k, (train, test) in enumerate(splits):
+        head = named = None
+        if labels is not None:
+            named = labels[test]
+            head = LogisticRegression(max_iter=1000).fit(y[train], labels[train])
+            head_accuracy[k] = head.score(y[test], named)
+        centre = y[train].mean(axis=0)
+        judges.append(
+            partial(_scores, centre=centre, head=head, labels=named, seed=seed)
+        )
 
     fits = list(product(range(len(aligners)), range(len(sizes)), range(len(splits))))
     estimators = list(aligners.values())
     found = Parallel(n_jobs=n_jobs)(
-        delayed(_squared_errors)(
-            estimators[i], X, y, splits[k][0][: sizes[j]], splits[k][1]
+        delayed(_fit_and_judge)(
+            estimators[i],
+            X,
+            y,
+            splits[k][0][: sizes[j]],
+            splits[k][1],
+            judges[k] if j == len(sizes) - 1 else None,
         )
         for i, j, k in follow(progress, fits)
     )
     squares = np.zeros((len(aligners), len(sizes), len(X)))
     baseline, times = np.zeros(len(X)), np.zeros(len(X))
-    for (i, j, k), errors in zip(fits, found, strict=True):
+    scores = {
+        metric: np.empty((len(aligners), len(splits)))
+        for metric in _GREATER_IS_BETTER
+        if labels is not None or metric != "accuracy"
+    }
+    for (i, j, k), (errors, values) in zip(fits, found, strict=True):
         squares[i, j, splits[k][1]] += errors
+        for metric, value in values.items():
+            scores[metric][i, k] = value
     for train, test in splits:
         mean = y[train[: sizes[-1]]].mean(axis=0)
         baseline[test] += np.sum((y[test] - mean) ** 2, axis=1)
@@ -373,15 +410,16 @@ def alignability(
     for i in range(len(aligners)):
         for j in range(len(sizes)):
             curves[i, j], standard_errors[i] = _relative_error(squares[i, j], baseline)
-        doubled[i], enough[i] = _follow_curve(
-            sizes, curves[i], max(standard_errors[i], eps)
-        )
+        if learning_curves:
+            doubled[i], enough[i] = _follow_curve(
+                sizes, curves[i], max(standard_errors[i], eps)
+            )
     errors, names = curves[:, -1], list(aligners)
     best = int(errors.argmin())
     limit = errors[best] + max(standard_errors[best], eps)
-    half_width = norm.ppf((1 + confidence) / 2) * standard_errors
+    half_width = norm.ppf((1 + confidence_level) / 2) * standard_errors
     if errors[best] + half_width[best] >= 1:
-        limit = max(limit, 1 + eps)  # the best cannot be told from no map
+        limit = max(limit, 1 + eps)  # no map is as good as the best
     result = Bunch(
         name=names[int(np.argmax(errors <= limit))],
         best=names[best],
@@ -389,12 +427,16 @@ def alignability(
         errors=errors,
         standard_errors=standard_errors,
         intervals=np.column_stack([errors - half_width, errors + half_width]),
+        scores=scores,
+        greater_is_better={metric: _GREATER_IS_BETTER[metric] for metric in scores},
+        head_accuracy=head_accuracy,
         train_sizes=sizes,
         learning_curves=curves,
-        doubled_errors=doubled,
-        enough_pairs=enough,
+        doubled_errors=doubled if learning_curves else None,
+        enough_pairs=enough if learning_curves else None,
         n_samples=len(X),
+        n_test=len(splits[0][1]),
         aligners=aligners,
     )
-    result.verdict = _verdict(result, confidence)
+    result.verdict = _verdict(result, confidence_level)
     return result

@@ -4,7 +4,6 @@ from skalign.plotting._alignability import AlignabilityDisplay
 from skalign.plotting._alignment import AlignmentDisplay
 from skalign.plotting._anchor_search import AnchorSearchDisplay
 from skalign.plotting._domain_distance import DomainDistanceDisplay
-from skalign.plotting._report import ReportDisplay
 from skalign.plotting._similarity import SimilarityDisplay
 from skalign.plotting._spectrum import SpectrumDisplay
 
@@ -13,7 +12,6 @@ __all__ = [
     "AlignmentDisplay",
     "AnchorSearchDisplay",
     "DomainDistanceDisplay",
-    "ReportDisplay",
     "SimilarityDisplay",
     "SpectrumDisplay",
 ]

@@ -1,4 +1,4 @@
-"""Learning curves of the classes of maps."""
+"""Classes of maps compared: learning curves, or a table of scores."""
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -11,27 +11,32 @@ from skalign.plotting._axes import (
     given_or_new_axes,
     legend_beside,
     require_matplotlib,
+    write_values,
 )
 
 
 class AlignabilityDisplay:
-    """Error of each class of maps against the number of pairs.
+    """Comparison of classes of maps: learning curves, or a table of scores.
 
-    With confidence intervals at all the pairs, and a dotted line to what is forecast
-    for twice as many. The class that the pairs support is drawn thick. Make it by
-    `from_result` or `from_spaces`. Read more in the :ref:`User Guide <plotting>`.
+    `plot` draws the relative error of each class against the number of pairs, with
+    confidence intervals at all the pairs, and a dotted line to the forecast for twice
+    as many; the recommended class has a thick line. `plot_scores` draws a table of the
+    scores. Make it by `from_result` or `from_spaces`, which call `plot`. Read more in
+    the :ref:`User Guide <plotting>`.
 
     Parameters
     ----------
     result : :class:`~sklearn.utils.Bunch`
-        What :func:`~skalign.model_selection.alignability` returns.
+        Result of :func:`~skalign.model_selection.alignability`.
 
     Attributes
     ----------
     lines_ : dict of str to matplotlib Line2D
-        The line of each class.
+        Line of each class, after `plot`.
+    image_ : matplotlib AxesImage
+        Cells of the table, after `plot_scores`.
     ax_ : matplotlib Axes
-        Axes with the curves.
+        Axes that were drawn on last.
     figure_ : matplotlib Figure
         Figure that holds the axes.
 
@@ -48,6 +53,8 @@ class AlignabilityDisplay:
     >>> classes = {"rigid": RigidAligner(), "linear": LinearAligner()}
     >>> display = AlignabilityDisplay.from_spaces(X, y, aligners=classes)
     >>> display.result.name
+    'rigid'
+    >>> display.plot_scores().ax_.get_yticklabels()[0].get_text()
     'rigid'
     """
 
@@ -74,7 +81,9 @@ class AlignabilityDisplay:
         return cls(result).plot(ax=ax)
 
     @classmethod
-    def from_spaces(cls, X, y, *, aligners=None, cv=5, random_state=0, ax=None):
+    def from_spaces(
+        cls, X, y, *, labels=None, aligners=None, cv=5, random_state=0, ax=None
+    ):
         """Compare classes of maps between two paired spaces, and plot the result.
 
         Parameters
@@ -83,7 +92,7 @@ class AlignabilityDisplay:
             Rows of the source space.
         y : array-like of shape (n_samples, n_targets)
             The same items, row by row, in the target space.
-        aligners, cv, random_state
+        labels, aligners, cv, random_state
             As in :func:`~skalign.model_selection.alignability`.
         ax : matplotlib Axes, default=None
             Axes to draw on; those of a new figure by default.
@@ -93,11 +102,13 @@ class AlignabilityDisplay:
         display : AlignabilityDisplay
         """
         require_matplotlib(f"{cls.__name__}.from_spaces")
-        result = alignability(X, y, aligners=aligners, cv=cv, random_state=random_state)
+        result = alignability(
+            X, y, labels=labels, aligners=aligners, cv=cv, random_state=random_state
+        )
         return cls.from_result(result, ax=ax)
 
     def plot(self, ax=None, *, line_kw=None):
-        """Draw the curves.
+        """Draw the learning curves.
 
         Parameters
         ----------
@@ -138,5 +149,53 @@ class AlignabilityDisplay:
         ax.set_xticks(shown, [f"{size:,}" for size in shown])
         ax.set_xticks([], minor=True)
         legend_beside(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def plot_scores(self, ax=None, *, cmap="cividis", values_format=".3g"):
+        """Draw a table of the mean scores, the best of each column with a star.
+
+        Colours rank the classes within a column, so that one class with extreme scores
+        does not make the others look alike.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; those of a new figure by default.
+        cmap : str or matplotlib Colormap, default="cividis"
+            Colours, from the worst to the best.
+        values_format : str, default=".3g"
+            Format of the means.
+
+        Returns
+        -------
+        self : AlignabilityDisplay
+        """
+        names, scores = self.result.names, self.result.scores
+        figsize = (2.5 + 1.4 * len(scores), 1.2 + 0.38 * len(names))
+        ax = given_or_new_axes("AlignabilityDisplay.plot_scores", ax, figsize=figsize)
+        means = np.column_stack([folds.mean(axis=1) for folds in scores.values()])
+        better = self.result.greater_is_better
+        signs = np.array([1 if better[metric] else -1 for metric in scores])
+        merits = means * signs
+        beaten = (merits[:, None, :] > merits[None, :, :]).sum(axis=1)
+        ranks = beaten / max(1, len(names) - 1)
+        self.image_ = ax.imshow(ranks, cmap=cmap, vmin=0, vmax=1, aspect="auto")
+        best = merits.argmax(axis=0)
+        texts = {
+            (i, j): format(mean, values_format) + ("*" if best[j] == i else "")
+            for (i, j), mean in np.ndenumerate(means)
+        }
+        write_values(self.image_, ranks, texts)
+        ax.set_yticks(range(len(names)), names)
+        headings = [
+            f"{metric.replace('_', ' ')}\n{'higher' if sign > 0 else 'lower'} is better"
+            for metric, sign in zip(scores, signs, strict=True)
+        ]
+        ax.set_xticks(range(len(scores)), headings)
+        ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+        ax.tick_params(length=0)
+        ax.set_xlabel("* best of its column; colours rank the maps within a column")
+        ax.spines[:].set_visible(False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -5,11 +5,14 @@ import pytest
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, RepeatedKFold
 from sklearn.neighbors import KNeighborsRegressor
 
 from skalign import LinearAligner, RigidAligner
 from skalign.datasets import make_paired_spaces
+from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.model_selection import alignability
 from skalign.model_selection._alignability import _fit_curve, _follow_curve
 
@@ -113,7 +116,11 @@ def test_intervals_hold_the_error_as_often_as_they_say():
         X, y = made.data[rows], made.target[rows]
         cv = list(KFold(5).split(X))
         result = alignability(
-            X, y, aligners={"linear": LinearAligner(alpha=0)}, cv=cv, confidence=0.8
+            X,
+            y,
+            aligners={"linear": LinearAligner(alpha=0)},
+            cv=cv,
+            confidence_level=0.8,
         )
         ours = of_mean = 0
         for train, _ in cv:
@@ -128,8 +135,8 @@ def test_intervals_hold_the_error_as_often_as_they_say():
 
 def test_a_higher_confidence_widens_the_intervals():
     X, y = _pairs("linear")
-    narrow = alignability(X, y, aligners=TWO, confidence=0.5).intervals
-    wide = alignability(X, y, aligners=TWO, confidence=0.99).intervals
+    narrow = alignability(X, y, aligners=TWO, confidence_level=0.5).intervals
+    wide = alignability(X, y, aligners=TWO, confidence_level=0.99).intervals
     assert np.all(np.ptp(wide, axis=1) > 3 * np.ptp(narrow, axis=1))
 
 
@@ -272,7 +279,7 @@ def test_aligners_given_are_not_fitted():
     ("change", "message"),
     [
         (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
-        (lambda X, y: (X[:19], y[:19]), "at least 20 pairs; got 19"),
+        (lambda X, y: (X[:19], y[:19]), "At least 20 pairs .* got 19"),
         (lambda X, y: (X, np.ones_like(y)), "All rows of y are equal"),
         (lambda X, y: (np.where(X > 1, np.nan, X), y), "X contains NaN"),
         (lambda X, y: (X, np.where(y > 1, np.inf, y)), "y contains infinity"),
@@ -286,7 +293,10 @@ def test_input_that_cannot_be_used_is_refused(change, message):
 
 @pytest.mark.parametrize(
     "parameter",
-    [{"confidence": 1.0}, {"max_samples": 10}, {"aligners": []}, {"cv": "five"}],
+    [
+        *({"confidence_level": 1.0}, {"max_samples": 10}, {"aligners": []}),
+        *({"cv": "five"}, {"aligners": 3}, {"progress": 5}),
+    ],
 )
 def test_parameters_out_of_range_are_refused(parameter):
     with pytest.raises(ValueError, match=next(iter(parameter))):
@@ -300,3 +310,50 @@ def test_columns_whose_fourth_powers_leave_the_dtype_are_named(scale, way, side)
     pairs[side] = pairs[side] * scale
     with pytest.raises(ValueError, match=f"{way} float64: column 0 of {'Xy'[side]}"):
         alignability(*pairs)
+
+
+@pytest.mark.parametrize("scale", [2.0**-100, 2.0**100])
+def test_scores_are_the_same_in_any_unit(scale):
+    X, y = _pairs("linear", 60)
+    maps = {"similarity": RigidAligner(scaling=True), "linear": LinearAligner()}
+    settings = {"aligners": maps, "cv": 2, "learning_curves": False}
+    expected = alignability(X, y, **settings).scores
+    scores = alignability(X, y * scale, **settings).scores
+    for name, values in scores.items():
+        unit = scale if name == "sliced_wasserstein" else 1
+        assert_allclose(values / unit, expected[name], rtol=1e-9, err_msg=name)
+
+
+def test_scores_are_those_of_the_metrics_on_test_pairs():
+    X, y = _pairs("linear", 60)
+    labels, cv = np.arange(60) % 2, KFold(3, shuffle=True, random_state=1)
+    result = alignability(X, y, labels=labels, aligners=TWO, cv=cv)
+    for k, (train, test) in enumerate(cv.split(X)):
+        mapped = RigidAligner().fit(X[train], y[train]).transform(X[test])
+        centre = y[train].mean(axis=0)
+        head = LogisticRegression(max_iter=1000).fit(y[train], labels[train])
+        expected = {
+            "relative_error": np.sum((mapped - y[test]) ** 2)
+            / np.sum((centre - y[test]) ** 2),
+            "r2": r2_score(y[test], mapped),
+            "hits@1": retrieval_accuracy(mapped - centre, y[test] - centre),
+            "mmd": mmd(mapped, y[test], gamma="target", unbiased=False),
+            "sliced_wasserstein": sliced_wasserstein_distance(
+                mapped, y[test], random_state=0
+            ),
+            "accuracy": head.score(mapped, labels[test]),
+        }
+        assert result.scores.keys() == expected.keys()
+        for metric, value in expected.items():
+            assert_allclose(result.scores[metric][0, k], value, rtol=1e-9)
+        assert_allclose(result.head_accuracy[k], head.score(y[test], labels[test]))
+
+
+def test_without_learning_curves_nothing_is_forecast():
+    pairs = _pairs("linear", 60)
+    result = alignability(*pairs, aligners=TWO, learning_curves=False)
+    whole = alignability(*pairs, aligners=TWO)
+    assert_array_equal(result.train_sizes, [48])
+    assert_allclose(result.errors, whole.errors)
+    assert result.doubled_errors is result.enough_pairs is None
+    assert whole.verdict.startswith(result.verdict)

@@ -4,18 +4,18 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.utils import Bunch
 
 import skalign.plotting
 from skalign import LinearAligner, RigidAligner
 from skalign.anchors import KMeansAnchors, RandomAnchors
 from skalign.datasets import make_paired_spaces
-from skalign.model_selection import AnchorSearchCV, alignability, alignment_report
+from skalign.model_selection import AnchorSearchCV, alignability
 from skalign.plotting import (
     AlignabilityDisplay,
     AlignmentDisplay,
     AnchorSearchDisplay,
     DomainDistanceDisplay,
-    ReportDisplay,
     SimilarityDisplay,
     SpectrumDisplay,
 )
@@ -39,18 +39,21 @@ DRAW = {
     DomainDistanceDisplay: lambda: DomainDistanceDisplay.from_spaces(
         X, np.repeat([0, 1, 2], 20)
     ),
-    ReportDisplay: lambda: ReportDisplay.from_report(
-        alignment_report(X, y, aligners=MAPS, cv=2)
-    ),
     SimilarityDisplay: lambda: SimilarityDisplay.from_spaces(X, y),
     SpectrumDisplay: lambda: SpectrumDisplay.from_map(np.diag([3.0, 2.0])),
 }
 
 
-@pytest.fixture(params=[*DRAW, "classes"], ids=lambda d: getattr(d, "__name__", d))
+@pytest.fixture(
+    params=[*DRAW, "classes", "scores"], ids=lambda d: getattr(d, "__name__", d)
+)
 def display(request):
     if request.param == "classes":
         return AlignmentDisplay.from_spaces(X, y, y, labels=np.arange(60) % 9)
+    if request.param == "scores":
+        table = AlignabilityDisplay(alignability(X, y, aligners=MAPS, cv=2))
+        table.plot = table.plot_scores
+        return table.plot()
     return DRAW[request.param]()
 
 
@@ -96,7 +99,7 @@ def test_no_legend_covers_the_data(display):
         lambda: AlignmentDisplay.from_spaces(X, y, y),
         lambda: AnchorSearchDisplay.from_cv_results({}),
         lambda: DomainDistanceDisplay.from_spaces(X, np.zeros(60)),
-        lambda: ReportDisplay.from_spaces(X, y),
+        lambda: AlignabilityDisplay(Bunch(names=[], scores={})).plot_scores(),
         lambda: SimilarityDisplay.from_spaces(X, y),
         lambda: AlignabilityDisplay.from_spaces(X, y),
     ],
@@ -118,7 +121,6 @@ def test_rows_shown_are_spread_over_all(n_samples, n_shown):
     ("make", "parameter"),
     [
         (lambda: AlignabilityDisplay.from_result(3), "result"),
-        (lambda: ReportDisplay.from_report(None), "report"),
         (lambda: AnchorSearchDisplay.from_cv_results(1.5), "cv_results"),
         (lambda: DomainDistanceDisplay.from_spaces(X, X[:, 0] > 0, metric=1), "metric"),
         (lambda: AlignmentDisplay.from_spaces(X, X, y, max_samples="a"), "max_samples"),
