@@ -167,7 +167,7 @@ def check_sides(
     target_labels : ndarray of shape (n_target_samples,) or None
     """
     X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
-    estimator._dtype, estimator._is_identity = X.dtype, False
+    estimator._dtype, estimator._is_identity = X.dtype.name, False
     labels = check_labels(labels, X, "labels")
     if y is None or dimensions(y) == 1:
         warn_no_target_rows(estimator, y)

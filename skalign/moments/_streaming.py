@@ -294,7 +294,7 @@ class PairStreamingMixin(StreamingMixin):
         return {"pairs": self._sum(X, y, sample_weight)}
 
     def _sum(self, X, y, sample_weight):
-        self._dtype = X.dtype
+        self._dtype = X.dtype.name
         products = self._needed(X.shape[1], y.shape[1])
         return Moments.from_arrays(X, y, sample_weight=sample_weight, products=products)
 
@@ -371,7 +371,7 @@ class SideStreamingMixin(StreamingMixin):
         return self._sum(rows, name=name)
 
     def _sum(self, rows, *, name="X"):
-        self._dtype = rows.dtype
+        self._dtype = rows.dtype.name
         products = self._needed(rows.shape[1], rows.shape[1])
         return Moments.from_arrays(rows, products=products, x_name=name)
 
@@ -444,7 +444,7 @@ class ClassStreamingMixin(SideStreamingMixin):
         return self._sum(rows, labels, name=name)
 
     def _sum(self, rows, labels, *, name="X"):
-        self._dtype = rows.dtype
+        self._dtype = rows.dtype.name
         order = self._needed(rows.shape[1], rows.shape[1])
         return GroupMoments.from_rows(rows, labels, order=order, name=name)
 

@@ -444,7 +444,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
                     "takes the SVD of the rows there."
                 )
         else:
-            self.moments_, self._dtype = None, X.dtype
+            self.moments_, self._dtype = None, X.dtype.name
             assert_all_finite(X, input_name="X")
             distinct = Distinct.from_rows(X, y, sample_weight)
         self.solver_ = "svd"
