@@ -26,12 +26,12 @@ class Spectrum(NamedTuple):
     vectors: np.ndarray  # (n_features, n_known), orthonormal columns
 
     @classmethod
-    def from_moments(cls, moments):
+    def from_moments(cls, moments, ddof=1):
         """Decompose the covariance."""
         values, vectors = truncated_eigh(
             moments.xx, moments.rounding(), moments.precision
         )
-        values = values / (moments.weight - 1)
+        values = values / (moments.weight - ddof)
         return cls(moments.x_mean, moments.x_precision, values, vectors)
 
     @classmethod
@@ -42,3 +42,7 @@ class Spectrum(NamedTuple):
         check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
         _, s, Vt = truncated_svd(rows, rounding)
         return cls(mean, precision, s**2 / (len(rows) - 1), Vt.T)
+
+    def root(self, power):
+        """Power of the covariance where it is not zero."""
+        return (self.vectors * self.values ** (power / 2)) @ self.vectors.T

@@ -133,7 +133,9 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
-        return self._take({"pairs": self._sum(X, y, sample_weight)})
+        self.moments_ = self._sum(X, y, sample_weight)
+        self._learn(self.moments_)
+        return self
 
     def _needed(self, n_features, n_targets):
         # From wide to narrow the length of the turned rows depends on all products.

@@ -178,7 +178,12 @@ class CORALAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
             return self._learn_axes(
                 "svd", Spectrum.from_rows(X), Spectrum.from_rows(y, "y")
             )
-        return self._take({"source": self._sum(X), "target": self._sum(y, name="y")})
+        self.source_moments_, self.target_moments_ = (
+            self._sum(X),
+            self._sum(y, name="y"),
+        )
+        self._learn(self.source_moments_, self.target_moments_)
+        return self
 
     @property
     def _streams(self):

@@ -5,27 +5,16 @@ from sklearn.base import BaseEstimator
 
 from skalign._aligner import AffineMixin, PairedMixin
 from skalign._validation import check_pairs
-from skalign.moments import Moments, nearest_rotation, truncated_eigh
+from skalign.moments import Moments, Spectrum, nearest_rotation
 
 
-class Spread:
-    """Mean, covariance and its eigenvectors, of weighted rows of a side."""
-
-    def __init__(self, rows, weights=None, name="X"):
-        moments = Moments.from_arrays(rows, sample_weight=weights, x_name=name)
-        self.mean = moments.x_mean
-        values, self.vectors = truncated_eigh(
-            moments.xx, moments.rounding(), moments.precision
-        )
-        if len(values) == 0:
-            raise ValueError(
-                f"All rows of {name} are equal: there is nothing to align."
-            )
-        self.values = values / moments.weight
-
-    def root(self, power):
-        """Power of the covariance where it is not zero."""
-        return (self.vectors * self.values ** (power / 2)) @ self.vectors.T
+def spread_of(rows, weights=None, name="X"):
+    """Return the principal axes of weighted samples, which must not all be equal."""
+    moments = Moments.from_arrays(rows, sample_weight=weights, x_name=name)
+    spectrum = Spectrum.from_moments(moments, ddof=0)
+    if len(spectrum.values) == 0:
+        raise ValueError(f"All rows of {name} are equal: there is nothing to align.")
+    return spectrum
 
 
 class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
@@ -41,7 +30,7 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
         Whether to turn between the whitened spaces, so that the covariance of the
         source is carried exactly to that of the target; else one scale for all
         directions carries the total variance.
-    source, target : Spread, default=None
+    source, target : Spectrum, default=None
         The two sides; by default the pairs themselves.
 
     Attributes
@@ -60,8 +49,8 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
     def fit(self, X, y, sample_weight=None):
         """Learn the map from pairs (as in `RigidAligner.fit`)."""
         X, y, sample_weight = check_pairs(self, X, y, sample_weight=sample_weight)
-        source = self.source or Spread(X, sample_weight)
-        target = self.target or Spread(y, sample_weight, "y")
+        source = self.source or spread_of(X, sample_weight)
+        target = self.target or spread_of(y, sample_weight, "y")
         x_mean, y_mean = (
             side.mean.astype(X.dtype, copy=False) for side in (source, target)
         )

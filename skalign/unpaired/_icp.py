@@ -29,7 +29,7 @@ from skalign._validation import check_sides
 from skalign.moments import check_scale
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._classes import shared_classes
-from skalign.unpaired._covariance_map import Spread, VarianceMap, identity_map
+from skalign.unpaired._covariance_map import VarianceMap, identity_map, spread_of
 from skalign.unpaired._matching import MATCHINGS, draw_groups, match
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 from skalign.unpaired._open_axes import at_the_mean, unmatched_axes
@@ -152,7 +152,7 @@ def closest_points(
     weigh : callable
         Gives the weights of matches from their numbers in each group, or None.
     spreads : callable
-        Gives the `Spread` of each side.
+        Gives the `spread` of each side.
     progress : Progress or None
         Is told of each iteration.
     pairs : ndarray of shape (n_pairs, 2), default=None
@@ -598,5 +598,5 @@ class ICPAligner(
         for rows, side in ((X, "source"), (y, "target")):
             members = [getattr(group, side) for group in groups]
             weights = self._weights([len(rows) for rows in members])
-            spreads.append(Spread(rows[np.concatenate(members)], weights))
+            spreads.append(spread_of(rows[np.concatenate(members)], weights))
         return spreads

@@ -18,7 +18,7 @@ from skalign._validation import check_sides
 from skalign.moments import complement
 from skalign.paired import LinearAligner
 from skalign.unpaired._cluster_shares import share_difference
-from skalign.unpaired._covariance_map import Spread, fixed_map
+from skalign.unpaired._covariance_map import fixed_map, spread_of
 from skalign.unpaired._icp import Stage, closest_points
 from skalign.unpaired._matching import draw_groups
 from skalign.unpaired._moment import (
@@ -296,7 +296,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
             return self._be_identity(n_iter_=1, n_restarts_at_best_=0)
         pairs = _check_positions(pairs, len(X), len(y))
         rng = check_random_state(self.random_state)
-        spreads = (Spread(X), Spread(y, name="y"))
+        spreads = (spread_of(X), spread_of(y, name="y"))
 
         def refine(aligner, stages, groups):
             return closest_points(

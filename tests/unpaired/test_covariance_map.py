@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import orthogonal_procrustes
 
-from skalign.unpaired._covariance_map import Spread, VarianceMap
+from skalign.unpaired._covariance_map import VarianceMap, spread_of
 
 
 def test_a_rotation_with_the_scale_of_the_variances(make_clouds):
@@ -20,7 +20,9 @@ def test_variance_is_that_of_the_sides_whatever_the_pairs(make_clouds, whiten):
     clouds = make_clouds()
     rng = np.random.default_rng(0)
     wrong = rng.permutation(2100)[:2000]  # pairs that are none
-    aligner = VarianceMap(whiten, source=Spread(clouds.X), target=Spread(clouds.y))
+    aligner = VarianceMap(
+        whiten, source=spread_of(clouds.X), target=spread_of(clouds.y)
+    )
     mapped = aligner.fit(clouds.X, clouds.y[wrong]).transform(clouds.X)
     variances = np.cov(mapped.T, ddof=0), np.cov(clouds.y.T, ddof=0)
     assert_allclose(*map(np.trace, variances))
