@@ -17,7 +17,8 @@ import torch
 from records import DATA, RESULTS, read, write
 
 from skalign.datasets import make_colored_mnist
-from skalign.deep import DotRegression, SimplexETFHead
+from skalign.deep.networks import SimplexETFHead
+from skalign.deep.objectives import DotRegression
 
 TABLE = RESULTS / "ood_ladder.csv"
 

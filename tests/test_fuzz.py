@@ -169,19 +169,7 @@ federated.client_sums..X = X
 federated.*.metrics = [(10, {'client': 'a', 'score': 0.9})]
 federated.gaussian_noise_scale..epsilon = 1.0
 federated.gaussian_noise_scale..delta = 1e-5
-moments.*.gram = X.T @ X
-moments.*.matrix = X
 moments.*.rows = X
-moments.*.centred_norm = NORMS
-moments.*.norm = NORMS
-moments.*.largest = NORMS
-moments.*.rounding = NORMS * 1e-14
-moments.rounding_from_norms..precision = NORMS * 1e-16
-moments.varying_columns..precision = NORMS * 1e-16
-moments.*.precision = 1e-16
-moments.*.n_samples = 24
-moments.*.dtype = 'f4'
-moments.*.shrinkage = 0.1
 moments.*.y = Y
 moments.*.order = 1
 moments.GroupMoments.*.labels = CLASSES
@@ -567,8 +555,7 @@ def draw(name, number, n_odd=None):
         elif hasattr(value, "fit") and method not in ("fit_transform", "fit_spaces"):
             first = "partial_fit" if method in ("merge", "partial_fit") else "fit"
             calls.append((first, getattr(value, first)))
-        if name != "deep.InfoNCE":  # a part of a skorch net, which calls it
-            calls.append((method, inspect.unwrap(getattr(value, method))))
+        calls.append((method, inspect.unwrap(getattr(value, method))))
     drawn = [
         (method, arguments(rng, name, method, f, n_odd == 0)) for method, f in calls
     ]

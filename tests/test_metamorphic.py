@@ -1068,9 +1068,9 @@ if TORCH:
             for name in (
                 *("DANN", "DeepCORAL", "ERM", "GroupDRO", "IRM", "MMD", "Mixup"),
                 *("Batch", "Mask", "Objective", "Partition", "Penalty", "SimplexHead"),
-                *("ChannelMix", "DigitsCNN", "DomainRandomization", "InfoNCE", "MLP"),
-                *("MixStyle", "PermutedAdaIN", "ResNet8", "SimplexETFHead"),
-                *("StochasticMask", "Training", "VREx", "adain", "info_nce"),
+                *("DigitsCNN", "DomainRandomization", "MLP"),
+                *("MixStyle", "PermutedAdaIN", "ResNet8"),
+                *("Training", "VREx", "adain", "info_nce"),
                 "split_style",
             )
         },

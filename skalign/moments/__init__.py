@@ -2,7 +2,7 @@
 
 from skalign.moments._collected import Sums
 
-# For the other rooms, which import no private module of this one.
+# What is not in __all__ is for the other rooms, which import no private module.
 from skalign.moments._groups import (
     GroupMoments,
     check_group_scale as check_group_scale,
@@ -10,24 +10,24 @@ from skalign.moments._groups import (
     symmetric_product as symmetric_product,
 )
 from skalign.moments._rank import (
-    centre,
-    pseudo_inverse,
-    rounding_from_norms,
-    rounding_of_columns,
-    rounding_of_rows,
-    storage_precision,
-    svd_of_map,
-    truncated_eigh,
-    truncated_svd,
-    varying_columns,
+    centre as centre,
+    pseudo_inverse as pseudo_inverse,
+    rounding_from_norms as rounding_from_norms,
+    rounding_of_columns as rounding_of_columns,
+    rounding_of_rows as rounding_of_rows,
+    storage_precision as storage_precision,
+    svd_of_map as svd_of_map,
+    truncated_eigh as truncated_eigh,
+    truncated_svd as truncated_svd,
+    varying_columns as varying_columns,
 )
 from skalign.moments._rotation import (
     complement as complement,
     nearest_rotation as nearest_rotation,
     rotation_from_axes as rotation_from_axes,
 )
-from skalign.moments._scale import check_scale
-from skalign.moments._shrinkage import relative_ridge
+from skalign.moments._scale import check_scale as check_scale
+from skalign.moments._shrinkage import relative_ridge as relative_ridge
 from skalign.moments._spectrum import Spectrum as Spectrum
 from skalign.moments._streaming import (
     ClassStreamingMixin as ClassStreamingMixin,
@@ -36,20 +36,4 @@ from skalign.moments._streaming import (
 )
 from skalign.moments._sums import Moments
 
-__all__ = [
-    "GroupMoments",
-    "Moments",
-    "Sums",
-    "centre",
-    "check_scale",
-    "pseudo_inverse",
-    "relative_ridge",
-    "rounding_from_norms",
-    "rounding_of_columns",
-    "rounding_of_rows",
-    "storage_precision",
-    "svd_of_map",
-    "truncated_eigh",
-    "truncated_svd",
-    "varying_columns",
-]
+__all__ = ["GroupMoments", "Moments", "Sums"]

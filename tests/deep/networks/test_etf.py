@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
-from skalign.deep import SimplexETFHead  # noqa: E402
+from skalign.deep.networks import SimplexETFHead  # noqa: E402
 from skalign.metrics import simplex_etf  # noqa: E402
 
 

@@ -7,10 +7,12 @@ from scipy.stats import norm
 torch = pytest.importorskip("torch")
 pytest.importorskip("skorch")
 
-from skalign.deep import ERM, ChannelMix, StochasticMask  # noqa: E402
-from skalign.deep.networks import (  # noqa: E402
+from skalign.deep import ERM  # noqa: E402
+from skalign.deep.networks import (  # noqa: E402  # noqa: E402
     ByDomain,
+    ChannelMix,
     OpenGates,
+    StochasticMask,
     location_network,
 )
 

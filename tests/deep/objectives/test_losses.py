@@ -7,7 +7,7 @@ pytest.importorskip("skorch")
 
 from torch.autograd import gradcheck  # noqa: E402
 
-from skalign.deep import SimplexETFHead  # noqa: E402
+from skalign.deep.networks import SimplexETFHead  # noqa: E402
 from skalign.deep.objectives import (  # noqa: E402
     CrossEntropy,
     DotRegression,

@@ -8,17 +8,8 @@ pytest.importorskip("skorch")
 from torch.nn import functional as F  # noqa: E402
 
 from skalign import MultiDomainClassifier, NCFALClassifier  # noqa: E402
-from skalign.deep import (  # noqa: E402
-    DANN,
-    ERM,
-    IRM,
-    MMD,
-    Batch,
-    DeepCORAL,
-    GroupDRO,
-    SimplexETFHead,
-    VREx,
-)
+from skalign.deep import DANN, ERM, IRM, MMD, Batch, DeepCORAL, GroupDRO, VREx  # noqa: E402
+from skalign.deep.networks import SimplexETFHead  # noqa: E402
 from skalign.deep.objectives import CrossEntropy, SimplexDistance  # noqa: E402
 from skalign.deep.objectives._objective import number_of_steps  # noqa: E402
 from skalign.deep.objectives._simplex import simplex_distance  # noqa: E402

@@ -7,15 +7,8 @@ pytest.importorskip("skorch")
 
 from torch.nn import functional as F  # noqa: E402
 
-from skalign.deep import (  # noqa: E402
-    DANN,
-    IRM,
-    MMD,
-    DeepCORAL,
-    SimplexETFHead,
-    Training,
-    VREx,
-)
+from skalign.deep import DANN, IRM, MMD, DeepCORAL, Training, VREx  # noqa: E402
+from skalign.deep.networks import SimplexETFHead  # noqa: E402
 from skalign.deep.objectives._dann import _ReverseGradient  # noqa: E402
 from skalign.deep.objectives._simplex import simplex_distance  # noqa: E402
 from skalign.metrics import etf_distance, mmd  # noqa: E402

@@ -26,13 +26,11 @@ from skalign.deep import (  # noqa: E402
     DeepCORAL,
     DomainRandomization,
     GroupDRO,
-    InfoNCE,
     Mask,
     MixStyle,
     Mixup,
     PermutedAdaIN,
     SimplexHead,
-    StochasticMask,
     Training,
     VREx,
     adain,
@@ -41,10 +39,12 @@ from skalign.deep import (  # noqa: E402
     save_estimator,
     split_style,
 )
+from skalign.deep.networks import StochasticMask  # noqa: E402
 from skalign.deep.objectives import (  # noqa: E402
     Criterion,
     CrossEntropy,
     DotRegression,
+    InfoNCE,
     SimplexDistance,
     SquaredError,
     VertexDistance,
