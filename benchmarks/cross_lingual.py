@@ -120,7 +120,7 @@ def maps_both_ways(X, y, groups=None):
     scoring = make_similarity_scorer(mean_reciprocal_rank)
     start = time.perf_counter()
     aligner, chosen = search(
-        CanonicalAligner(), {"alpha": RIDGES}, scoring, X, y, groups
+        CanonicalAligner(), {"shrinkage": RIDGES}, scoring, X, y, groups
     )
     seconds = time.perf_counter() - start
     for name in BOTH_WAYS:
@@ -255,15 +255,15 @@ def halves(spaces, train, test, chosen):
 def consensus_search(spaces):
     """Choose ridge and width by hits@1, 5 and 10 of pictures, of fitting rows alone."""
     scores = {}
-    for alpha, width in product((1.0, 3.0, 10.0), (50, 100, 200)):
-        chosen = {"alpha": alpha, "n_components": width}
+    for shrinkage, width in product((1.0, 3.0, 10.0), (50, 100, 200)):
+        chosen = {"shrinkage": shrinkage, "n_components": width}
         for train, test in KFold(FOLDS).split(spaces[0]):
             shown = halves(spaces, train, test, chosen)
             ranks = retrieval_ranks(shown["image"], shown["caption"])
             value = np.mean([np.mean(ranks <= k) for k in KS])
-            scores.setdefault((alpha, width), []).append(value)
+            scores.setdefault((shrinkage, width), []).append(value)
     best = max(scores, key=lambda key: np.mean(scores[key]))
-    return dict(zip(("alpha", "n_components"), best, strict=True))
+    return dict(zip(("shrinkage", "n_components"), best, strict=True))
 
 
 def encoders():

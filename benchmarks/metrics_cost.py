@@ -29,7 +29,7 @@ GAMMA = 1 / 64
 MEASURES = {
     "mmd": partial(metrics.mmd, gamma=GAMMA),
     "mmd, polynomial": partial(metrics.mmd, kernel="polynomial"),
-    "linear_time_mmd": partial(metrics.linear_time_mmd, gamma=GAMMA, random_state=0),
+    "block_mmd": partial(metrics.block_mmd, gamma=GAMMA, random_state=0),
     "random_fourier_mmd": partial(
         metrics.random_fourier_mmd, gamma=GAMMA, random_state=0
     ),

@@ -13,7 +13,7 @@ from skalign.moments import (
 )
 
 
-def _whiten(rows, alpha, name):
+def _whiten(rows, shrinkage, name):
     """Return rows in axes of variance one, less a ridge, and the map there."""
     power = power_of(rows) if rows.any() else 0
     rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
@@ -22,20 +22,20 @@ def _whiten(rows, alpha, name):
     U, s, Vt = truncated_svd(rows, rounding)
     if len(s) == 0:
         raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
-    length = np.sqrt(s**2 + relative_ridge(alpha, rows))
+    length = np.sqrt(s**2 + relative_ridge(shrinkage, rows))
     with np.errstate(over="ignore"):
         back = np.ldexp(Vt.T / length, -power)
     return U * (s / length), cast_finite(back, rows.dtype, f"The map of {name}")
 
 
-def canonical_maps(X, y, alpha, n_components):
+def canonical_maps(X, y, shrinkage, n_components):
     """Return the maps of pairs, about their means, to their common space.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, n_targets)
-    alpha : float
+    shrinkage : float
         Ridge, as a share of the mean eigenvalue of the Gram matrix of a side.
     n_components : int
         Width of the common space, if the rows span as much.
@@ -52,7 +52,10 @@ def canonical_maps(X, y, alpha, n_components):
     ValueError
         If all rows of a side are equal.
     """
-    (x_white, x_map), (y_white, y_map) = _whiten(X, alpha, "X"), _whiten(y, alpha, "y")
+    (x_white, x_map), (y_white, y_map) = (
+        _whiten(X, shrinkage, "X"),
+        _whiten(y, shrinkage, "y"),
+    )
     U, correlations, Vt = svd(
         x_white.T @ y_white, full_matrices=False, check_finite=False
     )

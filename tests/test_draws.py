@@ -9,10 +9,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skalign._draws import one_seed, with_fixed_draws
 from skalign.metrics import (
+    block_mmd,
     bootstrap_interval,
     cka,
     jackknife_interval,
-    linear_time_mmd,
     make_distance_scorer,
     max_sliced_wasserstein_distance,
     mmd,
@@ -83,8 +83,8 @@ def test_draws_that_cannot_be_seen_are_refused(sets):
 @pytest.mark.parametrize(
     "metric",
     [
-        partial(linear_time_mmd, gamma=0.1, block_size=8),
-        partial(linear_time_mmd, gamma=0.1, block_size=8, random_state=0),
+        partial(block_mmd, gamma=0.1, block_size=8),
+        partial(block_mmd, gamma=0.1, block_size=8, random_state=0),
         proxy_a_distance,
         lambda X, Y: np.abs(X[:10] - Y[:10]).mean(),
     ],
@@ -170,7 +170,7 @@ def test_measures_of_pairs_are_no_measures_of_rows_drawn_apart(metric, sets):
     assert low < high
 
 
-@pytest.mark.parametrize("metric", [proxy_a_distance, linear_time_mmd])
+@pytest.mark.parametrize("metric", [proxy_a_distance, block_mmd])
 def test_measures_that_only_divide_the_rows_have_an_interval(metric, sets):
     for seed in range(3):
         bootstrap_interval(metric, *sets, n_resamples=10, random_state=seed)

@@ -1,6 +1,8 @@
 """The architecture, read from the imports."""
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +90,43 @@ def test_a_room_imports_only_rooms_above_it(path):
         if name.startswith("skalign."):
             imported = name.split(".")[1]
             assert imported in allowed, f"{room} imports {imported}, a room below it"
+
+
+def test_the_rooms_are_the_packages():
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages == set(ROOMS)
+    modules = {path.stem for path in PACKAGE.glob("_*.py")}
+    assert modules == {*SHARED, "__init__"}
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
+def test_no_room_imports_a_private_module_of_another(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom | ast.Import):
+            continue
+        names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{name}" for name in names]
+        for name in names:
+            package, *parts = name.split(".")
+            if package != "skalign" or len(parts) < 2 or parts[0] == _room(path):
+                continue
+            assert not any(part.startswith("_") for part in parts[1:]), name
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "cli"])
+def test_the_api_page_lists_the_public_names_of_the_room(room):
+    if room == "deep":
+        pytest.importorskip("torch")
+    module = importlib.import_module(f"skalign.{room}")
+    page = (PACKAGE.parent / "docs" / "api.rst").read_text()
+    listed = re.findall(r"^   (\w+(?:\.\w+)*)$", page, flags=re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    own = {name.removeprefix(f"{room}.") for name in listed if room in name.split(".")}
+    roots = {name for name in module.__all__ if name in skalign.__all__}
+    assert own == set(module.__all__) - roots
+    assert roots <= set(listed)
+    assert all(hasattr(module, name) for name in module.__all__)
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)

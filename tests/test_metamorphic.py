@@ -681,8 +681,8 @@ TABLE = {
         like=CLOUDS,
         scale="not together same: gamma is in the unit of the rows",
     ),
-    "metrics.linear_time_mmd": measured(
-        sides(metrics.linear_time_mmd, block_size=8, random_state=0),
+    "metrics.block_mmd": measured(
+        sides(metrics.block_mmd, block_size=8, random_state=0),
         like=CLOUDS | UNBIASED,
         order=DRAWN,
     ),

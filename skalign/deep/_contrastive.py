@@ -103,7 +103,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         Where training begins: at :class:`CanonicalAligner`, or at random weights, which
         want an `lr` about ten times as large and more epochs.
 
-    alpha : float, default=1.0
+    shrinkage : float, default=1.0
         Ridge of the canonical start, as a share of the mean variance of a column; and
         the variance of the noise, in the same unit, that is added to rows while
         training, which does to the heads what a ridge does to a linear map [2]_. Not
@@ -215,7 +215,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> shared = rng.normal(size=(300, 5))
     >>> X, y = (np.c_[shared, 3 * rng.normal(size=(300, 5))] for _ in range(2))
-    >>> aligner = ContrastiveAligner(5, alpha=0.1, max_epochs=5, random_state=0)
+    >>> aligner = ContrastiveAligner(5, shrinkage=0.1, max_epochs=5, random_state=0)
     >>> aligner.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9
     True
     """
@@ -224,7 +224,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "hidden_layer_sizes": ["array-like"],
         "init": [StrOptions({"canonical", "random"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
         "temperature": [Interval(Real, 0.01, 1, closed="both")],
         **TRAINING_CONSTRAINTS,
         "batch_size": [Interval(Integral, 2, None, closed="left"), None],
@@ -237,7 +237,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         *,
         hidden_layer_sizes=(),
         init="canonical",
-        alpha=1.0,
+        shrinkage=1.0,
         temperature=0.07,
         lr=1e-4,
         weight_decay=0.0,
@@ -255,7 +255,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.init = init
-        self.alpha = alpha
+        self.shrinkage = shrinkage
         self.temperature = temperature
         self.lr = lr
         self.weight_decay = weight_decay
@@ -325,7 +325,9 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
             return
         sides = np.split(rows.cpu().numpy(), [self.n_features_in_], axis=1)
         means = [side.mean(axis=0, dtype=np.float64) for side in sides]
-        *coefs, correlations = canonical_maps(*sides, self.alpha, self.n_components_)
+        *coefs, correlations = canonical_maps(
+            *sides, self.shrinkage, self.n_components_
+        )
         length = np.linalg.norm(correlations) or 1.0
         missing = self.n_components_ - len(correlations)
         self._start = [
@@ -339,7 +341,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
                 width,
                 self.n_components_,
                 self.hidden_layer_sizes,
-                float(np.sqrt(self.alpha)),
+                float(np.sqrt(self.shrinkage)),
             )
             for width in (self.n_features_in_, self.n_targets_)
         ]

@@ -18,7 +18,7 @@ from skalign.metrics._gaussian_wasserstein import (
     gaussian_wasserstein_distance,
 )
 from skalign.metrics._jackknife import jackknife_interval
-from skalign.metrics._mmd import linear_time_mmd, mmd, random_fourier_mmd
+from skalign.metrics._mmd import block_mmd, mmd, random_fourier_mmd
 from skalign.metrics._neighbors import (
     mutual_knn,
     mutual_knn_samples,
@@ -73,6 +73,7 @@ __all__ = [
     "SourceScorer",
     "TwoSampleTestResult",
     "WorstDomainScorer",
+    "block_mmd",
     "bootstrap_interval",
     "cca_similarity",
     "cka",
@@ -86,7 +87,6 @@ __all__ = [
     "gaussian_wasserstein_distance",
     "gaussian_wasserstein_scorer",
     "jackknife_interval",
-    "linear_time_mmd",
     "make_distance_scorer",
     "make_similarity_scorer",
     "max_sliced_wasserstein_distance",

@@ -75,7 +75,7 @@ def jackknife_interval(
     ValueError
         If a set is not finite or has a single row, a parameter is out of its range,
         the lengths differ where `paired`, or the value of `metric` changes with its
-        draws or with the order of the rows, as that of `linear_time_mmd` does; and what
+        draws or with the order of the rows, as that of `block_mmd` does; and what
         `metric` raises.
 
     See Also

@@ -109,7 +109,7 @@ def mmd(
 
     See Also
     --------
-    linear_time_mmd : From pairs within blocks of rows only.
+    block_mmd : From pairs within blocks of rows only.
     random_fourier_mmd : From random features.
     mmd_test : Whether the value is more than chance.
     energy_distance : Without a strength to choose.
@@ -166,7 +166,7 @@ def mmd(
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def linear_time_mmd(
+def block_mmd(
     X,
     Y,
     *,
@@ -239,10 +239,10 @@ def linear_time_mmd(
     Examples
     --------
     >>> import numpy as np
-    >>> from skalign.metrics import linear_time_mmd, mmd
+    >>> from skalign.metrics import block_mmd, mmd
     >>> rng = np.random.default_rng(0)
     >>> X, Y = rng.normal(size=(2000, 3)), rng.normal(0.5, 1.0, size=(2000, 3))
-    >>> print(f"{linear_time_mmd(X, Y, random_state=0):.2f} {mmd(X, Y):.2f}")
+    >>> print(f"{block_mmd(X, Y, random_state=0):.2f} {mmd(X, Y):.2f}")
     0.07 0.07
     """
     X, Y = check_spaces(X, Y, any_library=True)

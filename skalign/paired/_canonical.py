@@ -25,10 +25,11 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         Width of the common space, at most ``min(n_features, n_targets)``. None takes
         as many as the rows span: what the sides do not share has little weight.
 
-    alpha : float, default=1.0
-        Ridge, as a share of the mean eigenvalue of the Gram matrix of a side; not
-        negative. Fewer pairs than columns want more of it, many pairs a tenth. With 0
-        and fewer pairs than columns, everything correlates.
+    shrinkage : float, default=1.0
+        Ridge relative to the variance, as a share of the mean eigenvalue of the Gram
+        matrix of a side; not negative. Use a larger value with fewer pairs than
+        columns, and about 0.1 with many pairs. With 0 and fewer pairs than columns, all
+        directions correlate perfectly.
 
     Attributes
     ----------
@@ -87,19 +88,19 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> shared = rng.normal(size=(300, 5))
     >>> X, y = (np.c_[shared, 3 * rng.normal(size=(300, 5))] for _ in range(2))
-    >>> aligner = CanonicalAligner(5, alpha=0.1).fit(X[:200], y[:200])
+    >>> aligner = CanonicalAligner(5, shrinkage=0.1).fit(X[:200], y[:200])
     >>> aligner.score(X[200:], y[200:]) > 0.9
     True
     """
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, n_components=None, *, alpha=1.0):
+    def __init__(self, n_components=None, *, shrinkage=1.0):
         self.n_components = n_components
-        self.alpha = alpha
+        self.shrinkage = shrinkage
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
@@ -126,7 +127,7 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         """
         X, y, _ = check_pairs(self, X, y)
         n_components = check_n_components(self.n_components, X, y)
-        *coefs, self.correlations_ = canonical_maps(X, y, self.alpha, n_components)
+        *coefs, self.correlations_ = canonical_maps(X, y, self.shrinkage, n_components)
         self.x_coef_, self.y_coef_ = (
             cast_finite(coef, X.dtype, f"The map of {name}")
             for coef, name in zip(coefs, "Xy", strict=True)

@@ -96,14 +96,14 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
     return signed(consensus @ axes[:, ::-1]), losses
 
 
-def linear_consensus(spaces, present, alpha, n_components):
+def linear_consensus(spaces, present, shrinkage, n_components):
     """Solve for the rows that ridge regressions from all spaces predict best.
 
     Parameters
     ----------
     spaces, present
         As for `rigid_consensus`.
-    alpha : float
+    shrinkage : float
         Ridge, as a share of the mean eigenvalue of the Gram matrix of a space.
     n_components : int
         Width of the consensus, if the rows span as much.
@@ -125,7 +125,7 @@ def linear_consensus(spaces, present, alpha, n_components):
         s2 = s**2
         basis = np.zeros((len(X), 1 + len(s2)))
         basis[seen, 0] = seen.sum() ** -0.5
-        basis[seen, 1:] = U * np.sqrt(s2 / (s2 + relative_ridge(alpha, rows)))
+        basis[seen, 1:] = U * np.sqrt(s2 / (s2 + relative_ridge(shrinkage, rows)))
         fitted.append(basis)
     root = np.sqrt(count)[:, None]
     fitted = np.hstack(fitted) / root

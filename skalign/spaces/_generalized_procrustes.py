@@ -77,10 +77,10 @@ class GeneralizedProcrustes(
         the width of the widest space; for "linear" that of the narrowest, and no more
         than the rows span.
 
-    alpha : float, default=0.01
-        Ridge of the maps, for "linear" only, as a share of the mean eigenvalue of
-        the Gram matrix of a space; not negative. With 0, a space with no more rows
-        than columns agrees with any consensus.
+    shrinkage : float, default=0.01
+        Ridge of the maps relative to the variance, for "linear" only, as a share of the
+        mean eigenvalue of the Gram matrix of a space; not negative. With 0, a space
+        with at most as many samples as columns agrees with any consensus.
 
     max_iter : int, default=100
         Largest number of iterations; "linear" needs none.
@@ -180,7 +180,7 @@ class GeneralizedProcrustes(
         "space_sizes": ["array-like", None],
         "kind": [StrOptions({"orthogonal", "similarity", "linear"})],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
     }
@@ -191,14 +191,14 @@ class GeneralizedProcrustes(
         *,
         kind="orthogonal",
         n_components=None,
-        alpha=0.01,
+        shrinkage=0.01,
         max_iter=100,
         tol=1e-6,
     ):
         self.space_sizes = space_sizes
         self.kind = kind
         self.n_components = n_components
-        self.alpha = alpha
+        self.shrinkage = shrinkage
         self.max_iter = max_iter
         self.tol = tol
 
@@ -300,7 +300,7 @@ class GeneralizedProcrustes(
         n_components = self.n_components or limit
         if self.kind == "linear":
             consensus, losses = linear_consensus(
-                spaces, present, self.alpha, n_components
+                spaces, present, self.shrinkage, n_components
             )
         else:
             with without_warning():  # _find_open_directions looks at all spaces
@@ -458,7 +458,7 @@ class GeneralizedProcrustes(
         """Carry rows of the consensus to one space.
 
         The inverse of `to_consensus` for "orthogonal" and "similarity"; for "linear"
-        it is the regression of the space on the consensus, with the same `alpha`.
+        it is the regression of the space on the consensus, with the same `shrinkage`.
 
         Parameters
         ----------
@@ -625,8 +625,8 @@ class GeneralizedProcrustes(
     def _fit_maps(self, rows, consensus):
         """Append the maps between a space and the consensus."""
         if self.kind == "linear":
-            aligner = LinearAligner(alpha=relative_ridge(self.alpha, rows))
-            decoder = LinearAligner(alpha=relative_ridge(self.alpha, consensus))
+            aligner = LinearAligner(alpha=relative_ridge(self.shrinkage, rows))
+            decoder = LinearAligner(alpha=relative_ridge(self.shrinkage, consensus))
             self._decoders.append(decoder.fit(consensus, rows))
         else:
             aligner = RigidAligner(scaling=self.kind == "similarity")

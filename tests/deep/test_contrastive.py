@@ -27,7 +27,7 @@ from skalign.deep.trainer import DomainBatches, seeded  # noqa: E402
 from skalign.deep.trainer._trained import hold_out  # noqa: E402
 from skalign.metrics import retrieval_scorer  # noqa: E402
 
-RANDOM = {"init": "random", "lr": 0.01, "alpha": 0.01, "random_state": 0}
+RANDOM = {"init": "random", "lr": 0.01, "shrinkage": 0.01, "random_state": 0}
 
 
 def _pairs(n_samples=300, seed=0):
@@ -61,7 +61,7 @@ def test_partners_are_found_from_a_random_start():
 @pytest.mark.long
 def test_hidden_layers_meet_where_linear_heads_cannot():
     (X, y), (X_new, y_new) = _bent(), _bent(200, seed=1)
-    settings = RANDOM | {"alpha": 1e-3, "max_epochs": 60, "batch_size": 250}
+    settings = RANDOM | {"shrinkage": 1e-3, "max_epochs": 60, "batch_size": 250}
     linear = ContrastiveAligner(**settings).fit(X, y)
     bent = ContrastiveAligner(8, hidden_layer_sizes=(64,), **settings).fit(X, y)
     assert linear.score(X_new, y_new) < 0.1
@@ -80,9 +80,9 @@ def test_rows_are_of_unit_length():
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (7,)])
 def test_training_begins_at_the_canonical_map(hidden_layer_sizes):
     X, y = _pairs(100)
-    closed = CanonicalAligner(alpha=0.5).fit(X, y)
+    closed = CanonicalAligner(shrinkage=0.5).fit(X, y)
     aligner = ContrastiveAligner(
-        alpha=0.5, lr=1e-12, max_epochs=1, hidden_layer_sizes=hidden_layer_sizes
+        shrinkage=0.5, lr=1e-12, max_epochs=1, hidden_layer_sizes=hidden_layer_sizes
     ).fit(X, y)
     for ours, theirs in (
         (aligner.transform(X), closed.transform(X)),
@@ -122,7 +122,7 @@ def test_columns_beyond_what_few_pairs_span_stay_zero():
 def test_training_is_that_of_a_plain_loop():
     X, y = _pairs(100)
     aligner = ContrastiveAligner(
-        4, init="random", alpha=0.25, temperature=0.1, lr=0.01, weight_decay=0.1,
+        4, init="random", shrinkage=0.25, temperature=0.1, lr=0.01, weight_decay=0.1,
         batch_size=32, max_epochs=4, device="cpu", random_state=3,
     ).fit(X, y)  # fmt: skip
     seed = np.random.RandomState(3).randint(2**31 - 1)
@@ -205,7 +205,7 @@ def test_early_stopping_goes_back_to_the_best_epoch_and_its_temperature():
 
 def test_a_warm_start_goes_on_where_the_fit_before_ended():
     X, y = _pairs(80)
-    settings = {"batch_size": None, "alpha": 0.0, "lr": 0.01, "random_state": 0}
+    settings = {"batch_size": None, "shrinkage": 0.0, "lr": 0.01, "random_state": 0}
     whole = ContrastiveAligner(max_epochs=5, **settings).fit(X, y)
     parts = ContrastiveAligner(max_epochs=2, warm_start=True, **settings).fit(X, y)
     parts.set_params(max_epochs=3).fit(X, y)
@@ -252,11 +252,11 @@ def test_searches_retrievers_and_pipelines_take_it():
         make_pipeline(
             StandardScaler(), ContrastiveAligner(max_epochs=2, random_state=0)
         ),
-        {"contrastivealigner__alpha": [0.01, 1000.0]},
+        {"contrastivealigner__shrinkage": [0.01, 1000.0]},
         scoring=retrieval_scorer,
         cv=2,
     ).fit(X, y)
-    assert search.best_params_["contrastivealigner__alpha"] == 0.01
+    assert search.best_params_["contrastivealigner__shrinkage"] == 0.01
     own = search.best_estimator_.score(X, y)
     assert own == retrieval_scorer(search, X, y) > 0.9
     retriever = AlignedRetriever(search.best_estimator_, csls=5).fit(X[:200], y[:200])

@@ -13,9 +13,9 @@ from sklearn.metrics.pairwise import pairwise_kernels, rbf_kernel
 
 from skalign.metrics import (
     _mmd,
+    block_mmd,
     coral_distance,
     frechet_distance,
-    linear_time_mmd,
     mmd,
     random_fourier_mmd,
 )
@@ -172,7 +172,7 @@ def test_unbiased_needs_two_rows_a_side():
 
 @pytest.mark.parametrize(
     "metric",
-    [mmd, linear_time_mmd, random_fourier_mmd, frechet_distance, coral_distance],
+    [mmd, block_mmd, random_fourier_mmd, frechet_distance, coral_distance],
 )
 def test_unbiased_needs_weight_on_two_rows_a_side(metric):
     X, Y = draw(5, 6)
@@ -324,14 +324,14 @@ def test_linear_time_is_the_mean_over_blocks():
     expected = np.mean(
         [mmd(X[i], Y[j], gamma=0.2) for i, j in zip(*deals, strict=True)]
     )
-    value = linear_time_mmd(X, Y, block_size=10, gamma=0.2, random_state=0)
+    value = block_mmd(X, Y, block_size=10, gamma=0.2, random_state=0)
     assert_allclose(value, expected, rtol=1e-12)
 
 
 def test_linear_time_of_one_block_is_exact():
     X, Y = draw(60, 90)
     for kernel, keywords in KERNELS.items():
-        value = linear_time_mmd(X, Y, kernel=kernel, random_state=0, **keywords)
+        value = block_mmd(X, Y, kernel=kernel, random_state=0, **keywords)
         assert_allclose(value, mmd(X, Y, kernel=kernel, **keywords), rtol=1e-9)
 
 
@@ -347,7 +347,7 @@ def test_linear_time_is_linear_in_the_larger_set_too(monkeypatch):
     monkeypatch.setattr(_mmd, "sum_within", watched)
     X, Y = draw(600, 20, shift=0.2)
     values = [
-        linear_time_mmd(*sides, block_size=10, gamma=0.2, random_state=0)
+        block_mmd(*sides, block_size=10, gamma=0.2, random_state=0)
         for sides in ((X, Y), (Y, X))
     ]
     assert max(sizes) < 20
@@ -365,9 +365,7 @@ def test_cheaper_forms_are_right_on_average(weighted):
         assert mmd(X, Y, **keywords) > 3 * mmd(X, Y, gamma=0.2)
     exact = mmd(X, Y, **keywords)
     for cheaper in (
-        lambda seed: linear_time_mmd(
-            X, Y, block_size=10, random_state=seed, **keywords
-        ),
+        lambda seed: block_mmd(X, Y, block_size=10, random_state=seed, **keywords),
         lambda seed: random_fourier_mmd(
             X, Y, n_components=50, random_state=seed, **keywords
         ),
@@ -408,7 +406,7 @@ def test_weights_in_blocks_count_pair_by_pair():
 
     expected = mean(X, X, a, a, deals[0], deals[0]) + mean(Y, Y, b, b, *deals[1:] * 2)
     expected -= 2 * mean(X, Y, a, b, *deals)
-    value = linear_time_mmd(
+    value = block_mmd(
         X, Y, block_size=2, gamma=0.3, X_weight=a, Y_weight=b, random_state=0
     )
     assert_allclose(value, expected, rtol=1e-12)
@@ -422,7 +420,7 @@ def test_a_biased_value_of_random_features_is_zero_on_equal_sets():
 
 def test_cheaper_forms_refuse_what_mmd_refuses():
     X, Y = draw(5, 1)
-    for cheaper in (linear_time_mmd, random_fourier_mmd):
+    for cheaper in (block_mmd, random_fourier_mmd):
         with pytest.raises(ValueError, match="two rows a side, but one has 1"):
             cheaper(X, Y)
         with pytest.raises(ValueError, match="gamma"):

@@ -489,7 +489,7 @@ def test_transfer_components_are_as_many_as_the_rank():
 
 def test_canonical_axes_are_as_many_as_the_rank():
     X = _float32_on_a_hyperplane()
-    aligner = CanonicalAligner(alpha=0).fit(X, 3 * X)
+    aligner = CanonicalAligner(shrinkage=0).fit(X, 3 * X)
     assert aligner.n_components_ == N_FEATURES - 1
     assert_allclose(aligner.correlations_, 1)
     assert cca_similarity(X, 3 * X) == pytest.approx(1)
@@ -504,7 +504,7 @@ def test_a_dependence_on_noise_is_no_correlation():
 
 def test_the_consensus_of_linear_maps_has_no_column_of_rounding():
     X = _float32_on_a_hyperplane()
-    spaces = GeneralizedProcrustes(kind="linear", alpha=0).fit_spaces([X, 2 * X])
+    spaces = GeneralizedProcrustes(kind="linear", shrinkage=0).fit_spaces([X, 2 * X])
     assert spaces.consensus_.shape[1] == N_FEATURES - 1
 
 

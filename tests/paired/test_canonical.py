@@ -25,7 +25,7 @@ def _pairs(n_samples=300, n_shared=5, n_own=10, seed=0):
 
 def test_without_a_ridge_the_correlations_are_those_of_scikit_learn():
     X, y = _pairs()
-    aligner = CanonicalAligner(4, alpha=0).fit(X, y)
+    aligner = CanonicalAligner(4, shrinkage=0).fit(X, y)
     theirs = CCA(4, tol=1e-12, max_iter=10_000).fit(X, y).transform(X, y)
     ours = aligner.transform(X), aligner.transform_target(y)
     for k in range(4):
@@ -36,7 +36,7 @@ def test_without_a_ridge_the_correlations_are_those_of_scikit_learn():
 
 def test_coordinates_are_uncorrelated_and_as_long_as_their_correlation():
     X, y = _pairs()
-    aligner = CanonicalAligner(alpha=0).fit(X, y)
+    aligner = CanonicalAligner(shrinkage=0).fit(X, y)
     for rows in (aligner.transform(X), aligner.transform_target(y)):
         expected = np.diag(aligner.correlations_**2)
         assert_allclose(np.cov(rows.T, bias=True), expected, atol=1e-10)
@@ -45,7 +45,7 @@ def test_coordinates_are_uncorrelated_and_as_long_as_their_correlation():
 
 def test_each_side_is_the_regression_of_the_coordinates_of_the_other():
     X, y = _pairs()
-    aligner = CanonicalAligner(alpha=0).fit(X, y)
+    aligner = CanonicalAligner(shrinkage=0).fit(X, y)
     goal = aligner.transform_target(y) / aligner.correlations_
     told = LinearAligner(alpha=0).fit(X, goal).transform(X)
     assert_allclose(aligner.transform(X), told, atol=1e-9)
@@ -53,7 +53,7 @@ def test_each_side_is_the_regression_of_the_coordinates_of_the_other():
 
 def test_what_one_side_knows_alone_takes_no_part():
     X, y = _pairs(600, n_shared=8)
-    aligner = CanonicalAligner(8, alpha=0.01).fit(X[:400], y[:400])
+    aligner = CanonicalAligner(8, shrinkage=0.01).fit(X[:400], y[:400])
     X_new, y_new = X[400:], y[400:]
     found = retrieval_accuracy(
         aligner.transform(X_new), aligner.transform_target(y_new)
@@ -94,8 +94,8 @@ def test_units_do_not_matter_to_the_ridge():
 
 def test_a_ridge_tells_chance_from_what_is_shared():
     X, y = np.random.default_rng(0).normal(size=(2, 20, 30))  # nothing is shared
-    assert CanonicalAligner(alpha=0).fit(X, y).correlations_.min() > 0.999
-    assert CanonicalAligner(alpha=10).fit(X, y).correlations_.max() < 0.7
+    assert CanonicalAligner(shrinkage=0).fit(X, y).correlations_.min() > 0.999
+    assert CanonicalAligner(shrinkage=10).fit(X, y).correlations_.max() < 0.7
 
 
 def test_the_width_is_what_the_rows_span():
@@ -109,7 +109,7 @@ def test_the_width_is_what_the_rows_span():
 def test_the_width_is_what_both_sides_span(ranks):
     rng = np.random.default_rng(0)
     X, y = (rng.normal(size=(40, r)) @ rng.normal(size=(r, 5)) for r in ranks)
-    aligner = CanonicalAligner(alpha=0).fit(X, y)
+    aligner = CanonicalAligner(shrinkage=0).fit(X, y)
     assert aligner.transform(X).shape == aligner.transform_target(y).shape == (40, 2)
     bases = (np.linalg.svd(rows - rows.mean(axis=0))[0] for rows in (X, y))
     cosines = [basis[:, :r] for basis, r in zip(bases, ranks, strict=True)]
@@ -128,14 +128,14 @@ def test_searches_retrievers_and_pipelines_take_it():
     X, y = _pairs(300, n_shared=8)
     search = GridSearchCV(
         make_pipeline(StandardScaler(), CanonicalAligner()),
-        {"canonicalaligner__alpha": [0.01, 100.0]},
+        {"canonicalaligner__shrinkage": [0.01, 100.0]},
         scoring=retrieval_scorer,
         cv=3,
     ).fit(X, y)
-    assert search.best_params_["canonicalaligner__alpha"] == 0.01
+    assert search.best_params_["canonicalaligner__shrinkage"] == 0.01
     own = search.best_estimator_.score(X, y)
     assert own == retrieval_scorer(search.best_estimator_, X, y) > 0.9
-    retriever = AlignedRetriever(CanonicalAligner(alpha=0.01)).fit(X[:200], y[:200])
+    retriever = AlignedRetriever(CanonicalAligner(shrinkage=0.01)).fit(X[:200], y[:200])
     found = retriever.add(y[200:]).kneighbors(X[200:], 1, return_distance=False)
     assert np.mean(found[:, 0] == np.arange(200, 300)) > 0.8
 

@@ -195,7 +195,7 @@ def test_canonical_correlations_of_linnerud():
     # Of the manual of SAS/STAT, PROC CANCORR, "Canonical Correlation Analysis of
     # Fitness Club Data", which are Linnerud's.
     X, y = load_linnerud(return_X_y=True)
-    aligner = CanonicalAligner(alpha=0).fit(X, y)
+    aligner = CanonicalAligner(shrinkage=0).fit(X, y)
     expected = [0.795608, 0.200556, 0.072570]
     assert_allclose(aligner.correlations_, expected, atol=5e-7)
     assert_allclose(cca_similarity(X, y), np.mean(expected), atol=5e-7)
@@ -215,10 +215,10 @@ def stability_cases():
 @pytest.mark.parametrize(("X", "y"), list(stability_cases()))
 def test_canonical_correlations_do_not_see_the_scale(X, y):
     # test_scale_and_stability, with its data
-    correlations = CanonicalAligner(2, alpha=0).fit(X, y).correlations_
+    correlations = CanonicalAligner(2, shrinkage=0).fit(X, y).correlations_
     scaled = (StandardScaler().fit_transform(rows) for rows in (X, y))
     assert_allclose(
-        CanonicalAligner(2, alpha=0).fit(*scaled).correlations_, correlations
+        CanonicalAligner(2, shrinkage=0).fit(*scaled).correlations_, correlations
     )
     scores = CCA(2, max_iter=20_000, tol=1e-14).fit(X, y).transform(X, y)
     first = np.corrcoef(*(score[:, 0] for score in scores))[0, 1]
@@ -231,7 +231,7 @@ def test_as_many_directions_as_rows_allow_correlate_wholly(seed):
     # a space of three, so each target column is reached exactly.
     rng = np.random.RandomState(seed)
     X, y = rng.randn(4, 3), rng.randn(4, 2)
-    assert_allclose(CanonicalAligner(alpha=0).fit(X, y).correlations_, 1)
+    assert_allclose(CanonicalAligner(shrinkage=0).fit(X, y).correlations_, 1)
 
 
 def test_more_components_than_columns_are_refused():

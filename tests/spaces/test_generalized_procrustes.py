@@ -62,7 +62,7 @@ def test_turned_copies_are_recovered_from_any_widths(widths, kind, seed):
     if kind != "orthogonal":
         scales = np.random.default_rng(seed).uniform(0.1, 10, len(widths))
     spaces = _copies(widths=widths, scales=scales, seed=seed)
-    model = GeneralizedProcrustes(kind=kind, alpha=0).fit_spaces(spaces)
+    model = GeneralizedProcrustes(kind=kind, shrinkage=0).fit_spaces(spaces)
     _assert_translates(model, spaces, atol=1e-8)
     assert model.objective_[-1] < 64 * np.finfo(float).eps  # it is 1 less a share
     assert_allclose(model.score(np.hstack(spaces)), 1)
@@ -74,7 +74,7 @@ def test_turned_copies_are_recovered_from_any_widths(widths, kind, seed):
 def test_copies_with_missing_rows_are_recovered_and_filled_in(kind, seed):
     spaces = _copies(widths=(4, 5, 4), seed=seed)
     holes, missing = _without(spaces, 0.3, seed)
-    model = GeneralizedProcrustes(kind=kind, alpha=0, tol=0, max_iter=10_000)
+    model = GeneralizedProcrustes(kind=kind, shrinkage=0, tol=0, max_iter=10_000)
     model.fit_spaces(holes)
     _assert_translates(model, spaces, atol=1e-6)
     filled = model.inverse_transform(model.transform(np.hstack(holes)))
@@ -105,7 +105,7 @@ def test_a_common_scale_of_all_spaces_changes_no_loss(kind):
 
 def test_a_linear_consensus_stays_under_any_linear_map_of_a_space():
     spaces = _copies(noise=0.3)
-    model = GeneralizedProcrustes(kind="linear", alpha=0)
+    model = GeneralizedProcrustes(kind="linear", shrinkage=0)
     expected = model.fit_spaces(spaces).consensus_
     spaces[2] = 5 * spaces[2] @ np.random.default_rng(0).normal(size=(4, 4))
     assert_allclose(model.fit_spaces(spaces).consensus_, expected, atol=1e-8)
@@ -167,7 +167,9 @@ def test_scales_are_those_of_ten_berge_up_to_a_common_factor():
 
 def test_linear_with_two_spaces_is_canonical_correlation():
     first, second = _copies(widths=(3, 5), scales=(1, 1), noise=2.0)
-    model = GeneralizedProcrustes(kind="linear", alpha=0).fit_spaces([first, second])
+    model = GeneralizedProcrustes(kind="linear", shrinkage=0).fit_spaces(
+        [first, second]
+    )
     bases = [np.linalg.qr(X - X.mean(axis=0))[0] for X in (first, second)]
     correlations = svdvals(bases[0].T @ bases[1])
     assert_allclose(model.objective_, [np.mean(1 - correlations) / 2])
@@ -177,7 +179,7 @@ def test_linear_with_two_spaces_is_canonical_correlation():
 @pytest.mark.parametrize("share", [0, 0.3])
 def test_a_linear_consensus_is_what_ridge_regressions_predict_best(share):
     spaces, missing = _without(_copies(noise=0.5), share)
-    model = GeneralizedProcrustes(kind="linear", alpha=0.3).fit_spaces(spaces)
+    model = GeneralizedProcrustes(kind="linear", shrinkage=0.3).fit_spaces(spaces)
     smoothers = np.zeros((40, 40))
     for rows, seen in zip(spaces, ~missing.T, strict=True):
         centred = rows[seen] - rows[seen].mean(axis=0)
@@ -196,7 +198,7 @@ def test_a_linear_consensus_is_what_ridge_regressions_predict_best(share):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_added_space_leaves_the_others_and_meets_them(kind):
     spaces = _copies(widths=(4, 4, 4, 6), scales=(1, 1, 1, 1))
-    model = GeneralizedProcrustes(kind=kind, alpha=0).fit_spaces(spaces[:2])
+    model = GeneralizedProcrustes(kind=kind, shrinkage=0).fit_spaces(spaces[:2])
     consensus, maps = model.consensus_.copy(), [a.coef_ for a in model.aligners_]
     holed = spaces[2].copy()
     holed[:5] = np.nan
@@ -282,8 +284,8 @@ def test_one_space_alone_is_turned_to_its_principal_axes():
 @pytest.mark.parametrize("kind", KINDS)
 def test_fewer_components_are_the_leading_axes(kind):
     spaces = _copies()
-    model = GeneralizedProcrustes(kind=kind, n_components=2, alpha=0)
-    whole = GeneralizedProcrustes(kind=kind, alpha=0).fit_spaces(spaces)
+    model = GeneralizedProcrustes(kind=kind, n_components=2, shrinkage=0)
+    whole = GeneralizedProcrustes(kind=kind, shrinkage=0).fit_spaces(spaces)
     model.set_params(space_sizes=[4, 4, 4])
     cut = model.fit_transform(np.hstack(spaces))
     assert cut.shape == (40, 2)
