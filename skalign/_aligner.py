@@ -113,7 +113,7 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
 
     @available_if(attrgetter("_unmap"))
     def inverse_transform(self, y):
-        """Map samples back into the source space.
+        """Map samples back into the source space, if the map has an inverse.
 
         Source samples come back as they were if the map loses nothing; if it does, what
         comes back is the nearest that there is.

@@ -38,6 +38,7 @@ from skalign import (
     metrics,  # noqa: F401
     model_selection,
 )
+from skalign._aligner import AlignerMixin
 from skalign.anchors import RandomAnchors
 
 ROOMS = ["skalign", "anchors", "datasets", "domains", "federated", "metrics"]
@@ -542,6 +543,8 @@ def draw(name, number, n_odd=None):
             is_module = issubclass(value, torch.nn.Module)
             methods = ["forward"] if is_module else methods[:-1]  # "__call__" is last
         methods = methods or ["get_params"]  # settings, which others are given
+        if issubclass(value, AlignerMixin) and not hasattr(value, "_unmap"):
+            methods.remove("inverse_transform")
         made = MADE_BY.get(name)
         if made:
             methods = [made, *methods_of_sums(value)]
