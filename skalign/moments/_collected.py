@@ -22,7 +22,7 @@ class Sums:
     ----------
     parts : dict of str to Moments or GroupMoments
         Sums over "pairs", or over "source" and "target", one of which may be absent.
-    dtype : dtype
+    dtype : {"float64", "float32"}
         Type of the map.
     n_features, n_targets : int or None
         Widths of both sides; None for a side that is absent.
@@ -93,7 +93,8 @@ class Sums:
             if part in other.parts
         }
         parts = self.parts | other.parts | both
-        return self.of(parts, np.result_type(self.dtype, other.dtype), **header)
+        dtype = np.result_type(self.dtype, other.dtype).name
+        return self.of(parts, dtype, **header)
 
     def subtract(self, other):
         """Take samples out again: the inverse of `merge`.
@@ -138,7 +139,7 @@ class Sums:
         ValueError
             If classes are neither strings nor numbers that a dtype of numpy holds.
         """
-        arrays = {"dtype": np.dtype(self.dtype).name}
+        arrays = {"dtype": self.dtype}
         for name in (*sorted(_WIDTHS), *_NAMES):
             if (value := getattr(self, name)) is not None:
                 arrays[name] = value.astype(str) if name in _NAMES else value
@@ -192,7 +193,7 @@ class Sums:
                 raise ValueError(f"{part}.{error}") from None
         if not parts:
             raise ValueError("There are no sums.")
-        sums = cls.of(parts, np.dtype(str(dtype)), **header)
+        sums = cls.of(parts, str(dtype), **header)
         sums._check_widths(exact)
         return sums
 
