@@ -170,7 +170,9 @@ def test_measures_of_pairs_are_no_measures_of_rows_drawn_apart(metric, sets):
     assert low < high
 
 
-@pytest.mark.parametrize("metric", [proxy_a_distance, block_mmd])
+@pytest.mark.parametrize(
+    "metric", [pytest.param(proxy_a_distance, marks=pytest.mark.long), block_mmd]
+)
 def test_measures_that_only_divide_the_rows_have_an_interval(metric, sets):
     for seed in range(3):
         bootstrap_interval(metric, *sets, n_resamples=10, random_state=seed)

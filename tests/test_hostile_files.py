@@ -406,6 +406,7 @@ def found(fuzz_tries):
     return dict(zip(("damaged", "hostile"), json.loads(done.stdout), strict=True))
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("kind", ["damaged", "hostile"])
 def test_files_are_read_or_refused(found, fuzz_tries, kind):
     counts, faults = found[kind]

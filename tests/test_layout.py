@@ -137,6 +137,7 @@ def test_optional_packages_are_imported_where_they_are_used(path):
     assert not roots & OPTIONAL
 
 
+@pytest.mark.services
 def test_importing_skalign_is_light_and_changes_no_setting():
     # Rooms are imported on use; the metrics take POT where they need it.
     program = f"""if True:

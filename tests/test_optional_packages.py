@@ -42,6 +42,7 @@ def _run(program):
     return done.stdout
 
 
+@pytest.mark.services
 def test_a_name_that_cannot_be_imported_is_no_attribute():
     _run(
         HIDE.format(hidden=set())
@@ -71,6 +72,7 @@ for hidden, room, names, advice in {CASES!r}:
     )
 
 
+@pytest.mark.services
 def test_the_package_can_be_looked_at_without_optional_packages():
     optional = {"torch", "skorch", "safetensors", "flwr", "matplotlib", "PIL", "faiss",
                 "dask", "distributed", "rich", "array_api_compat"}  # fmt: skip

@@ -96,6 +96,7 @@ def test_report_says_when_pairs_are_too_few_for_a_verdict(spaces, capsys):
     refused(capsys, ["report", X, y], "At least 20 pairs are needed", "got 19")
 
 
+@pytest.mark.long
 def test_without_arguments_the_embedded_default_is_compared(capsys):
     assert main([]) == 0
     printed = capsys.readouterr().out
@@ -573,6 +574,7 @@ def test_rows_of_another_width_or_with_nan_are_refused(spaces, capsys):
     assert not list(spaces.glob("out*"))
 
 
+@pytest.mark.services
 def test_the_installed_command_answers():
     done = subprocess.run(
         [sys.executable, "-m", "skalign.cli", "--version"],

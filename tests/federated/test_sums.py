@@ -380,6 +380,7 @@ def test_the_noise_is_the_least_that_keeps_the_promise(epsilon, delta):
         assert sigma < 2 * np.sqrt(2 * np.log(1.25 / delta)) / epsilon
 
 
+@pytest.mark.long
 def test_noise_has_the_promised_scale_and_little_of_it_changes_little():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 3))

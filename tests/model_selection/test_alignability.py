@@ -60,7 +60,7 @@ def test_the_class_the_pairs_were_made_by_is_named(kind):
 
 def test_without_noise_the_simplest_exact_class_is_named():
     spaces = make_paired_spaces(100, 5, random_state=0)
-    result = alignability(spaces.data, spaces.target)
+    result = alignability(spaces.data, spaces.target, cv=3)
     assert result.name == "rigid"
     assert result.errors[result.names.index("rigid")] < 1e-20
 
@@ -190,19 +190,19 @@ def test_widths_may_differ_and_then_no_translation_is_tried():
     X, y = make_paired_spaces(
         120, 6, 4, condition_number=4, noise=0.1, random_state=0, return_X_y=True
     )
-    result = alignability(X, y)
+    result = alignability(X, y, cv=3)
     assert "translation" not in result.names
     assert result.name == "linear"
 
 
 def test_a_target_of_one_column_has_no_low_rank():
     X, y = _pairs("linear")
-    result = alignability(X, y[:, :1])
+    result = alignability(X, y[:, :1], cv=3)
     assert "low rank" not in result.names
     assert_allclose(result.errors[0], 1, atol=0.05)  # the constant
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(200, 5)), rng.normal(size=(200, 1))
-    assert alignability(X, y).name == "constant"
+    assert alignability(X, y, cv=3).name == "constant"
     flat = {"neighbours": KNeighborsRegressor(), "linear": LinearAligner()}
     assert alignability(X, X[:, :1], aligners=flat).errors.max() < 1
 
@@ -263,7 +263,7 @@ def test_few_pairs_in_many_columns_are_enough_to_answer():
     X, y = make_paired_spaces(
         24, 40, condition_number=2, noise=0.1, random_state=0, return_X_y=True
     )
-    result = alignability(X, y)
+    result = alignability(X, y, cv=3)
     assert np.all(np.isfinite(result.learning_curves))
 
 
