@@ -1,4 +1,4 @@
-"""Canonical correlations: how much do two representations share linearly?"""
+"""Canonical correlation similarities of two representations."""
 
 from numbers import Real
 
@@ -17,38 +17,49 @@ from skalign.moments import rounding_from_norms, storage_precision, truncated_sv
 )
 @autocast_off()
 def cca_similarity(X, Y):
-    """Mean canonical correlation of two representations of the same rows.
+    r"""Mean canonical correlation of two representations of the same samples.
 
-    Blind to any linear map: large and small directions count the same [1]_. Read more
-    in the :ref:`User Guide <similarities>`.
+    The mean is taken over the canonical correlations :math:`\rho_i`, the cosines of the
+    principal angles between the column spaces of the centred representations,
+
+    .. math::
+
+        \frac{1}{r} \sum_{i=1}^{r} \rho_i, \qquad
+        \rho_i = \sigma_i(U_X^\top U_Y), \qquad
+        r = \min(\operatorname{rank} X, \operatorname{rank} Y),
+
+    where the columns of :math:`U_X` and :math:`U_Y` are orthonormal bases of these
+    spaces [1]_. The similarity is invariant to invertible linear maps of either side,
+    so directions of small and of large variance have equal weight. Read more in the
+    :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
 
     Returns
     -------
     similarity : float
-        From 0 to 1; the mean over as many directions as the side of lower rank has. 0
-        where all rows of one side are equal.
+        Between 0 and 1. It is 0 if all samples of one side are equal.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, or the lengths differ.
+        If `X` or `Y` is empty or not finite, or if their numbers of samples differ.
 
     See Also
     --------
-    svcca : Without directions of little variance.
-    sklearn.cross_decomposition.CCA : The directions themselves.
+    svcca : Canonical correlations of the leading principal directions.
+    sklearn.cross_decomposition.CCA : The canonical directions themselves.
 
     Notes
     -----
-    Needs many times as many rows as columns: with one row more than columns it is 1 for
-    any two sets.
+    Many times as many samples as features are needed: with at most one sample more than
+    features, the similarity of any two sets of full rank is 1.
 
     References
     ----------
@@ -78,34 +89,45 @@ def cca_similarity(X, Y):
 )
 @autocast_off()
 def svcca(X, Y, *, explained_variance=0.99):
-    """Mean canonical correlation of the leading principal directions.
+    r"""Mean canonical correlation of the leading principal directions.
 
-    Read more in the :ref:`User Guide <similarities>`.
+    Each representation is reduced to the fewest principal directions that explain a
+    given share of its variance [1]_. With the left singular vectors :math:`U_X` and
+    :math:`U_Y` of these directions, :math:`k_X` and :math:`k_Y` in number, the
+    similarity is
+
+    .. math::
+
+        \frac{1}{k} \sum_{i=1}^{k} \sigma_i(U_X^\top U_Y), \qquad k = \min(k_X, k_Y) .
+
+    Suits representations whose directions of small variance are noise. Read more in the
+    :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
     explained_variance : float, default=0.99
-        Share of the variance that the directions kept of each side explain, at least;
-        above 0, at most 1.
+        Minimum share of the variance explained by the directions kept on each side;
+        above 0 and at most 1.
 
     Returns
     -------
     similarity : float
-        From 0 to 1. 0 where all rows of one side are equal.
+        Between 0 and 1. It is 0 if all samples of one side are equal.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the lengths differ, or `explained_variance` is
-        out of its range.
+        If `X` or `Y` is empty or not finite, their numbers of samples differ, or
+        `explained_variance` is out of its range.
 
     See Also
     --------
-    cca_similarity : Of all directions.
+    cca_similarity : Canonical correlations of all directions.
 
     References
     ----------
@@ -130,7 +152,7 @@ def svcca(X, Y, *, explained_variance=0.99):
 
 
 def _basis(X, explained_variance=1.0):
-    """Return an orthonormal basis of the leading directions of the centred rows."""
+    """Return left singular vectors of the leading principal directions."""
     xp = namespace(X)
     precision = storage_precision(X)
     X = xp.asarray(X, dtype=xp.float64)
@@ -152,4 +174,4 @@ def _mean_correlation(U, V):
     if n_directions == 0:
         return 0.0
     cosines = to_numpy(namespace(U, V).linalg.svdvals(U.T @ V))
-    return float(np.minimum(cosines, 1.0).mean())  # rounding can pass 1
+    return float(np.minimum(cosines, 1.0).mean())  # rounding may exceed 1

@@ -1,4 +1,4 @@
-"""Centred kernel alignment: do two representations agree on which rows are alike?"""
+"""Centred kernel alignment and the RV coefficient."""
 
 from functools import partial
 from numbers import Real
@@ -27,50 +27,71 @@ from skalign.metrics._validation import check_no_overflow, check_paired_rows
 )
 @autocast_off()
 def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
-    """Centred kernel alignment of two representations of the same rows.
+    r"""Centred kernel alignment of two representations of the same samples.
 
-    The cosine between two matrices of similarities, both centred [1]_. Blind to
-    rotation, shift and scale, and to what small directions hold. Read more in the
-    :ref:`User Guide <similarities>`.
+    The cosine between two centred kernel matrices :math:`K` and :math:`L`, of `X` and
+    of `Y` [1]_:
+
+    .. math::
+
+        \mathrm{CKA}(K, L) = \frac{\mathrm{HSIC}(K, L)}
+        {\sqrt{\mathrm{HSIC}(K, K) \, \mathrm{HSIC}(L, L)}}, \qquad
+        \mathrm{HSIC}(K, L) = \operatorname{tr}(K H L H), \qquad
+        H = I - \tfrac{1}{n} 1 1^\top .
+
+    With a linear kernel, :math:`\mathrm{HSIC}(K, L) = \lVert X^\top Y \rVert_F^2` for
+    centred `X` and `Y`. With ``debiased=True``, the diagonals of :math:`K` and
+    :math:`L` are set to zero and, up to a common factor,
+
+    .. math::
+
+        \mathrm{HSIC}(K, L) = \operatorname{tr}(K L)
+        + \frac{1^\top K 1 \, 1^\top L 1}{(n - 1)(n - 2)}
+        - \frac{2}{n - 2} 1^\top K L 1 .
+
+    CKA is invariant to rotations, shifts and isotropic scaling, and insensitive to
+    directions of small variance. Read more in the :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
     kernel : {"linear", "rbf"}, default="linear"
-        How similarities are taken.
+        Kernel of both sides.
     gamma : float, default=None
-        Strength of "rbf", for both sides. None is one over the median squared distance
-        of the rows of each side, as in `mmd`.
+        Coefficient of the "rbf" kernel ``exp(-gamma * |x - y|**2)``, for both sides.
+        None uses, for each side, one over the median squared distance of its samples,
+        as in `mmd`.
     debiased : bool, default=False
-        Whether to leave out the similarity of a row with itself, and what it does to
-        the centring [2]_. The value then is 0 on average between unrelated sets,
-        however wide, where otherwise it nears 1 with as many columns as rows.
+        Whether to use the unbiased estimator of HSIC [2]_. The value of unrelated
+        representations is then 0 on average for any number of features; otherwise, it
+        approaches 1 as the number of features approaches the number of samples.
 
     Returns
     -------
     similarity : float
-        From 0 to 1, debiased from -1; 1 for equal sets. 0 where all rows of one side
-        are equal.
+        Between 0 and 1, or -1 and 1 if debiased; 1 for equal representations. It is 0
+        if all samples of one side are equal.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the lengths differ, `debiased` with fewer than
-        4 rows, or `gamma` is given for "linear".
+        If `X` or `Y` is empty or not finite, their numbers of samples differ,
+        `debiased` is True with fewer than 4 samples, or `gamma` is given for "linear".
 
     See Also
     --------
-    rv_coefficient : The linear value, and another correction of it.
-    cca_similarity : Where small directions count as much as large ones.
+    rv_coefficient : Linear CKA, with a different bias correction.
+    cca_similarity : Similarity that gives all directions equal weight.
 
     Notes
     -----
-    "linear" costs ``n_samples * n_features**2``, or ``n_samples**2 * n_features`` for
-    rows wider than many; "rbf" three sums over ``n_samples**2`` pairs of kernel values,
-    held in blocks as in `mmd`.
+    The linear kernel costs ``n_samples * n_features**2`` operations, or ``n_samples**2
+    * n_features`` if there are more features than samples. The "rbf" kernel costs three
+    sums over ``n_samples**2`` pairs of kernel values, computed in blocks as in `mmd`.
 
     References
     ----------
@@ -91,10 +112,10 @@ def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
     """
     X, Y = check_paired_rows(X, Y, any_library=True)
     if debiased and X.shape[0] < 4:
-        raise ValueError(f"X and Y have {X.shape[0]} rows: debiased=True needs 4.")
+        raise ValueError(f"debiased=True needs at least 4 samples; got {X.shape[0]}.")
     if kernel == "linear":
         if gamma is not None:
-            raise ValueError(f"gamma={gamma!r}, but a linear kernel has none.")
+            raise ValueError(f"gamma={gamma!r} must be None: a linear kernel has none.")
         dependence = partial(_linear_dependence, debiased=debiased)
         sides = to_length_one(X), to_length_one(Y)
     else:
@@ -111,35 +132,45 @@ def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
 )
 @autocast_off()
 def rv_coefficient(X, Y, *, modified=False):
-    """RV coefficient: the squared correlation, of matrices.
+    r"""RV coefficient, a squared correlation between matrices.
 
-    A cosine between the matrices of products of centred rows [1]_, the same as linear
-    `cka`. Read more in the :ref:`User Guide <similarities>`.
+    The cosine between the Gram matrices of the centred representations [1]_,
+
+    .. math::
+
+        \mathrm{RV}(X, Y) = \frac{\operatorname{tr}(X X^\top Y Y^\top)}
+        {\sqrt{\operatorname{tr}\bigl((X X^\top)^2\bigr)
+        \operatorname{tr}\bigl((Y Y^\top)^2\bigr)}} ,
+
+    which is the same as linear `cka`. With ``modified=True``, the diagonals of the Gram
+    matrices are set to zero. Read more in the :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
     modified : bool, default=False
-        Whether to leave out the products of a row with itself [2]_, which makes it
-        near 0 between unrelated sets that are wide. Unlike `cka` debiased, the means
-        are not corrected for.
+        Whether to exclude the product of each sample with itself [2]_. The value of
+        unrelated representations with many features is then near 0. Unlike debiased
+        `cka`, the modification does not correct for centring.
 
     Returns
     -------
     similarity : float
-        From 0 to 1, modified from -1. 0 where all rows of one side are equal.
+        Between 0 and 1, or -1 and 1 if modified. It is 0 if all samples of one side are
+        equal.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, or the lengths differ.
+        If `X` or `Y` is empty or not finite, or if their numbers of samples differ.
 
     See Also
     --------
-    cka : With kernels.
+    cka : Generalisation to other kernels.
 
     References
     ----------
@@ -169,27 +200,27 @@ def rv_coefficient(X, Y, *, modified=False):
 
 
 def cosine_of(product, x_square, y_square, dtype):
-    """Return a product over the roots of two squares; 0 where one of them is none."""
+    """Return a product over the roots of two squares; 0 if a square is not positive."""
     product, x_square, y_square = float(product), float(x_square), float(y_square)
     check_no_overflow(x_square + y_square, dtype)
     if min(x_square, y_square) <= 0:
         return 0.0
     cosine = product / np.sqrt(x_square) / np.sqrt(y_square)
-    return float(np.clip(cosine, -1.0, 1.0))  # rounding can pass 1
+    return float(np.clip(cosine, -1.0, 1.0))  # rounding may exceed 1
 
 
 def _linear_dependence(X, Y, debiased):
-    """Return the HSIC of centred rows under linear kernels, to a common factor."""
+    """Return the HSIC of centred samples for linear kernels, up to a factor."""
     square = _squared_product(X, Y)
     if not debiased:
         return square
-    # With centred rows, those of the matrix less its diagonal sum to minus that.
+    # A Gram matrix of centred samples without its diagonal has these row sums.
     k, l_ = _squared_lengths(X), _squared_lengths(Y)
     return _debias(square - k @ l_, -k, -l_)
 
 
 def _dependence(x, y, debiased):
-    """Return the HSIC of two sides, each rows and a kernel, to a common factor."""
+    """Return the HSIC of two pairs of samples and kernel, up to a factor."""
     (X, x_kernel), (Y, y_kernel) = x, y
     xp, n_samples, square = namespace(X, Y), X.shape[0], 0.0
     x_sums = xp.zeros(n_samples, dtype=xp.float64, device=X.device)
@@ -198,7 +229,7 @@ def _dependence(x, y, debiased):
         K = x_kernel(X[rows, :], X[others, :])
         L = y_kernel(Y[rows, :], Y[others, :])
         if debiased and max(rows.start, others.start) < min(rows.stop, others.stop):
-            first = rows.start - others.start  # where a row meets itself
+            first = rows.start - others.start  # offset of the diagonal
             own = xp.eye(*K.shape, k=first, dtype=K.dtype, device=K.device)
             K *= 1 - own
             L *= 1 - own
@@ -210,12 +241,12 @@ def _dependence(x, y, debiased):
         return _debias(square, x_sums, y_sums)
     value = square - 2 / n_samples * (x_sums @ y_sums)
     value += xp.sum(x_sums) * xp.sum(y_sums) / n_samples**2
-    # What is left of equal rows is rounding.
+    # For equal samples, only rounding errors are left.
     return value if value > 1e-12 * square else 0.0
 
 
 def _debias(square, x_sums, y_sums):
-    """Return the sum of Eq. 5 of [2]_, to a common factor."""
+    """Return the sum in Eq. 5 of [2]_, up to a factor."""
     xp, n_samples = namespace(x_sums, y_sums), x_sums.shape[0]
     value = square - 2 / (n_samples - 2) * (x_sums @ y_sums)
     value += xp.sum(x_sums) * xp.sum(y_sums) / ((n_samples - 1) * (n_samples - 2))
@@ -227,7 +258,7 @@ def _squared_lengths(X):
 
 
 def _squared_product(X, Y):
-    """Return the sum of squares of ``X.T @ Y``, on the side that costs less."""
+    """Return the squared Frobenius norm of ``X.T @ Y`` in the cheaper order."""
     xp, n_samples = namespace(X, Y), X.shape[0]
     if X.shape[1] * Y.shape[1] > n_samples * (X.shape[1] + Y.shape[1]):
         return sum(

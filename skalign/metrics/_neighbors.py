@@ -1,4 +1,4 @@
-"""Similarities of neighbourhoods: who is near whom on both sides?"""
+"""Similarities of the neighbourhoods and distances within two representations."""
 
 from numbers import Integral
 
@@ -36,42 +36,53 @@ _BLOCK_PAIRS = 2**19
 
 @validate_params(_NEIGHBOR_CONSTRAINTS, prefer_skip_nested_validation=True)
 def mutual_knn(X, Y, *, n_neighbors=10, metric="cosine"):
-    """Share of nearest neighbours that two representations have in common.
+    r"""Mean share of nearest neighbours that two representations have in common.
 
-    Sees what is near only: no map that keeps neighbours changes it [1]_. Read more in
-    the :ref:`User Guide <similarities>`.
+    With :math:`N_k^X(i)`, the :math:`k` nearest neighbours of sample :math:`i` in `X`,
+    the similarity is [1]_
+
+    .. math::
+
+        \frac{1}{n k} \sum_{i=1}^{n} \bigl| N_k^X(i) \cap N_k^Y(i) \bigr| .
+
+    It depends on the neighbours only: any map that preserves them leaves the similarity
+    unchanged. Read more in the :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
     n_neighbors : int, default=10
-        Number of neighbours; fewer than rows.
+        Number of neighbours; less than the number of samples.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What near means. Cosine is taken from the origin.
+        Metric of the neighbour search. Cosines are computed from the origin, without
+        centring.
 
     Returns
     -------
     similarity : float
-        From 0 to 1; between unrelated sets ``n_neighbors / (n_samples - 1)``.
+        Between 0 and 1. Its expected value for unrelated representations is
+        ``n_neighbors / (n_samples - 1)``.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the lengths differ, or there are not more rows
-        than `n_neighbors`.
+        If `X` or `Y` is empty or not finite, their numbers of samples differ, or
+        `n_neighbors` is not less than the number of samples.
 
     See Also
     --------
-    mutual_knn_samples : Row by row.
-    retrieval_accuracy : Between the two sides.
+    mutual_knn_samples : Share of each sample.
+    retrieval_accuracy : Nearest neighbours of one side among the samples of the other.
 
     Notes
     -----
-    Which of equally near rows are neighbours, as between duplicates, is left to
-    scikit-learn. Its working memory holds.
+    Ties, as between duplicates, are broken as in
+    :class:`~sklearn.neighbors.NearestNeighbors`. Memory is bounded by scikit-learn's
+    `working_memory`.
 
     References
     ----------
@@ -92,30 +103,38 @@ def mutual_knn(X, Y, *, n_neighbors=10, metric="cosine"):
 
 @validate_params(_NEIGHBOR_CONSTRAINTS, prefer_skip_nested_validation=True)
 def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
-    """Share of nearest neighbours that each row has on both sides.
+    r"""Share of nearest neighbours in common, for each sample.
+
+    With :math:`N_k^X(i)`, the :math:`k` nearest neighbours of sample :math:`i` in `X`,
+    the similarity of sample :math:`i` is
+
+    .. math::
+
+        \frac{1}{k} \bigl| N_k^X(i) \cap N_k^Y(i) \bigr| .
 
     Read more in the :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
     n_neighbors : int, default=10
-        Number of neighbours; fewer than rows.
+        Number of neighbours; less than the number of samples.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What near means.
+        Metric of the neighbour search, as in `mutual_knn`.
 
     Returns
     -------
     similarities : ndarray of shape (n_samples,)
-        From 0 to 1. Their mean is `mutual_knn`.
+        Between 0 and 1. Their mean is `mutual_knn`.
 
     Raises
     ------
     ValueError
-        As `mutual_knn`.
+        As in `mutual_knn`.
 
     Examples
     --------
@@ -127,7 +146,7 @@ def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
     X, Y = check_paired_rows(X, Y)
     if n_neighbors >= len(X):
         raise ValueError(
-            f"n_neighbors={n_neighbors} must be fewer than the {len(X)} rows."
+            f"n_neighbors={n_neighbors} must be less than n_samples={len(X)}."
         )
     if metric == "cosine":
         X, Y = unit_rows(X), unit_rows(Y)
@@ -137,42 +156,53 @@ def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
         .kneighbors(return_distance=False)
         for rows in (near_one(X), near_one(Y))
     ]
-    both = np.sort(np.hstack(neighbors), axis=1)  # who is in both stands there twice
+    both = np.sort(np.hstack(neighbors), axis=1)  # common neighbours appear twice
     return np.sum(both[:, 1:] == both[:, :-1], axis=1) / n_neighbors
 
 
 @validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)
 def rsa_correlation(X, Y, *, metric="euclidean", correlation="spearman"):
-    """Correlation of the distances between rows on both sides.
+    r"""Correlation of the pairwise distances within two representations.
 
-    Representational similarity analysis [1]_. Read more in the
-    :ref:`User Guide <similarities>`.
+    Representational similarity analysis [1]_ correlates the distances of all pairs of
+    samples,
+
+    .. math::
+
+        \operatorname*{corr}_{i < j} \bigl( d(x_i, x_j), \, d(y_i, y_j) \bigr) .
+
+    Read more in the :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        The distance. For cosine rows are scaled to length one; a row of zeros stays.
+        Distance :math:`d`. For "cosine", samples are scaled to unit length; a sample of
+        zeros stays as it is.
     correlation : {"spearman", "pearson"}, default="spearman"
-        Of the ranks of the distances, or of these.
+        Correlation of the ranks of the distances ("spearman") or of the distances
+        ("pearson").
 
     Returns
     -------
     similarity : float
-        From -1 to 1. 0 where all distances of one side are equal.
+        Between -1 and 1. It is 0 if all distances of one side are equal.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, has fewer than 3 rows, the lengths differ, or a
-        matrix of all pairs passes scikit-learn's `working_memory`.
+        If `X` or `Y` is empty or not finite or has fewer than 3 samples, their numbers
+        of samples differ, or a matrix of all pairs exceeds scikit-learn's
+        `working_memory`.
 
     See Also
     --------
-    cka : Of inner products, in blocks.
+    rsa_samples : Correlation of each sample.
+    cka : Alignment of inner products, computed in blocks.
 
     References
     ----------
@@ -195,38 +225,46 @@ def rsa_correlation(X, Y, *, metric="euclidean", correlation="spearman"):
 
 @validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)
 def rsa_samples(X, Y, *, metric="euclidean", correlation="spearman"):
-    """Correlation, for each row, of its distances to the others on both sides.
+    r"""Correlation of the distances from each sample to all others.
 
-    Says which rows sit at another place among the others. Read more in the
-    :ref:`User Guide <similarities>`.
+    For each sample :math:`i`, the correlation is
+
+    .. math::
+
+        \operatorname*{corr}_{j \ne i} \bigl( d(x_i, x_j), \, d(y_i, y_j) \bigr) .
+
+    It is low for samples whose position relative to the others differs between the
+    representations. Read more in the :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        The distance, as in `rsa_correlation`.
+        Distance :math:`d`, as in `rsa_correlation`.
     correlation : {"spearman", "pearson"}, default="spearman"
-        Of the ranks of the distances, or of these.
+        Correlation of the ranks of the distances ("spearman") or of the distances
+        ("pearson").
 
     Returns
     -------
     similarities : ndarray of shape (n_samples,)
-        From -1 to 1; 0 where all distances of a row are equal on one side. Their mean
-        is not `rsa_correlation`, which compares the distances of all rows with one
-        another.
+        Between -1 and 1; 0 if all distances from a sample are equal on one side. Their
+        mean differs from `rsa_correlation`, which correlates the distances of all pairs
+        at once.
 
     Raises
     ------
     ValueError
-        As `rsa_correlation`, but for its matrix: distances are held in blocks.
+        As in `rsa_correlation`, except for memory: distances are computed in blocks.
 
     See Also
     --------
-    rsa_correlation : One number of all distances.
-    mutual_knn_samples : Of the nearest rows only.
+    rsa_correlation : Correlation of all pairwise distances.
+    mutual_knn_samples : Share of common nearest neighbours of each sample.
 
     Examples
     --------
@@ -249,17 +287,17 @@ def rsa_samples(X, Y, *, metric="euclidean", correlation="spearman"):
 
 
 def _check_rsa(X, Y, metric):
-    """Return rows, and the metric that scipy is to take of them."""
+    """Return the validated representations and the metric for scipy."""
     X, Y = check_paired_rows(X, Y)
     if len(X) < 3:
-        raise ValueError(f"X and Y have {len(X)} rows: distances need 3 to vary.")
+        raise ValueError(f"Distances vary only with at least 3 samples; got {len(X)}.")
     if metric == "cosine":
-        return unit_rows(X), unit_rows(Y), "sqeuclidean"  # twice the cosine's
+        return unit_rows(X), unit_rows(Y), "sqeuclidean"  # twice the cosine distance
     return X, Y, metric
 
 
 def _correlations(x, y, correlation):
-    """Correlate line by line; 0 where all distances of one side are equal."""
+    """Correlate row by row; 0 if all distances of one side are equal."""
     with np.errstate(over="ignore"):
         check_no_overflow(max(x.max(), y.max()), x.dtype)
     vary = np.ones(len(x), dtype=bool)

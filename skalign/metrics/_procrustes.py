@@ -1,4 +1,4 @@
-"""Procrustes distance: what no shift, scale and rotation takes away."""
+"""Procrustes distance between the shapes of two representations."""
 
 from sklearn.utils._param_validation import validate_params
 
@@ -13,36 +13,47 @@ from skalign.moments import storage_precision, varying_columns
 )
 @autocast_off()
 def procrustes_distance(X, Y):
-    """Distance of two representations after the best rotation.
+    r"""Distance of two representations after the best rotation or reflection.
 
-    Rows are centred and each side is scaled to length one as a whole; a side of fewer
-    columns is turned into the space of the other. A metric on shapes: no way round is
-    shorter [1]_. Read more in the :ref:`User Guide <similarities>`.
+    Both representations are centred and scaled to unit Frobenius norm; the one with
+    fewer features is embedded in the space of the other. With :math:`\tilde X` and
+    :math:`\tilde Y` after scaling, the distance is
+
+    .. math::
+
+        \min_{Q^\top Q = I} \lVert \tilde X - \tilde Y Q \rVert_F
+        = \sqrt{2 - 2 \lVert \tilde X^\top \tilde Y \rVert_*} ,
+
+    where :math:`\lVert \cdot \rVert_*` is the sum of the singular values. It is a
+    metric on shapes: the triangle inequality holds [1]_. Read more in the :ref:`User
+    Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
 
     Returns
     -------
     distance : float
-        From 0, equal up to shift, scale and rotation or reflection, to the root of 2,
-        nothing in common. 0 where all rows of both sides are equal, 1 where those of
-        one are: there is nothing to scale.
+        Between 0, for representations that are equal up to shift, scale and rotation or
+        reflection, and the square root of 2, for representations with no linear
+        relation. It is 0 if all samples of both sides are equal, and 1 if those of one
+        side are, since there is nothing to scale.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, or the lengths differ.
+        If `X` or `Y` is empty or not finite, or if their numbers of samples differ.
 
     See Also
     --------
-    procrustes_samples : What each row has to do with it.
-    scipy.spatial.procrustes : With scaling fitted too: its disparity is
-        ``1 - (1 - distance**2 / 2)**2``.
+    procrustes_samples : Distance of each sample.
+    scipy.spatial.procrustes : Also fits the scale: its disparity is ``1 - (1 -
+        distance**2 / 2)**2``.
 
     References
     ----------
@@ -65,27 +76,38 @@ def procrustes_distance(X, Y):
 )
 @autocast_off()
 def procrustes_samples(X, Y):
-    """How far off each row is after the best rotation.
+    r"""Distance of each sample after the best rotation or reflection.
+
+    For the scaled representations :math:`\tilde X` and :math:`\tilde Y` of
+    `procrustes_distance`, with samples :math:`\tilde x_i` and :math:`\tilde y_i` as
+    rows, and the singular value decomposition :math:`\tilde Y^\top \tilde X = U S
+    V^\top`, the distance of sample :math:`i` is
+
+    .. math::
+
+        d_i = \sqrt{\lVert \tilde x_i - \tilde y_i U V^\top \rVert^2
+        + \lVert \tilde y_i - \tilde y_i U U^\top \rVert^2} .
 
     Read more in the :ref:`User Guide <similarities>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features_x)
-        One representation.
+        First representation.
     Y : array-like of shape (n_samples, n_features_y)
-        Another one of the same rows, of any width.
+        Second representation of the same samples, in the same order. Its number of
+        features may differ from that of `X`.
 
     Returns
     -------
     distances : ndarray of shape (n_samples,)
-        At least 0, in the library of `X` and `Y`. The root of the sum of squares is
-        `procrustes_distance`.
+        At least 0, in the array library of `X` and `Y`. The square root of their sum of
+        squares is `procrustes_distance`.
 
     Raises
     ------
     ValueError
-        As `procrustes_distance`.
+        As in `procrustes_distance`.
 
     Examples
     --------
@@ -99,13 +121,13 @@ def procrustes_samples(X, Y):
     xp, X, Y = namespace(X, Y), to_length_one(X), to_length_one(Y)
     U, _, Vt = xp.linalg.svd(Y.T @ X, full_matrices=False)
     turned = Y @ (U @ Vt)
-    # No less exact for small distances, as 2 - 2 * (sum of singular values) would be.
+    # For small distances, 2 - 2 * (sum of singular values) would cancel.
     lost = Y - turned @ (U @ Vt).T
     return xp.sqrt(xp.sum((X - turned) ** 2, axis=1) + xp.sum(lost**2, axis=1))
 
 
 def to_length_one(X):
-    """Centre rows and scale them as a whole to length one; zeros if all are equal."""
+    """Centre samples and scale them to unit Frobenius norm; zeros if all are equal."""
     xp = namespace(X)
     centred = xp.asarray(X, dtype=xp.float64, copy=True)
     if not (largest := xp.max(xp.abs(centred))):
@@ -114,7 +136,7 @@ def to_length_one(X):
     centred /= largest  # squares of large values would overflow
     norm = to_numpy(xp.linalg.vector_norm(centred, axis=0))
     centred -= xp.mean(centred, axis=0)
-    centred -= xp.mean(centred, axis=0)  # what rounding left of a constant column
+    centred -= xp.mean(centred, axis=0)  # rounding errors of constant columns
     varies = varying_columns(
         to_numpy(xp.linalg.vector_norm(centred, axis=0)),
         storage_precision(X),

@@ -312,10 +312,10 @@ def test_bad_rows_are_refused(measure):
     [
         (lambda X, Y: cka(X, Y, gamma=1.0), "a linear kernel has none"),
         (lambda X, Y: cka(X, Y, kernel="cosine"), "'kernel' parameter"),
-        (lambda X, Y: cka(X[:3], Y[:3], debiased=True), "have 3 rows: debiased"),
+        (lambda X, Y: cka(X[:3], Y[:3], debiased=True), "at least 4 samples; got 3"),
         (lambda X, Y: svcca(X, Y, explained_variance=0.0), "'explained_variance'"),
-        (lambda X, Y: mutual_knn(X, Y, n_neighbors=40), "fewer than the 40 rows"),
-        (lambda X, Y: rsa_correlation(X[:2], Y[:2]), "have 2 rows: distances need 3"),
+        (lambda X, Y: mutual_knn(X, Y, n_neighbors=40), "less than n_samples=40"),
+        (lambda X, Y: rsa_correlation(X[:2], Y[:2]), "at least 3 samples; got 2"),
         (lambda X, Y: rsa_correlation(X, Y, metric="l1"), "'metric' parameter"),
     ],
 )
