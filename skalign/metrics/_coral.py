@@ -1,4 +1,4 @@
-"""CORAL distance: how far apart two covariances are."""
+"""CORAL distance between two covariance matrices."""
 
 import numpy as np
 from sklearn.utils._param_validation import validate_params
@@ -20,37 +20,46 @@ from skalign.metrics._validation import check_no_overflow, check_spaces
 )
 @autocast_off()
 def coral_distance(X, Y, *, X_weight=None, Y_weight=None):
-    """Squared difference of covariances, as the CORAL loss takes it.
+    r"""Squared Frobenius distance of covariances, as in the CORAL loss.
 
-    ``|cov(X) - cov(Y)|**2 / (4 * n_features**2)``, in the Frobenius norm [1]_. Blind to
-    means, and to all beyond covariances. Read more in the :ref:`User Guide <metrics>`.
+    With the covariances :math:`C_X` and :math:`C_Y`, which divide by ``n_samples - 1``,
+    of data with :math:`d` features, the distance is [1]_
+
+    .. math::
+
+        \frac{1}{4 d^2} \lVert C_X - C_Y \rVert_F^2 .
+
+    It does not depend on the means, nor on any moments other than the covariances. Read
+    more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
 
     Returns
     -------
     distance : float
-        In the fourth power of the unit of the rows; at least 0.
+        In the fourth power of the unit of the features; at least 0.
 
     Raises
     ------
     ValueError
-        If a set is empty, has a single row of positive weight or is not finite, the
-        widths differ, or a weight is negative or all are zero.
+        If `X` or `Y` is empty, not finite or has a single sample of positive weight,
+        their numbers of features differ, or a weight is negative or all weights are
+        zero.
 
     See Also
     --------
-    gaussian_wasserstein_distance : In the unit of the rows, with the means.
+    gaussian_wasserstein_distance : Distance that includes the means, in the unit of the
+        features.
 
     References
     ----------

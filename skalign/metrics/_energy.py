@@ -1,4 +1,4 @@
-"""Energy distance: twice the way between two sets, less the ways within each."""
+"""Energy distance between two samples."""
 
 import numpy as np
 from sklearn.utils._param_validation import validate_params
@@ -17,46 +17,55 @@ from skalign.metrics._validation import check_mass, check_spaces
     prefer_skip_nested_validation=True,
 )
 def energy_distance(X, Y, *, X_weight=None, Y_weight=None):
-    """Root of twice the mean distance between two sets, less those within each.
+    r"""Energy distance between two sets of samples.
 
-    Zero only if both sets come from one distribution with finite mean [1]_, with
-    nothing to choose. Read more in the :ref:`User Guide <metrics>`.
+    With sample weights :math:`a_i` and :math:`b_j` that sum to one, the distance is
+
+    .. math::
+
+        \Bigl( 2 \sum_{i, j} a_i b_j \lVert x_i - y_j \rVert
+        - \sum_{i, i'} a_i a_{i'} \lVert x_i - x_{i'} \rVert
+        - \sum_{j, j'} b_j b_{j'} \lVert y_j - y_{j'} \rVert \Bigr)^{1/2} .
+
+    Between distributions with finite means, the distance is zero only if they are equal
+    [1]_. It has no parameter to choose. Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
 
     Returns
     -------
     distance : float
-        In the root of the unit of the rows; at least 0. Pairs of a row with itself
-        count, so that it is zero on equal sets, and above zero on average between two
-        draws of one distribution.
+        In the square root of the unit of the features; at least 0. The sums include the
+        pairs of a sample with itself, so that the distance of equal sets is zero.
+        Between two independent samples of one distribution, it is positive on average.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the widths differ, or a weight is negative or
-        all are zero.
+        If `X` or `Y` is empty or not finite, their numbers of features differ, or a
+        weight is negative or all weights are zero.
 
     See Also
     --------
-    energy_test : Whether the value is more than chance.
-    mmd : The same of another kernel.
-    scipy.stats.energy_distance : The same of one column.
+    energy_test : Permutation test based on this distance.
+    mmd : Discrepancy under other kernels.
+    scipy.stats.energy_distance : Energy distance of a single feature.
 
     Notes
     -----
-    Costs ``(n_samples_x + n_samples_y)**2 / 2`` distances, held in blocks as in `mmd`,
-    in double precision: a root of what has cancelled has few digits.
+    Costs ``(n_samples_x + n_samples_y)**2 / 2`` distances, computed in blocks as in
+    `mmd`, in double precision: subtraction leaves few correct digits in single
+    precision.
 
     References
     ----------
@@ -75,4 +84,4 @@ def energy_distance(X, Y, *, X_weight=None, Y_weight=None):
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     square = discrepancy(negative_distance, X, Y, a, b)
-    return float(np.sqrt(max(square, 0.0)))  # rounding can pass 0
+    return float(np.sqrt(max(square, 0.0)))  # rounding may fall below 0

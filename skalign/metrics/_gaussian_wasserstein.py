@@ -1,4 +1,4 @@
-"""Wasserstein distance between the Gaussians that two sets suggest."""
+"""Wasserstein distances between Gaussian approximations of two sets of samples."""
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -27,49 +27,59 @@ _BLOCK_ROWS = 8192
 )
 @autocast_off()
 def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
-    """2-Wasserstein distance between two sets as if both were Gaussian.
+    r"""2-Wasserstein distance between Gaussian approximations of `X` and `Y`.
 
-    Sees means and covariances only. Read more in the :ref:`User Guide <metrics>`.
+    With the means :math:`\mu` and the covariances :math:`\Sigma` of both sets, the
+    distance is
+
+    .. math::
+
+        \Bigl( \lVert \mu_X - \mu_Y \rVert^2 + \operatorname{tr} \bigl(
+        \Sigma_X + \Sigma_Y - 2 (\Sigma_X^{1/2} \Sigma_Y \Sigma_X^{1/2})^{1/2}
+        \bigr) \Bigr)^{1/2} .
+
+    It depends on the means and covariances only. Read more in the
+    :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
 
     Returns
     -------
     distance : float
-        In the unit of the rows; at least 0, and at most ``wasserstein_distance(X, Y)``
-        [1]_.
+        In the unit of the features; at least 0, and at most ``wasserstein_distance(X,
+        Y)`` [1]_.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the widths differ, or a weight is negative or
-        all are zero.
+        If `X` or `Y` is empty or not finite, their numbers of features differ, or a
+        weight is negative or all weights are zero.
 
     See Also
     --------
-    wasserstein_distance : Sees more than the first two moments.
-    frechet_distance : The square, with unbiased covariances, as in FID.
+    wasserstein_distance : Distance that depends on all moments.
+    frechet_distance : Squared distance with unbiased covariances, as in FID.
 
     Notes
     -----
-    Costs ``(n_samples_x + n_samples_y) * n_features**2`` and three decompositions of
-    matrices of n_features columns. With fewer rows than columns the covariances are
-    poor, and the distance is too large by far even between draws of one distribution.
-    They are those with ``1 / n_samples``.
+    Costs ``(n_samples_x + n_samples_y) * n_features**2`` operations and three
+    decompositions of square matrices of size `n_features`. Covariances divide by
+    `n_samples`. With fewer samples than features they are poor estimates, and the
+    distance is far too large even between two samples of one distribution.
 
-    The square is ``|mean_x - mean_y|**2`` plus that of the distance of Bures [2]_
-    between covariances. This is computed as the Procrustes distance between their
-    roots, which does not cancel where they are alike, as the usual traces do.
+    The trace is the squared Bures distance [2]_ of the covariances. It is computed as
+    the Procrustes distance between their square roots: unlike the difference of traces,
+    this does not cancel if the covariances are similar.
 
     References
     ----------
@@ -103,44 +113,51 @@ def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
 )
 @autocast_off()
 def frechet_distance(X, Y, *, X_weight=None, Y_weight=None):
-    """Squared 2-Wasserstein distance between Gaussians, as FID takes it.
+    r"""Squared 2-Wasserstein distance between Gaussian approximations, as in FID.
 
-    On the features of an Inception network this is the FID [1]_: the square of
-    `gaussian_wasserstein_distance`, with covariances that divide by
-    ``n_samples - 1``. For numbers to be compared with published ones. Read more in the
-    :ref:`User Guide <metrics>`.
+    With the means :math:`\mu` and the covariances :math:`\Sigma`, which divide by
+    ``n_samples - 1``, the distance is
+
+    .. math::
+
+        \lVert \mu_X - \mu_Y \rVert^2 + \operatorname{tr} \bigl(
+        \Sigma_X + \Sigma_Y - 2 (\Sigma_X^{1/2} \Sigma_Y \Sigma_X^{1/2})^{1/2}
+        \bigr) .
+
+    On the features of an Inception network this is the FID [1]_. Suits comparisons with
+    published values. Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
 
     Returns
     -------
     distance : float
-        In the squared unit of the rows; at least 0.
+        In the squared unit of the features; at least 0.
 
     Raises
     ------
     ValueError
-        As `gaussian_wasserstein_distance`, and if a set has a single row.
+        As in `gaussian_wasserstein_distance`, and if `X` or `Y` has a single sample.
 
     See Also
     --------
-    gaussian_wasserstein_distance : In the unit of the rows.
-    mmd : With a polynomial kernel the KID, which few rows do not make too large.
+    gaussian_wasserstein_distance : Distance in the unit of the features.
+    mmd : With a polynomial kernel the KID, whose estimate from few samples is unbiased.
 
     Notes
     -----
-    With weights that sum to one, ``1 - 1 / n_samples`` is one less the sum of their
-    squares.
+    With sample weights that sum to one, the factor ``1 - 1 / n_samples`` of the
+    covariances becomes one minus the sum of the squared weights.
 
     References
     ----------
@@ -162,12 +179,13 @@ def frechet_distance(X, Y, *, X_weight=None, Y_weight=None):
 
 
 def mean_and_covariance(X, weight, *, unbiased=False):
-    """Return the weighted mean and covariance of rows.
+    """Return the weighted mean and covariance of the samples.
 
     Raises
     ------
     ValueError
-        If the weights are bad or, where `unbiased`, of a single row.
+        If the weights are invalid or, if `unbiased`, only one sample has positive
+        weight.
     """
     rows, mass = check_mass(weight, X)
     if unbiased:
@@ -179,7 +197,7 @@ def mean_and_covariance(X, weight, *, unbiased=False):
     with np.errstate(over="ignore", invalid="ignore"):
         for block in blocks:
             scaled = (rows[block, :] - mean) * xp.sqrt(mass[block])[:, None]
-            scaled = xp.asarray(scaled, dtype=rows.dtype)  # products are fast in it
+            scaled = xp.asarray(scaled, dtype=rows.dtype)  # faster products
             covariance += xp.asarray(scaled.T @ scaled, dtype=xp.float64)
         return mean, covariance / (1 - mass @ mass) if unbiased else covariance
 
@@ -198,5 +216,5 @@ def _root(covariance, dtype):
     xp = namespace(covariance)
     check_no_overflow(xp.linalg.trace(covariance), dtype)
     variances, axes = xp.linalg.eigh(covariance)
-    # Rounding can pass 0.
+    # Rounding may give eigenvalues below 0.
     return axes * xp.sqrt(xp.where(variances > 0, variances, 0.0))

@@ -1,4 +1,4 @@
-"""Kernels between rows, and their means over pairs, a block of pairs at a time."""
+"""Kernels between samples, and their blockwise means over pairs."""
 
 import math
 from functools import partial
@@ -15,7 +15,7 @@ from skalign._parameters import Interval
 from skalign.metrics._validation import check_no_overflow
 
 _BLOCK_SHAPE = 1024, 2048
-_HELD_BLOCKS = 3  # products, their exponentials, a copy in double precision
+_HELD_BLOCKS = 3  # products, exponentials and a copy in double precision
 _HEURISTIC_ROWS = 500
 
 KERNEL_CONSTRAINTS = {
@@ -32,19 +32,19 @@ KERNEL_CONSTRAINTS = {
 
 
 def make_kernel(kernel, X, Y, *, gamma=None, degree=3, coef0=1.0):
-    """Return a function of blocks `A` and `B` to values of shape (len(A), len(B)).
+    """Return a function of `A` and `B` that gives an array (len(A), len(B)).
 
     Raises
     ------
     ValueError
         If `gamma` does not suit the kernel.
     TypeError
-        If the kernel is Laplacian and rows are not numpy's.
+        If the kernel is Laplacian and the samples are not numpy arrays.
     """
     xp = namespace(X, Y)
     if kernel == "linear":
         if gamma is not None:
-            raise ValueError(f"gamma={gamma!r}, but a linear kernel has none.")
+            raise ValueError(f"gamma={gamma!r} must be None: a linear kernel has none.")
         # Far from the origin, sums of products would cancel.
         return partial(_linear, origin=(xp.mean(X, axis=0) + xp.mean(Y, axis=0)) / 2)
     if kernel == "polynomial":
@@ -59,7 +59,7 @@ def make_kernel(kernel, X, Y, *, gamma=None, degree=3, coef0=1.0):
 
 
 def check_gamma(gamma, X, Y, kernel="rbf"):
-    """Return the strengths of the kernels, of shape (n_kernels,)."""
+    """Return the coefficients of the kernels, of shape (n_kernels,)."""
     if gamma is None or isinstance(gamma, str):
         metric = "sqeuclidean" if kernel == "rbf" else "cityblock"
         spaces = (X, Y) if gamma is None else (Y,)
@@ -75,7 +75,7 @@ def check_gamma(gamma, X, Y, kernel="rbf"):
 
 
 def median_distance(*spaces, metric):
-    """Return the median distance of unequal rows among 500 of each of the spaces."""
+    """Return the median distance of unequal samples, from 500 of each space."""
     samples = []
     for rows in spaces:
         xp, n_samples = namespace(rows), rows.shape[0]
@@ -95,9 +95,9 @@ def median_distance(*spaces, metric):
 
 
 def discrepancy(kernel, X, Y, a, b, *, unbiased=False):
-    """Return the squared distance between the kernel means of weighted rows.
+    """Return the squared distance between the kernel means of weighted samples.
 
-    Weights sum to one. Where `unbiased`, pairs of a row with itself are left out.
+    Weights sum to one. If `unbiased`, pairs of a sample with itself are excluded.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         value = (
@@ -109,7 +109,7 @@ def discrepancy(kernel, X, Y, a, b, *, unbiased=False):
 
 
 def gen_pairs(n, m):
-    """Generate slices of `n` rows and of `m` others that cover all pairs."""
+    """Generate pairs of slices of `n` and of `m` samples that cover all pairs."""
     n_rows, n_others = block_shape()
     for rows in gen_batches(n, n_rows):
         for others in gen_batches(m, n_others):
@@ -117,7 +117,7 @@ def gen_pairs(n, m):
 
 
 def block_shape():
-    """Return how many rows to compare with how many others at a time."""
+    """Return the numbers of samples of both sides in a block of pairs."""
     held = 8 * _HELD_BLOCKS * np.prod(_BLOCK_SHAPE)
     side = min(get_config()["working_memory"] * 2**20 / held, 1) ** 0.5
     return tuple(max(int(side * size), 1) for size in _BLOCK_SHAPE)
@@ -128,7 +128,7 @@ def negative_distance(A, B):
     center = B.mean(axis=0, dtype=np.float64)
     A, B = A - center, B - center
     exponent, half_a, half_b = _negative_half_squares(A, B)
-    # What has cancelled to the last digits is taken anew from differences.
+    # Distances that cancelled to few digits are recomputed from differences.
     if exponent.max() > -1e-8 * (half_a.max() + half_b.max()):
         distances = cdist(A, B)
         return np.negative(distances, out=distances)
@@ -171,14 +171,14 @@ def _negative_half_squares(A, B):
     xp = namespace(A, B)
     half_a = xp.vecdot(A, A)[:, None] / 2
     half_b = xp.vecdot(B, B)[:, None] / 2
-    # (a, |a|^2 / 2, 1) . (b, -1, -|b|^2 / 2) = -|a - b|^2 / 2: one product does it all.
+    # (a, |a|^2 / 2, 1) . (b, -1, -|b|^2 / 2) = -|a - b|^2 / 2: a single product.
     A = xp.concat([A, half_a, xp.ones_like(half_a)], axis=1)
     B = xp.concat([B, -xp.ones_like(half_b), -half_b], axis=1)
     return A @ B.T, half_a, half_b
 
 
 def _mean_of_powers(exponent, gammas):
-    """Return the mean exponential of exponents that belong to the first of `gammas`."""
+    """Return the mean exponential of exponents scaled by the first of `gammas`."""
     if len(gammas) == 1:
         return _exp(exponent)
     kernel = namespace(exponent).exp(exponent)
@@ -189,7 +189,7 @@ def _mean_of_powers(exponent, gammas):
 
 
 def _exp(exponent):
-    """Return exponentials, in place where the library can: a new block costs more."""
+    """Return exponentials, in place if the library supports it, to save time."""
     if isinstance(exponent, np.ndarray):
         return np.exp(exponent, out=exponent)
     return namespace(exponent).exp(exponent)
@@ -201,7 +201,7 @@ def _mean_within(kernel, X, a, unbiased):
 
 
 def sum_within(kernel, X, a, unbiased):
-    """Return the weighted sum of the kernel over pairs of rows, each computed once."""
+    """Return the weighted sum of the kernel over all pairs, each computed once."""
     xp, total = namespace(X), 0.0
     for rows in gen_batches(X.shape[0], block_shape()[0]):
         block, rest = kernel(X[rows, :], X[rows, :]), slice(rows.stop, None)
@@ -214,7 +214,7 @@ def sum_within(kernel, X, a, unbiased):
 
 
 def sum_between(kernel, X, Y, a, b):
-    """Return the weighted sum of the kernel over pairs of a row of `X` and of `Y`."""
+    """Return the weighted sum of the kernel over pairs of samples of `X` and `Y`."""
     return sum(
         a[rows] @ _weighted_sums(kernel(X[rows, :], Y[others, :]), b[others])
         for rows, others in gen_pairs(X.shape[0], Y.shape[0])
@@ -222,7 +222,7 @@ def sum_between(kernel, X, Y, a, b):
 
 
 def _weighted_sums(block, weights):
-    """Return ``block @ weights``; even weights round nothing in single precision."""
+    """Return ``block @ weights``; equal weights are exact in single precision."""
     xp = namespace(block, weights)
     largest = xp.max(weights)
     sums = block @ xp.asarray(weights / largest, dtype=block.dtype)

@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy: how far apart two sets are in the eyes of a kernel."""
+"""Maximum mean discrepancy: exact, blockwise and with random features."""
 
 from numbers import Integral
 
@@ -51,76 +51,86 @@ def mmd(
     X_weight=None,
     Y_weight=None,
 ):
-    """Squared maximum mean discrepancy under a kernel.
+    r"""Squared maximum mean discrepancy under a kernel.
 
-    The squared distance between the kernel means of two sets [1]_. With a Gaussian or
-    a Laplacian kernel it is zero only if both sets come from one distribution. Read
-    more in the :ref:`User Guide <metrics>`.
+    The squared distance between the kernel means of two sets of samples [1]_. Its
+    unbiased estimate, with :math:`n` samples in `X` and :math:`m` in `Y`, is
+
+    .. math::
+
+        \frac{1}{n(n - 1)} \sum_{i \ne i'} k(x_i, x_{i'})
+        + \frac{1}{m(m - 1)} \sum_{j \ne j'} k(y_j, y_{j'})
+        - \frac{2}{n m} \sum_{i, j} k(x_i, y_j) .
+
+    With weights :math:`a_i` that sum to one, the first term is :math:`\sum_{i \ne i'}
+    a_i a_{i'} k(x_i, x_{i'}) / (1 - \sum_i a_i^2)`, and the others likewise. With a
+    Gaussian or a Laplacian kernel, the discrepancy of two distributions is zero only if
+    they are equal. Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
-        The kernel, as scikit-learn writes it:
+        Kernel, with the formulas of scikit-learn:
 
         - "rbf": ``exp(-gamma * |x - y|**2)``;
         - "laplacian": ``exp(-gamma * |x - y|_1)``;
-        - "polynomial": ``(gamma * x @ y + coef0) ** degree``, which sees as many
-          moments as its degree. As it stands, on features of an Inception network,
-          it gives the KID [3]_;
-        - "linear": ``x @ y``, which sees the means. Rows are taken from the middle
-          between these.
+        - "polynomial": ``(gamma * x @ y + coef0) ** degree``, which compares moments up
+          to `degree`. With the default parameters, on features of an Inception network,
+          this is the KID [3]_;
+        - "linear": ``x @ y``, which compares the means. Products are computed from the
+          midpoint between the means, which does not change the result.
     gamma : float, array-like of shape (n_kernels,) or "target", default=None
-        Strength of the kernel; positive. Several strengths stand for the mean of as
-        many kernels, "rbf" or "laplacian". None takes the median heuristic [2]_ for
-        these: one over the median of ``|a - b|**2``, or of ``|a - b|_1``, over the
-        pairs of unequal rows among 500 rows of each set, always the same rows (1.0 if
-        all rows are equal). "target" does so with rows of `Y` only. Values for several
-        `X` then share one kernel and can be compared, which a search over aligners
-        needs. For a polynomial None is ``1 / n_features``.
+        Coefficient of the kernel; positive. Several values average as many "rbf" or
+        "laplacian" kernels. None uses the median heuristic [2]_ for these two: one over
+        the median of ``|a - b|**2``, or of ``|a - b|_1``, over pairs of unequal samples
+        among up to 500 samples of each set, drawn with a fixed seed (1.0 if all samples
+        are equal). "target" uses samples of `Y` only: the same kernel is then used for
+        different `X`, so that their values can be compared, as a search over aligners
+        requires. For a polynomial kernel, None is ``1 / n_features``.
     degree : int, default=3
-        Degree of the polynomial.
+        Degree of the polynomial kernel.
     coef0 : float, default=1.0
-        Constant in the polynomial; not negative.
+        Constant term of the polynomial kernel; not negative.
     unbiased : bool, default=True
-        Whether to leave out the pairs of a row with itself. The value then is right on
-        average, and can be negative; otherwise it is too large, with "rbf" by less than
+        Whether to exclude the pairs of a sample with itself. The estimate is then
+        unbiased and can be negative. Otherwise it is too large, with "rbf" by less than
         ``1 / n_samples_x + 1 / n_samples_y``.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
 
     Returns
     -------
     mmd : float
-        At least 0 if biased. With "rbf" and "laplacian" without unit, at most 2.
+        Squared discrepancy; at least 0 if biased. With "rbf" and "laplacian"
+        dimensionless and at most 2.
 
     Raises
     ------
     ValueError
-        If a set is empty, has a single row of positive weight where `unbiased`, or is
-        not finite, the widths differ, a weight is negative or all are zero, or `gamma`
-        is not positive or does not suit the kernel.
+        If `X` or `Y` is empty, not finite or, if `unbiased`, has a single sample of
+        positive weight, their numbers of features differ, a weight is negative or all
+        weights are zero, or `gamma` is not positive or does not suit the kernel.
 
     See Also
     --------
-    block_mmd : From pairs within blocks of rows only.
-    random_fourier_mmd : From random features.
-    mmd_test : Whether the value is more than chance.
-    energy_distance : Without a strength to choose.
+    block_mmd : Estimate from pairs within blocks of samples.
+    random_fourier_mmd : Estimate from random features.
+    mmd_test : Permutation test based on the discrepancy.
+    energy_distance : Distance without a kernel coefficient to choose.
     sklearn.metrics.pairwise.pairwise_kernels : The same kernels.
 
     Notes
     -----
-    Costs ``(n_samples_x + n_samples_y)**2 / 2`` kernel values; a block of 1,024 by
-    2,048 of them is held at a time, a smaller one where scikit-learn's `working_memory`
-    asks for it. Products and exponentials run in the precision of the rows, sums in
-    float64.
+    Costs ``(n_samples_x + n_samples_y)**2 / 2`` kernel values, computed in blocks of
+    1,024 by 2,048, or smaller ones to respect scikit-learn's `working_memory`. Products
+    and exponentials are computed in the dtype of the samples, sums in float64.
 
     References
     ----------
@@ -150,7 +160,7 @@ def mmd(
         check_pair_mass(a, b)
     function = make_kernel(kernel, X, Y, gamma=gamma, degree=degree, coef0=coef0)
     value = discrepancy(function, X, Y, a, b, unbiased=unbiased)
-    return value if unbiased else max(value, 0.0)  # rounding can pass 0
+    return value if unbiased else max(value, 0.0)  # rounding may fall below 0
 
 
 @validate_params(
@@ -179,57 +189,73 @@ def block_mmd(
     Y_weight=None,
     random_state=None,
 ):
-    """Unbiased `mmd` from pairs of rows within blocks only.
+    r"""Unbiased estimate of `mmd` from pairs of samples within blocks.
 
-    Both sets are dealt at random into as many blocks, and block is compared with
-    block [1]_; blocks of the larger set are cut into parts for pairs within it. Right
-    on average, at a cost that grows with the rows and not with their square; its
-    variance falls with the rows and with the size of a block.
+    Both sets are divided at random into the same number of blocks, and only samples of
+    corresponding blocks are compared [1]_. Blocks of the larger set are divided further
+    into parts for the pairs within it. With blocks :math:`(A, B)`, parts :math:`P` of
+    the blocks of `X` and :math:`Q` of those of `Y`, and weights :math:`a_i` and
+    :math:`b_j`, the estimate is
+
+    .. math::
+
+        \frac{\sum_P \sum_{i \ne i' \in P} a_i a_{i'} k(x_i, x_{i'})}
+        {\sum_P \sum_{i \ne i' \in P} a_i a_{i'}}
+        + \frac{\sum_Q \sum_{j \ne j' \in Q} b_j b_{j'} k(y_j, y_{j'})}
+        {\sum_Q \sum_{j \ne j' \in Q} b_j b_{j'}}
+        - 2 \frac{\sum_{(A, B)} \sum_{i \in A, j \in B} a_i b_j k(x_i, y_j)}
+        {\sum_{(A, B)} \sum_{i \in A, j \in B} a_i b_j} .
+
+    Its cost is linear in the number of samples; its variance decreases with the number
+    of samples and with the size of the blocks.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     block_size : int, default=100
-        Rows of the smaller set in a block, and of either in a part, at least; 2 is the
-        cheapest. The value is `mmd` where neither set has rows for two.
+        Minimum number of samples of the smaller set in a block, and of either set in a
+        part; 2 is the cheapest. If the smaller set has less than twice as many samples,
+        a single block is used.
     kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
-        The kernel, as in `mmd`.
+        Kernel, as in `mmd`.
     gamma : float, array-like of shape (n_kernels,) or "target", default=None
-        Strength of the kernel, as in `mmd`.
+        Coefficient of the kernel, as in `mmd`.
     degree : int, default=3
-        Degree of the polynomial.
+        Degree of the polynomial kernel.
     coef0 : float, default=1.0
-        Constant in the polynomial; not negative.
+        Constant term of the polynomial kernel; not negative.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
     random_state : int, RandomState instance or None, default=None
-        Deals the rows. An int deals them the same way on every call.
+        Generator of the division into blocks. Pass an int for the same division in
+        every call.
 
     Returns
     -------
     mmd : float
-        An estimate of what `mmd` estimates; can be negative.
+        Estimate of `mmd`; can be negative.
 
     Raises
     ------
     ValueError
-        As `mmd`.
+        As in `mmd`.
 
     See Also
     --------
-    mmd : From all pairs.
-    random_fourier_mmd : From random features of all rows.
+    mmd : Estimate from all pairs.
+    random_fourier_mmd : Estimate from random features of all samples.
 
     Notes
     -----
-    The value is that of the mean over blocks, where these are of equal size. With
-    weights, pairs count by the product of theirs, whichever block they are in.
+    With unweighted blocks and parts of equal size, the estimate is the mean of `mmd`
+    over the blocks. Weighted pairs count in proportion to the product of their weights,
+    whatever their block.
 
     References
     ----------
@@ -297,53 +323,75 @@ def random_fourier_mmd(
     Y_weight=None,
     random_state=None,
 ):
-    """Estimate `mmd` from random Fourier features.
+    r"""Estimate of `mmd` from random Fourier features.
 
-    A sine and a cosine of each of `n_components` random projections stand for the
-    kernel [1]_: the mean over random kernels is `mmd`, whose square root errs by about
-    ``1 / sqrt(n_components)`` of itself.
+    The kernel is approximated by cosines and sines of :math:`D` random projections
+    [1]_,
+
+    .. math::
+
+        z(x) = \frac{1}{\sqrt{D}} \bigl( \cos(\omega_1^\top x), \dots,
+        \cos(\omega_D^\top x), \sin(\omega_1^\top x), \dots,
+        \sin(\omega_D^\top x) \bigr) ,
+
+    with Gaussian frequencies :math:`\omega` for "rbf" and Cauchy frequencies for
+    "laplacian". With the weighted means :math:`\bar z_X` and :math:`\bar z_Y`, the
+    estimate is
+
+    .. math::
+
+        \lVert \bar z_X - \bar z_Y \rVert^2
+        \quad \text{or, if unbiased,} \quad
+        \frac{\lVert \bar z_X \rVert^2 - \sum_i a_i^2}{1 - \sum_i a_i^2}
+        + \frac{\lVert \bar z_Y \rVert^2 - \sum_j b_j^2}{1 - \sum_j b_j^2}
+        - 2 \, \bar z_X^\top \bar z_Y .
+
+    Its mean over the random frequencies is `mmd`. The relative error of the square root
+    of the estimate is about ``1 / sqrt(n_components)``.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     n_components : int, default=500
-        Number of projections; two features each.
+        Number :math:`D` of projections, each of which gives two features.
     kernel : {"rbf", "laplacian"}, default="rbf"
-        The kernel, as in `mmd`.
+        Kernel, as in `mmd`.
     gamma : float, array-like of shape (n_kernels,) or "target", default=None
-        Strength of the kernel, as in `mmd`. Several strengths take turns.
+        Coefficient of the kernel, as in `mmd`. Several values are assigned to the
+        projections in turn.
     unbiased : bool, default=True
-        Whether to leave out the pairs of a row with itself, as in `mmd`.
+        Whether to exclude the pairs of a sample with itself, as in `mmd`.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
     random_state : int, RandomState instance or None, default=None
-        Draws the projections. An int draws the same ones on every call, so that values
-        can be compared.
+        Generator of the projections. Pass an int for the same projections in every
+        call, so that values can be compared.
 
     Returns
     -------
     mmd : float
-        An estimate of `mmd`; at least 0 if biased.
+        Estimate of `mmd`; at least 0 if biased.
 
     Raises
     ------
     ValueError
-        As `mmd`.
+        As in `mmd`.
 
     See Also
     --------
-    mmd : With the kernel itself.
-    sklearn.kernel_approximation.RBFSampler : Features of the same kernel.
+    mmd : Discrepancy with the exact kernel.
+    sklearn.kernel_approximation.RBFSampler : Random features of the same kernel.
 
     Notes
     -----
-    Costs ``(n_samples_x + n_samples_y) * n_features * n_components``. However many
-    features there are, differences that no drawn frequency shows stay unseen.
+    Costs ``(n_samples_x + n_samples_y) * n_features * n_components`` operations.
+    Differences that are not visible at any of the drawn frequencies are not detected.
 
     References
     ----------
@@ -373,19 +421,19 @@ def random_fourier_mmd(
         frequencies = random_state.standard_cauchy(size) * gammas
     xp = namespace(X, Y)
     frequencies = xp.asarray(frequencies, dtype=X.dtype, device=X.device)
-    origin = xp.mean(Y, axis=0)  # large angles would lose digits
+    origin = xp.mean(Y, axis=0)  # large angles would lose precision
     x, y = (
         _mean_wave(rows - origin, mass, frequencies) for rows, mass in ((X, a), (Y, b))
     )
     if not unbiased:
         return float((x - y) @ (x - y))
-    # The features of a row have length one.
+    # The features of a sample have unit norm.
     within = ((z @ z - p @ p) / (1 - p @ p) for z, p in ((x, a), (y, b)))
     return float(sum(within) - 2 * (x @ y))
 
 
 def _deal(rows, mass, n_blocks, random_state):
-    """Generate blocks of rows drawn without replacement, and their mass."""
+    """Generate blocks of samples drawn without replacement, and their weights."""
     xp = namespace(rows)
     order = random_state.permutation(rows.shape[0])
     for block in np.array_split(order, n_blocks):
@@ -394,7 +442,7 @@ def _deal(rows, mass, n_blocks, random_state):
 
 
 def _parts(rows, mass, size):
-    """Cut a block into parts of at least `size` rows: pairs grow with their square."""
+    """Divide a block into parts of at least `size` samples, to limit the pairs."""
     n_rows = mass.shape[0]
     for part in gen_even_slices(n_rows, max(n_rows // size, 1)):
         yield rows[part, :], mass[part]

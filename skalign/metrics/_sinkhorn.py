@@ -1,4 +1,4 @@
-"""Sinkhorn divergence: smoothed transport, less what it makes of equal sets."""
+"""Sinkhorn divergence: entropic transport cost without its entropic bias."""
 
 from numbers import Integral, Real
 
@@ -44,60 +44,73 @@ def sinkhorn_divergence(
     max_iter=10_000,
     tol=1e-5,
 ):
-    """Cost of smoothed transport, without what smoothing adds.
+    r"""Sinkhorn divergence, an entropic transport cost that is 0 for equal sets.
 
-    The least of cost plus `reg` times the divergence of the plan from independence,
-    less the mean of this for each set and itself [1]_. Between ``W_p ** p``, for a
-    small `reg`, and a squared MMD with the kernel ``-|x - y| ** p``, halved, for a
-    large one. Read more in the :ref:`User Guide <metrics>`.
+    With weights :math:`a_i` and :math:`b_j` that sum to one and :math:`\varepsilon` =
+    `reg`, the divergence is [1]_
+
+    .. math::
+
+        S_\varepsilon(X, Y) = T_\varepsilon(X, Y)
+        - \tfrac{1}{2} T_\varepsilon(X, X) - \tfrac{1}{2} T_\varepsilon(Y, Y) ,
+        \qquad
+        T_\varepsilon(X, Y) = \min_{\pi} \sum_{i, j} \pi_{ij} \lVert x_i - y_j \rVert^p
+        + \varepsilon \sum_{i, j} \pi_{ij} \log \frac{\pi_{ij}}{a_i b_j} ,
+
+    over the plans :math:`\pi \ge 0` with the marginals :math:`a` and :math:`b`. For a
+    small `reg` it approaches :math:`W_p^p`, and for a large one half the squared MMD
+    with the kernel :math:`-\lVert x - y \rVert^p`. Read more in the
+    :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     reg : float, default=None
-        Strength of smoothing, in the unit of ``|x - y| ** p``; positive. None takes a
-        tenth of the median of this over pairs of unequal rows, as in `mmd`; to
-        compare several `X`, give a number.
+        Strength of the entropic regularisation, in the unit of ``|x - y| ** p``;
+        positive. None uses a tenth of the median of these costs over pairs of unequal
+        samples, as in `mmd`. Set a number to compare several `X`.
     p : {1, 2}, default=2
-        Power of the way.
+        Power of the Euclidean distances.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
     max_iter : int, default=10_000
-        Most iterations of each of the three problems.
+        Maximum number of iterations for each of the three problems.
     tol : float, default=1e-5
-        Error of the plan's marginals to stop at, as a Euclidean length. The error of
-        the divergence falls with its square.
+        Tolerance on the Euclidean norm of the error of the marginals. The error of the
+        divergence decreases with its square.
 
     Returns
     -------
     divergence : float
-        In the unit of the rows to the power of `p`; at least 0, and 0 only on equal
-        sets. Not a distance: ways round can be shorter.
+        In the unit of the features to the power of `p`; at least 0, and 0 for equal
+        sets only. It is not a metric: the triangle inequality need not hold.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the widths differ, a weight is negative or all
-        are zero, a parameter is out of its range, or a matrix of all pairs passes
-        scikit-learn's `working_memory`.
+        If `X` or `Y` is empty or not finite, their numbers of features differ, a weight
+        is negative or all weights are zero, a parameter is out of its range, or a
+        matrix of all pairs exceeds scikit-learn's `working_memory`.
     RuntimeError
-        If an iteration did not converge.
+        If the iterations did not converge.
 
     See Also
     --------
-    wasserstein_distance : Without smoothing.
-    ot.bregman.empirical_sinkhorn_divergence : Of the cost alone, which can be negative.
+    wasserstein_distance : Distance without regularisation.
+    ot.bregman.empirical_sinkhorn_divergence : Difference of the transport costs without
+        the entropy, which can be negative.
 
     Notes
     -----
-    Solved by POT on logarithms, with some matrices of shape (n_samples_x, n_samples_y).
-    The number of iterations grows with the inverse of `reg`.
+    Solved by POT in the logarithmic domain, with several matrices of shape
+    (n_samples_x, n_samples_y). The number of iterations grows with the inverse of
+    `reg`.
 
     References
     ----------
@@ -122,7 +135,7 @@ def sinkhorn_divergence(
     solve = {"metric": metric, "reg": reg, "max_iter": max_iter, "tol": tol}
     value = _cost_between(X, Y, a, b, **solve)
     value -= (_cost_within(X, a, **solve) + _cost_within(Y, b, **solve)) / 2
-    return max(value, 0.0)  # rounding can pass 0
+    return max(value, 0.0)  # rounding may fall below 0
 
 
 def _cost_between(X, Y, a, b, metric, reg, max_iter, tol):
@@ -130,20 +143,20 @@ def _cost_between(X, Y, a, b, metric, reg, max_iter, tol):
     from ot.bregman import sinkhorn_log  # imports torch where there is one
 
     costs = _costs(X, Y, metric)
-    with np.errstate(over="ignore"):  # POT returns exponentials that are not used
+    with np.errstate(over="ignore"):  # exponentials returned by POT, not used here
         _, log = sinkhorn_log(
             a, b, costs, reg, numItermax=max_iter, stopThr=tol, log=True, warn=False
         )
     _check_converged(log["err"][-1], reg, max_iter, tol)
-    # Mass is kept, so that the dual is a mean of the potentials.
+    # The marginals are met, so the dual is a mean of the potentials.
     return reg * float(a @ (log["log_u"] - np.log(a)) + b @ (log["log_v"] - np.log(b)))
 
 
 def _cost_within(X, a, metric, reg, max_iter, tol):
     """Return the value of entropic transport of a set to itself.
 
-    Both potentials are one, and the mean of two iterates comes near it in a few steps,
-    where Sinkhorn's own take thousands: section 3.1 of [1]_.
+    Both potentials are equal, and averaging two iterates converges in a few steps,
+    whereas Sinkhorn's iterations take thousands: section 3.1 of [1]_.
     """
     scaled_costs = _costs(X, X, metric) / reg
     potential, log_a = np.zeros(len(X)), np.log(a)
@@ -168,6 +181,6 @@ def _costs(X, Y, metric):
 def _check_converged(error, reg, max_iter, tol):
     if not error < tol:
         raise RuntimeError(
-            f"Sinkhorn's iteration did not reach tol={tol} in max_iter={max_iter} with "
-            f"reg={reg:.3g}: its marginals are {error:.1e} off. Raise reg or max_iter."
+            f"Sinkhorn iterations did not reach tol={tol} in max_iter={max_iter} with "
+            f"reg={reg:.3g}: marginals are off by {error:.1e}. Raise reg or max_iter."
         )

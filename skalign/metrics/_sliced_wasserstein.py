@@ -1,4 +1,4 @@
-"""Wasserstein distances on lines: the mean of many, the largest, one a column."""
+"""Wasserstein distances of one-dimensional projections."""
 
 from numbers import Integral, Real
 
@@ -33,55 +33,62 @@ _LEAST_CLIMB = 1e-6
 def sliced_wasserstein_distance(
     X, Y, *, n_projections=100, p=2, X_weight=None, Y_weight=None, random_state=None
 ):
-    """Wasserstein distance averaged over random lines.
+    r"""Wasserstein distance averaged over random one-dimensional projections.
 
-    On a line, transport is a matter of sorting [1]_. Sets of unequal sizes are
-    compared exactly, by merging their quantiles. Read more in the
+    With random unit vectors :math:`\theta_1, \dots, \theta_L`, the distance is [1]_
+
+    .. math::
+
+        \Bigl( \frac{1}{L} \sum_{l=1}^{L} W_p(X \theta_l, Y \theta_l)^p \Bigr)^{1/p} .
+
+    In one dimension the optimal transport is found by sorting. Sets of different sizes
+    are compared exactly, by merging their quantiles. Read more in the
     :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     n_projections : int, default=100
-        Number of random lines. The error of the mean falls with its square root.
+        Number of random projections. The error of the mean decreases with the square
+        root of this number.
     p : float, default=2
-        Power of the distances that are averaged; at least 1.
+        Power of the distances; at least 1.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
     random_state : int, RandomState instance or None, default=None
-        Draws the lines. An int draws the same ones on every call, so that values can
-        be compared.
+        Generator of the projections. Pass an int for the same projections in every
+        call, so that values can be compared.
 
     Returns
     -------
     distance : float
-        In the unit of the rows; at least 0, and at most `wasserstein_distance`.
+        In the unit of the features; at least 0, and at most `wasserstein_distance`.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the widths differ, a weight is negative or all
-        are zero, or a parameter is out of its range.
+        If `X` or `Y` is empty or not finite, their numbers of features differ, a weight
+        is negative or all weights are zero, or a parameter is out of its range.
 
     See Also
     --------
-    wasserstein_distance : Without lines, at a cost that grows with the cube.
-    max_sliced_wasserstein_distance : The line that shows most.
-    feature_wasserstein_distances : One for each column.
-    ot.sliced_wasserstein_distance : The same value from the same `random_state`.
+    wasserstein_distance : Distance without projections, at cubic cost.
+    max_sliced_wasserstein_distance : Distance of the projection that maximises it.
+    feature_wasserstein_distances : Distance of each feature.
+    ot.sliced_wasserstein_distance : The same value for the same `random_state`.
 
     Notes
     -----
-    Costs ``n_projections`` sorts of each set, and some more with weights, where POT
-    merges the quantiles. As random lines carry a share of about
-    ``1 / n_features`` of a squared distance, values from spaces of different widths
-    are not comparable.
+    Each set is sorted `n_projections` times; with weights, POT merges the quantiles at
+    some extra cost. Random projections retain about ``1 / n_features`` of a squared
+    distance, so values from spaces with different numbers of features are not
+    comparable.
 
     References
     ----------
@@ -129,52 +136,60 @@ def max_sliced_wasserstein_distance(
     Y_weight=None,
     random_state=None,
 ):
-    """Wasserstein distance on the line that shows most of it.
+    r"""Wasserstein distance of the one-dimensional projection that maximises it.
 
-    Does not dilute a difference that few directions show, as the mean over lines does
-    [1]_. The best of random lines and of the line through the means is turned uphill
-    until it shows no more.
+    The distance is [1]_
+
+    .. math::
+
+        \max_{\lVert \theta \rVert = 1} W_p(X \theta, Y \theta) .
+
+    Unlike the mean over projections, it is not diluted if the sets differ in few
+    directions. The best of random projections and of the direction between the means is
+    improved by gradient ascent until it converges.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     n_projections : int, default=100
-        Number of random lines to begin with.
+        Number of random projections to start from.
     p : float, default=2
-        Power of the distances that are averaged; at least 1.
+        Power of the distances; at least 1.
     max_iter : int, default=100
-        Most turns of the best line. The value counts with 0, too.
+        Maximum number of ascent steps. With 0 the best of the initial projections is
+        used.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
     random_state : int, RandomState instance or None, default=None
-        Draws the lines. An int draws the same ones on every call.
+        Generator of the projections. Pass an int for the same projections in every
+        call.
 
     Returns
     -------
     distance : float
-        In the unit of the rows. At least `sliced_wasserstein_distance` of the same
-        lines, and at most `wasserstein_distance`. A lower bound of the maximum over all
-        lines, as the climb may end on a lesser hill.
+        In the unit of the features. At least `sliced_wasserstein_distance` with the
+        same projections, and at most `wasserstein_distance`. It is a lower bound of the
+        maximum over all directions, since the ascent may end at a local maximum.
 
     Raises
     ------
     ValueError
-        As `sliced_wasserstein_distance`.
+        As in `sliced_wasserstein_distance`.
 
     See Also
     --------
-    sliced_wasserstein_distance : The mean over lines.
+    sliced_wasserstein_distance : Mean over random projections.
 
     Notes
     -----
-    Between two draws of one distribution it is much larger than the mean over lines,
-    the more so the wider the rows.
+    Between two samples of one distribution it is much larger than the mean over
+    projections, increasingly so with the number of features.
 
     References
     ----------
@@ -214,7 +229,7 @@ def max_sliced_wasserstein_distance(
         uphill = near_one(uphill)
         if not (length := np.linalg.norm(uphill)):
             break
-        # As far as the slope points, and less far where that goes too far.
+        # Full step along the gradient, and shorter ones in case it overshoots.
         turned = line + 2.0 ** -np.arange(8)[:, None] * (uphill / length - line)
         turned /= np.linalg.norm(turned, axis=1, keepdims=True)
         turned = turned.astype(X.dtype)
@@ -237,39 +252,47 @@ def max_sliced_wasserstein_distance(
 )
 @autocast_off()
 def feature_wasserstein_distances(X, Y, *, p=1, X_weight=None, Y_weight=None):
-    """Wasserstein distance of each column, looked at alone.
+    r"""Wasserstein distance of each feature.
 
-    Says which features differ, and by how much. Blind to how columns go together. Read
-    more in the :ref:`User Guide <metrics>`.
+    For feature :math:`j`, with the quantile functions :math:`F_j^{-1}` of `X` and
+    :math:`G_j^{-1}` of `Y`, the distance is
+
+    .. math::
+
+        \Bigl( \int_0^1 \bigl| F_j^{-1}(u) - G_j^{-1}(u) \bigr|^p \, du \Bigr)^{1/p} .
+
+    Shows which features differ, and by how much, but not how their dependence differs.
+    Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     p : float, default=1
-        Power of the distances that are averaged; at least 1.
+        Power of the distances; at least 1.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
 
     Returns
     -------
     distances : ndarray of shape (n_features,)
-        Each in the unit of its column; at least 0. In the library of `X` and `Y`.
+        At least 0, each in the unit of its feature. In the array library of `X` and
+        `Y`.
 
     Raises
     ------
     ValueError
-        As `sliced_wasserstein_distance`.
+        As in `sliced_wasserstein_distance`.
 
     See Also
     --------
-    sliced_wasserstein_distance : One number, of all directions.
-    scipy.stats.wasserstein_distance : The same of one column, with `p` of 1.
+    sliced_wasserstein_distance : Single distance from random directions.
+    scipy.stats.wasserstein_distance : Distance of a single feature with `p=1`.
 
     Examples
     --------
@@ -296,7 +319,7 @@ def _draw_directions(n_projections, X, random_state):
 
 
 def _check_sides(X, Y, X_weight, Y_weight):
-    """Return rows of positive weight and their weights; None if there are none."""
+    """Return samples of positive weight and their weights, None if unweighted."""
     if X_weight is None and Y_weight is None:
         return X, Y, None, None
     X, a = check_mass(X_weight, X)
@@ -305,7 +328,7 @@ def _check_sides(X, Y, X_weight, Y_weight):
 
 
 def _costs_along(directions, X, Y, a, b, p):
-    """Return the least mean power of the way along each direction."""
+    """Return the transport cost along each direction."""
     xp, n, m = namespace(X, Y), X.shape[0], Y.shape[0]
     block = max(_BLOCK_VALUES // max(n, m), _MIN_BLOCK_PROJECTIONS)
     if a is None:
@@ -341,15 +364,15 @@ def _weighted_transport_cost(xp, x, y, a, b, p):
 
 
 def _facing_quantiles(n, m):
-    """Pair the sorted values of two sets, piece of mass by piece of mass.
+    """Match the sorted values of two sets by intervals of their quantiles.
 
     Returns
     -------
     x_facing, y_facing : ndarray of shape (n_pieces,)
-        Which of `n` and of `m` sorted values share a piece.
+        Indices of the sorted values of both sets that share an interval.
     mass : ndarray of shape (n_pieces,)
-        How much of the whole mass a piece has.
+        Length of each interval; they sum to one.
     """
-    # In units of 1 / (n * m) the ends of the pieces are whole numbers.
+    # In units of 1 / (n * m) the ends of the intervals are integers.
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     return (ends - 1) // m, (ends - 1) // n, np.diff(ends, prepend=0) / (n * m)

@@ -31,51 +31,59 @@ from skalign.metrics._validation import (
 def wasserstein_distance(
     X, Y, *, p=2, X_weight=None, Y_weight=None, max_iter=10_000_000
 ):
-    """Least cost of carrying one set of rows over to another.
+    r"""Wasserstein distance between two sets of samples, by linear programming.
 
-    The cost of a unit of mass is its Euclidean way to the power of `p`; the distance is
-    the root of the least mean cost [1]_. Read more in the :ref:`User Guide <metrics>`.
+    With weights :math:`a_i` and :math:`b_j` that sum to one, the distance is [1]_
+
+    .. math::
+
+        W_p(X, Y) = \Bigl( \min_{\pi \ge 0} \sum_{i, j} \pi_{ij}
+        \lVert x_i - y_j \rVert^p \Bigr)^{1/p}
+        \quad \text{with} \quad \sum_j \pi_{ij} = a_i, \; \sum_i \pi_{ij} = b_j .
+
+    Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     p : float, default=2
-        Power of the way; at least 1.
+        Power of the Euclidean distances; at least 1.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
     max_iter : int, default=10_000_000
-        Most pivots of the network simplex.
+        Maximum number of pivots of the network simplex.
 
     Returns
     -------
     distance : float
-        In the unit of the rows; at least 0.
+        In the unit of the features; at least 0.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the widths differ, a weight is negative or all
-        are zero, `p` is below 1, or a matrix of all pairs passes scikit-learn's
-        `working_memory`.
+        If `X` or `Y` is empty or not finite, their numbers of features differ, a weight
+        is negative or all weights are zero, `p` is below 1, or a matrix of all pairs
+        exceeds scikit-learn's `working_memory`.
     RuntimeError
         If the solver did not converge.
 
     See Also
     --------
-    sliced_wasserstein_distance : For more rows than a few thousand.
-    sinkhorn_divergence : Smoothed, and faster to solve.
-    gaussian_wasserstein_distance : From means and covariances alone.
+    sliced_wasserstein_distance : Distance for more than a few thousand samples.
+    sinkhorn_divergence : Entropic distance, which is faster to compute.
+    gaussian_wasserstein_distance : Distance from means and covariances alone.
 
     Notes
     -----
-    Solved by POT, with two matrices of shape (n_samples_x, n_samples_y) and a time that
-    grows with about the cube of the rows: 2,000 rows a side take seconds.
+    Solved by POT, with two matrices of shape (n_samples_x, n_samples_y). The time grows
+    with about the cube of the number of samples: 2,000 samples on each side take
+    seconds.
 
     References
     ----------
@@ -99,8 +107,8 @@ def wasserstein_distance(
         costs = cdist(X, Y, "sqeuclidean") if p == 2 else cdist(X, Y) ** p
     check_no_overflow(costs.max(), costs.dtype)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what POT warns of is raised below
-        # Costs near 1: below 1e-13 or so POT takes a difference for rounding.
+        warnings.simplefilter("ignore")  # warnings of POT are raised below
+        # POT ignores cost differences below about 1e-13: scale costs to near 1.
         power = power_of(costs)
         costs = np.ldexp(costs, -power)
         cost, log = emd2(a, b, costs, numItermax=max_iter, log=True)
