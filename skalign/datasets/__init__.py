@@ -1,4 +1,4 @@
-"""Data to align: made, read from files, or encoded on the spot."""
+"""Data sets for alignment: simulated, read from files, or encoded by small networks."""
 
 from skalign.datasets._coco_objects import load_coco_objects
 from skalign.datasets._coco_places import make_coco_places

@@ -1,4 +1,4 @@
-"""Objects cut out of the pictures of COCO."""
+"""Objects cut out of the images of COCO."""
 
 import json
 import os
@@ -51,39 +51,38 @@ def load_coco_objects(
     size=64,
     data_home=None,
 ):
-    """Cut objects out of the pictures of COCO by their outlines.
+    """Load objects of COCO, cut out of their images along the annotated outlines.
 
-    Of each class, the largest object of a picture is taken; crowds are left out. Needs
+    The largest object of each class in each image is used; crowds are skipped. Requires
     Pillow. Read more in the :ref:`User Guide <colored_data>`.
 
-    An object that cannot be cut out is left out, and the next in size is taken: one
-    whose annotation lacks something or contradicts itself, whose outline is run-length
-    encoded, leaves the picture or covers no pixel of it, or whose picture is not of the
-    declared width and height. A warning says how many there are, and names the first
-    for each reason.
+    An object is skipped, and the next largest one used, if its annotation is incomplete
+    or inconsistent, if its outline is run-length encoded, extends beyond the image or
+    covers no pixel, or if its image does not have the declared width and height. A
+    warning gives the number of skipped objects and the first one for each reason.
 
-    Photos may be stored turned, with an orientation in their EXIF data. Outlines are
-    taken to refer to the stored or to the upright picture, whichever has the declared
-    width and height; where both have, as in a square picture, objects are left out.
-    What is returned is upright.
+    Photos may be stored rotated, with the orientation in their EXIF data. Outlines are
+    assumed to refer to the stored or to the upright image, whichever has the declared
+    width and height; objects are skipped if both have it, as in a square image. All
+    returned images are upright.
 
     Parameters
     ----------
     annotations : str or path-like
-        Annotation file of instances, such as ``instances_train2017.json``.
+        Annotation file with object instances, such as ``instances_train2017.json``.
     images : str or path-like
-        Folder of the pictures.
+        Folder with the images.
     classes : array-like of str, default=None
-        Which to take, and their order; by default all in the file, in sorted order.
+        Classes to load, in the given order. None loads all classes in the file, sorted.
     min_area : float, default=10000
-        Objects of fewer pixels in the picture are left out.
+        Minimum number of pixels of an object in its image.
     crop : bool, default=False
-        If True, the square around the object is resized; else the whole picture is,
-        as ColoredCOCO has it.
+        Whether to resize the square around the object. If False, the whole image is
+        resized, as in ColoredCOCO.
     size : int, default=64
-        Height and width that objects are brought to.
+        Height and width of the returned images.
     data_home : str or path-like, default=None
-        Folder that `annotations` and `images` lie in; by default the working directory.
+        Folder that contains `annotations` and `images`. None is the working directory.
 
     Returns
     -------
@@ -91,39 +90,39 @@ def load_coco_objects(
         With the attributes
 
         rgb : ndarray of shape (n_objects, size, size, 3), of uint8
-            Pixels, 0 outside the mask.
+            Pixel values, 0 outside the mask.
         mask : ndarray of shape (n_objects, size, size), of uint8
-            0 outside the object to 255 in it, soft at its edge.
+            Opacity, from 0 outside the object to 255 inside, with a soft edge.
         label : ndarray of shape (n_objects,)
-            Class, an index into `classes`.
+            Class, as an index into `classes`.
         classes : list of str
-            The classes.
+            Names of the classes.
         image_id : ndarray of shape (n_objects,)
-            The picture that the object is from.
+            Image that the object was cut from.
         area : ndarray of shape (n_objects,)
-            Pixels of the object in its picture.
+            Number of pixels of the object in its image.
         DESCR : str
             Description of the data.
 
     Raises
     ------
     FileNotFoundError
-        If the annotation file, the folder or a picture is not there.
+        If the annotation file, the folder or an image does not exist.
     ImportError
         If Pillow is not installed.
     ValueError
-        If the file holds no annotations of instances, a class is not in it, a picture
-        is damaged or too large for Pillow's limit, or no object is large enough or can
+        If the file contains no instance annotations or not all of `classes`, an image
+        is damaged or exceeds Pillow's size limit, or no object is large enough or can
         be cut out.
 
     Warns
     -----
     UserWarning
-        If objects were left out that cannot be cut out.
+        If objects are skipped because they cannot be cut out.
 
     See Also
     --------
-    make_colored_coco, make_coco_places : Paste objects on backgrounds.
+    make_colored_coco, make_coco_places : Paste objects onto backgrounds.
 
     Examples
     --------
@@ -141,13 +140,13 @@ def load_coco_objects(
     content = _read_annotations(path)
     names = {key: entry["name"] for key, entry in content["categories"].items()}
     if not names:
-        raise ValueError(f"{path} names no category.")
+        raise ValueError(f"{path} contains no category.")
     classes = check_kinds(list(names.values()), classes, "class", path)
     candidates, left_out = _candidates(content, classes, min_area)
     if not candidates and not left_out:
         raise ValueError(
-            f"{path} holds no object of {', '.join(classes)} of at least {min_area} "
-            "pixels."
+            f"{path} contains no object of {', '.join(classes)} with at least "
+            f"min_area={min_area} pixels."
         )
     rgb = np.empty((len(candidates), size, size, 3), dtype=np.uint8)
     mask = np.empty((len(candidates), size, size), dtype=np.uint8)
@@ -182,11 +181,11 @@ def load_coco_objects(
 
 
 class _Unsuitable(Exception):
-    """Why an object cannot be cut out."""
+    """Reason why an object cannot be cut out."""
 
 
 def _report(left_out, path, anything_left):
-    """Say which objects were left out, and why: the first of each reason."""
+    """Report how many objects were skipped, with the first one for each reason."""
     if not left_out:
         return
     reasons = {}
@@ -199,9 +198,7 @@ def _report(left_out, path, anything_left):
     ]
     if len(reasons) > _N_REASONS:
         told.append(f"and {len(reasons) - _N_REASONS} other reasons")
-    text = (
-        f"Objects of {path} left out, since they cannot be cut out: {len(left_out)}. "
-    )
+    text = f"Objects of {path} skipped, as they cannot be cut out: {len(left_out)}. "
     text += "; ".join(told)
     if not anything_left:
         raise ValueError(f"{text}. No object is left.")
@@ -209,8 +206,8 @@ def _report(left_out, path, anything_left):
 
 
 def _read_annotations(path):
-    """Return annotations as they are; images and categories by their ids."""
-    with damaged(f"{path} is no JSON"):
+    """Return the annotations, and the images and categories by id."""
+    with damaged(f"{path} is not valid JSON"):
         content = json.loads(path.read_text(encoding="utf-8"))
     wanted = ["images", "annotations", "categories"]
     if not isinstance(content, dict) or not all(
@@ -227,7 +224,7 @@ def _read_annotations(path):
 
 
 def _by_id(entries, wanted):
-    """Return usable entries by id, without those that contradict each other."""
+    """Return complete entries by id, without ids that have two different entries."""
     found, doubtful = {}, set()
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get(wanted), str):
@@ -250,11 +247,11 @@ def _is_number(value):
 
 
 def _candidates(content, classes, min_area):
-    """Return objects of each class of each picture, the largest first.
+    """Return the objects of each class in each image, in order of decreasing area.
 
     Returns
     -------
-    candidates : list of lists of dict, in order of pictures
+    candidates : list of lists of dict, in order of images
     left_out : list of tuple of an annotation and the reason
     """
     groups, left_out = {}, []
@@ -280,13 +277,13 @@ def _candidates(content, classes, min_area):
 
 
 def _entry_of(entries, annotation, key):
-    """Return the picture or the category that an annotation is of."""
+    """Return the image or the category that an annotation refers to."""
     if not isinstance(annotation, dict):
         raise _Unsuitable("an annotation must be an object of JSON")
     if not _is_id(value := annotation.get(key)) or value not in entries:
         raise _Unsuitable(
-            f"{key} {reprlib.repr(value)} is that of no entry, of an incomplete one or "
-            "of two that differ"
+            f"{key} {reprlib.repr(value)} refers to no entry, an incomplete one or "
+            "two different ones"
         )
     return entries[value]
 
@@ -298,10 +295,10 @@ def _cut_out(folder, entry, images, crop, size):
     image = images[entry["image_id"]]
     name = PurePosixPath(image["file_name"].replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts:
-        raise _Unsuitable(f"its picture {image['file_name']!r} is not in {folder}")
+        raise _Unsuitable(f"its image {image['file_name']!r} is not in {folder}")
     path = folder / image["file_name"]
     if not path.is_file():
-        raise FileNotFoundError(f"There is no picture {path}.")
+        raise FileNotFoundError(f"There is no image {path}.")
     picture, turn = _as_outlined(
         *read_picture(partial(open_picture, path), path), image
     )
@@ -317,7 +314,7 @@ def _cut_out(folder, entry, images, crop, size):
         picture, mask = picture.transpose(turn), mask.transpose(turn)
     rgb, mask = np.array(picture), np.array(mask)
     if not mask.any():
-        raise _Unsuitable(f"its outline covers no pixel of the picture at size={size}")
+        raise _Unsuitable(f"its outline covers no pixel of the image at size={size}")
     rgb[mask == 0] = 0
     return rgb, mask
 
@@ -355,11 +352,11 @@ def _is_flat(points):
 
 
 def _as_outlined(picture, turn, image):
-    """Return a picture as it was when it was outlined, and what turns it upright.
+    """Return an image as it was annotated, and the transposition that turns it upright.
 
-    Some tools outline the pixels as they are stored, some the picture as it is shown.
-    Where the orientation in EXIF makes the two differ, the declared width and height
-    say which it was, if they can.
+    Some tools annotate the pixels as stored, others the image as displayed. If the two
+    differ by the EXIF orientation, the declared width and height determine which one
+    was annotated, unless both match.
     """
     PIL = import_pillow()
     turns = PIL.Image.Transpose
@@ -378,23 +375,23 @@ def _as_outlined(picture, turn, image):
     if not fitting:
         width, height = picture.size
         raise _Unsuitable(
-            f"its picture {image['file_name']!r} has {width} x {height} pixels, but is "
+            f"its image {image['file_name']!r} has {width} x {height} pixels, but is "
             f"declared as {declared[0]} x {declared[1]}"
         )
     if len(fitting) > 1:
         raise _Unsuitable(
-            f"its picture {image['file_name']!r} is stored turned, by its EXIF data, "
-            "and the declared width and height do not say whether it was outlined so: "
-            "store it upright"
+            f"its image {image['file_name']!r} is stored rotated, by its EXIF data, "
+            "and the declared width and height do not determine which orientation "
+            "was annotated: store it upright"
         )
     return fitting[0]
 
 
 def _check_within(points, size, what):
-    """Refuse points that lie outside the picture by more than a pixel."""
+    """Refuse points that lie outside the image by more than a pixel."""
     if points.min() < -1 or (points > np.add(size, 1)).any():
         raise _Unsuitable(
-            f"its {what} leaves the picture of {size[0]} x {size[1]} pixels"
+            f"its {what} extends beyond the image of {size[0]} x {size[1]} pixels"
         )
 
 

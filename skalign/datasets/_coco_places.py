@@ -1,4 +1,4 @@
-"""Objects in a place that goes with their class."""
+"""Objects pasted onto scenes of a place that correlates with their class."""
 
 import os
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ _DESCR = """\
 Objects in places
 -----------------
 
-{n_samples} pictures of 3 x {height} x {width} pixels, 0 to 1, of {classes}, in
+{n_samples} images of 3 x {height} x {width} pixels, 0 to 1, of {classes}, in
 environments of {sizes}. The background is a scene of the place of the class with
 probability {strengths}; else of {others} and, in the last environment, of {unseen}.
-No source picture, and no scene, is in two environments.
+No source image, and no scene, is in two environments.
 """
 
 
@@ -63,48 +63,49 @@ def make_coco_places(
     random_state=None,
     return_X_y=False,
 ):
-    """Paste objects on scenes of a place, which mostly says the class.
+    """Paste objects onto scenes of places that correlate with their class.
 
-    COCOPlaces [1]_ [2]_: in the training environments an object mostly is in the place
-    of its class, in the last one it mostly is not. Read more in the
+    This is COCOPlaces [1]_ [2]_: in the training environments most objects are in the
+    place of their class; in the last environment most are not. Read more in the
     :ref:`User Guide <colored_data>`.
 
     Parameters
     ----------
     objects : dict-like, str or path-like
-        What `load_coco_objects` returns, or an ``.npz`` file of it: `rgb`, `mask`,
-        `label`, `image_id` and, if labels are indices, `classes`.
+        Result of `load_coco_objects`, or an ``.npz`` file with the same entries: `rgb`,
+        `mask`, `label`, `image_id` and, if labels are indices, `classes`.
     scenes : dict-like, str or path-like
-        What `images_from_folders` returns, of the size of the objects; or the folder or
-        zip file that it reads.
+        Result of `images_from_folders`, in the size of the objects; or a folder or zip
+        file to read it from.
     classes : array-like of str, default=None
-        Which to take, and their order; by default all, in sorted order.
+        Classes to use, in the given order. None uses all classes, sorted.
     superclasses : dict of str to array-like of str, default=None
-        Name and classes of each superclass, in place of `classes`: `target` is the
-        superclass then. Animals and vehicles in two places are the binary version
-        of [2]_.
+        Names and classes of the superclasses, as an alternative to `classes`; `target`
+        is then the superclass. Animals and vehicles in two places are the binary
+        version of [2]_.
     places : array-like of str, default=None
-        Place of each class, or superclass; by default the first places of `scenes`.
+        Place of each class or superclass. None uses the first places of `scenes`.
     other_places : array-like of str, default=None
-        Where objects are that are not in the place of their class, in all environments
-        but the last; those of other classes may be among them. None means the places
-        of the other classes, as in the binary version.
+        Places of the objects that are not in the place of their class, for all
+        environments but the last. May include the places of other classes. None uses
+        the places of the other classes, as in the binary version.
     unseen_places : array-like of str, default=None
-        The same in the last environment; None means `other_places`.
+        Same as `other_places`, for the last environment. None uses `other_places`.
     strengths : array-like of shape (n_domains,), default=(0.8, 0.9, 0.1)
-        How often an object is in the place of its class, in each environment.
+        Probability that an object is in the place of its class, for each environment.
     shares : array-like of shape (n_domains,), default=(2, 2, 1)
-        How objects, and the scenes of each place, are dealt out to the environments, in
-        whole numbers. All objects of one picture go to one environment.
+        Relative sizes of the environments, as whole numbers, by which the objects and
+        the scenes of each place are distributed. All objects of one source image go to
+        the same environment.
     n_per_class : int or array-like of shape (n_domains,), default=None
-        Pictures of each class in each environment; (400, 400, 200) in [2]_. Where an
-        environment has fewer objects, all of them are pasted about as often, each time
-        on a scene of its own. None pastes each object once.
+        Number of images of each class in each environment; (400, 400, 200) in [2]_. If
+        an environment has fewer objects, each is pasted about equally often, every time
+        onto a newly drawn scene. None pastes each object once.
     data_home : str or path-like, default=None
-        Folder that files of objects and scenes lie in; by default the working
+        Folder that contains the files of objects and scenes. None is the working
         directory.
     random_state : int, RandomState instance or None, default=None
-        Draws the environments, the places and the scenes.
+        Seed of the environments, the places and the scenes.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -114,42 +115,42 @@ def make_coco_places(
         With the attributes
 
         data : ndarray of shape (n_samples, 3, height, width), of float32
-            Pixels, 0 to 1.
+            Pixel values, from 0 to 1.
         target : ndarray of shape (n_samples,)
-            Class, or superclass, an index into `target_names`.
+            Class or superclass, as an index into `target_names`.
         target_names : list of str
-            The classes, or superclasses.
+            Names of the classes or superclasses.
         sample_domain : ndarray of shape (n_samples,)
-            Environment, 0 up.
+            Environment, numbered from 0.
         category : ndarray of shape (n_samples,), of str
-            The class, also where `target` is a superclass.
+            Class of the object, even if `target` is a superclass.
         place : ndarray of shape (n_samples,), of str
-            The place.
+            Place of the scene.
         place_class : ndarray of shape (n_samples,)
-            The class, or superclass, that the place is of; -1 for other places.
+            Class or superclass that the place belongs to; -1 for other places.
         indices, image_id : ndarray of shape (n_samples,)
-            The object, and the picture that it is from.
+            Position of the object in `objects`, and the source image it was cut from.
         scene_indices : ndarray of shape (n_samples,)
-            The scene.
+            Position of the scene in `scenes`.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Pictures and classes.
+        Images and classes.
 
     Raises
     ------
     FileNotFoundError
-        If `objects` or `scenes` is a file or a folder that is not there.
+        If `objects` or `scenes` is a file or folder that does not exist.
     ValueError
-        If `objects` or `scenes` lacks something or sizes do not agree, a class or a
-        place is not among them or has too few for `shares`, there are not as many
-        places as classes, `classes` and `superclasses` are both given, or a parameter
-        is out of range.
+        If `objects` or `scenes` is incomplete or their sizes differ, a class or place
+        is missing or has too few entries for `shares`, the numbers of places and
+        classes differ, both `classes` and `superclasses` are given, or a parameter is
+        out of range.
 
     See Also
     --------
-    images_from_folders : Reads scenes.
-    load_coco_objects : Cuts objects out of the pictures of COCO.
+    images_from_folders : Load scenes.
+    load_coco_objects : Cut objects out of the images of COCO.
     make_colored_coco : Backgrounds of one colour.
 
     References
@@ -189,7 +190,9 @@ def make_coco_places(
     """
     if superclasses is not None:
         if classes is not None:
-            raise ValueError("classes and superclasses are both given; one is wanted.")
+            raise ValueError(
+                "classes and superclasses cannot both be given; choose one."
+            )
         if not all(len(group) for group in superclasses.values()):
             raise ValueError("A superclass is empty.")
         classes = [name for group in superclasses.values() for name in group]
@@ -249,7 +252,7 @@ def make_coco_places(
 
 
 def _read_scenes(scenes, wanted, objects, data_home):
-    """Return scenes of the size of the objects, of float32, 0 to 1."""
+    """Return scenes in the size of the objects, as float32 from 0 to 1."""
     height, width = objects.mask.shape[1:]
     if isinstance(scenes, str | os.PathLike):
         if height != width:
@@ -283,7 +286,7 @@ def _read_scenes(scenes, wanted, objects, data_home):
 
 
 def _check_places(scenes, places, other, unseen, n_classes, n_domains):
-    """Return the names of places, those of classes first, and what else to draw from.
+    """Return the names of the places, those of the classes first, and the alternatives.
 
     Returns
     -------
@@ -319,7 +322,7 @@ def _check_places(scenes, places, other, unseen, n_classes, n_domains):
 
 
 def _draw_scenes(scenes, names, kinds, domain, shares, rng):
-    """Draw a scene of the place of each picture, out of those of its environment."""
+    """Draw a scene of the right place for each image, from those of its environment."""
     which = np.empty(len(kinds), dtype=np.int64)
     ends = np.cumsum(shares) / np.sum(shares)
     for kind in np.unique(kinds):

@@ -1,4 +1,4 @@
-"""Objects on a coloured background that goes with their class."""
+"""Objects pasted onto a coloured background that correlates with their class."""
 
 import os
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ _DESCR = """\
 Objects on coloured backgrounds
 -------------------------------
 
-{n_samples} pictures of 3 x {height} x {width} pixels, 0 to 1, of {classes}, in
+{n_samples} images of 3 x {height} x {width} pixels, 0 to 1, of {classes}, in
 environments of {sizes}. The background has the colour of the class with probability
 {strengths}; else it has one of {n_colors} other colours, which are others again in the
-last environment. No source picture is in two environments.
+last environment. No source image is in two environments.
 """
 
 
@@ -72,38 +72,39 @@ def make_colored_coco(
     random_state=None,
     return_X_y=False,
 ):
-    """Paste objects on backgrounds of one colour, which mostly says the class.
+    """Paste objects onto plain backgrounds whose colour correlates with their class.
 
-    ColoredCOCO [1]_ [2]_: in the training environments a background mostly has the
-    colour of the class, in the last one it has a colour that was never seen. Read more
-    in the :ref:`User Guide <colored_data>`.
+    This is ColoredCOCO [1]_ [2]_: in the training environments most backgrounds have
+    the colour of the class; in the last environment they have colours that do not occur
+    in training. Read more in the :ref:`User Guide <colored_data>`.
 
     Parameters
     ----------
     objects : dict-like, str or path-like
-        What `load_coco_objects` returns, or an ``.npz`` file of it: `rgb`, `mask`,
-        `label`, `image_id` and, if labels are indices, `classes`.
+        Result of `load_coco_objects`, or an ``.npz`` file with the same entries: `rgb`,
+        `mask`, `label`, `image_id` and, if labels are indices, `classes`.
     classes : array-like of str, default=None
-        Which to take, and their order; by default all, in sorted order.
+        Classes to use, in the given order. None uses all classes, sorted.
     strengths : array-like of shape (n_domains,), default=(0.8, 0.9, 0.0)
-        How often the background has the colour of the class, in each environment.
+        Probability that the background has the colour of the class, for each
+        environment.
     shares : array-like of shape (n_domains,), default=(2, 2, 1)
-        How objects are dealt out to the environments, in whole numbers. All objects of
-        one picture go to one environment.
+        Relative sizes of the environments, as whole numbers, by which the objects are
+        distributed. All objects of one source image go to the same environment.
     n_per_class : int or array-like of shape (n_domains,), default=None
-        Pictures of each class in each environment; (400, 400, 200) in [2]_. Where an
-        environment has fewer objects, all of them are pasted about as often, each time
-        on a background of its own. None pastes each object once.
+        Number of images of each class in each environment; (400, 400, 200) in [2]_. If
+        an environment has fewer objects, each is pasted about equally often, every time
+        onto a newly drawn background. None pastes each object once.
     class_colors : array-like of shape (n_classes, 3), default=None
-        Colours of the classes, 0 to 255; by default the ten of [2]_.
+        Colours of the classes, from 0 to 255. None uses the ten colours of [2]_.
     n_colors : int, default=10
-        How many other colours there are, drawn at random, at a squared distance above
-        2500 from those of the classes; and how many for the last environment, as far
-        from both.
+        Number of other colours, drawn at random with a squared distance above 2500 from
+        the class colours. As many are drawn for the last environment, at the same
+        distance from both groups.
     data_home : str or path-like, default=None
-        Folder that a file of objects lies in; by default the working directory.
+        Folder that contains the file of objects. None is the working directory.
     random_state : int, RandomState instance or None, default=None
-        Draws the environments, the colours and the backgrounds.
+        Seed of the environments, the colours and the backgrounds.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -113,38 +114,38 @@ def make_colored_coco(
         With the attributes
 
         data : ndarray of shape (n_samples, 3, height, width), of float32
-            Pixels, 0 to 1; backgrounds at three quarters of the brightness of colours.
+            Pixel values, from 0 to 1; background colours are scaled by 0.75.
         target : ndarray of shape (n_samples,)
-            Class, an index into `target_names`.
+            Class, as an index into `target_names`.
         target_names : list of str
-            The classes.
+            Names of the classes.
         sample_domain : ndarray of shape (n_samples,)
-            Environment, 0 up.
+            Environment, numbered from 0.
         color : ndarray of shape (n_samples, 3), of uint8
             Colour of the background.
         color_class : ndarray of shape (n_samples,)
-            The class that the colour is of; -1 for the other colours.
+            Class that the colour belongs to; -1 for other colours.
         class_colors, other_colors, unseen_colors : ndarray of shape (n, 3), of uint8
-            The colours.
+            Colours of the classes, other colours, and colours of the last environment.
         indices, image_id : ndarray of shape (n_samples,)
-            The object, and the picture that it is from.
+            Position of the object in `objects`, and the source image it was cut from.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Pictures and classes.
+        Images and classes.
 
     Raises
     ------
     FileNotFoundError
-        If `objects` is a file that is not there.
+        If `objects` is a file that does not exist.
     ValueError
-        If `objects` lacks something or its shapes do not agree, a class is not among
-        them or has too few objects for `shares`, a parameter is out of range, there
-        are more classes than class colours, or no room is left for other colours.
+        If `objects` is incomplete or its shapes are inconsistent, a class is missing or
+        has too few objects for `shares`, a parameter is out of range, there are more
+        classes than class colours, or no room is left for other colours.
 
     See Also
     --------
-    load_coco_objects : Cuts objects out of the pictures of COCO.
+    load_coco_objects : Cut objects out of the images of COCO.
     make_coco_places : Scenes as backgrounds.
 
     References
@@ -230,7 +231,7 @@ def _check_colors(class_colors, classes):
 
 
 def _draw_colors(taken, n_colors, rng):
-    """Draw colours at a distance from those that are taken."""
+    """Draw colours at a minimum distance from those already in use."""
     candidates = rng.randint(256, size=(_N_CANDIDATES, 3))
     offsets = candidates[:, np.newaxis] - taken.astype(int)
     far = np.sum(offsets**2, axis=2).min(axis=1) > _MIN_SQUARED_DISTANCE

@@ -1,4 +1,4 @@
-"""Digits whose colour tells the class better than their shape, until it does not."""
+"""Digits whose colour predicts the class in training but not at test time."""
 
 import os
 from numbers import Real
@@ -56,33 +56,34 @@ def make_colored_mnist(
     random_state=None,
     return_X_y=False,
 ):
-    """Make coloured digits, of environments where colour and class go together.
+    """Generate coloured digits in environments where colour and class correlate.
 
-    In the training environments the colour of a digit tells its class better than its
-    shape does; in the last one it tells the opposite. What a classifier scores there
-    says which of the two it has learnt. Read more in the
+    In the training environments the colour of a digit predicts its class better than
+    its shape; in the last environment the correlation is reversed. The accuracy of a
+    classifier there shows which of the two it has learnt. Read more in the
     :ref:`User Guide <colored_data>`.
 
     Parameters
     ----------
     images : array-like of shape (n_samples, height, width), default=None
-        Grey images, of bytes or of numbers from 0 to 1. None reads those of MNIST.
+        Greyscale images, as uint8 or as numbers from 0 to 1. None reads MNIST.
     target : array-like of shape (n_samples,), default=None
-        The digit of each image, 0 to 9; given with `images`.
+        Digit of each image, 0 to 9. Required if `images` is given.
     variant : {"domainbed", "irm"}, default="domainbed"
-        "domainbed" [2]_: all 70,000 digits of MNIST, shuffled, and dealt out to the
-        environments in turn. "irm" [1]_: every second pixel of every second row, and
-        the training digits of MNIST only; the last sixth of them, 10,000, is the last
-        environment, and the others are shuffled and dealt out to the rest, 25,000 each.
+        Protocol. "domainbed" [2]_ shuffles all 70,000 digits of MNIST and distributes
+        them evenly over the environments. "irm" [1]_ keeps every second pixel of every
+        second row and uses the training digits of MNIST only; the last sixth, 10,000,
+        is the last environment, and the others are shuffled and distributed over the
+        remaining ones, 25,000 each.
     flip_probabilities : array-like of shape (n_domains,), default=None
-        How often the colour is not that of the class, in each environment. None means
-        (0.1, 0.2, 0.9) for "domainbed" and (0.2, 0.1, 0.9) for "irm".
+        Probability that the colour differs from the class, for each environment. None
+        is (0.1, 0.2, 0.9) for "domainbed" and (0.2, 0.1, 0.9) for "irm".
     label_noise : float, default=0.25
-        How often the class is not that of the digit.
+        Probability that the class is flipped.
     directory, data_home : str or path-like, default="mnist" and None
-        Where the files of MNIST lie, as `load_idx` takes it.
+        Location of the files of MNIST, as in `load_idx`.
     random_state : int, RandomState instance or None, default=None
-        Draws the order, the classes and the colours.
+        Seed of the order, the classes and the colours.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -92,20 +93,20 @@ def make_colored_mnist(
         With the attributes
 
         data : ndarray of shape (n_samples, 2, height, width), of float32
-            Pixels, 0 to 1, an environment after the other.
+            Pixel values, from 0 to 1, sorted by environment.
         target : ndarray of shape (n_samples,)
-            Class, 0 or 1, with its noise.
+            Class, 0 or 1, after label noise.
         sample_domain : ndarray of shape (n_samples,)
-            Environment, 0 up.
+            Environment, numbered from 0.
         domain_names : list of str
-            How often colour and class agree, such as "+90%"; with a minus, how often
-            they do not, where that is more often.
+            Share of samples whose colour and class agree, such as "+90%"; with a minus
+            sign, the share that disagree, if that is larger.
         color : ndarray of shape (n_samples,)
-            The channel that the digit is in, 0 or 1.
+            Channel that contains the digit, 0 or 1.
         digit : ndarray of shape (n_samples,)
-            The digit, 0 to 9.
+            Digit, 0 to 9.
         indices : ndarray of shape (n_samples,)
-            Which of the images it was.
+            Position of the sample in the input images.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
@@ -114,7 +115,7 @@ def make_colored_mnist(
     Raises
     ------
     FileNotFoundError
-        If `images` is None and MNIST is not where it was looked for.
+        If `images` is None and the files of MNIST are not found.
     ValueError
         If only one of `images` and `target` is given, their lengths differ, an image
         is not of bytes or numbers from 0 to 1, a digit is not 0 to 9, a flip
@@ -132,7 +133,7 @@ def make_colored_mnist(
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from skalign.datasets import make_colored_mnist
-    >>> digits = load_digits()  # those of MNIST are not at hand here
+    >>> digits = load_digits()  # in place of MNIST
     >>> colored = make_colored_mnist(
     ...     digits.images / 16, digits.target, random_state=0
     ... )
@@ -221,7 +222,7 @@ def _check_digits(images, target):
 
 
 def _last_sixth_apart(n_samples, n_domains, rng):
-    """Split as the IRM repository does: 25,000, 25,000 and 10,000 of 60,000."""
+    """Split as in the IRM repository: 60,000 into 25,000, 25,000 and 10,000."""
     n_first = n_samples - n_samples // 6
     order = rng.permutation(n_first)
     groups = [order[place :: n_domains - 1] for place in range(n_domains - 1)]

@@ -1,4 +1,4 @@
-"""Digits seen through two autoencoders that know nothing of each other."""
+"""Latent representations of digits by two independently trained autoencoders."""
 
 from numbers import Integral
 
@@ -41,18 +41,18 @@ the same image.
 def load_digits_latents(random_state=0, *, n_latents=24, return_X_y=False):
     """Load digits as the latents of two independently trained autoencoders.
 
-    A real pair of latent spaces in about a second, without a download: the images
-    come with scikit-learn, and the two networks are trained at every call. What a
-    map is worth can be seen in pixels: decode the mapped source latents by the
-    target's decoder. Read more in the :ref:`User Guide <datasets>`.
+    Provides two learned latent spaces in about a second, without a download: the images
+    come with scikit-learn, and both networks are trained at every call. To evaluate a
+    map in pixels, decode the mapped source latents with the target decoder. Read more
+    in the :ref:`User Guide <datasets>`.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=0
-        Draws the training rows, the initial weights and the batches. The same
+        Seed of the training samples, the initial weights and the batches. The same
         number gives the same latents, up to rounding that differs between machines.
     n_latents : int, default=24
-        Width of both latent spaces.
+        Number of dimensions of both latent spaces.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -64,24 +64,24 @@ def load_digits_latents(random_state=0, *, n_latents=24, return_X_y=False):
         data : ndarray of shape (1797, n_latents)
             Latents of the source network.
         target : ndarray of shape (1797, n_latents)
-            Latents of the target network, of the same images.
+            Latents of the same images in the target network.
         labels : ndarray of shape (1797,)
-            The digit, 0 to 9.
+            Digit, 0 to 9.
         pixels : ndarray of shape (1797, 64)
-            What was encoded, 0 to 1.
+            Encoded pixel values, from 0 to 1.
         images : ndarray of shape (1797, 8, 8)
             `pixels` as images.
         train_indices, test_indices : ndarray of shape (1198,) and (599,)
-            Rows that one of the networks was trained on, half of them each, and
-            rows that neither saw. Each digit has the same share in both.
+            Indices of the samples used for training, half of them by each network, and
+            of the samples used by neither. Stratified by digit.
         source_encoder, target_encoder : MLPRegressor
-            Halves of the networks; ``predict(pixels)`` returns latents.
+            Encoders of the networks; ``predict(pixels)`` returns latents.
         source_decoder, target_decoder : Pipeline
-            The other halves; ``predict(latents)`` returns pixels.
+            Decoders of the networks; ``predict(latents)`` returns pixels.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Source and target latents, row by row of the same images.
+        Source and target latents of the same images.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def load_digits_latents(random_state=0, *, n_latents=24, return_X_y=False):
 
 
 def _train_autoencoder(pixels, n_latents, rng):
-    """Return encoder and decoder, cut before the activation of the middle layer."""
+    """Return encoder and decoder, split before the activation of the middle layer."""
     network = MLPRegressor(
         hidden_layer_sizes=(_N_HIDDEN, n_latents, _N_HIDDEN),
         activation="tanh",
@@ -156,7 +156,7 @@ def _train_autoencoder(pixels, n_latents, rng):
 
 
 def _network(coefs, intercepts):
-    """Return a fitted network of these weights, whose output layer is linear."""
+    """Return a fitted network with these weights and a linear output layer."""
     hidden = tuple(len(intercept) for intercept in intercepts[:-1])
     network = MLPRegressor(hidden_layer_sizes=hidden, activation="tanh")
     network.coefs_, network.intercepts_ = coefs, intercepts

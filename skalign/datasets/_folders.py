@@ -1,4 +1,4 @@
-"""Pictures whose folders say what they are."""
+"""Images labelled by the folders that contain them."""
 
 import os
 from numbers import Integral
@@ -12,10 +12,10 @@ from skalign._parameters import Interval
 from skalign.datasets._pictures import find_pictures, read_pictures
 
 _DESCR = """\
-Pictures from folders
+Images from folders
 ---------------------
 
-{n_samples} pictures of 3 x {size} x {size} pixels, read from {path}: {contents}.
+{n_samples} images of 3 x {size} x {size} pixels, read from {path}: {contents}.
 """
 
 _PARAMETERS = {
@@ -41,25 +41,25 @@ def domains_from_folders(
     data_home=None,
     return_X_y=False,
 ):
-    """Load pictures from a folder a domain, and in it a folder a class.
+    """Load images from one folder per domain, with one subfolder per class.
 
-    As the pictures of Office-Caltech10, PACS or Office-Home are laid out. Needs Pillow.
-    Read more in the :ref:`User Guide <pictures>`.
+    This is the layout of Office-Caltech10, PACS and Office-Home. Requires Pillow. Read
+    more in the :ref:`User Guide <pictures>`.
 
     Parameters
     ----------
     path : str or path-like
-        A folder, or a zip file, of pictures ``<domain>/<class>/<name>.jpg``. A class
-        may have folders of its own. Files that are no pictures are left out.
+        Folder or zip file with images ``<domain>/<class>/<name>.jpg``. Classes may have
+        subfolders. Files that are not images are ignored.
     size : int, default=64
-        Height and width that pictures are brought to; of a picture that is not square,
-        the middle is taken. Photos are turned upright first, as their EXIF data say.
+        Height and width of the returned images. Images are turned upright according to
+        their EXIF data, cropped to the central square and resized.
     domains, classes : array-like of str, default=None
-        Which to load, and their order; by default all, in sorted order.
+        Names to load, in the given order. None loads all, sorted.
     dtype : {"float32", "uint8"}, default="float32"
-        Pixels from 0 to 1, or from 0 to 255 in a quarter of the memory.
+        Type of the pixel values, from 0 to 1 or, in a quarter of the memory, 0 to 255.
     data_home : str or path-like, default=None
-        Folder that `path` lies in; by default the working directory.
+        Folder that contains `path`. None is the working directory.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -69,21 +69,21 @@ def domains_from_folders(
         With the attributes
 
         data : ndarray of shape (n_samples, 3, size, size)
-            Pixels, of the type that was asked for.
+            Pixel values, of type `dtype`.
         target : ndarray of shape (n_samples,)
-            Class, an index into `target_names`.
+            Class, as an index into `target_names`.
         target_names : list of str
-            The classes.
+            Names of the classes.
         sample_domain : ndarray of shape (n_samples,)
-            Domain, an index into `domain_names`.
+            Domain, as an index into `domain_names`.
         domain_names : list of str
-            The domains.
+            Names of the domains.
         filenames : list of str
-            The pictures, relative to `path`.
+            Paths of the images, relative to `path`.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Pictures and classes.
+        Images and classes.
 
     Raises
     ------
@@ -92,13 +92,13 @@ def domains_from_folders(
     ImportError
         If Pillow is not installed.
     ValueError
-        If a folder holds no picture, a picture lies in no folder of a class, a domain
-        or a class that was asked for is not there, or a file is damaged or declares
-        more pixels than Pillow's limit.
+        If a folder contains no image, an image is not in a class folder, a requested
+        domain or class is missing, or a file is damaged or declares more pixels than
+        Pillow's limit.
 
     See Also
     --------
-    images_from_folders : A folder a class, without domains.
+    images_from_folders : One folder per class, without domains.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def domains_from_folders(
     names = find_pictures(path)
     for name in names:
         if len(name.parts) < 3:
-            raise ValueError(f"{name} in {path} is not <domain>/<class>/<picture>.")
+            raise ValueError(f"{name} in {path} is not <domain>/<class>/<image>.")
     domain = np.array([name.parts[0] for name in names])
     label = np.array(["/".join(name.parts[1:-1]) for name in names])
     domains = check_kinds(domain, domains, "domain", path)
@@ -148,25 +148,25 @@ def domains_from_folders(
 def images_from_folders(
     path, *, size=64, classes=None, dtype="float32", data_home=None, return_X_y=False
 ):
-    """Load pictures from a folder a class.
+    """Load images from one folder per class.
 
-    Needs Pillow. Read more in the :ref:`User Guide <pictures>`.
+    Requires Pillow. Read more in the :ref:`User Guide <pictures>`.
 
     Parameters
     ----------
     path : str or path-like
-        A folder, or a zip file, of pictures ``<class>/<name>.jpg``. Where folders lie
-        in folders, the whole way is the class: "desert/sand". Files that are no
-        pictures are left out.
+        Folder or zip file with images ``<class>/<name>.jpg``. For nested folders, the
+        class is the whole relative path, such as "desert/sand". Files that are not
+        images are ignored.
     size : int, default=64
-        Height and width that pictures are brought to; of a picture that is not square,
-        the middle is taken. Photos are turned upright first, as their EXIF data say.
+        Height and width of the returned images. Images are turned upright according to
+        their EXIF data, cropped to the central square and resized.
     classes : array-like of str, default=None
-        Which to load, and their order; by default all, in sorted order.
+        Names to load, in the given order. None loads all, sorted.
     dtype : {"float32", "uint8"}, default="float32"
-        Pixels from 0 to 1, or from 0 to 255 in a quarter of the memory.
+        Type of the pixel values, from 0 to 1 or, in a quarter of the memory, 0 to 255.
     data_home : str or path-like, default=None
-        Folder that `path` lies in; by default the working directory.
+        Folder that contains `path`. None is the working directory.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -176,17 +176,17 @@ def images_from_folders(
         With the attributes
 
         data : ndarray of shape (n_samples, 3, size, size)
-            Pixels, of the type that was asked for.
+            Pixel values, of type `dtype`.
         target : ndarray of shape (n_samples,)
-            Class, an index into `target_names`.
+            Class, as an index into `target_names`.
         target_names : list of str
-            The classes.
+            Names of the classes.
         filenames : list of str
-            The pictures, relative to `path`.
+            Paths of the images, relative to `path`.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Pictures and classes.
+        Images and classes.
 
     Raises
     ------
@@ -195,13 +195,13 @@ def images_from_folders(
     ImportError
         If Pillow is not installed.
     ValueError
-        If a folder holds no picture, a picture lies in no folder, a class that was
-        asked for is not there, or a file is damaged.
+        If a folder contains no image, an image is not in a folder, a requested class is
+        missing, or a file is damaged.
 
     See Also
     --------
-    domains_from_folders : With a folder a domain around them.
-    make_coco_places : Takes such pictures for scenes.
+    domains_from_folders : One folder per domain, with one subfolder per class.
+    make_coco_places : Paste objects onto such images.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def images_from_folders(
     names = find_pictures(path)
     for name in names:
         if len(name.parts) < 2:
-            raise ValueError(f"{name} in {path} is not <class>/<picture>.")
+            raise ValueError(f"{name} in {path} is not <class>/<image>.")
     label = np.array([str(name.parent) for name in names])
     classes = check_kinds(label, classes, "class", path)
     kept = np.isin(label, classes)
@@ -243,13 +243,13 @@ def images_from_folders(
 
 
 def check_kinds(found, wanted, name, where):
-    """Return the domains or classes to take: all, or those wanted, if all are there."""
+    """Return the domains or classes to load: all, or those requested if all exist."""
     found = np.unique(found).tolist()
     if wanted is None:
         return found
     wanted = [str(kind) for kind in wanted]
     if len(set(wanted)) < len(wanted) or not wanted:
-        raise ValueError(f"Each {name} must be named once, at least one; got {wanted}.")
+        raise ValueError(f"Expected distinct names, one {name} at least; got {wanted}.")
     for kind in wanted:
         if kind not in found:
             raise ValueError(

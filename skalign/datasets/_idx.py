@@ -1,8 +1,7 @@
-"""The IDX format of MNIST and its relatives.
+"""The IDX file format of MNIST, Fashion-MNIST and KMNIST.
 
-Four bytes say what follows: two zeros, the type and the number of dimensions; then
-come the dimensions, each as a big-endian 32-bit integer, and then the values, also
-big-endian [1]_.
+A file starts with two zero bytes, the type and the number of dimensions, followed by
+the dimensions as big-endian 32-bit integers and the values, also big-endian [1]_.
 
 References
 ----------
@@ -43,21 +42,22 @@ def read_idx(path):
     Parameters
     ----------
     path : str or path-like
-        The file, compressed by gzip or not; which of them is seen from its content.
+        Path of the file, which may be compressed by gzip; compression is detected from
+        the content.
 
     Returns
     -------
     array : ndarray
-        The values, in the shape and type of the file: uint8, int8, int16, int32,
-        float32 or float64, in the byte order of the machine.
+        Values in the shape and type of the file: uint8, int8, int16, int32, float32 or
+        float64, in native byte order.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the file does not start like an IDX file, holds fewer or more bytes than
-        its header announces, or is damaged gzip, or gzip of far more than its size.
+        If the file does not start like an IDX file, has fewer or more bytes than its
+        header declares, is damaged gzip, or expands to many times its size.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def read_idx(path):
 
 
 def _read_values(file, path, n_stored, packed=False):
-    """Read what follows a header that fits the size of the file."""
+    """Read header and values, after checking that the header fits the file size."""
     head = file.read(4)
     if len(head) < 4:
         raise ValueError(f"{path} holds {len(head)} bytes; an IDX file has at least 4.")
@@ -111,7 +111,9 @@ def _read_values(file, path, n_stored, packed=False):
     if packed:
         check_growth(expected, n_stored, path)
     if packed or expected == n_stored:
-        content = file.read(expected - start + 1)  # one more, to see that it ends
+        content = file.read(
+            expected - start + 1
+        )  # one more byte, to detect trailing data
         n_bytes = start + len(content)
     if n_bytes != expected:
         more = " or more" * (packed and n_bytes > expected)
@@ -124,7 +126,7 @@ def _read_values(file, path, n_stored, packed=False):
             f"{path} announces the shape {shape}, which no array can have."
         )
     values = np.frombuffer(content, dtype).reshape(shape)
-    return values.astype(dtype.newbyteorder("="))  # a copy, which can be written to
+    return values.astype(dtype.newbyteorder("="))  # a writable copy
 
 
 @validate_params(
@@ -139,20 +141,20 @@ def _read_values(file, path, n_stored, packed=False):
 def load_idx(directory, *, subset="train", data_home=None, return_X_y=False):
     """Load images and labels from a directory in the MNIST file format.
 
-    The files of MNIST, Fashion-MNIST and KMNIST as they are distributed; nothing is
+    Reads the files of MNIST, Fashion-MNIST and KMNIST as distributed; nothing is
     downloaded. Read more in the :ref:`User Guide <datasets>`.
 
     Parameters
     ----------
     directory : str or path-like
-        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and, for the
-        test rows, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``. A dot
-        before ``idx`` and ``.gz`` at the end are fine; of several, the one that is
-        not compressed is read.
+        Directory with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and, for
+        the test set, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``. A dot
+        before ``idx`` and the suffix ``.gz`` are accepted; uncompressed files take
+        precedence.
     subset : {"train", "test", "all"}, default="train"
-        The rows to load; "all" puts the test rows after the training rows.
+        Samples to load; "all" appends the test set to the training set.
     data_home : str or path-like, default=None
-        Folder that `directory` lies in; by default the working directory.
+        Folder that contains `directory`. None is the working directory.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -162,13 +164,13 @@ def load_idx(directory, *, subset="train", data_home=None, return_X_y=False):
         With the attributes
 
         data : ndarray of shape (n_samples, n_pixels)
-            Pixels as they are in the file, mostly uint8.
+            Pixel values in the type of the file, usually uint8.
         images : ndarray of shape (n_samples, height, width)
             `data` as images.
         target : ndarray of shape (n_samples,)
             Labels.
         filenames : list of str
-            The files that were read.
+            Paths of the files that were read.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
@@ -177,16 +179,16 @@ def load_idx(directory, *, subset="train", data_home=None, return_X_y=False):
     Raises
     ------
     FileNotFoundError
-        If the directory, or a file in it, is not there; the names that were looked
-        for are in the message.
+        If the directory or a file in it does not exist; the message lists the expected
+        names.
     ValueError
-        If a file is not what `read_idx` reads, has the wrong number of dimensions,
-        or there are not as many labels as images, or images of the two subsets
-        differ in size.
+        If a file is not a valid IDX file or has the wrong number of dimensions, the
+        numbers of labels and images differ, or the images of the two subsets differ in
+        size.
 
     See Also
     --------
-    read_idx : Read one file.
+    read_idx : Read a single file.
 
     Examples
     --------

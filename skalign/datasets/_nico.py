@@ -1,4 +1,4 @@
-"""NICO: animals and vehicles in places where they are mostly, or mostly not, seen."""
+"""NICO: images of animals and vehicles in contexts that correlate with the class."""
 
 import csv
 import os
@@ -22,7 +22,7 @@ _DESCR = """\
 NICO, mixed
 -----------
 
-{n_samples} pictures of 3 x {size} x {size} pixels of animals and vehicles on snow, in a
+{n_samples} images of 3 x {size} x {size} pixels of animals and vehicles on snow, in a
 forest, on a beach and on grass, as {splits} deals them out to the environments {sizes}.
 """
 
@@ -51,30 +51,30 @@ def load_nico(
 ):
     """Load NICO in the environments of OoD-Bench.
 
-    Animals are mostly in a forest or on grass, and vehicles on snow or on a beach, in
-    the two training environments; the test environment has it the other way round, and
-    the validation environment has all as often. Needs Pillow. Read more in the
+    In the two training environments most animals are in a forest or on grass, and most
+    vehicles on snow or on a beach. The correlation is reversed in the test environment
+    and absent in the validation environment. Requires Pillow. Read more in the
     :ref:`User Guide <pictures>`.
 
     Parameters
     ----------
     path : str or path-like, default="NICO"
-        Folder of the pictures [1]_, ``animal/images/bear/on_snow/1.jpg`` or without
-        the folder ``images``.
+        Folder with the images [1]_, such as ``animal/images/bear/on_snow/1.jpg``; the
+        level ``images`` is optional.
     splits : str or path-like, default="mixed_split_corrected"
-        Folder of the published ``env_train1.csv``, ``env_train2.csv``, ``env_val.csv``
-        and ``env_test.csv`` [2]_, in `path` unless it is absolute: lines of picture,
-        category, context and class.
+        Folder with the published ``env_train1.csv``, ``env_train2.csv``,
+        ``env_val.csv`` and ``env_test.csv`` [2]_, relative to `path` unless absolute.
+        Each line lists image, category, context and class.
     environments : array-like of str, default=("train1", "train2", "val", "test")
-        Which to load, and their order.
+        Environments to load, in the given order.
     size : int, default=224
-        Height and width that pictures are brought to; of a picture that is not square,
-        the middle is taken. Photos are turned upright first, as their EXIF data say.
+        Height and width of the returned images. Images are turned upright according to
+        their EXIF data, cropped to the central square and resized.
     dtype : {"float32", "uint8"}, default="float32"
-        Pixels from 0 to 1, or from 0 to 255 in a quarter of the memory; all pictures
-        at the default size are 2.5 GB or 0.6 GB.
+        Type of the pixel values, from 0 to 1 or, in a quarter of the memory, 0 to 255.
+        All images at the default size take 2.5 GB or 0.6 GB.
     data_home : str or path-like, default=None
-        Folder that `path` lies in; by default the working directory.
+        Folder that contains `path`. None is the working directory.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -84,35 +84,35 @@ def load_nico(
         With the attributes
 
         data : ndarray of shape (n_samples, 3, size, size)
-            Pixels, of the type that was asked for.
+            Pixel values, of type `dtype`.
         target : ndarray of shape (n_samples,)
             0 for an animal, 1 for a vehicle.
         target_names : list of str
-            The classes.
+            Names of the classes.
         sample_domain : ndarray of shape (n_samples,)
-            Environment, an index into `domain_names`.
+            Environment, as an index into `domain_names`.
         domain_names : list of str
-            The environments.
+            Names of the environments.
         category, context : ndarray of shape (n_samples,), of str
-            Kind of animal or vehicle, such as "bear", and where it is, such as
+            Kind of animal or vehicle, such as "bear", and its surroundings, such as
             "on_snow".
         filenames : list of str
-            The pictures, relative to `path`.
+            Paths of the images, relative to `path`.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Pictures and classes.
+        Images and classes.
 
     Raises
     ------
     FileNotFoundError
-        If the folder, a split file or a picture that a split file names is not there.
+        If the folder, a split file or an image listed in a split file does not exist.
     ImportError
         If Pillow is not installed.
     ValueError
-        If an environment is unknown, a line of a split file has not four entries or
-        an unknown class or leads out of the folder, or a file is damaged or declares
-        more pixels than Pillow's limit.
+        If an environment is unknown; if a line of a split file does not have four
+        entries, has an unknown class or points outside the folder; or if a file is
+        damaged or declares more pixels than Pillow's limit.
 
     References
     ----------
@@ -144,7 +144,7 @@ def load_nico(
     missing = [name for name in names if not (path / name).is_file()]
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} of {len(names)} pictures are not in {path}, such as "
+            f"{len(missing)} of {len(names)} images are not in {path}, such as "
             f"{missing[0]}."
         )
     data = read_pictures(path, names, size, dtype)
@@ -172,7 +172,7 @@ def load_nico(
 
 
 def _read_split(path):
-    """Return the lines of a split file: picture, category, context and class."""
+    """Return the lines of a split file: image, category, context and class."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no split file {path}.")
     with (
@@ -185,17 +185,19 @@ def _read_split(path):
     for number, line in enumerate(lines, start=1):
         if len(line) != 4 or line[3] not in _CLASSES:
             raise ValueError(
-                f"Line {number} of {path} is {','.join(line)!r}; picture, category, "
+                f"Line {number} of {path} is {','.join(line)!r}; image, category, "
                 "context and class are wanted, the class animal or vehicle."
             )
         picture = PureWindowsPath(line[0])
         if picture.anchor or ".." in picture.parts:
-            raise ValueError(f"Line {number} of {path} leads out: {line[0]!r}.")
+            raise ValueError(
+                f"Line {number} of {path} points outside the folder: {line[0]!r}."
+            )
     return lines
 
 
 def _place(path, picture, label):
-    """Return where a picture of a split file, written as on Windows, should lie."""
+    """Return the relative path of an image given as a Windows path in a split file."""
     picture = picture.replace("\\", "/")
     if (path / label / "images").is_dir():
         return f"{label}/images/{picture}"

@@ -1,4 +1,4 @@
-"""Two spaces and the map between them, made to order."""
+"""Simulated pairs of spaces with a known map between them."""
 
 from numbers import Integral, Real
 
@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skalign._parameters import Interval
 
-_NORMAL = 1e-6  # a skewness that no sample shows, and rounding would spoil
+_NORMAL = 1e-6  # skewness too small to be observed, or computed accurately
 _DESCR = """\
 Two made spaces with a known map
 --------------------------------
@@ -57,50 +57,51 @@ def make_paired_spaces(
     random_state=None,
     return_X_y=False,
 ):
-    """Make rows of two spaces that a known affine map connects.
+    """Generate samples in two spaces related by a known affine map.
 
-    By default the map is a rotation and a translation; a `condition_number` above 1
-    or a `rank` below the width makes it a linear map. Rows are paired unless
-    `n_target_samples` is given. Read more in the :ref:`User Guide <datasets>`.
+    By default the map is a rotation and a translation; a `condition_number` above 1 or
+    a `rank` below the number of features gives a general linear map. Samples are paired
+    unless `n_target_samples` is given. Read more in the :ref:`User Guide <datasets>`.
 
     Parameters
     ----------
     n_samples : int, default=500
-        Number of source rows.
+        Number of source samples.
     n_features : int, default=8
-        Width of the source space.
+        Number of features of the source space.
     n_targets : int, default=None
-        Width of the target space; None means `n_features`.
+        Number of features of the target space. None uses `n_features`.
     n_target_samples : int, default=None
-        None pairs the spaces: row i of `target` is row i of `data`, mapped. A number
-        draws that many other rows for the target, from the same distribution.
+        Number of target samples, drawn independently from the same distribution. None
+        pairs the spaces: row i of `target` is row i of `data`, mapped.
     scale : float, default=1.0
         Largest singular value of the map.
     rank : int, default=None
-        Rank of the map; None means the smaller of both widths.
+        Rank of the map. None uses ``min(n_features, n_targets)``.
     condition_number : float, default=1.0
-        Ratio of the largest singular value to the smallest that is not zero. Those
-        between fall geometrically; 1 makes all of them equal.
+        Ratio of the largest to the smallest nonzero singular value of the map. Singular
+        values are spaced geometrically; with 1 all are equal.
     noise : float, default=0.0
         Standard deviation of Gaussian noise in `target`.
     offset : float, default=1.0
         Standard deviation of the entries of the source mean, and of `intercept`.
     n_classes : int, default=1
-        Number of classes, as equal in size as can be.
+        Number of classes, of equal size up to one sample.
     class_sep : float, default=1.0
-        Standard deviation of the class means in each column, over that of the rows
-        about their class mean.
+        Ratio of the standard deviation of the class means to the standard deviation
+        within classes, for each feature.
     spread : float, default=1.0
-        Ratio of the largest to the smallest standard deviation of a source column
-        about the class means. They fall geometrically from 1.
+        Ratio of the largest to the smallest within-class standard deviation of the
+        source features. Standard deviations decrease geometrically from 1.
     skewness : float, default=0.0
-        Skewness of each source column about the class means, at most a million; 0
-        draws normal numbers, more draws gamma ones. Without pairs and labels, columns
-        of differing `spread` give a rotation away up to the signs of its axes, and
-        skewness the signs.
+        Within-class skewness of each source feature, at most a million. With 0 features
+        are normal, otherwise gamma distributed. Without pairs and labels, a `spread`
+        above 1 identifies a rotation up to the signs of its axes, and skewness
+        identifies the signs.
     random_state : int, RandomState instance or None, default=None
-        Draws the map first and then the rows: calls that differ only in the numbers
-        of rows, `noise` or `skewness` have one map and one set of class means.
+        Seed of the map and the samples. The map is drawn first: calls that differ only
+        in the numbers of samples, `noise` or `skewness` share the map and the class
+        means.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -110,32 +111,31 @@ def make_paired_spaces(
         With the attributes
 
         data : ndarray of shape (n_samples, n_features)
-            Source rows.
+            Source samples.
         target : ndarray of shape (n_target_samples, n_targets)
-            Target rows, as many as source rows where they are paired.
+            Target samples; row i belongs to row i of `data` if they are paired.
         labels, target_labels : ndarray of shape (n_samples,) and (n_target_samples,)
-            Classes of the rows, from 0 to ``n_classes - 1``; equal where the rows
-            are paired.
+            Class labels, from 0 to ``n_classes - 1``; equal for paired samples.
         coef : ndarray of shape (n_features, n_targets)
-            The map, ``scale`` times a matrix with orthonormal rows or columns where
-            `rank` and `condition_number` are as by default. A square map of full
-            rank has a positive determinant: it is no reflection.
+            Linear part of the map; with the default `rank` and `condition_number`,
+            ``scale`` times a matrix with orthonormal rows or columns. A square map of
+            full rank has a positive determinant: it is not a reflection.
         intercept : ndarray of shape (n_targets,)
-            The translation; ``data @ coef + intercept`` is `target` without noise.
+            Translation; ``data @ coef + intercept`` is `target` without noise.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Source and target rows.
+        Source and target samples.
 
     Raises
     ------
     ValueError
-        If `rank` is above the smaller of both widths, or another parameter is out
-        of its range.
+        If `rank` is above ``min(n_features, n_targets)``, or another parameter is out
+        of range.
 
     See Also
     --------
-    load_digits_latents : Real latents, without a download.
+    load_digits_latents : Latent spaces of two trained autoencoders.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def make_paired_spaces(
 
 
 def _make_map(n_features, n_targets, rank, condition_number, rng):
-    """Return a map whose singular values fall from 1 to 1 / condition_number."""
+    """Return a map with singular values from 1 down to 1 / condition_number."""
     left = np.linalg.qr(rng.standard_normal((n_features, rank)))[0]
     right = np.linalg.qr(rng.standard_normal((n_targets, rank)))[0]
     coef = (left * np.geomspace(1, 1 / condition_number, rank)) @ right.T

@@ -1,4 +1,4 @@
-"""Objects pasted on backgrounds that go with their class more or less often."""
+"""Pasting of objects onto backgrounds that correlate with their class."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _KEYS = ["rgb", "mask", "label", "image_id"]
 
 
 def read_objects(objects, classes, data_home):
-    """Validate cut-out objects, of a mapping or an .npz file, and keep some classes.
+    """Validate cut-out objects from a mapping or an .npz file, and select classes.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def read_objects(objects, classes, data_home):
 
 
 def check_environments(strengths, shares, n_per_class):
-    """Validate what is said of each environment.
+    """Validate the parameters of the environments.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def _check_whole(values, name, n):
 
 
 def deal_out(objects, shares, n_per_class, rng):
-    """Deal objects out to environments, those of one picture to one environment.
+    """Distribute objects over environments; each source image goes to one environment.
 
     Returns
     -------
@@ -123,8 +123,8 @@ def deal_out(objects, shares, n_per_class, rng):
     pictures, of_picture = np.unique(objects.image_id, return_inverse=True)
     if len(pictures) < n_parts:
         raise ValueError(
-            f"The objects are from {len(pictures)} pictures; shares={shares.tolist()} "
-            f"want at least {n_parts}."
+            f"The objects are from {len(pictures)} source images; "
+            f"shares={shares.tolist()} want at least {n_parts}."
         )
     seed = rng.randint(2**31 - 1)
     parts = [np.arange(len(objects.label))]
@@ -142,7 +142,7 @@ def deal_out(objects, shares, n_per_class, rng):
             if len(of_class) == 0:
                 raise ValueError(
                     f"Environment {e} has no object of class {name!r}, whose "
-                    f"{counts[k]} objects are in few pictures; another random_state "
+                    f"{counts[k]} objects are in few images; another random_state "
                     "may deal them out better."
                 )
             n = len(of_class) if n_per_class is None else n_per_class[e]
@@ -152,7 +152,7 @@ def deal_out(objects, shares, n_per_class, rng):
 
 
 def draw_kinds(target, domain, strengths, others, rng):
-    """Draw a kind of background for each object: its class, or one of the others.
+    """Draw a kind of background for each object: that of its class, or another one.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def draw_kinds(target, domain, strengths, others, rng):
 
 
 def paste(objects, rows, backgrounds, which):
-    """Paste objects on backgrounds, by their soft masks.
+    """Paste objects onto backgrounds with their soft masks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Picture files, in a folder or in a zip file, as arrays."""
+"""Reading of image files, from a folder or a zip file, into arrays."""
 
 import os
 import warnings
@@ -17,22 +17,22 @@ _SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", "
 
 
 def import_pillow():
-    """Import Pillow, which is optional, with the modules that are used here."""
+    """Import Pillow, an optional dependency, and the modules used here."""
     try:
         import PIL.Image
         import PIL.ImageDraw
         import PIL.ImageOps
     except ImportError as error:
         raise ImportError(
-            "Reading pictures needs Pillow, which is not installed: pip install pillow"
+            "Reading images needs Pillow, which is not installed: pip install pillow"
         ) from error
     return PIL
 
 
 def find_pictures(path):
-    """Find the picture files in a folder or a zip file.
+    """Find the image files in a folder or a zip file.
 
-    Hidden files, and files that are no pictures by their name, are left out.
+    Hidden files and files without an image suffix are ignored.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def find_pictures(path):
     FileNotFoundError
         If `path` is neither a folder nor a zip file.
     ValueError
-        If it holds no picture, or a folder in it does not.
+        If it, or a folder in it, contains no image.
     """
     path = Path(path)
     if path.is_dir():
@@ -61,16 +61,16 @@ def find_pictures(path):
         if name.suffix.lower() in _SUFFIXES and not _is_hidden(name)
     )
     if not pictures:
-        raise ValueError(f"{path} holds no picture.")
+        raise ValueError(f"{path} contains no image.")
     filled = {parent for name in pictures for parent in name.parents}
     empty = sorted(name for name in folders - filled if not _is_hidden(name))
     if empty:
-        raise ValueError(f"The folder {empty[0]} in {path} holds no picture.")
+        raise ValueError(f"The folder {empty[0]} in {path} contains no image.")
     return pictures
 
 
 def _walk(path):
-    """Return what is in a folder and in those below it, linked ones too.
+    """Return the folders and files below a folder, following links.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def _walk(path):
     for folder, below, names in os.walk(path, followlinks=True):
         folder = Path(folder)
         place, real = PurePosixPath(folder.relative_to(path)), folder.resolve()
-        # A link back to where we came from would lead round and round.
+        # A link to a parent folder would cause infinite recursion.
         below[:] = [n for n in below if not real.is_relative_to((folder / n).resolve())]
         folders |= {place / name for name in below}
         files |= {place / name for name in names}
@@ -88,35 +88,34 @@ def _walk(path):
 
 
 def read_picture(open_file, name):
-    """Read a picture of 8 or 16 bits a channel, as RGB of 8 bits, upright.
+    """Read an image with 8 or 16 bits per channel as upright 8-bit RGB.
 
-    The orientation in the EXIF data of a photo says how its pixels are to be turned;
-    they are.
+    The image is turned according to the orientation in its EXIF data.
 
     Parameters
     ----------
     open_file : callable
-        Returns the file, opened for reading of bytes.
+        Function that returns the file, opened for binary reading.
     name : str
-        What to call it in an error.
+        Name of the image in error messages.
 
     Returns
     -------
     picture : Image
     turn : Transpose or None
-        How the stored pixels were turned.
+        Transposition applied to the stored pixels.
 
     Raises
     ------
     OSError
-        If the system cannot read the file.
+        If the file cannot be read.
     ValueError
-        If it is no picture or is damaged, has more pixels than Pillow's limit,
-        ``PIL.Image.MAX_IMAGE_PIXELS``, or has pixels without a known range.
+        If the file is not an image or is damaged, has more pixels than
+        ``PIL.Image.MAX_IMAGE_PIXELS``, or has pixel values of unknown range.
     """
     PIL = import_pillow()
     with (
-        damaged(f"{name} is no picture"),
+        damaged(f"{name} is not an image"),
         warnings.catch_warnings(),
         open_file() as file,
     ):
@@ -144,7 +143,7 @@ def read_picture(open_file, name):
 
 
 def _turn(picture):
-    """Return what brings stored pixels upright, by the orientation that EXIF gives."""
+    """Return the transposition that turns stored pixels upright, from the EXIF data."""
     PIL = import_pillow()
     turns = PIL.Image.Transpose
     return {
@@ -159,17 +158,17 @@ def _turn(picture):
 
 
 def read_pictures(path, names, size, dtype):
-    """Read pictures of a folder or a zip file, cut to the middle square and resized.
+    """Read images from a folder or a zip file, crop them to squares and resize them.
 
     Returns
     -------
     data : ndarray of shape (len(names), 3, size, size)
-        Of uint8, 0 to 255, or of float32, 0 to 1, as `dtype` says.
+        Pixel values, 0 to 255 for uint8 and 0 to 1 for float32.
 
     Raises
     ------
     ValueError
-        As of :func:`read_picture`.
+        As in :func:`read_picture`.
     """
     PIL = import_pillow()
     data = np.empty((len(names), 3, size, size), dtype=dtype)
@@ -184,7 +183,7 @@ def read_pictures(path, names, size, dtype):
 
 
 def open_picture(path):
-    """Open a file of a folder, which a pipe in its place would keep waiting."""
+    """Open a regular file; a pipe, which would block, raises an error."""
     if path.exists() and not path.is_file():
         raise ValueError("it is no regular file")
     return path.open("rb")

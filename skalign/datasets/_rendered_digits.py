@@ -1,4 +1,4 @@
-"""Digits drawn with a pen of straight strokes: made pictures of what real ones show."""
+"""Synthetic images of digits, drawn with straight strokes."""
 
 from numbers import Integral, Real
 
@@ -12,13 +12,13 @@ _DESCR = """\
 Rendered digits
 ---------------
 
-{n_samples} pictures of {size} x {size} pixels of the digits 0 to 9, drawn along fixed
+{n_samples} images of {size} x {size} pixels of the digits 0 to 9, drawn along fixed
 lines that are moved, turned, sheared and thickened at random (variation={variation}).
 """
 
 
 def _arc(x, y, width, height, start, stop):
-    """Points of an ellipse; degrees, clockwise from the right."""
+    """Return points of an ellipse; angles in degrees, clockwise from the right."""
     angle = np.deg2rad(np.linspace(start, stop, 13))
     return np.c_[x + width * np.cos(angle), y + height * np.sin(angle)]
 
@@ -64,27 +64,26 @@ def make_rendered_digits(
     random_state=None,
     return_X_y=False,
 ):
-    """Draw digits, as the made side of a task from made to real pictures.
+    """Generate images of digits, as a synthetic source domain.
 
-    Labels cost nothing here, and MNIST, USPS or :func:`sklearn.datasets.load_digits` is
-    the real side. Read more in the :ref:`User Guide <deep_adaptation>`.
+    Suitable target domains are MNIST, USPS and :func:`sklearn.datasets.load_digits`.
+    Read more in the :ref:`User Guide <deep_adaptation>`.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        Number of pictures; classes are drawn at random.
+        Number of images; classes are drawn at random.
     size : int, default=16
-        Height and width in pixels.
+        Height and width of the images in pixels.
     margin : float, default=0.15
-        Share of the picture left free on each side of a digit that is not stretched.
-        Below 0.5.
+        Share of the image left empty on each side of an undistorted digit. Below 0.5.
     variation : float, default=1.0
-        How much shapes differ: at 1, corners are moved by 0.03 of the height (standard
-        deviation), digits turned by up to 15 degrees, sheared by up to 0.3 and
-        stretched by up to 0.2, and lines are 0.06 to 0.24 wide. At 0 all pictures of a
-        class are the same.
+        Strength of the distortions. At 1, corners are moved by 0.03 of the height
+        (standard deviation), digits are rotated by up to 15 degrees, sheared by up to
+        0.3 and stretched by up to 0.2, and lines are 0.06 to 0.24 wide. At 0 all images
+        of a class are equal.
     random_state : int, RandomState instance or None, default=None
-        Determines the pictures.
+        Seed of the images.
     return_X_y : bool, default=False
         If True, return `data` and `target` only.
 
@@ -94,13 +93,13 @@ def make_rendered_digits(
         With the attributes
 
         data : ndarray of shape (n_samples, 1, size, size), float32
-            Pixels, from 0 for the background to 1.
+            Pixel values, from 0 for the background to 1.
         target : ndarray of shape (n_samples,)
             Digits.
         DESCR : str
             Description of the data.
     (data, target) : tuple if ``return_X_y=True``
-        Pictures and digits.
+        Images and digits.
 
     Examples
     --------
@@ -123,7 +122,7 @@ def make_rendered_digits(
 
 
 def _draw(lines, n_pictures, size, margin, variation, rng):
-    """Draw one digit many times: (n_pictures, size, size)"""
+    """Draw one digit many times; returns an array of shape (n_pictures, size, size)."""
 
     def spread(scale):
         return variation * rng.uniform(-scale, scale, (n_pictures, 1))

@@ -337,7 +337,7 @@ def test_classes_in_too_few_pictures_are_named():
     with pytest.raises(ValueError, match=r"has no object of class 'dog', whose 40"):
         make_colored_coco(objects, random_state=0)
     objects["image_id"] = objects["label"]
-    with pytest.raises(ValueError, match=r"from 3 pictures; .* want at least 5"):
+    with pytest.raises(ValueError, match=r"from 3 source images; .* want at least 5"):
         make_colored_coco(objects)
 
 
@@ -369,7 +369,7 @@ def test_colours_that_do_not_suit_are_refused():
         ),
         (
             {"classes": ["dog"], "superclasses": {"animal": ["dog"]}},
-            "classes and superclasses are both given",
+            "classes and superclasses cannot both be given",
         ),
         ({"classes": ["dog"]}, "With one class, other_places must be given"),
         (
@@ -467,12 +467,14 @@ def test_files_that_do_not_suit_are_refused(tmp_path, monkeypatch):
     written = write_coco(tmp_path)
     with pytest.raises(ValueError, match=r"There is no class 'cup' in"):
         load_coco_objects(**written, classes=["cup"])
-    with pytest.raises(ValueError, match=r"no object of boat of at least 145"):
+    with pytest.raises(
+        ValueError, match=r"no object of boat with at least min_area=145"
+    ):
         load_coco_objects(**written, classes=["boat"], min_area=145)
     with pytest.raises(FileNotFoundError, match=r"no directory .*elsewhere"):
         load_coco_objects(**{**written, "images": "elsewhere"})
     (tmp_path / "images" / "two.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no picture .*two"):
+    with pytest.raises(FileNotFoundError, match=r"no image .*two"):
         load_coco_objects(**written, classes=["boat"], min_area=100)
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ImportError, match="pip install pillow"):
@@ -485,12 +487,15 @@ def test_files_that_do_not_suit_are_refused(tmp_path, monkeypatch):
         (b"{}", "must hold lists of images"),
         (b"[]", "must hold lists of images"),
         (b'{"images": {}, "annotations": [], "categories": []}', "must hold lists"),
-        (b'{"images": [], "annotations": [], "categories": []}', "names no category"),
+        (
+            b'{"images": [], "annotations": [], "categories": []}',
+            "contains no category",
+        ),
         (b'{"images": [], "annotations": [], "categories": [null]}', "no category"),
-        (b"oops", "is no JSON"),
-        (b"\xff\xfe", "is no JSON"),
-        (b"[" * 10**6, "is no JSON"),
-        (b"1" * 10**5, "is no JSON"),
+        (b"oops", "is not valid JSON"),
+        (b"\xff\xfe", "is not valid JSON"),
+        (b"[" * 10**6, "is not valid JSON"),
+        (b"1" * 10**5, "is not valid JSON"),
     ],
 )
 def test_a_file_of_something_else_is_named(tmp_path, content, message):
@@ -508,7 +513,7 @@ SQUARE = [4, 4, 15, 4, 15, 15, 4, 15]
     ("change", "message"),
     [
         *[
-            ({key: value}, f"{key} .* is that of no entry")
+            ({key: value}, f"{key} .* refers to no entry")
             for key in ("image_id", "category_id")
             for value in (LACKING, None, 5, "7", 7.0, [7], True, float("nan"), 10**30)
         ],
@@ -537,7 +542,7 @@ SQUARE = [4, 4, 15, 4, 15, 15, 4, 15]
         ({"segmentation": [[4, 4] * 3]}, "its outline is a line"),
         ({"segmentation": [[0.1, 0.1, 0.2, 0.2, 0.7, 0.7]]}, "its outline is a line"),
         *[
-            ({"segmentation": [polygon]}, r"leaves the picture of 40 x 20 pixels")
+            ({"segmentation": [polygon]}, r"extends beyond the image of 40 x 20 pixels")
             for polygon in (
                 [104, 4, 115, 4, 115, 15],
                 [4, 4, 15, 4, 15, 25],
@@ -549,7 +554,7 @@ SQUARE = [4, 4, 15, 4, 15, 15, 4, 15]
 )  # fmt: skip
 def test_an_object_that_cannot_be_cut_out_is_left_out(tmp_path, change, message):
     written = write_coco(tmp_path, **change)
-    said = rf"instances\.json left out, .*: 1\. object 1: .*{message}"
+    said = rf"instances\.json skipped, .*: 1\. object 1: .*{message}"
     with pytest.warns(UserWarning, match=said):
         objects = load_coco_objects(**written, min_area=100)
     assert_array_equal(objects.image_id, [8])  # the picture of the boat
@@ -604,7 +609,7 @@ def edit_coco(home, **lists):
 def test_objects_of_a_picture_that_does_not_suit_are_left_out(tmp_path, edit):
     written = write_coco(tmp_path)
     edit_coco(tmp_path, images=edit)
-    with pytest.warns(UserWarning, match=r"left out, .*: 2\. object \d and 1 more: "):
+    with pytest.warns(UserWarning, match=r"skipped, .*: 2\. object \d and 1 more: "):
         objects = load_coco_objects(**written, min_area=10)
     assert_array_equal(objects.image_id, [8, 8])
 
@@ -617,7 +622,7 @@ def test_entries_that_are_there_twice_are_harmless_if_they_agree(tmp_path):
     objects = load_coco_objects(**written, min_area=100)
     assert_array_equal(objects.rgb, expected.rgb)
     edit_coco(tmp_path, categories=lambda kinds: kinds.append({"id": 9, "name": "dog"}))
-    with pytest.warns(UserWarning, match=r"category_id 9 .* of two that differ"):
+    with pytest.warns(UserWarning, match=r"category_id 9 .* or two different ones"):
         objects = load_coco_objects(**written, min_area=100)
     assert_array_equal(objects.image_id, [7])
 
@@ -722,7 +727,7 @@ def test_the_declared_size_says_how_a_turned_photo_was_outlined(
 def test_a_turned_photo_whose_size_says_nothing_is_left_out(tmp_path, orientation):
     written = write_coco(tmp_path)
     tag(tmp_path / "images" / "one.png", orientation)  # no size is declared
-    with pytest.warns(UserWarning, match=r"object 1: .*'one\.png' is stored turned"):
+    with pytest.warns(UserWarning, match=r"object 1: .*'one\.png' is stored rotated"):
         objects = load_coco_objects(**written, min_area=100)
     assert_array_equal(objects.image_id, [8])
 
@@ -740,7 +745,7 @@ def test_a_picture_that_is_cut_off_is_named(tmp_path):
     written = write_coco(tmp_path)
     path = tmp_path / "images" / "one.png"
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"one\.png is no picture, or damaged"):
+    with pytest.raises(ValueError, match=r"one\.png is not an image, or damaged"):
         load_coco_objects(**written, min_area=100)
 
 

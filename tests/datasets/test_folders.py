@@ -51,7 +51,7 @@ def test_folders_say_the_domain_and_the_class(tmp_path, zipped):
     assert_allclose(green, 100 * pictures.target + 50, rtol=1e-5)
     assert_allclose(blue, [0, 10] * 4, rtol=1e-5)
     assert pictures.filenames[2] == "amazon/mug/0.png"
-    assert "8 pictures of 3 x 4 x 4" in pictures.DESCR
+    assert "8 images of 3 x 4 x 4" in pictures.DESCR
     assert "amazon, webcam" in pictures.DESCR
 
 
@@ -130,15 +130,17 @@ def test_folders_may_be_links(tmp_path):
 def test_what_is_not_there_is_named(tmp_path, load):
     with pytest.raises(FileNotFoundError, match=r"no folder and no zip file .*gone"):
         load("gone", data_home=tmp_path)
-    with pytest.raises(ValueError, match="holds no picture"):
+    with pytest.raises(ValueError, match="contains no image"):
         load(tmp_path)
     make_domains(tmp_path)
     with pytest.raises(ValueError, match=r"There is no class 'cup' in .*; there is"):
         load(tmp_path, classes=["cup"])
-    with pytest.raises(ValueError, match=r"Each class must be named once.*got \[\]"):
+    with pytest.raises(
+        ValueError, match=r"Expected distinct names, one class.*got \[\]"
+    ):
         load(tmp_path, classes=[])
     (tmp_path / "amazon" / "void").mkdir()
-    with pytest.raises(ValueError, match=r"folder amazon/void in .* holds no picture"):
+    with pytest.raises(ValueError, match=r"folder amazon/void in .* contains no image"):
         load(tmp_path)
 
 
@@ -146,7 +148,7 @@ def test_an_empty_folder_in_a_zip_file_is_named_too(tmp_path):
     make_domains(tmp_path / "office")
     (tmp_path / "office" / "dslr").mkdir()
     path = pack(tmp_path / "office", tmp_path / "office.zip")
-    with pytest.raises(ValueError, match=r"folder dslr in .* holds no picture"):
+    with pytest.raises(ValueError, match=r"folder dslr in .* contains no image"):
         domains_from_folders(path)
 
 
@@ -161,7 +163,7 @@ def test_pictures_outside_the_folders_of_classes_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"0\.png in .* is not <domain>/<class>/"):
         domains_from_folders(tmp_path)
     paint(tmp_path / "0.png", (0, 0, 0))
-    with pytest.raises(ValueError, match=r"0\.png in .* is not <class>/<picture>"):
+    with pytest.raises(ValueError, match=r"0\.png in .* is not <class>/<image>"):
         images_from_folders(tmp_path)
 
 
@@ -170,7 +172,7 @@ def test_a_damaged_picture_is_named(tmp_path, zipped):
     path = make_domains(tmp_path / "office")
     (path / "webcam" / "mug" / "1.png").write_bytes(b"not a picture")
     path = pack(path, tmp_path / "office.zip") if zipped else path
-    with pytest.raises(ValueError, match=r"webcam/mug/1\.png in .* is no picture"):
+    with pytest.raises(ValueError, match=r"webcam/mug/1\.png in .* is not an image"):
         domains_from_folders(path)
 
 
@@ -241,7 +243,7 @@ def test_more_pixels_than_the_limit_of_pillow_are_refused(
     path = make_domains(tmp_path / "office")
     paint(path / "webcam" / "mug" / "1.png", (0, 0, 0), size=(15, 10))
     path = pack(path, tmp_path / "office.zip") if zipped else path
-    said = r"webcam/mug/1\.png in .* is no picture, or damaged: .*exceeds limit"
+    said = r"webcam/mug/1\.png in .* is not an image, or damaged: .*exceeds limit"
     for limit in (149, 50):  # Pillow itself warns up to twice the limit
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(ValueError, match=said):
@@ -253,7 +255,7 @@ def test_more_pixels_than_the_limit_of_pillow_are_refused(
 def test_a_picture_in_a_format_that_runs_programs_is_refused(tmp_path):
     path = make_domains(tmp_path) / "amazon" / "mug" / "1.png"
     Image.new("RGB", (8, 8)).save(path, format="EPS")
-    with pytest.raises(ValueError, match=r"mug/1\.png in .* is no picture"):
+    with pytest.raises(ValueError, match=r"mug/1\.png in .* is not an image"):
         domains_from_folders(tmp_path)
 
 
@@ -282,7 +284,7 @@ def test_without_pillow_the_error_says_what_to_install(tmp_path, monkeypatch):
 def test_office_caltech10_has_its_published_sizes(data_home):
     path = data_home / "office_caltech10" / "images_128.zip"
     if not path.is_file():
-        pytest.skip(f"no pictures of Office-Caltech10 in {data_home}")
+        pytest.skip(f"no images of Office-Caltech10 in {data_home}")
     office = domains_from_folders(path, size=8, dtype="uint8")
     assert office.domain_names == ["amazon", "caltech10", "dslr", "webcam"]
     assert_array_equal(np.bincount(office.sample_domain), [958, 1123, 157, 295])

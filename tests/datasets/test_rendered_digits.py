@@ -15,7 +15,7 @@ def test_pictures_are_white_on_black(size):
     assert digits.data.min() == 0
     assert 0.5 < digits.data.max() <= 1
     assert np.isin(digits.target, range(10)).all()
-    assert f"50 pictures of {size} x {size}" in digits.DESCR
+    assert f"50 images of {size} x {size}" in digits.DESCR
 
 
 def test_a_seed_repeats_the_pictures():
