@@ -176,6 +176,7 @@ moments.*.order = 1
 moments.GroupMoments.*.labels = CLASSES
 moments.*.arrays = UPDATES[0]
 federated.client_sums..*labels = None
+domains.*.groups = DOMAIN
 domains.partition_domains..y = CLASSES
 domains.partition_domains..local_model = LogisticRegression()
 deep.load_estimator..module = None

@@ -8,12 +8,12 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 from sklearn import config_context
 
+from skalign._hubness import block_rows
 from skalign.metrics import (
     mean_reciprocal_rank,
     retrieval_accuracy,
     retrieval_ranks,
 )
-from skalign.metrics._retrieval import _block_rows
 
 
 def ranks_by_definition(X, Y, relevant, metric="cosine", csls=None):
@@ -197,7 +197,7 @@ def test_blocks_follow_the_working_memory():
 def test_a_block_fills_the_working_memory():
     Y = np.ones((5000, 1), dtype=np.float32)
     with config_context(working_memory=1):
-        n_rows = _block_rows(Y)
+        n_rows = block_rows(Y)
     assert 5 * 5000 * n_rows <= 2**20 < 5 * 5000 * (n_rows + 1)
 
 

@@ -7,7 +7,7 @@ from sklearn.model_selection import KFold
 
 from skalign import AnchorSearchCV, LinearAligner, RigidAligner
 from skalign.anchors import RandomAnchors
-from skalign.model_selection import alignability, alignment_report
+from skalign.model_selection import alignability
 from skalign.model_selection._splits import check_splits
 
 _rng = np.random.default_rng(0)
@@ -22,7 +22,6 @@ def _search(cv):
 
 
 TAKES_CV = {
-    "alignment_report": lambda cv: alignment_report(X, Y, aligners=ALIGNERS, cv=cv),
     "alignability": lambda cv: alignability(X, Y, aligners=ALIGNERS, cv=cv),
     "AnchorSearchCV": _search,
 }
@@ -71,16 +70,15 @@ def test_splits_are_positions_also_if_masks_came():
     assert_array_equal(masks, places)
 
 
-@pytest.mark.parametrize("function", [alignment_report, alignability])
-def test_aligners_and_progress_are_named(function):
+def test_aligners_and_progress_are_named():
     with pytest.raises(ValueError, match="aligners is empty"):
-        function(X, Y, aligners={})
+        alignability(X, Y, aligners={})
     for aligners in ([LinearAligner()], LinearAligner(), "linear"):
         with pytest.raises(ValueError, match=r"'aligners' parameter .* 'dict' or"):
-            function(X, Y, aligners=aligners)
+            alignability(X, Y, aligners=aligners)
     with pytest.raises(TypeError, match="Cannot clone object '3'"):
-        function(X, Y, aligners={"a": 3})
+        alignability(X, Y, aligners={"a": 3})
     with pytest.raises(ValueError, match=r"'progress' parameter .* Got 3"):
-        function(X, Y, aligners=ALIGNERS, progress=3)
+        alignability(X, Y, aligners=ALIGNERS, progress=3)
     with pytest.raises(TypeError, match="returned 24; expected an iterable over"):
-        function(X, Y, aligners=ALIGNERS, cv=2, progress=lambda steps: 24)
+        alignability(X, Y, aligners=ALIGNERS, cv=2, progress=lambda steps: 24)
