@@ -183,13 +183,10 @@ class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         if y is None:
             return self._be_identity(source_moments_=self._sum(X), solver_=None)
         if is_svd_better(self.solver, X, y):
-            return self._learn_axes(
-                "svd", Spectrum.from_rows(X), Spectrum.from_rows(y, "y")
-            )
-        self.source_moments_, self.target_moments_ = (
-            self._sum(X),
-            self._sum(y, name="y"),
-        )
+            axes = Spectrum.from_rows(X), Spectrum.from_rows(y, "y")
+            return self._learn_axes("svd", *axes)
+        self.source_moments_ = self._sum(X)
+        self.target_moments_ = self._sum(y, name="y")
         self._learn(self.source_moments_, self.target_moments_)
         return self
 

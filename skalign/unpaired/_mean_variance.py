@@ -103,10 +103,8 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
             return self._be_identity(
                 source_moments_=self._sum(X), scale_=ones, x_mean_=zeros, y_mean_=zeros
             )
-        self.source_moments_, self.target_moments_ = (
-            self._sum(X),
-            self._sum(y, name="y"),
-        )
+        self.source_moments_ = self._sum(X)
+        self.target_moments_ = self._sum(y, name="y")
         self._learn(self.source_moments_, self.target_moments_)
         return self
 
