@@ -1,6 +1,1 @@
-"""Scripts that measure. asv imports them as a package, and they each other by name."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
+"""A folder a study, run from the root of the repository as modules."""

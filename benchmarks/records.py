@@ -1,4 +1,4 @@
-"""Where data, results and caches are, and what the rows were measured with."""
+"""Where data and caches are, and what the rows of tables were measured with."""
 
 import csv
 import os
@@ -8,7 +8,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
-RESULTS = HERE / "results"
 CACHE = HERE / "cache"  # what takes long and can be made again; not in git
 
 

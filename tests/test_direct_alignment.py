@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "direct_alignment"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks" / "direct_alignment"
 if not FOLDER.exists():
     pytest.skip("the benchmarks are not in this distribution", allow_module_level=True)
 
@@ -34,13 +35,14 @@ def quick(tmp_path_factory):
         patch.setattr(sys, "argv", words)
         patch.setenv("SKALIGN_BENCHMARK_CACHE", str(folder))
         patch.delenv("LATENTIS_PYTHON", raising=False)
-        patch.syspath_prepend(FOLDER)
-        runpy.run_path(str(FOLDER), run_name="__main__")
+        patch.syspath_prepend(ROOT)
+        runpy.run_module("benchmarks.direct_alignment", run_name="__main__")
         shutil.copytree(folder / "results", folder / "first")
         words += ["--steps", "train", "measure"]
-        runpy.run_path(str(FOLDER), run_name="__main__")
-    for path in FOLDER.glob("*.py"):  # modules of the command
-        sys.modules.pop(path.stem, None)
+        runpy.run_module("benchmarks.direct_alignment", run_name="__main__")
+    for name in [*sys.modules]:  # they know where the cache is
+        if name.startswith("benchmarks."):
+            del sys.modules[name]
     return folder
 
 

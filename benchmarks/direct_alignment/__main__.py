@@ -1,9 +1,9 @@
 """The tables of "On the direct alignment of latent spaces", and columns beyond them.
 
-    python benchmarks/direct_alignment                    # everything: hours on 2 cores
-    python benchmarks/direct_alignment --tables 3         # one table, and what it needs
-    python benchmarks/direct_alignment --quick            # on scikit-learn's digits
-    python benchmarks/direct_alignment --steps page       # the page of the docs again
+    python -m benchmarks.direct_alignment  # everything: hours on 2 cores
+    python -m benchmarks.direct_alignment --tables 3  # one table, and what it needs
+    python -m benchmarks.direct_alignment --quick            # on scikit-learn's digits
+    python -m benchmarks.direct_alignment --steps page  # the page of the docs again
 
 Trains the networks that are not in ``benchmarks/cache/direct_alignment`` yet, adds the
 rows that are not in the tables yet, and draws the figures; so a run that was cut off
@@ -17,11 +17,21 @@ from pathlib import Path
 
 import joblib
 import torch
-from figures import draw
-from networks import CACHE, train
-from page import write_claims, write_page
-from tables import FULL, HERE, QUICK, TABLES, add, left, measure, recipes
 from tqdm import tqdm
+
+from benchmarks.direct_alignment.figures import draw
+from benchmarks.direct_alignment.networks import CACHE, train
+from benchmarks.direct_alignment.page import write_claims, write_page
+from benchmarks.direct_alignment.tables import (
+    FULL,
+    HERE,
+    QUICK,
+    TABLES,
+    add,
+    left,
+    measure,
+    recipes,
+)
 
 STEPS = ("train", "measure", "figures", "page")
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
-from networks import CACHE, load_images
-from tables import map_codes, runs
+
+from benchmarks.direct_alignment.networks import CACHE, load_images
+from benchmarks.direct_alignment.tables import map_codes, runs
 
 FIGURES = CACHE / "figures"
 N_PICTURES = 12

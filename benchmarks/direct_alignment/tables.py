@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from networks import Network, Recipe, load_images, relative
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 import skalign
+from benchmarks.direct_alignment.networks import Network, Recipe, load_images, relative
 from skalign import (
     AnchoredAligner,
     ClassMeanAligner,

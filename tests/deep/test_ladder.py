@@ -1,7 +1,8 @@
 """What methods do on coloured digits, rung by rung, on digits of 8 x 8 pixels.
 
 That data are as published is tested with the makers, and the simplex and its losses
-with these. The same rungs at full size are those of `benchmarks/ood_ladder.py`.
+with these. The same rungs at full size are those of
+`benchmarks/out_of_distribution/ladder.py`.
 """
 
 from functools import cache, partial

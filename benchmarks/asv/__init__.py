@@ -1,0 +1,1 @@
+"""Timings and peak memory, followed by asv."""

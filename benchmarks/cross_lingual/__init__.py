@@ -1,0 +1,5 @@
+"""Retrieval across languages, modalities and encoders."""
+
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"

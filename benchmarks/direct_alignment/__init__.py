@@ -1,0 +1,1 @@
+"""A paper on direct alignment reproduced."""

@@ -1,0 +1,5 @@
+"""Sums and networks of clients."""
+
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"

@@ -1,0 +1,98 @@
+"""The tables of the guide's page on training past a shortcut, from the CSVs.
+
+    # fills docs/user_guide/out_of_distribution.md
+    python -m benchmarks.out_of_distribution.page
+
+The page is written by hand but for what is between its markers.
+"""
+
+import argparse
+
+import numpy as np
+
+from benchmarks.direct_alignment.page import fill
+from benchmarks.out_of_distribution import RESULTS
+from benchmarks.records import HERE, read
+
+PAGE = HERE.parent / "docs" / "user_guide" / "out_of_distribution.md"
+ENVIRONMENTS = ["given", "inferred", "own", "random", "grey"]
+RULES = ("last", "training", "found", "oracle")
+
+
+def cell(values):
+    """Mean and standard deviation of what was measured."""
+    of = np.array([value for value in values if value], dtype=float)
+    spread = f" ± {of.std(ddof=1):.1f}" if len(of) > 1 else ""
+    return f"{of.mean():.1f}{spread}" if len(of) else ""
+
+
+def mean(column, data=None):
+    """Return the cell of a column, of the rows of some data if there are several."""
+    return lambda of: cell(
+        row[column] for row in of if data is None or row["data"] == data
+    )
+
+
+def table(rows, columns):
+    """Markdown, a line for each method; `columns` are functions of its rows, by title.
+
+    Methods are sorted by their environments, variants last, and by name.
+    """
+    methods = {}
+    for row in rows:
+        methods.setdefault((row["environments"], row["method"]), []).append(row)
+    lines = ["| " + " | ".join(["method", *columns]) + " |"]
+    lines.append("| --- " * (1 + len(columns)) + "|")
+
+    def order(key):
+        environments, method = key
+        kind = ENVIRONMENTS.index(environments.split()[0])
+        return kind, environments, method.count(","), method
+
+    for environments, method in sorted(methods, key=order):
+        of = methods[environments, method]
+        cells = [method, *(column(of) for column in columns.values())]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def parts():
+    """Return the generated parts of the page, by the names of their markers."""
+    found = {}
+    rows = read(RESULTS / "colored_mnist.csv")
+    seeds = {"seeds": lambda of: str(len(of))}
+    columns = {rule: mean(f"test_{rule}") for rule in RULES}
+    columns |= {"trained on, last": mean("train_last"), **seeds}
+    for width in ("390", "128"):
+        of_width = [row for row in rows if row["width"] == width]
+        found[f"digits, width {width}"] = table(of_width, columns)
+
+    rows = read(RESULTS / "classes.csv")
+    for row in rows:
+        row["data"] = "{n_classes} classes, {n_environments} environments".format(**row)
+    columns = {data: mean("test", data) for data in dict.fromkeys(
+        row["data"] for row in rows)}  # fmt: skip
+    found["classes"] = table(rows, columns)
+
+    rows = read(RESULTS / "pictures.csv")
+    columns = {"held out, last": mean("iid_last")}
+    columns |= {rule: mean(f"test_{rule}") for rule in RULES if rule != "found"}
+    columns |= seeds
+    for data in ("colored_mnist", "colored_mnist_few"):
+        of_data = [row for row in rows if row["data"] == data]
+        found[f"digits, {data}"] = table(of_data, columns)
+
+    rows = [row for row in rows if not row["data"].startswith("colored_mnist")]
+    for rule in ("training", "leave_one_out", "oracle"):
+        of_rule = [row for row in rows if row[f"test_{rule}"]]
+        columns = {
+            data: mean(f"test_{rule}", data)
+            for data in sorted({row["data"] for row in of_rule})
+        }
+        found[f"pictures, {rule}"] = table(of_rule, columns)
+    return found
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    fill(PAGE, parts())
