@@ -119,6 +119,20 @@ def load_estimator(path, *, module=None, device="auto"):
         If the file was not written by :func:`save_estimator`, is damaged, unpacks to
         far more than its size or is of a version with other parameters, or `module`
         does not fit the weights, or is missing or uncalled for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tempfile import TemporaryDirectory
+    >>> from skalign import StitchingRegressor
+    >>> from skalign.deep import load_estimator, save_estimator
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> aligner = StitchingRegressor(max_epochs=1, random_state=0).fit(X, X)
+    >>> with TemporaryDirectory() as folder:
+    ...     save_estimator(aligner, f"{folder}/map.zip")
+    ...     loaded = load_estimator(f"{folder}/map.zip", device="cpu")
+    >>> loaded.device
+    'cpu'
     """
     what = f"{path} is no file of save_estimator"
     if not Path(path).is_file() and Path(path).exists():

@@ -21,6 +21,13 @@ class MLP(nn.Sequential):
         Width of a row; pictures are flattened.
     hidden_layer_sizes : sequence of int
         Width of each layer. The last is that of the features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skalign.deep import MLP
+    >>> MLP(4, (16, 8))(torch.zeros(3, 4)).shape
+    torch.Size([3, 8])
     """
 
     def __init__(self, n_inputs, hidden_layer_sizes):
@@ -52,6 +59,13 @@ class DigitsCNN(nn.Sequential):
     ----------
     .. [1] I. Gulrajani and D. Lopez-Paz, "In search of lost domain generalization",
        ICLR 2021, appendix D.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skalign.deep import DigitsCNN
+    >>> DigitsCNN(1)(torch.zeros(3, 1, 28, 28)).shape
+    torch.Size([3, 128])
     """
 
     def __init__(self, n_channels):
@@ -104,6 +118,13 @@ class ResNet8(nn.Sequential):
     ----------
     .. [1] M. Zhang et al., "MAP: towards balanced generalization of IID and OOD through
        model-agnostic adapters", ICCV 2023, experimental settings.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skalign.deep import ResNet8
+    >>> ResNet8(3)(torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 512])
     """
 
     def __init__(self, n_channels):

@@ -30,6 +30,14 @@ class Training(NamedTuple):
         Number of network features.
     n_domains : int
         Number of domains.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skalign.deep import DANN, Training
+    >>> discriminator = DANN().start(Training(nn.Linear(4, 8), 8, n_domains=3))
+    >>> discriminator[-1].out_features
+    3
     """
 
     module: nn.Module
@@ -61,6 +69,21 @@ class Batch:
         of them.
     is_training : bool
         False while the objective is only evaluated.
+
+    Examples
+    --------
+    The risks of two domains, of which the second has one sample without a label:
+
+    >>> import torch
+    >>> from skalign.deep import Batch
+    >>> class Wrong:
+    ...     def losses(self, logits, y):
+    ...         return ((logits.argmax(dim=1) != y) & (y >= 0)).float()
+    >>> logits, y = torch.eye(4), torch.tensor([0, 3, 2, -1])
+    >>> batch = Batch(None, logits, y, [2, 2], loss=Wrong(), step=0, n_steps=1,
+    ...               is_drawn=False, is_training=True)
+    >>> batch.risks, batch.mean_risk
+    (tensor([0.5000, 0.0000]), tensor(0.2500))
     """
 
     def __init__(
