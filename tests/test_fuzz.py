@@ -269,8 +269,6 @@ SKIPPED = {
     "federated.NetworkClient": "is called by Flower",
     "federated.SoundUpdates": "is called by Flower",
     "anchors.AnchorSelector": "is a base of others",
-    "metrics.TwoSampleTestResult": "holds what it is given",
-    "domains.FoundDomains": "holds what it is given",
     "deep.Batch": "is made by the trainer",
     "deep.Training": "is made by the trainer",
     "deep.Objective": "is to be subclassed",

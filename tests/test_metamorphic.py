@@ -834,9 +834,6 @@ TABLE = {
         like=SHAPES,
         paired=True,
     ),
-    "metrics.TwoSampleTestResult": measured(
-        lambda q: metrics.TwoSampleTestResult(0.0, 1.0, q.labels).pvalue, like=RESULTS
-    ),
     # choosing
     "model_selection.alignability": measured(
         lambda q: (
@@ -863,7 +860,6 @@ TABLE = {
             (domains.OracleDomainSplit(1, random_state=0), DRAWN),
         ]
     },
-    "domains.FoundDomains": measured(None, like=RESULTS),
     "domains.partition_domains": measured(
         lambda q: (
             domains.partition_domains(

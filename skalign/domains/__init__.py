@@ -1,11 +1,10 @@
 """Find domains in samples, and split samples by domain."""
 
 from skalign.domains._leave_one_domain_out import LeaveOneDomainOut
-from skalign.domains._partition import FoundDomains, partition_domains
+from skalign.domains._partition import partition_domains
 from skalign.domains._splits import OracleDomainSplit, TrainingDomainSplit
 
 __all__ = [
-    "FoundDomains",
     "LeaveOneDomainOut",
     "OracleDomainSplit",
     "TrainingDomainSplit",

@@ -151,7 +151,7 @@ def partition_domains(
 
     Returns
     -------
-    found : FoundDomains
+    found : named tuple
         Named tuple of `domain`, an array of shape (n_samples,), `n_iter`, `changed`,
         the share of the samples that the last iteration moved, and `evidence`, the
         distance of the mean out-of-sample probability of the true class from chance,

@@ -58,7 +58,6 @@ from skalign.metrics._sliced_wasserstein import (
     sliced_wasserstein_distance,
 )
 from skalign.metrics._two_sample_tests import (
-    TwoSampleTestResult,
     energy_test,
     mmd_test,
 )
@@ -71,7 +70,6 @@ __all__ = [
     "PredictionEntropyScorer",
     "SoftNeighborhoodScorer",
     "SourceScorer",
-    "TwoSampleTestResult",
     "WorstDomainScorer",
     "block_mmd",
     "bootstrap_interval",

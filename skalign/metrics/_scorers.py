@@ -91,7 +91,16 @@ def make_similarity_scorer(metric, **kwargs):
 
 
 class _SpaceScorer(RoutedScorer):
-    """Compares mapped source rows with target rows; greater is better."""
+    """Scorer that compares mapped source samples with target samples.
+
+    Examples
+    --------
+    >>> from skalign import LinearAligner
+    >>> from skalign.metrics import retrieval_scorer
+    >>> X, y = [[0, 0], [1, 0], [0, 1]], [[3, 3], [3, 4], [2, 3]]
+    >>> retrieval_scorer(LinearAligner(alpha=0).fit(X, y), X, y)
+    1.0
+    """
 
     def __init__(self, metric, kwargs, falls):
         if not callable(metric):

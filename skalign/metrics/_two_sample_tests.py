@@ -20,7 +20,7 @@ _ROUNDING = 1e-13
 
 
 class TwoSampleTestResult(NamedTuple):
-    """What a permutation test found.
+    """Result of a permutation test.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ def mmd_test(
 
     Returns
     -------
-    result : TwoSampleTestResult
+    result : named tuple
         With `statistic`, ``mmd(X, Y, unbiased=False)``, `pvalue` and
         `null_distribution`.
 
@@ -163,7 +163,7 @@ def energy_test(X, Y, *, n_permutations=999, random_state=None):
 
     Returns
     -------
-    result : TwoSampleTestResult
+    result : named tuple
         With `statistic`, ``energy_distance(X, Y)``, `pvalue` and `null_distribution`.
 
     Raises

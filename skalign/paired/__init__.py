@@ -2,7 +2,9 @@
 
 from skalign.paired._anchored import AnchoredAligner
 from skalign.paired._canonical import CanonicalAligner
-from skalign.paired._common_space import CommonSpaceMixin
+
+# What is not in __all__ is for the other rooms, which import no private module.
+from skalign.paired._common_space import CommonSpaceMixin as CommonSpaceMixin
 from skalign.paired._linear import LinearAligner
 from skalign.paired._relative import RelativeRepresentation
 from skalign.paired._rigid import RigidAligner
@@ -10,7 +12,6 @@ from skalign.paired._rigid import RigidAligner
 __all__ = [
     "AnchoredAligner",
     "CanonicalAligner",
-    "CommonSpaceMixin",
     "LinearAligner",
     "RelativeRepresentation",
     "RigidAligner",
