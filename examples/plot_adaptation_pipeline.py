@@ -1,17 +1,17 @@
 """
-==========================================================
-Can a classifier follow its domain without one new label?
-==========================================================
+======================================================
+Can a classifier adapt to a new domain without labels?
+======================================================
 
-Sensors were exchanged: what they measure now is stretched and shifted, and nobody has
-labelled the new rows. :class:`~skalign.DomainAdapter` makes an aligner of unpaired rows
-a step of the pipeline, and a score without labels says which aligner to take.
+Sensors were replaced: the new measurements are scaled and shifted, and they have no
+labels. :class:`~skalign.DomainAdapter` makes an unpaired aligner a step of a pipeline,
+and a score that needs no target labels selects the aligner.
 """
 
 # %%
-# A source with labels, a target without
-# --------------------------------------
-# `y_target` is kept for the end.
+# A labelled source and an unlabelled target
+# ------------------------------------------
+# `y_target` is used only at the end, to evaluate the results.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,13 +38,14 @@ X_target = centers[y_target] + rng.normal(size=(200, 2))
 X_target = X_target @ np.array([[2.0, 0.8], [0.8, 0.8]]) + [-6, 6]
 
 # %%
-# The adapter is a step like any other
-# ------------------------------------
-# The target travels as metadata. `transform_input` sends it through the scaler too, and
-# the tuple around it keeps cross-validation from cutting it into folds.
+# Adaptation as a step of a pipeline
+# ----------------------------------
+# The target samples are passed as metadata. `transform_input` applies the scaler to
+# them too. They are wrapped in a tuple so that cross-validation does not split them
+# into folds.
 #
-# The search chooses by circular validation: label the target rows, learn from these
-# labels, and see how many labels of the source come back.
+# The search uses circular validation: predict labels for the target samples, train on
+# these labels, and count how many labels of the source are recovered.
 
 pipe = make_pipeline(
     StandardScaler(),
@@ -72,9 +73,9 @@ score = search.cv_results_["mean_test_score"]
 chosen = list(aligners)[search.best_index_]
 
 # %%
-# What it was good for
-# --------------------
-# Only now the labels of the target are looked at.
+# Accuracy on the target
+# ----------------------
+# Here the target labels are used for the first time.
 
 accuracy = [np.mean(adapted[name].predict(X_target) == y_target) for name in aligners]
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.5), layout="constrained")
@@ -97,7 +98,8 @@ axes[2].legend(loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)
 plt.show()
 
 # %%
-# Without adapting, the middle class goes unseen: the regions lie where the old sensors
-# had the classes. Stretching each column by itself helps; the maps that carry the whole
-# covariance put all three regions back in place. Circular validation puts the aligners
-# in the order of their accuracy on the target, and has seen no label of it.
+# Without adaptation, the middle class is never predicted, because the decision regions
+# lie where the classes were in the measurements of the old sensors. Scaling each
+# feature separately helps. The aligners that match the full covariance restore all
+# three regions. Circular validation ranks the aligners in the order of their accuracy
+# on the target, without any target label.

@@ -3,15 +3,16 @@
 How many pairs are enough, and which?
 =====================================
 
-Rows of the source are plentiful, pairs are dear. A search over rules for choosing the
-rows to pair, and over their number, says what a map would score.
+Source samples are plentiful, but pairs are expensive. A search over rules for choosing
+the samples to pair, and over the number of pairs, estimates the score of a map for each
+combination.
 """
 
 # %%
 # Two views of clustered items
 # ----------------------------
-# Items fall into groups, most of them into a few. One in fifty is an outlier, far from
-# all others. Both spaces see the items through noise of their own.
+# Items belong to groups of very different sizes. One item in fifty is an outlier, far
+# from all others. Each space is a linear map of the items with independent noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +39,8 @@ X, y = (
 # %%
 # The search
 # ----------
-# `width` is 40: from half as many anchors as columns to eight times as many.
+# Each space has `width` = 40 features. The number of anchors goes from half to eight
+# times the number of features.
 
 rules = {
     "random": RandomAnchors(random_state=0),
@@ -51,9 +53,9 @@ search = AnchorSearchCV(LinearAligner(), rules, n_anchors).fit(X, y)
 print(search.best_params_)
 
 # %%
-# What each choice scores
-# -----------------------
-# Points are means over five folds, bars a standard deviation either way.
+# Scores
+# ------
+# Points are means over five folds, and bars show one standard deviation.
 
 shape = len(rules), len(n_anchors)
 means = search.cv_results_["mean_test_score"].reshape(shape)
@@ -62,16 +64,16 @@ figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for place, (rule, mean, spread) in enumerate(zip(rules, means, spreads, strict=True)):
     beside = np.array(n_anchors) * 1.02 ** (place - 1.5)
     ax.errorbar(beside, mean, spread, label=rule, marker="o", markersize=4)
-ax.axvline(width, color="gray", linestyle=":", label="number of columns")
-ax.set(xscale="log", xlabel="number of anchors", ylabel="R2 on held-out rows")
+ax.axvline(width, color="gray", linestyle=":", label="number of features")
+ax.set(xscale="log", xlabel="number of anchors", ylabel="R2 on held-out samples")
 ax.set_xticks(n_anchors, labels=n_anchors)
 ax.minorticks_off()
 ax.legend()
 plt.show()
 
 # %%
-# Below as many anchors as columns, the middle of clusters stands best for all rows, and
-# rules that go for extremes learn from little but outliers. From there on extremes pay:
-# long rows show the map above the noise, and 80 rows that span the space are nearly
-# worth 120 at random. At eight times as many anchors as columns the rule no longer
-# matters.
+# With fewer anchors than features, cluster centres represent all samples best, and
+# rules that select extreme samples mostly select outliers. With more anchors, extreme
+# samples help: samples of large norm have a better signal-to-noise ratio, and 80
+# samples that span the space are nearly as good as 120 random ones. At eight times as
+# many anchors as features, the rule no longer matters.

@@ -1,18 +1,18 @@
 """
-======================================================
-Why does matching rows collapse, and what prevents it?
-======================================================
+=================================================================
+Why can matching nearest neighbours collapse, and how to avoid it
+=================================================================
 
-Two autoencoders have seen different images of handwritten digits, so no row of one is a
-row of the other. All that both sides know is which digit each image shows.
-:class:`~skalign.ICPAligner` matches rows within their class, fits a map to the matches,
-and starts again. Whether this ends well depends on the map.
+The latents of two autoencoders come from different images of handwritten digits, so
+there are no pairs. Only the digit of each image is known on both sides.
+:class:`~skalign.ICPAligner` matches samples within their class, fits a map to the
+matches, and repeats both steps. Whether this succeeds depends on the class of maps.
 """
 
 # %%
-# Two latent spaces without a common image
-# ----------------------------------------
-# Source rows are one half of the training images, target rows are the other.
+# Two latent spaces without common images
+# ---------------------------------------
+# The source samples are one half of the training images, the target samples the other.
 
 import warnings
 
@@ -37,11 +37,11 @@ def decoding_error(latents):
 
 
 # %%
-# Three maps, from the same start
-# -------------------------------
+# Three classes of maps with the same start
+# -----------------------------------------
 # All start from the means of the ten classes. Least squares on nearest neighbours is
-# the published procedure. The two other maps turn as the matches say, but how far they
-# stretch is known from all rows of both sides.
+# the published procedure. The two other maps learn only a rotation from the matches;
+# how they scale each direction is estimated from all samples of both sides.
 
 icps = {
     "least squares": ICPAligner(LinearAligner(alpha=0), matching="nearest"),
@@ -52,7 +52,7 @@ n_iters = range(11)
 own = decoding_error(digits.target[test])
 variances, errors = {}, {}
 with warnings.catch_warnings():
-    # To see each iteration the fit is stopped there, and that it warns of.
+    # The fit is stopped after each iteration, which raises a warning.
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.filterwarnings("ignore", "The mapped rows have only")
     for name, icp in icps.items():
@@ -64,10 +64,10 @@ with warnings.catch_warnings():
             errors[name].append(decoding_error(icp.transform(digits.data[test])) / own)
 
 # %%
-# What each iteration does
-# ------------------------
-# An error of 1 is that of the decoder on its own latents; "all pairs" is what least
-# squares reaches when every training image is seen by both networks.
+# Variance and error by iteration
+# -------------------------------
+# An error of 1 is that of the decoder on its own latents. "All pairs" is the error of
+# a linear map fitted to the pairs of all training images.
 
 train = digits.train_indices
 paired = LinearAligner().fit(digits.data[train], digits.target[train])
@@ -75,7 +75,7 @@ ceiling = decoding_error(paired.transform(digits.data[test])) / own
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
 for ax, curves, level, title in (
-    (axes[0], variances, 1, "variance of mapped rows\n(share of the target's)"),
+    (axes[0], variances, 1, "variance of mapped samples\n(relative to the target)"),
     (axes[1], errors, ceiling, "decoding error\n(ratio to the target's own)"),
 ):
     for name, curve in curves.items():
@@ -87,12 +87,13 @@ figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right")
 plt.show()
 
 # %%
-# The start is poor: ten means say nothing of most of 24 directions. Least squares never
-# gets away from it. A nearest neighbour of the same class is seldom the same image, so
-# the regression is drawn to the mean of the class; the shrunken rows then find their
-# neighbours even further inside, and more iterations make it worse. `ICPAligner` warns
-# of such a collapse.
+# The start is poor: ten means determine only a few of the 24 directions. Least squares
+# does not improve on it. The nearest neighbour in the same class is rarely a latent of
+# a similar image, so the regression shrinks the mapped samples towards the class mean.
+# Their next neighbours are even closer to the mean, and further iterations make it
+# worse. `ICPAligner` warns about such a collapse.
 #
-# The other maps cannot shrink, and the matches, wrong as they are one by one, say well
-# how to turn. With the covariance of the source carried exactly to that of the target,
-# the decoder reads rows of a stranger that shares no image with it.
+# The other maps cannot shrink. Although most single matches are wrong, they determine
+# the rotation well. If the map transforms the covariance of the source exactly into
+# that of the target, the decoder reconstructs images from the latents of another
+# network, without a single common training image.

@@ -1,17 +1,18 @@
 """
-======================================
-What a map does to a space, in figures
-======================================
+====================================================
+Displays of spaces before and after they are aligned
+====================================================
 
-Two autoencoders of the same handwritten digits, and the displays that show how their
-latent spaces differ, what a map makes of it and how many pairs it needs.
+This example shows the displays of :mod:`skalign.plotting` on the latent spaces of two
+autoencoders of handwritten digits: how the spaces differ, what a map changes, and how
+many pairs it needs.
 """
 
 # %%
 # Before and after
 # ----------------
-# Lines join the two latents of the same image, colours are the digits 0 to 4. Both
-# panels show one plane, each at its own scale, and the target stays where it is.
+# Lines connect the two latents of the same image; colours are the digits 0 to 4. Both
+# panels show the same plane, each at its own scale. The target is the same in both.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,26 +41,28 @@ AlignmentDisplay.from_estimator(
 plt.show()
 
 # %%
-# Rows that are alike
-# -------------------
-# Blocks are classes. The thin diagonal within a block is each image, found again.
+# Similarity of samples
+# ---------------------
+# Blocks are classes. The thin diagonal within a block shows that the two latents of the
+# same image are the most similar.
 
 SimilarityDisplay.from_estimator(rigid, X_test, y_test, labels=digits.labels[test])
 plt.show()
 
 # %%
-# How the maps stretch
-# --------------------
-# A rotation with a scale stretches all directions alike; least squares does not.
+# Singular values of the maps
+# ---------------------------
+# A rotation with a scale has equal singular values; least squares does not.
 
 display = SpectrumDisplay.from_estimator(rigid, name="rotation and scale")
 SpectrumDisplay.from_estimator(linear, name="linear", ax=display.ax_)
 plt.show()
 
 # %%
-# How far apart the clouds are
-# ----------------------------
-# Each space is a domain here: source latents, mapped in two ways, and the target.
+# Distances between distributions
+# -------------------------------
+# Each set of samples is a domain here: the source latents, the source latents mapped in
+# two ways, and the target latents.
 
 spaces = {
     "source": X_test,
@@ -74,8 +77,9 @@ DomainDistanceDisplay.from_spaces(
 plt.show()
 
 # %%
-# How many anchors
-# ----------------
+# Number of anchors
+# -----------------
+# The score on held-out pairs, for two rules that choose the anchors.
 
 rules = {"random": RandomAnchors(random_state=0), "k-means": KMeansAnchors()}
 search = AnchorSearchCV(LinearAligner(), rules, [15, 30, 60, 120, 240], cv=3)
@@ -83,21 +87,23 @@ AnchorSearchDisplay.from_estimator(search.fit(X, y), score_name="R2 on test pair
 plt.show()
 
 # %%
-# Which class of map
-# ------------------
-# The kernel map is still learning where the linear one has nearly converged.
+# Class of map
+# ------------
+# The error of the kernel map still decreases with more pairs, while that of the linear
+# map has nearly converged.
 
 display = AlignabilityDisplay.from_spaces(X, y, labels=digits.labels[train])
 plt.show()
 
 # %%
-# The scores of each class
-# ------------------------
+# Scores of each class of map
+# ---------------------------
 
 display.plot_scores()
 plt.show()
 
 # %%
-# The spaces differ by more than a rotation: the spectrum of the linear map is far from
-# flat, and its cloud lies nearer to the target's. From 400 pairs a kernel can tell that
-# the map is bent as well, and it is the class that gains most from further pairs.
+# The spaces differ by more than a rotation: the singular values of the linear map vary
+# widely, and its mapped samples are closer to the target distribution. 400 pairs are
+# enough for the kernel map to detect that the relation is also nonlinear, and it is the
+# class of map that gains most from further pairs.

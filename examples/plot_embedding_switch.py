@@ -1,18 +1,19 @@
 """
-==================================================
-Can an index change its encoder without its items?
-==================================================
+==============================================================
+Replacing the encoder of an index without embedding every item
+==============================================================
 
-An index holds 3,000 vectors of an old encoder; queries will come from a new one. Only
-one item in a hundred is embedded again. A map learnt from these pairs carries the other
-vectors over, says which of them not to trust, and only those are embedded again.
+An index holds 3,000 vectors of an old encoder, but queries will be embedded by a new
+one. Only 1 % of the items are embedded again. A map learnt from these pairs maps the
+other vectors and estimates their uncertainty, and the most uncertain items are then
+embedded again too.
 """
 
 # %%
 # A stored index
 # --------------
-# The items lie in forty groups of different sizes. Both encoders see them through a
-# map of their own, bend them a little and add noise. The old vectors are in a database.
+# The items form forty groups of different sizes. Each encoder applies its own slightly
+# nonlinear map and adds noise. The old vectors are stored in a database.
 
 import sqlite3
 
@@ -50,7 +51,7 @@ def stored():
 
 
 def write(ids, vectors, made_by):
-    with index:  # all of them, or none
+    with index:  # one transaction
         index.executemany(
             "UPDATE item SET vector = ?, made_by = ? WHERE id = ?",
             (
@@ -61,10 +62,10 @@ def write(ids, vectors, made_by):
 
 
 # %%
-# One pair in a hundred, and what they promise
-# --------------------------------------------
-# Thirty items are embedded by the new encoder. Before anything is written, they say
-# what will be lost, each left out in turn, with an interval.
+# Estimating the loss of accuracy from the pairs
+# ----------------------------------------------
+# Thirty items are embedded by the new encoder. Before anything is written, leaving each
+# of them out in turn gives an estimate of the error, with an interval.
 
 pairs = rng.choice(n_items, n_pairs, replace=False)
 others = np.setdiff1d(np.arange(n_items), pairs)
@@ -82,58 +83,63 @@ for name, aligner in {
     held_out = cross_val_predict(aligner, X, y, cv=LeaveOneOut())
     low, high = jackknife_interval(relative_error, held_out, y, paired=True)
     true = relative_error(aligner.fit(X, y).transform(old[others]), new[others])
-    print(f"{name}: {low:.2f} to {high:.2f} of the variance lost; in truth {true:.2f}")
+    print(f"{name}: {low:.2f} to {high:.2f} of the variance lost; true loss {true:.2f}")
 
 # %%
-# The migration
-# -------------
-# Every vector is carried over, with its doubt: the standard deviation of what the map
-# says of it. The thirty are stored as the new encoder has them.
+# Mapping all vectors
+# -------------------
+# The uncertainty of each mapped vector is the norm of its standard deviations. For the
+# thirty pairs, the vectors of the new encoder are stored.
 
 vectors = stored()
-doubt = np.linalg.norm(aligner.predict_std(vectors, include_noise=False), axis=1)
+uncertainty = np.linalg.norm(aligner.predict_std(vectors, include_noise=False), axis=1)
 write(np.arange(n_items), aligner.transform(vectors), "map")
 write(pairs, new[pairs], "new encoder")
 
 # %%
-# Embed again what is not to be trusted
-# -------------------------------------
-# A twentieth of the items, those of the largest doubt.
+# Embedding the most uncertain items again
+# ----------------------------------------
+# The 5 % of the items with the largest uncertainty are embedded by the new encoder.
 
-order = others[np.argsort(-doubt[others])]
-carried = stored()
+order = others[np.argsort(-uncertainty[others])]
+mapped = stored()
 write(order[: n_items // 20], new[order[: n_items // 20]], "new encoder")
 print(index.execute("SELECT made_by, COUNT(*) FROM item GROUP BY made_by").fetchall())
 
 # %%
-# Was it worth it?
-# ----------------
-# The error of each row is known here, since the new encoder is at hand.
+# Does the uncertainty predict the error?
+# ---------------------------------------
+# In this example the true error of each item is known.
 
-error = np.sum((carried - new) ** 2, axis=1)
+error = np.sum((mapped - new) ** 2, axis=1)
 share = np.arange(len(others) + 1) / len(others)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 flagged = np.isin(others, order[: n_items // 20])
-for rows, label in ((~flagged, "carried over"), (flagged, "embedded again")):
-    left.scatter(doubt[others][rows], error[others][rows] ** 0.5, s=5, label=label)
-left.set(xlabel="doubt: norm of predict_std", ylabel="true distance")
+for rows, label in ((~flagged, "mapped"), (flagged, "embedded again")):
+    left.scatter(
+        uncertainty[others][rows], error[others][rows] ** 0.5, s=5, label=label
+    )
+left.set(xlabel="uncertainty: norm of predict_std", ylabel="true distance")
 left.legend()
 for label, rows in {
-    "most doubted first": order,
-    "any": rng.permutation(others),
-    "worst first, if one knew": others[np.argsort(-error[others])],
+    "most uncertain first": order,
+    "random order": rng.permutation(others),
+    "largest true error first": others[np.argsort(-error[others])],
 }.items():
     repaired = np.append(0, np.cumsum(error[rows])) / error[others].sum()
     right.plot(share, 1 - repaired, label=label)
 right.axvline(0.05, color="gray", linestyle=":", linewidth=1)
-right.set(xlabel="share of items embedded again", ylabel="share of the error left")
+right.set(
+    xlabel="fraction of items embedded again", ylabel="fraction of the error left"
+)
 right.legend()
 plt.show()
 
 repaired = error[order[: n_items // 20]].sum() / error[others].sum()
-print(f"the most doubted twentieth holds {repaired:.0%} of the error")
+print(f"the most uncertain 5 % of the items have {repaired:.0%} of the error")
 
 # %%
-# What the pairs told beforehand holds for the ridge; least squares loses more than
-# twice as much, and so few pairs tell it even less well. Doubt follows the distance:
-# a twentieth of the items, well chosen, repairs far more than a twentieth of the error.
+# For ridge regression, the estimate from the pairs agrees with the true loss. Least
+# squares loses more than twice as much, and its estimate from so few pairs is less
+# accurate. The uncertainty increases with the true distance: embedding the most
+# uncertain 5 % of the items again removes far more than 5 % of the error.

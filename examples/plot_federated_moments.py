@@ -1,19 +1,20 @@
 """
-====================================================
-What does it cost to learn a map without any rows?
-====================================================
+======================================================
+What does privacy cost when a map is learnt from sums?
+======================================================
 
-Three hospitals hold pairs of rows that must not leave them. Each sends sums over its
-pairs, and the map that comes out is that of all pairs together. With noise on the sums
-no single pair can be told from them; this is what that noise costs.
+Three hospitals hold paired samples that must not leave them. Each sends only sums over
+its pairs, and the resulting map equals the one fitted to all pairs together. Noise on
+the sums protects each single pair. This example measures how much accuracy the noise
+costs.
 """
 
 # %%
-# Pairs at three places
-# ---------------------
-# Two spaces of eight columns, scaled so that most pairs are shorter than 1: that
-# is the length at which rows will be clipped, and it has to be fixed without a look at
-# the rows. The first hospital holds most of the rows.
+# Pairs at three hospitals
+# ------------------------
+# Two spaces with eight features, scaled so that most pairs have a norm below 1. This is
+# the norm at which samples are clipped; it must be fixed without looking at the data.
+# The first hospital holds most of the samples.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,10 +45,10 @@ lengths = np.sqrt((X_test**2).sum(axis=1) + (y_test**2).sum(axis=1))
 print(f"{np.mean(lengths > CLIP):.0%} of the pairs are clipped")
 
 # %%
-# Sums are enough
-# ---------------
-# A handful of numbers for each hospital, however many rows it has, and the same map as
-# from all rows in one place.
+# Sums suffice
+# ------------
+# The size of the sums does not depend on the number of samples of a hospital. The map
+# is the same as the one fitted to all samples in one place.
 
 pairs = hospitals(3000)
 updates = [client_sums(LinearAligner(), X, y) for X, y in pairs]
@@ -57,12 +58,12 @@ difference = np.abs(merged.coef_ - LinearAligner().fit(X, y).coef_).max()
 print(f"largest difference of coefficients: {difference:.0e}")
 
 # %%
-# Noise hides each pair
-# ---------------------
-# `epsilon` bounds what anyone can learn of one pair: at 1 the odds of any guess about
-# it change by less than a factor of e, but for a chance of `DELTA`. Generalised
-# cross-validation knows nothing of the noise; the size of the noise is no secret, so
-# that a ridge can be given it.
+# Noise protects each pair
+# ------------------------
+# `epsilon` bounds what can be learnt about a single pair: with a value of 1, the odds
+# of any statement about it change by at most a factor of e, except with probability
+# `DELTA`. Generalised cross-validation does not account for the noise. The standard
+# deviation of the noise is public, so that it can also be used to set the penalty.
 
 epsilons = np.logspace(-1, 1.5, 11)
 counts = [1_000, 10_000, 100_000]
@@ -83,7 +84,7 @@ def error(aligner, pairs, epsilon, seed):
     return 1 - fit_from_sums(aligner, updates).score(X_test, y_test)
 
 
-errors = {"gcv": [], "ridge of the noise's size": []}
+errors = {"gcv": [], "penalty set from the noise": []}
 exact = []
 for n_samples in counts:
     pairs = hospitals(n_samples)
@@ -100,8 +101,9 @@ for n_samples in counts:
 # %%
 # Error against epsilon
 # ---------------------
-# The share of the target's variance that is left over, on new rows; 1 is no better
-# than the mean. Medians of five draws of the noise, and their range.
+# The error is the fraction of the target's variance that is not explained on new
+# samples; 1 is no better than the mean. Points are medians over five draws of the
+# noise, and shaded areas show their range.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for (name, curves), ax in zip(errors.items(), axes, strict=True):
@@ -120,13 +122,14 @@ for (name, curves), ax in zip(errors.items(), axes, strict=True):
         ax.axhline(floor, color=line.get_color(), lw=0.8, ls=":")
     ax.axhline(1, color="0.6", lw=0.8)
     ax.set(xscale="log", yscale="log", xlabel="epsilon", title=name, ylim=(None, 100))
-axes[0].set_ylabel("error on new rows")
+axes[0].set_ylabel("error on new samples")
 axes[0].legend(title="dotted: without noise")
 plt.show()
 
 # %%
-# The noise has one size, whatever the number of rows: ten times the rows bear a tenth
-# of the epsilon. With a hundred thousand pairs privacy costs next to nothing at 1; with
-# a thousand, only a loose promise leaves anything to be learnt. Where the noise drowns
-# the rows, a ridge of its size keeps the map near the mean, and cross-validation fails
-# altogether; where the rows stand out from it, that ridge is stronger than it need be.
+# The standard deviation of the noise does not depend on the number of samples, so that
+# ten times as many samples allow an epsilon ten times smaller. With a hundred thousand
+# pairs, privacy at epsilon = 1 costs almost no accuracy. With a thousand, only a weak
+# guarantee (a large epsilon) allows an accurate map. If the noise dominates,
+# cross-validation fails, while a penalty set from the noise keeps the map near the
+# mean. If the noise is small, that penalty is larger than necessary.

@@ -1,17 +1,17 @@
 """
-=================================================
-Do the pictures of four scanners become one set?
-=================================================
+=======================================
+Harmonizing the images of four scanners
+=======================================
 
-Four scanners have taken pictures of handwritten digits, each with a gain and an offset
-of its own in every pixel. :class:`~skalign.DomainHarmonizer` brings them together, and
-new pictures follow the map of their scanner.
+Four scanners recorded images of handwritten digits, each with its own gain and offset
+in every pixel. :class:`~skalign.DomainHarmonizer` learns one map for each scanner, so
+that the images of all scanners, including new ones, can be used as one data set.
 """
 
 # %%
 # Four scanners
 # -------------
-# Rows come in an order of chance; `scanner` says where each is from.
+# The images are in random order; `scanner` is the scanner of each image.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,14 +32,14 @@ offset = rng.normal(0, 5, size=(4, clean.shape[1]))
 X = clean * gain[scanner] + offset[scanner]
 
 # %%
-# With and without
-# ----------------
-# Neighbours are looked for among the pictures of all scanners. The harmonizer asks for
-# `sample_domain`, and scikit-learn hands it over, fold by fold, to `fit` and to
+# Classification with and without harmonization
+# ---------------------------------------------
+# A nearest-neighbour classifier uses the images of all scanners. The harmonizer
+# requests `sample_domain`, and scikit-learn passes the part of each fold to `fit` and
 # `transform`.
 
 steps = {
-    "as they are": "passthrough",
+    "not harmonized": "passthrough",
     "harmonized": DomainHarmonizer(MeanVarianceAligner()),
 }
 accuracy, shown = {}, {}
@@ -52,9 +52,9 @@ with sklearn.config_context(enable_metadata_routing=True):
         shown[name] = make_pipeline(step, PCA(2)).fit_transform(X, **metadata)
 
 # %%
-# What the rows look like
-# -----------------------
-# The two directions of largest variance, a colour for each scanner.
+# Principal components
+# --------------------
+# The two directions of largest variance, with a colour for each scanner.
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 4))
 for ax, (name, rows) in zip(axes, shown.items(), strict=True):
@@ -64,8 +64,8 @@ figure.tight_layout()
 plt.show()
 
 # %%
-# As they come, the scanner is what tells pictures apart: a neighbour is a picture of
-# the same scanner first, and of the same digit second. Harmonized, all scanners
-# overlap, and the pictures of each serve as training data for the others. Gains and
-# offsets of single pixels need no more than :class:`~skalign.MeanVarianceAligner`;
-# where scanners mix pixels, :class:`~skalign.CORALAligner` is the next to try.
+# Without harmonization, images differ mainly by scanner: the nearest neighbours of an
+# image come from the same scanner rather than from the same digit. After harmonization
+# the scanners overlap, and the images of each serve as training data for the others.
+# For gains and offsets of single pixels, :class:`~skalign.MeanVarianceAligner` is
+# sufficient; if scanners mix pixels, try :class:`~skalign.CORALAligner`.

@@ -1,18 +1,19 @@
 """
-=======================================================
-Can three encoders that never met agree on one space?
-=======================================================
+===================================
+A common space for several encoders
+===================================
 
-Three encoders see the same items, each in its own axes, scale and width, and none of
-them sees all items. One consensus brings them together: a row that a space does not
-have is told by the others, and a fourth encoder joins later.
+Three encoders embed the same items in spaces that differ in rotation, scale and number
+of features, and each of them misses some items. :class:`~skalign.GeneralizedProcrustes`
+maps all spaces to one consensus. It estimates missing samples of one space from the
+others, and a fourth encoder can be added later.
 """
 
 # %%
-# One shape, seen three times
-# ---------------------------
-# The items lie on a spiral. Each space turns, stretches and shifts it, adds noise, and
-# misses three items in ten: their rows are NaN.
+# Three spaces of the same items
+# ------------------------------
+# The items lie on a spiral. Each space is a rotated, scaled and shifted copy with
+# noise, in which 30 % of the items are missing: their values are NaN.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,18 +43,19 @@ holed = [
 # %%
 # The consensus
 # -------------
-# The spaces stand side by side in one matrix; "similarity" turns, shifts and scales
-# each of them.
+# The spaces are stacked side by side in one matrix. With ``kind="similarity"``, the map
+# of each space is a rotation, a shift and a scale.
 
 X = np.hstack(holed)
 model = GeneralizedProcrustes(space_sizes=[2, 2, 3], kind="similarity").fit(X)
 filled = model.inverse_transform(model.transform(X))
-print(f"{model.n_iter_} iterations leave {model.objective_[-1]:.3f} of the squares")
+print(f"{model.n_iter_} iterations, objective {model.objective_[-1]:.3f}")
 
 # %%
 # A fourth encoder joins with 20 items
 # ------------------------------------
-# Nothing else is learnt anew, and its rows can be translated to any space.
+# The maps of the other spaces do not change, and samples of the new space can be mapped
+# into any other space.
 
 late = encode(2, 5)
 known = np.where(np.arange(300)[:, None] % 15 == 0, late, np.nan)
@@ -61,8 +63,8 @@ model.add_space(known)
 translated = model.translate(late, source=3, target=0)
 
 # %%
-# Before, and in the consensus
-# ----------------------------
+# The spaces before alignment and in the consensus
+# ------------------------------------------------
 
 figure, axes = plt.subplots(2, 4, figsize=(10, 5), layout="constrained")
 columns = [*holed, late]
@@ -70,10 +72,12 @@ for k, (rows, ax) in enumerate(zip(columns, axes[0], strict=True)):
     ax.scatter(*rows[:, :2].T, c=angle, s=6)
     ax.set_title(f"space {k}" + (", later" if k == 3 else ""))
 panels = {
-    "all rows in the consensus": model.transform(X),
+    "all samples in the consensus": model.transform(X),
     "space 3 in the consensus": model.to_consensus(late, 3),
-    "space 1: missing rows, told": np.where(missing[:, 1:2], filled[:, 2:4], np.nan),
-    "space 3, carried to space 0": translated,
+    "space 1: missing samples, estimated": np.where(
+        missing[:, 1:2], filled[:, 2:4], np.nan
+    ),
+    "space 3, mapped to space 0": translated,
 }
 for (title, rows), ax in zip(panels.items(), axes[1], strict=True):
     ax.scatter(*rows[:, :2].T, c=angle, s=6)
@@ -83,15 +87,16 @@ for ax in axes.flat:
 plt.show()
 
 # %%
-# How far off are the rows that were never seen?
+# Accuracy of the estimated samples
+# ---------------------------------
 
 for k, columns in enumerate(np.split(np.arange(7), [2, 4])):
     gone = missing[:, k]
     error = np.square(filled[gone][:, columns] - spaces[k][gone]).sum()
     spread = np.square(spaces[k][gone] - spaces[k][gone].mean(axis=0)).sum()
-    print(f"space {k}: {1 - error / spread:.3f} of the variance of missing rows")
+    print(f"space {k}: R2 of missing samples {1 - error / spread:.3f}")
 
 # %%
-# The mean over the spaces is smoother than any of them. Rows that a space never had are
-# told by the others nearly as well as its noise allows, and 20 items were enough for
-# the fourth space to be read in the axes of the first.
+# The consensus is less noisy than any single space. Missing samples are estimated from
+# the other spaces nearly as well as the noise allows, and 20 items were enough to map
+# the fourth space into the first.

@@ -1,15 +1,17 @@
 """
-What masks, partitions and prototypes look like
-===============================================
+Masks, partitions and prototypes of NCFAL
+=========================================
 
-:class:`~skalign.NCFALClassifier` finds environments, learns which pixels it needs, and
-brings the classes to the corners of one simplex. All three can be looked at.
+:class:`~skalign.NCFALClassifier` divides the training data into environments, learns a
+mask of the pixels, and aligns the classes with the vertices of a simplex. This example
+displays all three.
 """
 
 # %%
-# Digits of 8 x 8 pixels in three classes, 0 to 2, 3 to 5 and 6 to 8, and in three
-# colours. In the training rows the colour is that of the class in 90 %, in the test
-# rows never; a fifth of the labels is wrong, so that colour is the better predictor.
+# The images are digits of 8 x 8 pixels in three classes (0 to 2, 3 to 5 and 6 to 8) and
+# three colours. The colour agrees with the class in 90 % of the training samples and in
+# none of the test samples. 20 % of the labels are wrong, so that in the training data
+# colour is a better predictor than shape.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,8 +42,9 @@ X[np.arange(n), color] = digits.images[drawn] / 16
 rows, train, test = X.reshape(n, -1), ~is_test, is_test
 
 # %%
-# One classifier finds its environments; its gates cost something, so that those of no
-# use close. For comparison, the simplex alone: environments at random, and no penalty.
+# The first classifier finds the environments. Its mask has a penalty, so that gates of
+# irrelevant pixels close. The second classifier, for comparison, uses only the simplex:
+# its environments are random, and it has no penalty between environments.
 
 settings = {"hidden_layer_sizes": (64,), "max_epochs": 30, "random_state": 0}
 settings |= {"batch_size": None, "steps_per_epoch": 10, "lr": 5e-3}
@@ -53,12 +56,12 @@ ncfal = NCFALClassifier(
 alone = NCFALClassifier(ERM(), partition=Partition(assign_by="random"), **settings)
 for name, model in (("found", ncfal), ("simplex alone", alone)):
     model.fit(rows[train], y[train])
-    print(f"{name}: {model.score(rows[test], y[test]):.0%} of the test rows")
+    print(f"{name}: {model.score(rows[test], y[test]):.0%} accuracy on test samples")
 
 # %%
-# Fifteen rows of each environment, the gates of each colour's channel, and class means
-# in the plane of the simplex, whose corners are the classes: those of both
-# environments, and of the test rows.
+# The figure shows fifteen samples of each environment, the gates of each colour
+# channel, and the class means in the plane of the simplex, whose vertices are the
+# classes. Class means are shown for both environments and for the test samples.
 
 corners = np.array([[0, 1], [-(3**0.5) / 2, -0.5], [3**0.5 / 2, -0.5]])
 
@@ -82,7 +85,7 @@ for e, ax in enumerate(strips.subplots(2, 1)):
     strip = np.concatenate([framed(picture) for picture in X[shown]], axis=2)
     ax.imshow(strip.transpose(1, 2, 0))
     share = agrees[of_it].mean()
-    ax.set_title(f"Environment {e}: {len(of_it)} rows, colour agrees in {share:.0%}")
+    ax.set_title(f"Environment {e}: {len(of_it)} samples, colour agrees in {share:.0%}")
     labels = [f"labelled {k}" for k in range(3)]
     ax.set(xticks=[24.5, 74.5, 124.5], xticklabels=labels, yticks=[])
 
@@ -112,10 +115,11 @@ axes[1].legend(loc="upper right", frameon=False, fontsize="small")
 plt.show()
 
 # %%
-# The environments are the rows whose colour says the label and those where it does not.
-# Gates at the edges, where no digit is, have closed; the others stay open in all three
-# channels alike, for a mask of pixels cannot take a colour away. What does is the
-# penalty: with it, class means of both environments are near the same corners, and
-# those of the test rows, with colours that always mislead, lean to their own. With the
-# simplex alone they are on the side of the wrong ones: that corners were reached in
-# training says nothing of that.
+# The two environments are the samples whose colour agrees with the label and those
+# whose colour does not. The gates of the empty pixels at the edges have closed. The
+# others are open to the same degree in all three channels, because a mask of pixels
+# cannot remove a colour. The penalty does: with it, the class means of both
+# environments are close to the same vertices, and those of the test samples, whose
+# colours are always misleading, lie in the direction of their own vertex. With the
+# simplex alone, the class means of the test samples lie in the direction of wrong
+# vertices, although training reached the right ones.

@@ -1,17 +1,18 @@
 """
-=====================================
-What each measure sees, and does not
-=====================================
+======================================
+Which changes does each metric detect?
+======================================
 
-Six ways to change a space, and what the measures of two spaces make of each. None of
-them sees everything, and what a measure is blind to is the reason to choose it.
+This example changes a space in six ways and compares it with the original by twelve
+metrics. No metric detects every change: each is invariant to some of them, and these
+invariances are the reason to choose one metric over another.
 """
 
 # %%
 # Six changes
 # -----------
-# Rows lie in clusters, and row i of both sides is the same item. The last change leaves
-# the cloud as it is and mixes up who is who.
+# The samples form clusters, and row i of both spaces is the same sample. The last
+# change permutes the samples: the distribution stays the same, but the pairs are lost.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,15 +29,15 @@ changes = {
     "shift": X + 3,
     "rotation": X @ ortho_group.rvs(8, random_state=0),
     "stretched\naxes": X * np.geomspace(0.2, 5, 8),
-    "bent": np.sign(X) * X**2 / 5,
-    "rows\nmixed up": rng.permutation(X),
+    "nonlinear": np.sign(X) * X**2 / 5,
+    "permuted\nsamples": rng.permutation(X),
 }
 
 # %%
-# Twelve measures
-# ---------------
-# Distances are shown as shares of their largest value over the changes, similarities as
-# what is lost of 1. So 0 means that a measure does not see the change at all.
+# Twelve metrics
+# --------------
+# Distances are divided by their largest value over the changes, and a similarity s is
+# shown as 1 - s. A value of 0 means that the metric does not detect the change.
 
 gamma = 1 / 200
 distances = {
@@ -70,8 +71,8 @@ table += [
 ]
 
 # %%
-# The picture
-# -----------
+# The result
+# ----------
 
 figure, ax = plt.subplots(figsize=(8, 6.5), layout="constrained")
 image = ax.imshow(np.clip(table, 0, 1), cmap="cividis", aspect="auto")
@@ -80,15 +81,19 @@ ax.set_yticks(range(len(table)), [*distances, *similarities])
 ax.axhline(len(distances) - 0.5, color="white", linewidth=3)
 for i, row in enumerate(table):
     for j, value in enumerate(row):
-        text = "blind" if value < 1e-6 else f"{value:.2f}"
+        text = "0" if value < 1e-6 else f"{value:.2f}"
         ax.text(j, i, text, ha="center", va="center", color="wk"[int(value > 0.5)])
-figure.colorbar(image, label="share of the largest effect, or of a similarity lost")
+figure.colorbar(
+    image, label="distance relative to its largest value, or 1 - similarity"
+)
 plt.show()
 
 # %%
-# Above the line are distances between sets: none of them sees that rows were mixed up.
-# The CORAL distance does not see a shift, and noise hardly shows in any of them. Below
-# are measures of pairs: all but retrieval are blind to shift and rotation, CCA also to
-# stretched axes, and none forgives mixed rows; neighbours notice noise first. A map
-# should be judged by one from above *and* by retrieval or its error; two models that
-# share no space by one from below.
+# Above the line are distances between distributions. None of them detects the
+# permutation. The CORAL distance does not detect a shift, and noise has a small effect
+# on all of them. Below the line are metrics of paired samples. All except
+# `retrieval_accuracy` are invariant to shift and rotation, CCA also to stretched axes,
+# and all of them detect the permutation. Metrics based on neighbours are the most
+# sensitive to noise. To evaluate a map, use a metric from above the line *and* either
+# retrieval or the error of the map. To compare two models that share no space, use a
+# metric from below the line.

@@ -3,15 +3,15 @@
 Can one network's decoder read another network's latent space?
 ==============================================================
 
-Two autoencoders of handwritten digits share neither weights nor training images. A map
-between their latent spaces lets the decoder of one read what the encoder of the other
-has seen.
+Two autoencoders of handwritten digits share neither weights nor training images. With a
+map between their latent spaces, the decoder of one can reconstruct images from the
+latents of the other.
 """
 
 # %%
 # Two latent spaces of the same images
 # ------------------------------------
-# Rows of `data` and `target` are the same images, as two networks see them.
+# Row i of `data` and of `target` is the latent of the same image in the two networks.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,9 +27,10 @@ train, test = digits.train_indices, digits.test_indices
 decoder = FrozenEstimator(digits.target_decoder)
 
 # %%
-# Stitching is a pipeline
-# -----------------------
-# Source latents, a map learnt from 30 pairs, and the decoder of the target.
+# Stitching with a pipeline
+# -------------------------
+# The pipeline consists of a map, learnt from 30 pairs, and the decoder of the target.
+# Its input is the latents of the source.
 
 maps = {
     "no map": FunctionTransformer(),
@@ -47,9 +48,9 @@ for name, aligner in maps.items():
 decoded["its own latents"] = decoder.predict(digits.target[test])
 
 # %%
-# What the decoder makes of them
-# ------------------------------
-# The number is the mean squared error of a pixel over all 599 test images.
+# Decoded images
+# --------------
+# The number is the mean squared error per pixel over all 599 test images.
 
 shown = np.arange(10)
 rows = {"image": digits.pixels[test], **decoded}
@@ -65,17 +66,17 @@ figure.subplots_adjust(left=0.22, right=0.99, top=0.99, bottom=0.01)
 plt.show()
 
 # %%
-# Without a map the decoder returns noise. A rotation is already readable from as few
-# as 30 pairs. Least squares has 24 columns to learn from them, and much of what it
-# learns is noise; the ridge, whose strength is chosen from the same pairs, comes
-# nearest to what the decoder makes of its own latents.
+# Without a map, the decoder returns noise. A rotation learnt from only 30 pairs already
+# gives recognisable images. Least squares estimates a map of 24 features from these
+# pairs and overfits. Ridge regression, whose penalty is chosen from the same pairs, is
+# the closest to the images decoded from the target's own latents.
 
 # %%
 # A network needs more pairs
 # --------------------------
-# The same with all pairs there are, and with :class:`~skalign.StitchingRegressor`,
-# which is trained for equally many steps each time. The dashed line is what the decoder
-# makes of its own latents.
+# The next figure compares ridge regression with :class:`~skalign.StitchingRegressor`
+# for increasing numbers of pairs. The network is trained for the same number of steps
+# each time. The dashed line is the error of the decoder on its own latents.
 
 numbers = [30, 100, 300, len(train)]
 errors = {"ridge by GCV": [], "stitching network": []}
@@ -94,12 +95,12 @@ figure, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
 for name, of in errors.items():
     ax.plot(numbers, of, "o-", label=name)
 ax.axhline(own, color="gray", linestyle="--")
-ax.set(xscale="log", xlabel="pairs", ylabel="mean squared error of a pixel", ylim=0)
+ax.set(xscale="log", xlabel="pairs", ylabel="mean squared error per pixel", ylim=0)
 ax.set_xticks(numbers, numbers)
 ax.minorticks_off()
 ax.legend()
 plt.show()
 
 # %%
-# With few pairs the network learns more noise than the ridge; with all of them it comes
-# nearer to the line, and what is left to gain is small.
+# With few pairs, the network overfits more than ridge regression. With all pairs it is
+# more accurate, and its error is close to that of the decoder on its own latents.

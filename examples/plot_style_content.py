@@ -2,12 +2,13 @@
 What is style, and what is content?
 ===================================
 
-The style of a picture is the mean and the contrast of each of its channels, and its
-content is the picture without them. Any content can be put into any style.
+The style of an image is the mean and standard deviation of each of its channels. Its
+content is the image standardised by them. Any content can be combined with any style.
 """
 
 # %%
-# Drawn digits, each on a ground of one colour with ink of another, lighter one.
+# The data are rendered digits, each in a random colour on a darker background of
+# another random colour.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,9 +32,9 @@ def colored_digits(n_samples, seed):
 X, y = colored_digits(2000, 0)
 
 # %%
-# :class:`~skalign.StyleContentSplitter` returns the content of each row, then the means
-# and the standard deviations of its channels, and puts them together again. In between,
-# rows may swap styles: that is adaptive instance normalisation.
+# :class:`~skalign.StyleContentSplitter` returns the content of each sample, followed by
+# the means and standard deviations of its channels. `inverse_transform` combines them
+# again. Exchanging styles in between is adaptive instance normalisation (AdaIN).
 
 chosen = [np.flatnonzero(y == digit)[0] for digit in (0, 2, 4, 5, 7, 8)]
 rows = X[chosen].reshape(6, -1)
@@ -56,12 +57,12 @@ for i in range(6):
     mixed = splitter.inverse_transform(np.c_[np.repeat(content[[i]], 6, axis=0), style])
     for j in range(6):
         show(axes[i + 1, j + 2], mixed[j])
-axes[1, 0].set_title("picture", fontsize="medium")
+axes[1, 0].set_title("image", fontsize="medium")
 axes[1, 1].set_title("content", fontsize="medium")
 figure.suptitle("Each content in each style; the styles are those of the first row")
 
 # %%
-# A layer of a network does the same: :func:`~skalign.deep.adain` on tensors.
+# :func:`~skalign.deep.adain` does the same for tensors within a network.
 
 import torch
 
@@ -75,8 +76,8 @@ print(
 )
 
 # %%
-# Where style says nothing of the classes, a classifier is better off without it. Here
-# few rows are in few colours, and new rows in others.
+# If the style does not depend on the class, a classifier benefits from removing it,
+# because the training samples cover only a few styles and new samples have others.
 
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -89,11 +90,12 @@ for output in ("both", "content", "style"):
     ).fit(flat[:500], y[:500])
     print(f"{output}: {model.score(flat_new, y_new):.0%}")
 plain = KNeighborsClassifier(1).fit(flat[:500], y[:500])
-print(f"pictures: {plain.score(flat_new, y_new):.0%}")
+print(f"images: {plain.score(flat_new, y_new):.0%}")
 
 # %%
-# A content takes on the colours of another picture and keeps its digit. With them it
-# takes on the contrast, and the noise of a faint picture grows with it, as in the last
-# row. Ink that is darker than the ground would stay so in any style: that is content.
+# A content with the style of another image has the colours of that image but still
+# shows its own digit. It also has the contrast of that image, which amplifies the noise
+# of an image of low contrast, as in the last row. Whether the digit is lighter or
+# darker than the background belongs to the content and does not change.
 
 plt.show()
