@@ -1,8 +1,8 @@
-"""Neural collapse: how near the classes are to the corners of one simplex.
+"""Neural collapse: measures of how close class means are to a regular simplex.
 
-Class means are the rows of a matrix here, its centre is the mean of the class means and
-a covariance within classes is averaged over classes: every class counts the same, of
-however many rows. With classes of equal size that is as in the papers.
+Class means are the rows of a matrix, their centre is the mean of the class means, and
+covariances within classes are averaged over classes: every class has the same weight,
+whatever its number of samples. For classes of equal size, this agrees with the papers.
 """
 
 from numbers import Integral
@@ -26,7 +26,7 @@ from skalign.metrics._prototypes import (
 )
 from skalign.moments import rounding_from_norms, truncated_svd
 
-_EQUAL_MEANS = "All class means are equal: the classes span no simplex."
+_EQUAL_MEANS = "All class means are equal, so they span no simplex."
 
 
 @validate_params(
@@ -38,27 +38,34 @@ _EQUAL_MEANS = "All class means are equal: the classes span no simplex."
     prefer_skip_nested_validation=True,
 )
 def simplex_etf(n_classes, n_features, random_state=None):
-    """Corners of a regular simplex, turned at random: an equiangular tight frame.
+    r"""Vertices of a randomly rotated regular simplex, an equiangular tight frame.
 
-    What a fixed classifier of collapsed features holds [1]_: as many directions as
-    classes, all of length one and as far apart as can be. Read more in the
+    With :math:`K` classes and a random matrix :math:`P` with orthonormal columns, the
+    frame is [1]_
+
+    .. math::
+
+        M = \sqrt{\frac{K}{K - 1}} \, P \Bigl( I - \frac{1}{K} 1 1^\top \Bigr) .
+
+    Its columns are unit vectors as far apart as possible. They are the weights of a
+    fixed classifier for collapsed features. Read more in the
     :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     n_classes : int
-        Number of corners, at least 2.
+        Number :math:`K` of vertices, at least 2.
     n_features : int
-        Width of the space, at least `n_classes`.
+        Dimension of the space, at least `n_classes`.
     random_state : int, RandomState instance or None, default=None
-        Draws the directions, every rotation being as likely as any other. Pass a
-        number for the same frame in every call.
+        Generator of the rotation, which is uniformly distributed. Pass an int for the
+        same frame in every call.
 
     Returns
     -------
     etf : ndarray of shape (n_features, n_classes)
-        A corner a column. Columns have length one, sum to zero, and the cosine of any
-        two is ``-1 / (n_classes - 1)``.
+        One vertex per column. Columns have unit norm and sum to zero, and the cosine
+        between any two is ``-1 / (n_classes - 1)``.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def simplex_etf(n_classes, n_features, random_state=None):
 
     See Also
     --------
-    etf_distance : How far class means are from the frame.
+    etf_distance : Distance of class means from a frame.
 
     References
     ----------
@@ -89,52 +96,58 @@ def simplex_etf(n_classes, n_features, random_state=None):
     if n_features < n_classes:
         raise ValueError(
             f"n_features={n_features} must be at least n_classes={n_classes}: each "
-            "class needs a direction of its own."
+            "class needs a dimension."
         )
     normal = check_random_state(random_state).standard_normal((n_features, n_classes))
     P, R = qr(normal, mode="economic")
-    P *= np.sign(np.diag(R))  # else LAPACK, not chance, would choose the signs
+    P *= np.sign(np.diag(R))  # random signs, instead of those of LAPACK
     centring = np.eye(n_classes) - 1 / n_classes
     return np.sqrt(n_classes / (n_classes - 1)) * P @ centring
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
 def nc1_variability(X, y, *, sample_domain=None):
-    r"""NC1: spread within classes, where class means differ, over that of the means.
+    r"""NC1: within-class variability relative to the spread of the class means.
 
-    ``trace(within @ pinv(between)) / n_classes`` of the two covariances [1]_. Read more
-    in the :ref:`User Guide <neural_collapse>`.
+    With the covariances :math:`\Sigma_W` within and :math:`\Sigma_B` between the
+    :math:`K` classes, the variability is [1]_
+
+    .. math::
+
+        \frac{1}{K} \operatorname{tr} \bigl( \Sigma_W \Sigma_B^{+} \bigr) .
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Features.
     y : array-like of shape (n_samples,)
-        Classes, at least two, one of them with two rows.
+        Class labels of at least two classes, one of them with two samples.
     sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each row. Each must hold a row of every class.
+        Domain of each sample. Each domain must hold a sample of every class.
 
     Returns
     -------
     variability : float or ndarray of shape (n_domains,)
-        From 0, where every row is the mean of its class, up; has no unit. With
-        `sample_domain` a value for each domain, in sorted order, from its rows
-        alone.
+        At least 0, and 0 if every sample equals its class mean; dimensionless. With
+        `sample_domain`, one value per domain, in sorted order, each from the samples of
+        that domain alone.
 
     Raises
     ------
     ValueError
-        If lengths differ, `X` is not finite, there is one class only, a domain
-        lacks a class, all class means are equal, or no class has two rows.
+        If lengths differ, `X` is not finite, there is a single class, a domain lacks a
+        class, all class means are equal, or no class has two samples.
 
     See Also
     --------
-    nc1_trace_ratio : Counts all directions.
+    nc1_trace_ratio : Ratio of traces, which includes all directions.
 
     Notes
     -----
-    Blind to spread in directions in which class means do not differ; where the means of
-    two classes are equal, that is one more such direction, and the value may fall.
+    Directions in which the class means do not differ are ignored. If the means of two
+    classes coincide, there is one more such direction, and the value may decrease.
 
     References
     ----------
@@ -154,14 +167,14 @@ def nc1_variability(X, y, *, sample_domain=None):
 
     def measure(X, codes, n_classes):
         means, residual, largest = _between_and_within(X, codes, n_classes)
-        # A direction in which means differ by the rounding of the rows is none.
+        # Ignore directions in which the means differ by rounding errors only.
         largest = np.sqrt(n_classes) * largest
         rounding = rounding_from_norms(precision, largest, n_classes)
         _, scale, axes = truncated_svd(means, rounding)
         if len(scale) == 0:
             raise ValueError(_EQUAL_MEANS)
-        # Variance over that of the means, direction by direction: a pseudo-inverse
-        # of the d x d matrix between classes is never formed.
+        # Variance ratios along the singular directions, without a pseudo-inverse of
+        # the covariance between classes.
         spread = np.sum((residual @ axes.T) ** 2, axis=0)
         return np.sum(spread / scale**2) / n_classes
 
@@ -170,35 +183,41 @@ def nc1_variability(X, y, *, sample_domain=None):
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
 def nc1_trace_ratio(X, y, *, sample_domain=None):
-    """NC1, the plain form: variance within classes over that of the class means.
+    r"""NC1 as a ratio of traces: variance within classes over that between them.
 
-    ``trace(within) / trace(between)`` of the two covariances. Read more in the
-    :ref:`User Guide <neural_collapse>`.
+    With the covariances :math:`\Sigma_W` within and :math:`\Sigma_B` between classes,
+    the ratio is
+
+    .. math::
+
+        \frac{\operatorname{tr} \Sigma_W}{\operatorname{tr} \Sigma_B} .
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Features.
     y : array-like of shape (n_samples,)
-        Classes, at least two, one of them with two rows.
+        Class labels of at least two classes, one of them with two samples.
     sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each row. Each must hold a row of every class.
+        Domain of each sample. Each domain must hold a sample of every class.
 
     Returns
     -------
     ratio : float or ndarray of shape (n_domains,)
-        From 0, where every row is the mean of its class, up; has no unit. With
-        `sample_domain` a value for each domain, in sorted order, from its rows
-        alone.
+        At least 0, and 0 if every sample equals its class mean; dimensionless. With
+        `sample_domain`, one value per domain, in sorted order, each from the samples of
+        that domain alone.
 
     Raises
     ------
     ValueError
-        As `nc1_variability`.
+        As in `nc1_variability`.
 
     See Also
     --------
-    nc1_variability : Counts each direction by how much the means differ in it.
+    nc1_variability : Variability relative to the spread of the means in each direction.
 
     Examples
     --------
@@ -217,43 +236,50 @@ def nc1_trace_ratio(X, y, *, sample_domain=None):
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
 def nc2_equiangularity(X, y, *, sample_domain=None):
-    """NC2: how far class means are from a regular simplex of any size and rotation.
+    r"""NC2: distance of the class means from a regular simplex.
 
-    Distance of the Gram matrix of the centred class means from that of a simplex, both
-    of Frobenius norm one [1]_. Read more in the :ref:`User Guide <neural_collapse>`.
+    With the centred class means as the columns of :math:`H`, the distance is [1]_
+
+    .. math::
+
+        \Bigl\lVert \frac{H^\top H}{\lVert H^\top H \rVert_F}
+        - \frac{1}{\sqrt{K - 1}} \Bigl( I - \frac{1}{K} 1 1^\top \Bigr)
+        \Bigr\rVert_F .
+
+    It does not depend on the size and the orientation of the simplex. Read more in the
+    :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Features.
     y : array-like of shape (n_samples,)
-        Classes, at least three.
+        Class labels of at least three classes.
     sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each row. Each must hold a row of every class.
+        Domain of each sample. Each domain must hold a sample of every class.
 
     Returns
     -------
     distance : float or ndarray of shape (n_domains,)
-        From 0, a simplex, to ``sqrt(2 - 2 / sqrt(n_classes - 1))``, all means on one
-        line. With `sample_domain` a value for each domain, in sorted order, from
-        its rows alone.
+        Between 0, for a regular simplex, and ``sqrt(2 - 2 / sqrt(n_classes - 1))``, for
+        means on a line. With `sample_domain`, one value per domain, in sorted order,
+        each from the samples of that domain alone.
 
     Raises
     ------
     ValueError
-        If there are two classes, since any two points are a regular simplex and the
-        value would be 0 whatever `X` is: take `etf_distance`. If lengths differ, `X` is
-        not finite, there is one class only, a domain lacks a class, or all class
-        means are equal.
+        If there are two classes: any two points form a regular simplex, so the value
+        would always be 0; use `etf_distance`. If lengths differ, `X` is not finite,
+        there is a single class, a domain lacks a class, or all class means are equal.
 
     See Also
     --------
-    etf_distance : Distance from one simplex, which does not turn with the means.
+    etf_distance : Distance from one fixed frame.
 
     Notes
     -----
-    Blind to the spread within classes, and to a simplex that turns from one domain
-    to the next.
+    The measure does not depend on the spread within classes, nor on rotations of the
+    simplex between domains.
 
     References
     ----------
@@ -282,42 +308,49 @@ def nc2_equiangularity(X, y, *, sample_domain=None):
     {**CLASS_SAMPLES, "coef": ["array-like"]}, prefer_skip_nested_validation=True
 )
 def nc3_duality(X, y, coef, *, sample_domain=None):
-    """NC3: how far a linear head and the class means are from one simplex.
+    r"""NC3: distance of a linear head and the class means from a common simplex.
 
-    Distance of the products of the head's weights and the centred class means from the
-    Gram matrix of a simplex, both of Frobenius norm one [1]_. Read more in the
-    :ref:`User Guide <neural_collapse>`.
+    With the weights of the head as the rows of :math:`W` and the centred class means as
+    the columns of :math:`H`, the distance is [1]_
+
+    .. math::
+
+        \Bigl\lVert \frac{W H}{\lVert W H \rVert_F}
+        - \frac{1}{\sqrt{K - 1}} \Bigl( I - \frac{1}{K} 1 1^\top \Bigr)
+        \Bigr\rVert_F .
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Features, as they enter the head.
+        Features, as passed to the head.
     y : array-like of shape (n_samples,)
-        Classes, at least three.
+        Class labels of at least three classes.
     coef : array-like of shape (n_classes, n_features)
-        Weights of the head, a row for each class in sorted order, such as `coef_` of
+        Weights of the head, one row per class in sorted order, such as `coef_` of
         :class:`~sklearn.linear_model.LogisticRegression`.
     sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each row. Each must hold a row of every class.
+        Domain of each sample. Each domain must hold a sample of every class.
 
     Returns
     -------
     distance : float or ndarray of shape (n_domains,)
-        From 0, weights and means are the same simplex up to size, to 2, they are
-        opposite. With `sample_domain` a value for each domain, in sorted order,
-        from its rows alone.
+        Between 0, if weights and means are the same simplex up to scale, and 2, if they
+        are opposite. With `sample_domain`, one value per domain, in sorted order, each
+        from the samples of that domain alone.
 
     Raises
     ------
     ValueError
-        If there are two classes, since two opposite weights would show no more than a
-        sign: take `etf_distance`. If `coef` is not of shape (n_classes, n_features), or
-        orthogonal to all class means; else as `nc2_equiangularity`.
+        If there are two classes, for which the value depends on a sign only; use
+        `etf_distance`. If `coef` is not of shape (n_classes, n_features), or is
+        orthogonal to all class means. Otherwise as in `nc2_equiangularity`.
 
     See Also
     --------
-    etf_distance : With ``coef.T`` for a frame, distance of the weights themselves from
-        the means; for any number of classes.
+    etf_distance : With ``coef.T`` as the frame, distance of the weights from the means,
+        for any number of classes.
 
     References
     ----------
@@ -339,7 +372,7 @@ def nc3_duality(X, y, coef, *, sample_domain=None):
         _check_shape(coef, "coef", X, n_classes, (n_classes, X.shape[1]))
         product = coef @ _unit_means(X, codes, n_classes).T
         if norm(product) <= 4 * np.finfo(float).eps * norm(coef):
-            raise ValueError("coef is orthogonal to all centred class means, or zero.")
+            raise ValueError("coef is zero, or orthogonal to all centred class means.")
         return _from_simplex_gram(product, "NC3")
 
     return _in_each(measure, X, y, sample_domain)
@@ -349,37 +382,45 @@ def nc3_duality(X, y, coef, *, sample_domain=None):
     {**CLASS_SAMPLES, "y_pred": ["array-like"]}, prefer_skip_nested_validation=True
 )
 def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
-    """NC4: share of rows that a head does not give the class of the nearest mean.
+    r"""NC4: share of samples on which a head and the nearest class mean disagree.
 
-    At collapse both agree [1]_. Read more in the :ref:`User Guide <neural_collapse>`.
+    With the predictions :math:`\hat y_i` of the head and the class means :math:`\mu_k`,
+    the share is
+
+    .. math::
+
+        \frac{1}{n} \sum_{i=1}^{n} \mathbf{1} \bigl[ \hat y_i \ne
+        \operatorname*{arg\,min}_k \lVert x_i - \mu_k \rVert \bigr] .
+
+    It is 0 at collapse [1]_. Read more in the :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Features.
     y : array-like of shape (n_samples,)
-        Classes, at least two.
+        Class labels of at least two classes.
     y_pred : array-like of shape (n_samples,)
-        What the head predicts for the rows.
+        Predictions of the head.
     sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each row. Each must hold a row of every class.
+        Domain of each sample. Each domain must hold a sample of every class.
 
     Returns
     -------
     share : float or ndarray of shape (n_domains,)
-        From 0, the head does what the nearest class mean does, to 1. With
-        `sample_domain` a value for each domain, in sorted order, from its rows
-        alone.
+        Between 0, if every sample is predicted to be of the class with the nearest
+        mean, and 1. With `sample_domain`, one value per domain, in sorted order, each
+        from the samples of that domain alone.
 
     Raises
     ------
     ValueError
-        If lengths differ, `X` is not finite, there is one class only, a domain
-        lacks a class, or `y_pred` holds a class that `y` does not.
+        If lengths differ, `X` is not finite, there is a single class, a domain lacks a
+        class, or `y_pred` holds a class that `y` does not.
 
     Notes
     -----
-    Does not say that the head is right: the class of a row counts for the means only.
+    The share is not an error rate: the labels `y` are used for the class means only.
 
     References
     ----------
@@ -405,7 +446,7 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
         )
 
     def measure(X, codes, n_classes, predicted):
-        X = to_length_one(X)  # products of rows far from the origin are all rounding
+        X = to_length_one(X)  # centred, for precision
         means = class_means(X, codes, n_classes)
         return np.mean(pairwise_distances_argmin(X, means) != predicted)
 
@@ -418,52 +459,59 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
     prefer_skip_nested_validation=True,
 )
 def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
-    """Distance of the class means from one fixed frame, such as a simplex.
+    r"""Distance of the class means from a fixed frame, such as a simplex.
 
-    The F-norm ``|H / |H| - etf / |etf||`` with a centred class mean in each column of
-    `H`. Read more in the :ref:`User Guide <neural_collapse>`.
+    With the centred class means as the columns of :math:`H` and the centred frame
+    :math:`M`, the distance is
+
+    .. math::
+
+        \Bigl\lVert \frac{H}{\lVert H \rVert_F} - \frac{M}{\lVert M \rVert_F}
+        \Bigr\rVert_F .
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
         Features.
     y : array-like of shape (n_samples,)
-        Classes, at least two.
+        Class labels of at least two classes.
     etf : array-like of shape (n_features, n_classes)
-        Frame that the means are to be at, a column for each class in sorted order, such
-        as what `simplex_etf` returns. It is centred too. With the transposed weights
-        of a head, this is the self-duality of [1]_, their NC3, for any number of
-        classes.
+        Frame to compare the class means with, one column per class in sorted order,
+        such as the result of `simplex_etf`. Its columns are centred. With the
+        transposed weights of a head, the distance is the self-duality of [1]_, their
+        NC3, for any number of classes.
     squared : bool, default=False
-        If True, return the square, as the code of [2]_ does.
+        Whether to return the square, as in the code of [2]_.
     sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each row. Each must hold a row of every class.
+        Domain of each sample. Each domain must hold a sample of every class.
 
     Returns
     -------
     distance : float or ndarray of shape (n_domains,)
-        From 0, the means are the frame up to shift and size, to 2 (squared: 4), they
-        are the opposite of it; means that have nothing to do with it are at the root of
-        2. With `sample_domain` a value for each domain, in sorted order, from its
-        rows alone.
+        Between 0, if the means equal the frame up to shift and scale, and 2 (squared:
+        4), if they are opposite to it. Means unrelated to the frame are at about the
+        square root of 2. With `sample_domain`, one value per domain, in sorted order,
+        each from the samples of that domain alone.
 
     Raises
     ------
     ValueError
-        If lengths differ, `X` or `etf` is not finite, there is one class only, an
-        domain lacks a class, all class means or all columns of `etf` are equal, or
-        `etf` is not of shape (n_features, n_classes).
+        If lengths differ, `X` is not finite, there is a single class, a domain lacks a
+        class, all class means or all columns of `etf` are equal, or `etf` is not finite
+        or not of shape (n_features, n_classes).
 
     See Also
     --------
-    simplex_etf : Makes a frame.
-    nc2_equiangularity : Distance from the nearest simplex; three classes at least.
+    simplex_etf : Random regular simplex.
+    nc2_equiangularity : Distance from the nearest simplex, for at least three classes.
 
     Notes
     -----
-    Blind to the spread within classes and to a shift and scaling of a domain as
-    a whole. Means near the frame in the training domains say nothing of others: a
-    shortcut collapses as well.
+    The measure does not depend on the spread within classes, nor on a shift and scaling
+    of a whole domain. Means close to the frame in the training domains do not imply the
+    same in other domains: a shortcut collapses as well.
 
     References
     ----------
@@ -486,7 +534,7 @@ def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
     etf = check_array(etf, dtype=np.float64, ensure_min_features=2, input_name="etf")
     frame = to_length_one(etf.T)
     if not frame.any():
-        raise ValueError("All columns of etf are equal: there is no frame.")
+        raise ValueError("All columns of etf are equal, so they form no frame.")
 
     def measure(X, codes, n_classes):
         _check_shape(etf, "etf", X, n_classes, (X.shape[1], n_classes))
@@ -497,7 +545,7 @@ def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
 
 
 def _in_each(measure, X, y, sample_domain, *arrays):
-    """Call a measure on all rows, or on those of each domain."""
+    """Evaluate a measure on all samples, or on those of each domain."""
     X, codes, n_classes, groups = check_class_samples(X, y, sample_domain)
     values = [
         measure(X[rows], codes[rows], n_classes, *(array[rows] for array in arrays))
@@ -507,7 +555,7 @@ def _in_each(measure, X, y, sample_domain, *arrays):
 
 
 def _unit_means(X, codes, n_classes):
-    """Return class means, centred and of Frobenius norm one, a class a row."""
+    """Return the class means as rows, centred and of unit Frobenius norm."""
     means = to_length_one(class_means(X, codes, n_classes))
     if not means.any():
         raise ValueError(_EQUAL_MEANS)
@@ -515,15 +563,18 @@ def _unit_means(X, codes, n_classes):
 
 
 def _between_and_within(X, codes, n_classes):
-    """Return centred class means, and rows about them, by the root of class sizes.
+    """Return centred class means, scaled deviations from them, and column maxima.
 
-    In one unit, of which the squares cannot overflow; the sums of squares are
-    n_classes times the two covariances. And the largest value of each column of `X`.
+    Deviations are divided by the square root of the class size. All are in a common
+    unit in which squares cannot overflow; the sums of squares are `n_classes` times the
+    two covariances. The maxima are the largest absolute values of the columns of `X`.
     """
     counts = np.bincount(codes)
     if counts.max() == 1:
-        raise ValueError("No class has two rows: there is no spread within classes.")
-    _unit_means(X, codes, n_classes)  # raises where all are equal
+        raise ValueError(
+            "At least one class must have two samples to have a spread within classes."
+        )
+    _unit_means(X, codes, n_classes)  # raises if all are equal
     means = class_means(X, codes, n_classes)
     centred = means - means.mean(axis=0)
     size = np.abs(centred).max()
@@ -532,12 +583,12 @@ def _between_and_within(X, codes, n_classes):
 
 
 def _from_simplex_gram(gram, name):
-    """Distance of a matrix of shape (n_classes, n_classes) from that of a simplex."""
+    """Return the distance of a normalised matrix from the Gram matrix of a simplex."""
     n_classes = len(gram)
     if n_classes == 2:
         raise ValueError(
-            f"{name} needs at least 3 classes, got 2: any two points are a regular "
-            "simplex, so that it says nothing. etf_distance compares with a fixed one."
+            f"{name} needs at least 3 classes; got 2. Any two points form a regular "
+            "simplex, so it would always be 0. Use etf_distance."
         )
     simplex = (np.eye(n_classes) - 1 / n_classes) / np.sqrt(n_classes - 1)
     return norm(gram / norm(gram) - simplex)
@@ -547,5 +598,5 @@ def _check_shape(array, name, X, n_classes, wanted):
     if array.shape != wanted:
         raise ValueError(
             f"{name} has shape {array.shape}, but {X.shape[1]} features and "
-            f"{n_classes} classes want {wanted}."
+            f"{n_classes} classes need {wanted}."
         )

@@ -1,4 +1,4 @@
-"""Class means in each domain, and the distance between those of domains."""
+"""Class means in each domain, and their distance between domains."""
 
 import numpy as np
 from scipy.linalg import norm
@@ -18,7 +18,14 @@ CLASS_SAMPLES = {
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
 def class_prototypes(X, y, *, sample_domain=None):
-    """Mean of each class, in each domain if domains are given.
+    r"""Mean of each class, or of each class in each domain.
+
+    The prototype of class :math:`k` in domain :math:`d`, with the samples
+    :math:`S_{dk}`, is
+
+    .. math::
+
+        \mu_{dk} = \frac{1}{|S_{dk}|} \sum_{i \in S_{dk}} x_i .
 
     Read more in the :ref:`User Guide <neural_collapse>`.
 
@@ -27,21 +34,22 @@ def class_prototypes(X, y, *, sample_domain=None):
     X : array-like of shape (n_samples, n_features)
         Features.
     y : array-like of shape (n_samples,)
-        Classes, at least two.
+        Class labels of at least two classes.
     sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each row. Each must hold a row of every class.
+        Domain of each sample. Each domain must hold a sample of every class.
 
     Returns
     -------
-    prototypes : ndarray of shape (n_classes, n_features) or \
-            (n_domains, n_classes, n_features)
-        Classes, and domains if given, in sorted order: that of ``np.unique``.
+    prototypes : ndarray of shape (n_classes, n_features)
+        Prototypes of the classes in sorted order, that of ``np.unique``. With
+        `sample_domain`, an array of shape (n_domains, n_classes, n_features), with the
+        domains in sorted order.
 
     Raises
     ------
     ValueError
-        If lengths differ, `X` is not finite, there is one class only, or a domain
-        lacks a class.
+        If lengths differ, `X` is not finite, there is a single class, a domain lacks a
+        class.
 
     Examples
     --------
@@ -63,40 +71,49 @@ def class_prototypes(X, y, *, sample_domain=None):
     prefer_skip_nested_validation=True,
 )
 def prototype_distance(X, y, sample_domain):
-    """Distance between the prototypes of a class in different domains.
+    r"""Mean distance between the prototypes of a class in different domains.
 
-    Class means are scaled to length one, and distances averaged over classes and over
-    pairs of domains. Read more in the :ref:`User Guide <neural_collapse>`.
+    With the class means :math:`\mu_{dk}` of :math:`D` domains and :math:`K` classes,
+    the distance is
+
+    .. math::
+
+        \frac{2}{D(D - 1) K} \sum_{d < d'} \sum_{k=1}^{K} \Bigl\lVert
+        \frac{\mu_{dk}}{\lVert \mu_{dk} \rVert}
+        - \frac{\mu_{d'k}}{\lVert \mu_{d'k} \rVert} \Bigr\rVert .
+
+    Read more in the :ref:`User Guide <neural_collapse>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Features, as they enter the head: directions are seen from the origin.
+        Features, as passed to the head, without centring.
     y : array-like of shape (n_samples,)
-        Classes, at least two.
+        Class labels of at least two classes.
     sample_domain : array-like of shape (n_samples,)
-        Domain of each row, at least two. Each must hold a row of every class.
+        Domain of each sample, of at least two domains. Each domain must hold a sample
+        of every class.
 
     Returns
     -------
     distance : float
-        From 0, every class has one direction in all domains, to 2, opposite ones
-        in two domains.
+        Between 0, if the mean of every class has the same direction in all domains, and
+        2, if there are two domains with opposite directions.
 
     Raises
     ------
     ValueError
-        If lengths differ, `X` is not finite, there is one class or one domain
-        only, a domain lacks a class, or a class mean is zero.
+        If lengths differ, `X` is not finite, there is a single class or a single
+        domain, a domain lacks a class, or a class mean is zero.
 
     See Also
     --------
-    class_prototypes : The means themselves.
+    class_prototypes : Class means in each domain.
 
     Notes
     -----
-    Blind to lengths and to everything within a domain: 0 too where no class can
-    be told from another.
+    The distance depends on the directions of the class means only. It is also 0 if all
+    classes have the same mean.
 
     Examples
     --------
@@ -112,7 +129,7 @@ def prototype_distance(X, y, sample_domain):
     X = near_one(check_array(X, dtype=np.float64, input_name="X"))
     prototypes = class_prototypes(X, y, sample_domain=sample_domain)
     if len(prototypes) < 2:
-        raise ValueError("sample_domain holds 1 domain; at least 2 are compared.")
+        raise ValueError("sample_domain must hold at least 2 domains; got 1.")
     length = norm(prototypes, axis=2, keepdims=True)
     rounding = norm(4 * precision * np.abs(X).max(axis=0))
     if (length <= rounding).any():
@@ -128,19 +145,21 @@ def prototype_distance(X, y, sample_domain):
 
 
 def check_class_samples(X, y, sample_domain):
-    """Validate samples, and find those of each domain.
+    """Validate the samples and group them by domain.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features), of float64
-    codes : ndarray of shape (n_samples,), the class of each row, 0 to n_classes - 1
+    codes : ndarray of shape (n_samples,), class indices from 0 to n_classes - 1
     n_classes : int
-    groups : list of ndarray, the rows of each domain; all of them without any
+    groups : list of ndarray, sample indices of each domain; one group without
     """
     X = check_array(X, dtype=np.float64, input_name="X")
     classes, codes = check_classes(y, X)
     if len(classes) < 2:
-        raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; 2 are needed.")
+        raise ValueError(
+            f"y holds one class, {classes.tolist()[0]!r}; at least 2 are needed."
+        )
     if sample_domain is None:
         return X, codes, len(classes), [np.arange(len(X))]
     domain = check_domain(sample_domain, X)
@@ -150,7 +169,7 @@ def check_class_samples(X, y, sample_domain):
         missing = np.setdiff1d(np.arange(len(classes)), codes[groups[-1]])
         if len(missing):
             raise ValueError(
-                f"Domain {value.item()!r} of sample_domain has no row of class "
+                f"Domain {value.item()!r} of sample_domain has no sample of class "
                 f"{classes.tolist()[missing[0]]!r}; every class is needed in each."
             )
     return X, codes, len(classes), groups
@@ -161,6 +180,6 @@ def class_means(X, codes, n_classes):
 
 
 def column_precision(X):
-    """Return the relative precision in which the caller stored each column."""
+    """Return the relative precision of the stored values of each column."""
     X = check_array(X, input_name="X")
     return storage_precision(X if X.dtype.kind == "f" else X.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Proxy A-distance: how well a classifier tells two sets apart."""
+"""Proxy A-distance, from the error of a classifier of domains."""
 
 from functools import partial
 from numbers import Integral
@@ -38,49 +38,59 @@ def proxy_a_distance(
     Y_weight=None,
     random_state=None,
 ):
-    """Two less four times the error of a classifier that tells two sets apart.
+    r"""Proxy A-distance, from the error of a classifier of the two sets.
 
-    The error is cross-validated, and that of the two sets counts the same, however many
-    rows they have [1]_ [2]_. Read more in the :ref:`User Guide <metrics>`.
+    With the cross-validated error rates :math:`\epsilon_X` and :math:`\epsilon_Y` of a
+    classifier that predicts which set a sample belongs to, the distance is [1]_ [2]_
+
+    .. math::
+
+        \max(0, \; 2 - 4 \epsilon), \qquad
+        \epsilon = \tfrac{1}{2} (\epsilon_X + \epsilon_Y) .
+
+    Both sets have the same weight, whatever their sizes. Read more in the
+    :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     classifier : classifier, default=None
-        Learns which set a row is of; not changed. None takes logistic regression on
-        standardised rows, with classes of equal weight. What it cannot see, the
-        distance is blind to.
+        Classifier of the two sets; it is cloned. None uses logistic regression on
+        standardised features, with balanced class weights. Differences that the
+        classifier cannot represent are not detected.
     cv : int, default=5
         Number of folds of each set.
     X_weight : array-like of shape (n_samples_x,), default=None
-        Share of the mass in each row of `X`, up to a factor; not negative. None spreads
-        it evenly. The classifier is fitted with `sample_weight` if either is given.
+        Non-negative sample weights of `X`, normalised to sum to one. None weights all
+        samples equally. If weights are given for either set, `sample_weight` is passed
+        to the classifier.
     Y_weight : array-like of shape (n_samples_y,), default=None
-        The same for `Y`.
+        Sample weights of `Y`, likewise.
     random_state : int, RandomState instance or None, default=None
-        Deals the rows into folds. An int deals them the same way on every call.
+        Generator of the folds. Pass an int for the same folds in every call.
 
     Returns
     -------
     distance : float
-        From 0, where the classifier does no better than chance, to 2, where it makes no
+        Between 0, if the classifier is no better than chance, and 2, if it makes no
         error.
 
     Raises
     ------
     ValueError
-        If a set has fewer rows of positive weight than there are folds or is not
-        finite, the widths differ, a weight is negative or all are zero, or `cv` is
-        below 2.
+        If `X` or `Y` is not finite or has fewer samples of positive weight than folds,
+        their numbers of features differ, a weight is negative or all weights are zero,
+        or `cv` is below 2.
     TypeError
-        If weights are given, and the `classifier` takes none.
+        If weights are given and `classifier` does not support them.
 
     See Also
     --------
-    mmd : Without a fit, and further on where sets do not overlap.
+    mmd : Discrepancy without a classifier, which still varies if the sets do not
+        overlap.
 
     References
     ----------
@@ -105,8 +115,8 @@ def proxy_a_distance(
     Y, b = check_mass(Y_weight, Y)
     if min(len(X), len(Y)) < cv:
         raise ValueError(
-            f"X has {len(X)} rows and Y has {len(Y)}: cv={cv} folds need as many of "
-            "each."
+            f"cv={cv} folds need at least as many samples in each set; X has {len(X)} "
+            f"and Y has {len(Y)}."
         )
     fit = _fit_logistic if classifier is None else partial(_fit_clone, classifier)
     rows, is_target = np.concatenate([X, Y]), np.repeat([0, 1], [len(X), len(Y)])
@@ -123,7 +133,7 @@ def proxy_a_distance(
 
 def _fit_logistic(X, y, sample_weight=None):
     scaler = StandardScaler().fit(X, sample_weight=sample_weight)
-    # Sets that are all but apart take many steps.
+    # Nearly separable sets take many iterations.
     model = LogisticRegression(class_weight="balanced", max_iter=10_000)
     model.fit(scaler.transform(X), y, sample_weight=sample_weight)
     return make_pipeline(scaler, model)
@@ -134,7 +144,7 @@ def _fit_clone(classifier, X, y, **keywords):
 
 
 def _folds_of_both(n, m, n_folds, random_state):
-    """Return train and test rows of stacked sets, the same when sets change places."""
+    """Return train and test indices of stacked sets, equal if sets are swapped."""
     seed = check_random_state(random_state).randint(2**31 - 1)
     folds = KFold(n_folds, shuffle=True, random_state=seed)
     first, second = folds.split(np.empty(n)), folds.split(np.empty(m))

@@ -1,4 +1,4 @@
-"""Retrieval: is the right target row among the nearest ones?"""
+"""Retrieval metrics: ranks of the correct target samples of each query."""
 
 from numbers import Integral
 
@@ -25,51 +25,61 @@ _SHARED_CONSTRAINTS = {
     prefer_skip_nested_validation=True,
 )
 def retrieval_accuracy(X, Y, *, k=1, relevant=None, metric="cosine", csls=None):
-    """Share of queries with a right candidate among their `k` nearest (hits@k).
+    r"""Share of queries with a correct candidate among the `k` nearest (hits@k).
+
+    With the rank of the nearest correct candidate of each of :math:`n` queries, as in
+    `retrieval_ranks`, the accuracy is
+
+    .. math::
+
+        \frac{1}{n} \sum_{i=1}^{n} \mathbf{1} [\mathrm{rank}_i \le k] .
 
     Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_queries, n_features)
-        Queries: source rows, in the target space.
+        Queries: source samples, in the target space.
     Y : array-like of shape (n_candidates, n_features)
-        Candidates: target rows.
+        Candidates: target samples.
     k : int, default=1
-        Number of nearest candidates to look among.
+        Number of nearest candidates considered.
     relevant : array-like of shape (n_pairs, 2), default=None
-        Row of `X` and row of `Y` of each right answer. A query may have several, of
-        which the nearest counts. Queries without any are not scored, but take part in
+        Row indices in `X` and in `Y` of each correct answer. A query may have several,
+        of which the nearest counts. Queries without any are not scored, but are used by
         `csls`. None pairs row i of `X` with row i of `Y`.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What near means.
+        Metric of the ranking.
     csls : int, default=None
-        If given, the cosine of a pair is corrected for hubs, candidates near to
-        everything: less the mean cosine of each of the two to its `csls` nearest rows
-        on the other side [1]_, who take 10.
+        Number of neighbours :math:`c` of the correction for hubs, which are candidates
+        near many queries. The similarity of a pair is then :math:`2 \cos(x, y) - r_Y(x)
+        - r_X(y)`, where :math:`r_Y(x)` is the mean cosine of :math:`x` to its :math:`c`
+        nearest samples in `Y`, and :math:`r_X(y)` likewise [1]_; that paper uses 10.
+        None ranks by the cosine.
 
     Returns
     -------
     accuracy : float
-        From 0 to 1. Ties count as misses: a wrong candidate as near as the right one,
-        up to rounding, is taken to come first.
+        Between 0 and 1. Ties count as misses: an incorrect candidate as near as the
+        correct one, up to rounding, is ranked before it.
 
     Raises
     ------
     ValueError
-        If a set is empty or not finite, the widths differ, the lengths differ where
-        `relevant` is None, `relevant` names a row that is not there, `k` is above the
-        number of candidates, or `csls` is given with another metric or above the number
-        of queries.
+        If `X` or `Y` is empty or not finite, their numbers of features differ, their
+        numbers of samples differ and `relevant` is None, `relevant` holds an index out
+        of range, `k` exceeds the number of candidates, or `csls` is given with another
+        metric or exceeds the number of queries.
 
     See Also
     --------
-    mean_reciprocal_rank : Counts later places too.
+    mean_reciprocal_rank : Mean of the reciprocal ranks.
+    retrieval_ranks : Rank of each query.
 
     Notes
     -----
-    Similarities are held for a block of at most 256 queries at a time, and of 32 MiB,
-    less where scikit-learn's `working_memory` asks for it.
+    Similarities are computed in blocks of at most 256 queries and 32 MiB, or less to
+    respect scikit-learn's `working_memory`.
 
     References
     ----------
@@ -93,27 +103,33 @@ def retrieval_accuracy(X, Y, *, k=1, relevant=None, metric="cosine", csls=None):
 
 @validate_params(_SHARED_CONSTRAINTS, prefer_skip_nested_validation=True)
 def mean_reciprocal_rank(X, Y, *, relevant=None, metric="cosine", csls=None):
-    """Mean over queries of one over the place of the nearest right candidate.
+    r"""Mean reciprocal rank of the nearest correct candidate of each query.
+
+    With the ranks of `retrieval_ranks`, the score is [1]_
+
+    .. math::
+
+        \frac{1}{n} \sum_{i=1}^{n} \frac{1}{\mathrm{rank}_i} .
 
     Read more in the :ref:`User Guide <metrics>`.
 
     Parameters
     ----------
     X : array-like of shape (n_queries, n_features)
-        Queries: source rows, in the target space.
+        Queries: source samples, in the target space.
     Y : array-like of shape (n_candidates, n_features)
-        Candidates: target rows.
+        Candidates: target samples.
     relevant : array-like of shape (n_pairs, 2), default=None
-        Right answers, as in `retrieval_accuracy`.
+        Correct answers, as in `retrieval_accuracy`.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What near means.
+        Metric of the ranking.
     csls : int, default=None
-        Neighbours of the correction for hubs, as in `retrieval_accuracy`.
+        Number of neighbours of the hubness correction, as in `retrieval_accuracy`.
 
     Returns
     -------
     score : float
-        Above 0, at most 1. Ties count against, as in `retrieval_accuracy`.
+        Above 0 and at most 1. Ties count as misses, as in `retrieval_accuracy`.
 
     Raises
     ------
@@ -122,7 +138,7 @@ def mean_reciprocal_rank(X, Y, *, relevant=None, metric="cosine", csls=None):
 
     See Also
     --------
-    retrieval_accuracy : Share of queries answered among the first k.
+    retrieval_accuracy : Share of queries answered among the first `k`.
 
     References
     ----------
@@ -142,29 +158,37 @@ def mean_reciprocal_rank(X, Y, *, relevant=None, metric="cosine", csls=None):
 
 @validate_params(_SHARED_CONSTRAINTS, prefer_skip_nested_validation=True)
 def retrieval_ranks(X, Y, *, relevant=None, metric="cosine", csls=None):
-    """Place of the nearest right candidate of each query.
+    r"""Rank of the nearest correct candidate of each query.
+
+    With the similarity :math:`s` and the correct candidates :math:`R_i` of query
+    :math:`i`, its rank is
+
+    .. math::
+
+        \mathrm{rank}_i = 1 + \bigl| \bigl\{ j \notin R_i : s(x_i, y_j) \ge
+        \max_{j' \in R_i} s(x_i, y_{j'}) \bigr\} \bigr| .
 
     Read more in the :ref:`User Guide <retrieval>`.
 
     Parameters
     ----------
     X : array-like of shape (n_queries, n_features)
-        Queries: source rows, in the target space.
+        Queries: source samples, in the target space.
     Y : array-like of shape (n_candidates, n_features)
-        Candidates: target rows.
+        Candidates: target samples.
     relevant : array-like of shape (n_pairs, 2), default=None
-        Right answers, as in `retrieval_accuracy`.
+        Correct answers, as in `retrieval_accuracy`.
     metric : {"cosine", "euclidean"}, default="cosine"
-        What near means.
+        Metric of the ranking.
     csls : int, default=None
-        Neighbours of the correction for hubs, as in `retrieval_accuracy`.
+        Number of neighbours of the hubness correction, as in `retrieval_accuracy`.
 
     Returns
     -------
     ranks : ndarray of shape (n_scored_queries,)
-        From 1, the nearest, in the order of the rows of `X`; queries without a right
-        answer are left out. Ties count against, as in `retrieval_accuracy`, which is
-        the share of ranks up to `k`.
+        Ranks from 1, the nearest, in the order of the queries in `X`; queries without a
+        correct answer are omitted. Ties count as misses, as in `retrieval_accuracy`,
+        which is the share of ranks up to `k`.
 
     Raises
     ------
@@ -173,8 +197,8 @@ def retrieval_ranks(X, Y, *, relevant=None, metric="cosine", csls=None):
 
     See Also
     --------
-    retrieval_accuracy : Share of queries answered among the first k.
-    mean_reciprocal_rank : Mean of one over the ranks.
+    retrieval_accuracy : Share of queries answered among the first `k`.
+    mean_reciprocal_rank : Mean of the reciprocal ranks.
 
     Examples
     --------
@@ -188,7 +212,7 @@ def retrieval_ranks(X, Y, *, relevant=None, metric="cosine", csls=None):
 
 
 def _ranks(X, Y, relevant, metric, csls):
-    """Return the place of the nearest right candidate of each query that has one."""
+    """Return the rank of the nearest correct candidate of each query with one."""
     relevant = _check_relevant(relevant, len(X), len(Y))
     X, Y, handicap = _scored_by_product(X, Y, metric, csls)
     tolerance = _rounding(X, Y, handicap)
@@ -210,39 +234,39 @@ def _ranks(X, Y, relevant, metric, csls):
 
 
 def _check_relevant(relevant, n_queries, n_candidates):
-    """Return pairs of rows, of shape (n_pairs, 2), in the order of the queries."""
+    """Return index pairs, of shape (n_pairs, 2), sorted by query."""
     if relevant is None:
         if n_queries != n_candidates:
             raise ValueError(
-                f"X has {n_queries} rows, but Y has {n_candidates}: without relevant "
-                "pairs, row i of one belongs to row i of the other."
+                f"X has {n_queries} samples, but Y has {n_candidates}; without "
+                "relevant, row i of X is paired with row i of Y."
             )
         return np.arange(n_queries)[:, None].repeat(2, axis=1)
     relevant = check_array(relevant, dtype=None, input_name="relevant")
     if relevant.shape[1] != 2 or relevant.dtype.kind not in "iu":
         raise ValueError(
             f"relevant of shape {relevant.shape} and dtype {relevant.dtype} must hold "
-            "pairs of row numbers."
+            "pairs of row indices."
         )
     lowest, highest = relevant.min(axis=0), relevant.max(axis=0)
     for name, column, size in (("X", 0, n_queries), ("Y", 1, n_candidates)):
         if lowest[column] < 0 or highest[column] >= size:
             raise ValueError(
-                f"relevant names the rows {lowest[column]} to {highest[column]} of "
-                f"{name}, which has {size}."
+                f"relevant holds the indices {lowest[column]} to {highest[column]} "
+                f"for {name}, which has {size} samples."
             )
     return relevant[np.argsort(relevant[:, 0], kind="stable")]
 
 
 def _scored_by_product(X, Y, metric, csls):
-    """Return rows and a handicap such that ``x @ y - handicap`` ranks candidates.
+    """Return samples and a handicap such that ``x @ y - handicap`` ranks candidates.
 
-    What is the same for all candidates of a query is left out.
+    Terms that are equal for all candidates of a query are omitted.
     """
     if metric == "euclidean":
         if csls is not None:
-            raise ValueError(f"csls={csls} needs metric='cosine', not {metric!r}.")
-        # Squares of lengths cancel: take them near the origin, in double precision.
+            raise ValueError(f"csls={csls} needs metric='cosine'; got {metric!r}.")
+        # Centred and in double precision, since squared lengths cancel.
         center = Y.mean(axis=0, dtype=np.float64)
         X, Y = X - center, Y - center
         power = max(power_of(X), power_of(Y))
@@ -257,7 +281,7 @@ def _scored_by_product(X, Y, metric, csls):
 
 
 def _rounding(X, Y, handicap):
-    """Return how far apart equal similarities of each query may come out."""
+    """Return a bound of the rounding error of the similarities of each query."""
     x_norm = np.sqrt(np.einsum("ij,ij->i", X, X))
     y_norm = np.sqrt(np.einsum("ij,ij->i", Y, Y).max())
     unit = np.finfo(X.dtype).eps * np.sqrt(X.shape[1])

@@ -212,7 +212,7 @@ def test_a_block_fills_the_working_memory():
         ({"csls": 2, "metric": "euclidean"}, "csls=2 needs metric='cosine'"),
         ({"relevant": [[0, 10]]}, "rows 10 to 10 of Y, which has 10"),
         ({"relevant": [[-1, 0]]}, "rows -1 to -1 of X, which has 10"),
-        ({"relevant": [[0.5, 0.0]]}, "must hold pairs of row numbers"),
+        ({"relevant": [[0.5, 0.0]]}, "must hold pairs of row indices"),
         ({"relevant": [[0, 1, 2]]}, r"shape \(1, 3\)"),
         ({"relevant": [[0], [1]]}, r"shape \(2, 1\)"),
         ({"relevant": np.empty((0, 2), dtype=int)}, "0 sample"),
