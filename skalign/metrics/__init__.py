@@ -1,4 +1,4 @@
-"""How far apart two spaces are, and scorers that say so of an aligner."""
+"""Distances and similarities of two sets of samples, and scorers based on them."""
 
 from skalign.metrics._adaptation_scorers import (
     CircularValidationScorer,

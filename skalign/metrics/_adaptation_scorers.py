@@ -1,8 +1,8 @@
-"""Scores of an adapted pipeline that need no label of the target domain.
+"""Scorers of pipelines with domain adaptation that need no target labels.
 
-A pipeline takes rows for target rows unless `sample_domain` says otherwise, and
-cross-validation scores on source folds. So these scorers request `X_target` and
-`sample_domain`, and send each row by the way of its own domain.
+A pipeline treats samples as target samples unless `sample_domain` says otherwise, and
+cross-validation scores source folds. These scorers therefore request `X_target` and
+`sample_domain`, and pass each sample to the pipeline with its own domain.
 """
 
 from collections.abc import Callable
@@ -36,26 +36,26 @@ _BLOCK_ROWS = 1024
 
 
 class _Rows(NamedTuple):
-    """Rows of one domain, as the caller gave them."""
+    """Samples of one domain, as passed by the caller."""
 
     X: Any
     y: Any
     sample_domain: Any
 
     def ask(self, estimator, method):
-        """Call a method of a fitted estimator on the rows, with their domain."""
+        """Call a method of a fitted estimator on the samples, with their domain."""
         check_has(estimator, method)
         metadata = consumed(estimator, method, sample_domain=self.sample_domain)
         return getattr(estimator, method)(self.X, **metadata)
 
     def adapted(self, estimator):
-        """Carry the rows to where a fitted pipeline compares its domains."""
+        """Transform the samples to where a fitted pipeline compares its domains."""
         if hasattr(estimator, "steps") and hasattr(estimator, "predict"):
             estimator = estimator[:-1]
         return np.asarray(self.ask(estimator, "transform"))
 
     def take(self, kept):
-        """Return some of the rows, as a mask says."""
+        """Return the samples selected by a mask."""
         kept = np.flatnonzero(kept)
         y = None if self.y is None else as_written(_safe_indexing(self.y, kept))
         domain = check_domain(self.sample_domain)[kept]
@@ -63,7 +63,7 @@ class _Rows(NamedTuple):
 
 
 def check_has(estimator, method):
-    """Refuse to score what lacks a method that the score is made of."""
+    """Raise if an estimator lacks a method that the score requires."""
     if not hasattr(estimator, method):
         raise TypeError(
             f"The score needs an estimator with {method}; got {estimator!r}."
@@ -71,7 +71,7 @@ def check_has(estimator, method):
 
 
 def split_domains(X, y, X_target, sample_domain):
-    """Return the source rows and the target rows that a scorer was given."""
+    """Return the source and the target samples passed to a scorer."""
     check_consistent_length(X, y)
     X_target, is_source = check_two_domains(X, X_target, sample_domain)
     if sample_domain is None:
@@ -84,14 +84,14 @@ def split_domains(X, y, X_target, sample_domain):
 
 
 def adapted_domains(estimator, X, X_target, sample_domain):
-    """Return source and target rows as a fitted pipeline, or search, carries them."""
+    """Return source and target samples as a fitted pipeline, or search, maps them."""
     source, target = split_domains(X, None, X_target, sample_domain)
     estimator = best_of(estimator)
     return source.adapted(estimator), target.adapted(estimator)
 
 
 class RoutedScorer(MetadataRequestMixin):
-    """A scorer that asks for domains."""
+    """Scorer that requests the domains of samples."""
 
     _requested = ("score", ("X_target", "sample_domain"))
     _parameter_constraints = {
@@ -107,12 +107,12 @@ class RoutedScorer(MetadataRequestMixin):
         )
 
     def _accept_sample_weight(self):
-        # Asked of every scorer by scikit-learn's searches.
+        # Called for every scorer by scikit-learn's searches.
         return False
 
 
 class _AdaptationScorer(RoutedScorer):
-    """Tells the two domains apart; a subclass says what is done with them."""
+    """Base of the scorers of adaptation; a subclass implements `_score`."""
 
     def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
         """Score a fitted pipeline; greater is better.
@@ -120,16 +120,17 @@ class _AdaptationScorer(RoutedScorer):
         Parameters
         ----------
         estimator : estimator
-            A fitted pipeline with an adapter in it, or a search over such.
+            Fitted pipeline with a domain adapter, or a search over such pipelines.
         X : array-like of shape (n_samples, n_features)
-            Source rows; with `sample_domain`, rows of both domains.
+            Source samples; with `sample_domain`, samples of both domains.
         y : array-like of shape (n_samples,), default=None
-            What is to be predicted; never looked at in target rows.
+            Target values. Those of target samples are ignored.
         X_target : array-like of shape (n_target_samples, n_features_target), or a \
                 tuple of one such, default=None
-            Target rows.
+            Target samples.
         sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each row of `X`: a number >= 0 for a source, < 0 for a target.
+            Domain of each sample of `X`: a number >= 0 for a source domain, < 0 for a
+            target domain.
 
         Returns
         -------
@@ -142,21 +143,29 @@ class _AdaptationScorer(RoutedScorer):
 
 @dataclass(frozen=True)
 class SourceScorer(_AdaptationScorer):
-    """Score of held-out source rows, carried as source rows.
+    r"""Score of held-out source samples, mapped as source samples.
 
-    What a stock scorer means to say: it carries the source rows of a fold as if they
-    were target rows. Sees nothing of the target. Read more in the
+    With a fitted pipeline :math:`f` and a metric :math:`m`, the score is
+
+    .. math::
+
+        m\bigl( y_S, f(X_S) \bigr) .
+
+    The usual scorers of scikit-learn would pass the source samples of a fold through
+    the pipeline as if they were target samples. The target domain is not used: suits
+    selections for which source accuracy is the criterion. Read more in the
     :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     metric : callable, default=None
-        ``metric(y_true, y_pred)``, greater is better. None takes the accuracy of a
-        classifier and R2 of a regressor.
+        Metric ``metric(y_true, y_pred)``; greater is better. None uses the accuracy of
+        a classifier and R2 of a regressor.
 
     See Also
     --------
-    ImportanceWeightedScorer : Source rows that look like target rows count for more.
+    ImportanceWeightedScorer : Score that gives more weight to source samples similar to
+        target samples.
 
     Examples
     --------
@@ -181,22 +190,29 @@ class SourceScorer(_AdaptationScorer):
 
 @dataclass(frozen=True)
 class ImportanceWeightedScorer(_AdaptationScorer):
-    """Score of held-out source rows, weighted to stand for target rows.
+    r"""Score of held-out source samples, weighted by their density in the target.
 
-    Adapted source rows count as many times as they are denser among target rows than
-    among source rows [1]_. The ratio of densities is the odds of a classifier that
-    tells the domains apart, fitted out of fold. Right where the adapted domains
-    differ in how often rows occur, not in what their label is, and overlap. Read more
-    in the :ref:`User Guide <adaptation>`.
+    The metric :math:`m` weights each source sample by the ratio of the densities of the
+    adapted target and source samples [1]_,
+
+    .. math::
+
+        m\bigl( y_S, f(X_S); w \bigr), \qquad
+        w(x) = \frac{\hat p(\text{target} \mid x)}{\hat p(\text{source} \mid x)} .
+
+    The ratio is estimated by the odds of a classifier of domains, with out-of-fold
+    predictions; a constant factor is left out. Suits domains that, once adapted,
+    overlap and differ in the density of samples but not in the conditional distribution
+    of their labels. Read more in the :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     metric : callable, default=None
-        ``metric(y_true, y_pred, sample_weight=...)``, greater is better. None takes
-        the accuracy of a classifier and R2 of a regressor.
+        Metric ``metric(y_true, y_pred, sample_weight=...)``; greater is better. None
+        uses the accuracy of a classifier and R2 of a regressor.
     discriminator : classifier, default=None
-        Tells adapted source rows from adapted target rows by `predict_proba`. None
-        takes logistic regression on standardised rows.
+        Classifier of adapted source and target samples, with `predict_proba`. None uses
+        logistic regression on standardised features.
 
     References
     ----------
@@ -231,10 +247,10 @@ class ImportanceWeightedScorer(_AdaptationScorer):
         return metric(source.y, predicted, sample_weight=weights)
 
     def _weights(self, source, target):
-        """Estimate how much denser target rows are at each source row, to a factor."""
+        """Estimate the density ratio of target to source, up to scale."""
         discriminator = self.discriminator
         if discriminator is None:
-            # Domains can be told apart all but surely; lbfgs does not converge then.
+            # lbfgs does not converge on nearly separable domains.
             model = LogisticRegression(solver="newton-cholesky")
             discriminator = make_pipeline(StandardScaler(), model)
         is_target = np.repeat([0, 1], [len(source), len(target)])
@@ -250,23 +266,31 @@ class ImportanceWeightedScorer(_AdaptationScorer):
 
 @dataclass(frozen=True)
 class CircularValidationScorer(_AdaptationScorer):
-    """Score of source rows after a way to the target and back.
+    r"""Score of source samples predicted from pseudo-labelled target samples.
 
-    The pipeline labels the target rows; a clone of it learns from these labels, with
-    the domains exchanged, and predicts the source rows [1]_ [2]_. Costs one fit. Read
-    more in the :ref:`User Guide <adaptation>`.
+    The pipeline :math:`f` labels the target samples. A clone of it, :math:`g`, is
+    fitted to these labels with the domains exchanged, and predicts the source samples
+    [1]_ [2]_:
+
+    .. math::
+
+        m\bigl( y_S, g(X_S) \bigr), \qquad
+        g \text{ fitted to } \bigl( X_T, f(X_T) \bigr) .
+
+    Costs one fit. Read more in the :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     metric : callable, default=None
-        ``metric(y_true, y_pred)``, greater is better. None takes the accuracy of a
-        classifier and R2 of a regressor.
+        Metric ``metric(y_true, y_pred)``; greater is better. None uses the accuracy of
+        a classifier and R2 of a regressor.
 
     Notes
     -----
-    If all target rows get one class, that class is what the way back predicts. Every
-    step of the pipeline has to be fitted anew: with a
-    :class:`~sklearn.frozen.FrozenEstimator` in it, there is no way back.
+    If all target samples are assigned to a single class, that class is predicted for
+    all source samples. Every step of the pipeline has to be refitted, so a
+    :class:`~sklearn.frozen.FrozenEstimator` in the pipeline cannot be validated this
+    way.
 
     References
     ----------
@@ -312,18 +336,24 @@ class CircularValidationScorer(_AdaptationScorer):
 
 @dataclass(frozen=True)
 class PredictionEntropyScorer(_AdaptationScorer):
-    """How certain the pipeline is of its predictions for target rows.
+    r"""Negative mean entropy of the predictions for target samples.
 
-    Minus the mean entropy of the predicted class probabilities [1]_, plus `diversity`
-    times the entropy of their mean. A model that is certain and wrong, as one that
-    gives all rows one class, scores best without the latter. Read more in the
-    :ref:`User Guide <adaptation>`.
+    With the predicted class probabilities :math:`p_i` of :math:`n` target samples,
+    their entropy :math:`H` and :math:`\lambda` = `diversity`, the score is [1]_
+
+    .. math::
+
+        - \frac{1}{n} \sum_{i=1}^{n} H(p_i)
+        + \lambda \, H \Bigl( \frac{1}{n} \sum_{i=1}^{n} p_i \Bigr) .
+
+    Without the second term, a model that confidently predicts a single class for all
+    samples has the best score. Read more in the :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     diversity : float, default=0.0
-        Weight of the entropy of the mean prediction, not negative. With 1 the score
-        is the mutual information of row and class [2]_, known as InfoMax.
+        Weight of the entropy of the mean prediction; not negative. With 1 the score is
+        the mutual information of sample and class [2]_, known as InfoMax.
 
     References
     ----------
@@ -356,18 +386,25 @@ class PredictionEntropyScorer(_AdaptationScorer):
 
 @dataclass(frozen=True)
 class SoftNeighborhoodScorer(_AdaptationScorer):
-    """How many neighbours the predictions for target rows have.
+    r"""Soft neighbourhood density of the predictions for target samples.
 
-    Each row gives the others a share by the softmax of the cosine similarity of their
-    predicted class probabilities; the score is the mean entropy of the shares [1]_,
-    from 0 (one neighbour each) to ``log(n_target_samples - 1)``. A pipeline that gives
-    all rows one prediction scores best. Read more in the
+    With the predicted class probabilities :math:`p_i` of :math:`n` target samples and
+    :math:`\tau` = `temperature`, the score is [1]_
+
+    .. math::
+
+        - \frac{1}{n} \sum_{i=1}^{n} \sum_{j \ne i} s_{ij} \log s_{ij}, \qquad
+        s_{ij} = \frac{\exp(\cos(p_i, p_j) / \tau)}
+        {\sum_{l \ne i} \exp(\cos(p_i, p_l) / \tau)} .
+
+    It ranges from 0 (one neighbour for each sample) to ``log(n_target_samples - 1)``. A
+    pipeline with equal predictions for all samples has the best score. Read more in the
     :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     temperature : float, default=0.05
-        Similarities are divided by it; positive.
+        Temperature of the softmax; positive.
 
     References
     ----------
@@ -393,7 +430,7 @@ class SoftNeighborhoodScorer(_AdaptationScorer):
         _, target = split_domains(X, y, X_target, sample_domain)
         proba = normalize(np.asarray(target.ask(estimator, "predict_proba")))
         if len(proba) < 2:
-            raise ValueError("There is one target row: it has no neighbour.")
+            raise ValueError("At least 2 target samples are needed; got 1.")
         total = 0.0
         for rows in gen_batches(len(proba), _BLOCK_ROWS):
             shares = proba[rows] @ proba.T / self.temperature
@@ -404,15 +441,15 @@ class SoftNeighborhoodScorer(_AdaptationScorer):
 
 
 def _exchange(y, labels, is_target):
-    """Give target rows `labels`, and source rows what stood for a missing label."""
+    """Set the labels of target samples, and replace those of source samples."""
     y = as_written(y).copy()
     if y.dtype.kind == "O":
         check_no_gaps(y, -1)
     place_holder = np.unique(y[is_target])
     if len(place_holder) != 1 or np.isin(place_holder, y[~is_target]):
         raise ValueError(
-            "y must hold one value in all target rows, which no source row has: what "
-            f"stands for a missing label. It holds {place_holder.tolist()[:5]}."
+            "y must mark all target samples as unlabelled by one value that no source "
+            f"sample has; it holds {place_holder.tolist()[:5]}."
         )
     y[~is_target], y[is_target] = place_holder, labels
     return y

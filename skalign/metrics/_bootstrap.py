@@ -1,4 +1,4 @@
-"""How sure is a measure? Intervals from resampled rows."""
+"""Confidence intervals of metrics, by the bootstrap."""
 
 from functools import partial
 from numbers import Integral, Real
@@ -15,12 +15,12 @@ from skalign._parameters import Interval
 
 
 class ConfidenceInterval(NamedTuple):
-    """Both ends of an interval.
+    """Confidence interval.
 
     Attributes
     ----------
     low, high : float
-        The ends.
+        Bounds of the interval.
     """
 
     low: float
@@ -51,60 +51,75 @@ def bootstrap_interval(
     method="normal",
     random_state=None,
 ):
-    """Confidence interval of any metric, by drawing rows anew.
+    r"""Bootstrap confidence interval of a metric.
+
+    Samples are drawn with replacement, as many as given, and the metric of each draw
+    gives a distribution of values :math:`t^*` about the value :math:`t` of the given
+    samples. With their mean :math:`\bar t^*`, standard deviation :math:`s^*` and
+    quantiles :math:`t^*_q`, the standard normal quantile :math:`z` and the level
+    :math:`1 - \alpha`, the intervals are [1]_
+
+    .. math::
+
+        \text{normal: } 2 t - \bar t^* \pm z_{1 - \alpha / 2} \, s^*, \qquad
+        \text{basic: } \bigl[ 2 t - t^*_{1 - \alpha / 2}, \,
+        2 t - t^*_{\alpha / 2} \bigr], \qquad
+        \text{percentile: } \bigl[ t^*_{\alpha / 2}, \,
+        t^*_{1 - \alpha / 2} \bigr] .
 
     Read more in the :ref:`User Guide <two_sample_tests>`.
 
     Parameters
     ----------
     metric : callable
-        Measure ``metric(X, Y)`` of two sets of rows, such as those of
-        `skalign.metrics`; `functools.partial` fixes its keywords. What is estimated
-        within, such as a `gamma`, should be fixed. A parameter `random_state` that is
-        None is given one seed for all calls.
+        Metric ``metric(X, Y)`` of two sets of samples, such as those in
+        `skalign.metrics`; use `functools.partial` to set its keyword arguments.
+        Parameters that are otherwise estimated from the data, such as `gamma`, should
+        be set. If the parameter `random_state` of `metric` is None, the same seed is
+        used in all calls.
     X : array-like of shape (n_samples_x, n_features)
-        Source rows.
+        Source samples.
     Y : array-like of shape (n_samples_y, n_features_y)
-        Target rows.
+        Target samples.
     paired : bool, default=False
-        Whether row i of both is one item: pairs are drawn, rather than rows.
+        Whether sample i of `X` and of `Y` are a pair: pairs are then drawn, instead of
+        samples of each side.
     confidence_level : float, default=0.95
-        Share of repetitions in which the interval is to hold the true value.
+        Nominal coverage of the interval.
     n_resamples : int, default=999
-        How often rows are drawn, each time as many as there are, with replacement.
+        Number of draws.
     method : {"normal", "basic", "percentile"}, default="normal"
-        "percentile" takes quantiles of the values; "basic" mirrors them at the given
-        rows' own value; "normal" takes their standard deviation, about that value less
-        their bias. Drawn rows repeat, so that a distance comes out too large between
-        them, as it does between the given rows: "normal" and "basic" correct for that,
-        and may pass the range of the metric.
+        Type of the interval. Drawn samples contain duplicates, so distances between
+        them are too large, as distances between finite samples are: "normal" and
+        "basic" correct this bias, and may exceed the range of the metric.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows, and seeds a metric that draws at random.
+        Generator of the draws, and of the seed of a metric that is random.
 
     Returns
     -------
     interval : ConfidenceInterval
-        With `low` and `high`.
+        Named tuple with the bounds `low` and `high`.
 
     Raises
     ------
     ValueError
-        If a set is not finite, a parameter is out of its range, the lengths differ
-        where `paired`, `metric` gives two values for the same rows, or it compares row
-        i of both sets, as `mutual_knn` does, and not `paired`; and what `metric`
-        raises.
+        If `X` or `Y` is not finite, a parameter is out of its range, the numbers of
+        samples differ and `paired` is True, `metric` gives different values for the
+        same samples, or it compares sample i of both sets, as `mutual_knn` does, and
+        `paired` is False. Errors of `metric` are propagated.
 
     See Also
     --------
-    jackknife_interval : From rows left out: nearer to its level, and faster.
-    mmd_test : Whether a distance is more than chance, which an interval near 0 cannot
-        say.
-    scipy.stats.bootstrap : What draws the rows.
+    jackknife_interval : Interval from samples left out, with better coverage and at a
+        lower cost.
+    mmd_test : Test of whether a distance is larger than expected by chance, which an
+        interval near 0 cannot show.
+    scipy.stats.bootstrap : Implementation of the draws.
 
     Notes
     -----
-    What holds the true value less often than it should: an unbiased measure, such as
-    `mmd` or `cka` debiased, is biased between drawn rows only, since they repeat.
+    Coverage is below the nominal level for unbiased metrics, such as `mmd` or debiased
+    `cka`: between drawn samples, which contain duplicates, they are biased.
 
     References
     ----------
@@ -149,18 +164,18 @@ def bootstrap_interval(
 
 
 def _check_order(metric, X, Y, value, error, random_state):
-    """Refuse a measure of pairs: the rows of both sets were drawn independently.
+    """Raise if a metric compares pairs, since both sets were drawn independently.
 
-    Those that only divide the rows, as `proxy_a_distance` does, change by chance.
+    Metrics that only split the samples, as `proxy_a_distance` does, vary by chance.
     """
     order = check_random_state(random_state).permutation(len(Y))
     change = abs(metric(X, Y[order]) - value)
     if change > max(6 * error, 1e-6 * abs(value)):
         name = getattr(metric, "__name__", repr(metric))
         raise ValueError(
-            f"{name} depends on which rows are at the same place in X and Y: it "
-            f"changed by {change:.3g} when the rows of Y were shuffled, its standard "
-            f"error is {error:.3g}. Pass paired=True if row i of both sets is one item."
+            f"{name} depends on the order of the samples: it changed by {change:.3g} "
+            f"when Y was shuffled, with a standard error of {error:.3g}. Pass "
+            "paired=True if sample i of X and of Y are a pair."
         )
 
 

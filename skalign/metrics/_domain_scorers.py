@@ -1,4 +1,4 @@
-"""Scores of a model on several labelled domains, told apart by `sample_domain`."""
+"""Scorers of a model on several labelled domains."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from skalign.metrics._adaptation_scorers import RoutedScorer, _metric_of
 
 
 class _DomainScorer(RoutedScorer):
-    """Scores each domain; a subclass says what is made of the scores."""
+    """Base of the scorers of domains; a subclass implements `_summary`."""
 
     _requested = ("score", ("sample_domain",))
 
@@ -23,14 +23,14 @@ class _DomainScorer(RoutedScorer):
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier or regressor, or a search over such.
+            Fitted classifier or regressor, or a search over such.
         X : array-like of shape (n_samples, ...)
-            Rows of all domains, in any order.
+            Samples of all domains, in any order.
         y : array-like of shape (n_samples,)
-            What is to be predicted.
+            Target values.
         sample_domain : array-like of shape (n_samples,)
-            Domain of each row: numbers or strings. Numbers < 0 are target rows, which
-            have no label and are not scored.
+            Domain of each sample, numbers or strings. Numbers < 0 mark target samples,
+            which have no label and are not scored.
 
         Returns
         -------
@@ -40,13 +40,13 @@ class _DomainScorer(RoutedScorer):
         Raises
         ------
         ValueError
-            If `sample_domain` is missing, of another length than `X`, or holds target
-            rows only.
+            If `sample_domain` is missing, has a length other than that of `X`, or holds
+            target samples only.
         """
         name = type(self).__name__
         if sample_domain is None:
             raise ValueError(
-                f"{name} needs sample_domain, the domain of each row: switch on "
+                f"{name} needs sample_domain, the domain of each sample: switch on "
                 "sklearn.set_config(enable_metadata_routing=True) and pass it on."
             )
         _num_samples(X)
@@ -55,7 +55,9 @@ class _DomainScorer(RoutedScorer):
         domains = np.unique(domain)
         domains = domains[~is_target_domain(domains)]
         if len(domains) == 0:
-            raise ValueError(f"{name} has target rows only: sample_domain is < 0.")
+            raise ValueError(
+                f"{name} needs source samples; all of sample_domain is < 0."
+            )
         estimator = best_of(estimator)
         metric = _metric_of(self, estimator)
         scores = []
@@ -69,19 +71,25 @@ class _DomainScorer(RoutedScorer):
 
 @dataclass(frozen=True)
 class WorstDomainScorer(_DomainScorer):
-    """Score on the domain that a model is worst on.
+    r"""Score on the domain with the lowest score.
+
+    With the score :math:`m(y_d, f(X_d))` on each source domain :math:`d`, the score is
+
+    .. math::
+
+        \min_d \, m\bigl( y_d, f(X_d) \bigr) .
 
     Read more in the :ref:`User Guide <domain_selection>`.
 
     Parameters
     ----------
     metric : callable, default=None
-        ``metric(y_true, y_pred)``, greater is better. None takes the accuracy of a
-        classifier and R2 of a regressor.
+        Metric ``metric(y_true, y_pred)``; greater is better. None uses the accuracy of
+        a classifier and R2 of a regressor.
 
     See Also
     --------
-    MeanDomainScorer : All domains count the same.
+    MeanDomainScorer : Mean over the domains.
 
     Examples
     --------
@@ -100,19 +108,27 @@ class WorstDomainScorer(_DomainScorer):
 
 @dataclass(frozen=True)
 class MeanDomainScorer(_DomainScorer):
-    """Mean of the scores on each domain, of however many rows.
+    r"""Mean of the scores on each domain.
 
-    Read more in the :ref:`User Guide <domain_selection>`.
+    With the score :math:`m(y_d, f(X_d))` on each of :math:`D` source domains, the score
+    is
+
+    .. math::
+
+        \frac{1}{D} \sum_{d=1}^{D} m\bigl( y_d, f(X_d) \bigr) .
+
+    All domains have the same weight, whatever their numbers of samples. Read more in
+    the :ref:`User Guide <domain_selection>`.
 
     Parameters
     ----------
     metric : callable, default=None
-        ``metric(y_true, y_pred)``, greater is better. None takes the accuracy of a
-        classifier and R2 of a regressor.
+        Metric ``metric(y_true, y_pred)``; greater is better. None uses the accuracy of
+        a classifier and R2 of a regressor.
 
     See Also
     --------
-    WorstDomainScorer : The worst domain counts.
+    WorstDomainScorer : Minimum over the domains.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How sure is a measure? Intervals from rows left out."""
+"""Confidence intervals of metrics, by the jackknife."""
 
 from numbers import Integral, Real
 
@@ -35,60 +35,71 @@ def jackknife_interval(
     n_groups=100,
     random_state=None,
 ):
-    """Confidence interval of a smooth metric, by leaving rows out.
+    r"""Jackknife confidence interval of a smooth metric.
 
-    Its middle is the value less the jackknife's estimate of its bias, its width is made
-    of the jackknife's standard error and Student's quantile [1]_. No row is there
-    twice, as in a bootstrap, which puts rows nearer to one another than they are. Read
-    more in the :ref:`User Guide <two_sample_tests>`.
+    Each side :math:`s` is divided into :math:`g_s` groups. With the value :math:`t` of
+    the metric, its values :math:`t_{si}` without group :math:`i` of side :math:`s`, and
+    their means :math:`\bar t_s`, the interval is [1]_
+
+    .. math::
+
+        t - \sum_s (g_s - 1)(\bar t_s - t) \pm q \, \Bigl( \sum_s
+        \frac{g_s - 1}{g_s} \sum_{i=1}^{g_s} (t_{si} - \bar t_s)^2 \Bigr)^{1/2} ,
+
+    where :math:`q` is the quantile of Student's distribution with :math:`\min_s g_s -
+    1` degrees of freedom. Pairs count as one side. Unlike in a bootstrap, no sample is
+    repeated, which would reduce the distances between samples. Read more in the
+    :ref:`User Guide <two_sample_tests>`.
 
     Parameters
     ----------
     metric : callable
-        Measure ``metric(X, Y)`` of two sets of rows, such as those of
-        `skalign.metrics`; `functools.partial` fixes its keywords. What is estimated
-        within, such as a `gamma`, should be fixed. A parameter `random_state` that is
-        None is given one seed for all calls.
+        Metric ``metric(X, Y)`` of two sets of samples, such as those in
+        `skalign.metrics`; use `functools.partial` to set its keyword arguments.
+        Parameters that are otherwise estimated from the data, such as `gamma`, should
+        be set. If the parameter `random_state` of `metric` is None, the same seed is
+        used in all calls.
     X : array-like of shape (n_samples_x, n_features)
-        Source rows.
+        Source samples.
     Y : array-like of shape (n_samples_y, n_features_y)
-        Target rows.
+        Target samples.
     paired : bool, default=False
-        Whether row i of both is one item: pairs are left out, rather than rows.
+        Whether sample i of `X` and of `Y` are a pair: pairs are then left out, instead
+        of samples of each side.
     confidence_level : float, default=0.95
-        Share of repetitions in which the interval is to hold the true value, that of
-        infinitely many rows.
+        Nominal coverage of the limit of the metric for infinitely many samples.
     n_groups : int, default=100
-        Each set is dealt at random into so many groups, or into its rows if it has no
-        more of them, and `metric` is computed without each group.
+        Maximum number of random groups of each side; smaller sides use one group per
+        sample. `metric` is evaluated without each group.
     random_state : int, RandomState instance or None, default=None
-        Deals the rows, if there are more than groups, and seeds a metric that draws at
-        random.
+        Generator of the groups, if there are more samples than groups, and of the seed
+        of a metric that is random.
 
     Returns
     -------
     interval : ConfidenceInterval
-        With `low` and `high`; may pass the range of the metric.
+        Named tuple with the bounds `low` and `high`, which may exceed the range of the
+        metric.
 
     Raises
     ------
     ValueError
-        If a set is not finite or has a single row, a parameter is out of its range,
-        the lengths differ where `paired`, or the value of `metric` changes with its
-        draws or with the order of the rows, as that of `block_mmd` does; and what
-        `metric` raises.
+        If `X` or `Y` is not finite or has a single sample, a parameter is out of its
+        range, the numbers of samples differ and `paired` is True, or the value of
+        `metric` changes with its random draws or with the order of the samples, as that
+        of `block_mmd` does. Errors of `metric` are propagated.
 
     See Also
     --------
-    bootstrap_interval : From rows drawn anew.
-    mmd_test : Whether a distance is more than chance, which an interval near 0 cannot
-        say.
+    bootstrap_interval : Interval from samples drawn with replacement.
+    mmd_test : Test of whether a distance is larger than expected by chance, which an
+        interval near 0 cannot show.
 
     Notes
     -----
-    For measures that settle as rows are added, and are smooth where they do. Not for
-    `retrieval_accuracy` and others that fall with the number of candidates, and not
-    between equal distributions, where most distances are not smooth.
+    Suits metrics that converge as samples are added and are smooth at their limit. It
+    does not suit `retrieval_accuracy` and other metrics that decrease with the number
+    of candidates, nor equal distributions, between which most distances are not smooth.
 
     References
     ----------
@@ -127,12 +138,12 @@ def jackknife_interval(
 
 
 def values_without(metric, X, Y, paired, n_groups, random_state):
-    """Return the values without each group of pairs, or of either side.
+    """Return the values without each group of pairs, or of samples of either side.
 
     Returns
     -------
     values : list of ndarray of shape (n_groups_of_side,)
-        One array for pairs, else one for each side.
+        One array for pairs, otherwise one per side.
     """
     random_state = check_random_state(random_state)
     found = []

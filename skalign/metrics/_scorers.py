@@ -1,4 +1,4 @@
-"""Scorers: what a search over aligners takes to compare spaces."""
+"""Scorers that compare spaces, for searches over aligners."""
 
 from functools import partial
 from inspect import signature
@@ -18,33 +18,43 @@ from skalign.metrics._wasserstein import wasserstein_distance
 
 
 def make_distance_scorer(metric, **kwargs):
-    """Make a scorer of a distance between mapped source rows and target rows.
+    r"""Make a scorer from a distance between mapped source and target samples.
+
+    With a distance :math:`d`, the score of an aligner with the maps :math:`f` of source
+    and :math:`g` of target samples is
+
+    .. math::
+
+        - d \bigl( f(X), g(y) \bigr) .
+
+    Read more in the :ref:`User Guide <scorers>`.
 
     Parameters
     ----------
     metric : callable
-        Distance ``metric(X, Y, **kwargs)`` of two sets of rows, such as those of
-        `skalign.metrics`.
+        Distance ``metric(X, Y, **kwargs)`` between two sets of samples, such as those
+        in `skalign.metrics`.
     **kwargs : dict
-        Keywords of `metric`. What is estimated should be fixed here, such as `gamma`:
-        else the candidates of a search are compared with different measures. Draws are
-        the same in all calls: a `random_state` that is None stands for 0.
+        Keyword arguments of `metric`. Parameters that are otherwise estimated from the
+        data, such as `gamma`, should be set: else the candidates of a search are
+        compared by different measures. Random draws are equal in all calls: a
+        `random_state` of None is replaced by 0.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)``, minus the distance of ``estimator.transform(X)``
-        from ``estimator.transform_target(y)``. For a pipeline or a search the latter is
-        that of its last step or best estimator; target rows stay as they are where
-        there is none. Given `X_target` or `sample_domain`, which it requests, it
-        compares the two domains of a pipeline with a
-        :class:`~skalign.adaptation.DomainAdapter` in it, as all but the predictor at
-        its end carries them; `y` is not looked at.
+        ``scorer(estimator, X, y)``, the negative distance between
+        ``estimator.transform(X)`` and ``estimator.transform_target(y)``. For a pipeline
+        or a search, the latter is that of the last step or the best estimator; without
+        one, target samples are used as they are. Given `X_target` or `sample_domain`,
+        which the scorer requests, it compares the two domains after all steps but the
+        final predictor of a pipeline with a :class:`~skalign.adaptation.DomainAdapter`;
+        `y` is then ignored.
 
     Raises
     ------
     TypeError
-        If `metric` is not callable, or does not take these keywords.
+        If `metric` is not callable, or does not accept these keyword arguments.
 
     Examples
     --------
@@ -61,14 +71,23 @@ def make_distance_scorer(metric, **kwargs):
 
 
 def make_similarity_scorer(metric, **kwargs):
-    """Make a scorer of a similarity of mapped source rows and target rows.
+    r"""Make a scorer from a similarity of mapped source and target samples.
+
+    With a similarity :math:`s`, the score of an aligner with the maps :math:`f` of
+    source and :math:`g` of target samples is
+
+    .. math::
+
+        s \bigl( f(X), g(y) \bigr) .
+
+    Read more in the :ref:`User Guide <scorers>`.
 
     Parameters
     ----------
     metric : callable
         Similarity ``metric(X, Y, **kwargs)``, such as `retrieval_accuracy`.
     **kwargs : dict
-        Keywords of `metric`, as in `make_distance_scorer`.
+        Keyword arguments of `metric`, as in `make_distance_scorer`.
 
     Returns
     -------
@@ -79,7 +98,7 @@ def make_similarity_scorer(metric, **kwargs):
     Raises
     ------
     TypeError
-        If `metric` is not callable, or does not take these keywords.
+        If `metric` is not callable, or does not accept these keyword arguments.
 
     Examples
     --------
@@ -91,7 +110,7 @@ def make_similarity_scorer(metric, **kwargs):
 
 
 class _SpaceScorer(RoutedScorer):
-    """Scorer that compares mapped source samples with target samples.
+    """Scorer that compares mapped source with target samples; greater is better.
 
     Examples
     --------
@@ -107,9 +126,9 @@ class _SpaceScorer(RoutedScorer):
             raise TypeError(f"metric={metric!r} must be callable.")
         try:
             signature(metric).bind(None, None, **kwargs)
-        except (TypeError, ValueError) as error:  # ValueError: of what is written in C
+        except (TypeError, ValueError) as error:  # ValueError: functions in C
             raise TypeError(
-                f"metric={metric!r} cannot be called with two sets of rows and "
+                f"metric={metric!r} cannot be called with two sets of samples and "
                 f"{kwargs}: {error}."
             ) from error
         self._metric = metric
@@ -117,11 +136,11 @@ class _SpaceScorer(RoutedScorer):
         self._falls = falls
 
     def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
-        """Return the score of a fitted aligner, or pipeline that adapts, on rows."""
+        """Score a fitted aligner, or a pipeline with adaptation."""
         if X_target is None and sample_domain is None:
             check_has(estimator, "transform")
             if y is None:
-                raise ValueError("y is None: pass target rows as y, or as X_target.")
+                raise ValueError("y is None; pass target samples as y or as X_target.")
             spaces = estimator.transform(X), transform_target(estimator, y)
         else:
             spaces = adapted_domains(estimator, X, X_target, sample_domain)

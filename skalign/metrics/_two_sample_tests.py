@@ -1,4 +1,4 @@
-"""Is the difference real? Permutation tests on one pass over the kernel."""
+"""Permutation two-sample tests that compute the kernel once."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -25,12 +25,12 @@ class TwoSampleTestResult(NamedTuple):
     Attributes
     ----------
     statistic : float
-        The distance of the two sets.
+        Distance between the two sets.
     pvalue : float
-        Share of the permutations, the given sets being one of them, whose distance is
-        at least as large. At least ``1 / (n_permutations + 1)``.
+        Share of the permutations, including the identity, with at least the same
+        distance. At least ``1 / (n_permutations + 1)``.
     null_distribution : ndarray of shape (n_permutations,)
-        The distances of the other permutations.
+        Distances of the other permutations.
     """
 
     statistic: float
@@ -59,31 +59,39 @@ def mmd_test(
     n_permutations=999,
     random_state=None,
 ):
-    """Test whether two sets come from one distribution, by their `mmd`.
+    r"""Permutation test of equal distributions, based on `mmd`.
 
-    Rows change sides at random [1]_. If both sets are independent draws of one
-    distribution, the p-value is uniform. Read more in the
-    :ref:`User Guide <two_sample_tests>`.
+    Samples are randomly reassigned to the two sets :math:`B` times [1]_. With the
+    biased `mmd` of the given sets, :math:`T_0`, and of the permuted ones, :math:`T_b`,
+    the p-value is
+
+    .. math::
+
+        p = \frac{1 + \bigl| \bigl\{ b : T_b \ge T_0 \bigr\} \bigr|}{1 + B} .
+
+    If both sets are independent samples of one distribution, the p-value is uniformly
+    distributed. Read more in the :ref:`User Guide <two_sample_tests>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
-        The kernel, as in `mmd`.
+        Kernel, as in `mmd`.
     gamma : float, array-like of shape (n_kernels,) or "target", default=None
-        Strength of the kernel, as in `mmd`. With "target" the sides are no longer
-        alike, and the p-value need not be uniform.
+        Coefficient of the kernel, as in `mmd`. With "target" the two sets are not
+        exchangeable, and the p-value may not be uniformly distributed.
     degree : int, default=3
-        Degree of the polynomial.
+        Degree of the polynomial kernel.
     coef0 : float, default=1.0
-        Constant in the polynomial; not negative.
+        Constant term of the polynomial kernel; not negative.
     n_permutations : int, default=999
-        Number of permutations. The smallest p-value is one over one more.
+        Number :math:`B` of permutations. The smallest possible p-value is ``1 /
+        (n_permutations + 1)``.
     random_state : int, RandomState instance or None, default=None
-        Draws the permutations.
+        Generator of the permutations.
 
     Returns
     -------
@@ -94,24 +102,25 @@ def mmd_test(
     Raises
     ------
     ValueError
-        As `mmd`.
+        As in `mmd`.
 
     See Also
     --------
-    energy_test : Without a strength to choose.
-    scipy.stats.permutation_test : Of any statistic, computed anew every time.
+    energy_test : Test without a kernel coefficient to choose.
+    scipy.stats.permutation_test : Test of any statistic, which is recomputed for each
+        permutation.
 
     Notes
     -----
-    The kernel is computed once, a block at a time, and takes part in all permutations;
-    ``(n_samples_x + n_samples_y) * n_permutations`` bytes say which row is on which
-    side. All runs in double precision.
+    The kernel is computed once, in blocks, for all permutations. The assignment of the
+    samples takes ``(n_samples_x + n_samples_y) * n_permutations`` bytes. All
+    computations are in double precision.
 
-    Rows have no weights here. Under equality rows may change sides since all of them
-    are draws of one distribution; rows that stand for more, or for others, on one side
-    than on the other are not, and no permutation shows what chance does to them. To say
-    how sure a weighted `mmd` is, let `bootstrap_interval` draw rows that carry their
-    weight as a column.
+    Sample weights are not supported. Under the null hypothesis, samples are
+    exchangeable because all of them are drawn from one distribution; samples with
+    different weights are not, and permutations do not reproduce their null
+    distribution. To estimate the uncertainty of a weighted `mmd`, pass
+    `bootstrap_interval` samples with their weight as an additional column.
 
     References
     ----------
@@ -144,22 +153,30 @@ def mmd_test(
     prefer_skip_nested_validation=True,
 )
 def energy_test(X, Y, *, n_permutations=999, random_state=None):
-    """Test whether two sets come from one distribution, by their `energy_distance`.
+    r"""Permutation test of equal distributions, based on `energy_distance`.
 
-    Rows change sides at random [1]_. If both sets are independent draws of one
-    distribution, the p-value is uniform. Read more in the
-    :ref:`User Guide <two_sample_tests>`.
+    Samples are randomly reassigned to the two sets :math:`B` times [1]_. With the
+    energy distance of the given sets, :math:`T_0`, and of the permuted ones,
+    :math:`T_b`, the p-value is
+
+    .. math::
+
+        p = \frac{1 + \bigl| \bigl\{ b : T_b \ge T_0 \bigr\} \bigr|}{1 + B} .
+
+    If both sets are independent samples of one distribution, the p-value is uniformly
+    distributed. Read more in the :ref:`User Guide <two_sample_tests>`.
 
     Parameters
     ----------
     X : array-like of shape (n_samples_x, n_features)
-        Source rows, in the target space.
+        Source samples, in the target space.
     Y : array-like of shape (n_samples_y, n_features)
-        Target rows.
+        Target samples.
     n_permutations : int, default=999
-        Number of permutations. The smallest p-value is one over one more.
+        Number :math:`B` of permutations. The smallest possible p-value is ``1 /
+        (n_permutations + 1)``.
     random_state : int, RandomState instance or None, default=None
-        Draws the permutations.
+        Generator of the permutations.
 
     Returns
     -------
@@ -169,15 +186,15 @@ def energy_test(X, Y, *, n_permutations=999, random_state=None):
     Raises
     ------
     ValueError
-        As `energy_distance`.
+        As in `energy_distance`.
 
     See Also
     --------
-    mmd_test : With a kernel of one's choice, at the same cost.
+    mmd_test : Test with a choice of kernels, at the same cost.
 
     Notes
     -----
-    Rows have no weights, for the reason given in `mmd_test`.
+    Sample weights are not supported, for the reason given in `mmd_test`.
 
     References
     ----------
@@ -201,13 +218,13 @@ def energy_test(X, Y, *, n_permutations=999, random_state=None):
 
 
 def _permuted(kernel, X, Y, n_permutations, random_state):
-    """Return squared distances of kernel means, those of `X` and `Y` first.
+    """Return squared distances of kernel means, beginning with that of `X` and `Y`.
 
     Returns
     -------
     squares : ndarray of shape (1 + n_permutations,)
     rounding : float
-        How far apart equal ones may come out.
+        Bound of the rounding error of their differences.
     """
     random_state = check_random_state(random_state)
     n, m = len(X), len(Y)
@@ -237,7 +254,7 @@ def _permuted(kernel, X, Y, n_permutations, random_state):
 
 
 def _result(squares, rounding, transform=np.asarray):
-    """Compare the first of the squares with the others."""
+    """Compare the first of the squared distances with the others."""
     pvalue = np.mean(squares >= squares[0] - rounding)
     statistics = transform(squares)
     return TwoSampleTestResult(float(statistics[0]), float(pvalue), statistics[1:])

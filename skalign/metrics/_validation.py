@@ -1,4 +1,4 @@
-"""Input checks that every metric needs."""
+"""Validation of the inputs of metrics."""
 
 import numpy as np
 from sklearn import get_config
@@ -18,23 +18,24 @@ _PAIR_MASS = 1e-8
 
 
 def check_spaces(X, Y, *, any_library=False):
-    """Validate two sets of rows of one space.
+    """Validate two sets of samples of one space.
 
     Returns
     -------
     X : ndarray of shape (n_samples_x, n_features)
     Y : ndarray of shape (n_samples_y, n_features)
-        Of one dtype: float32 if both came so, else float64. With `any_library`, arrays
-        that follow the array API stay what and where they are.
+        Both of one dtype: float32 if both were float32, else float64. With
+        `any_library`, arrays of other array API libraries stay in their library and on
+        their device.
 
     Raises
     ------
     ValueError
-        If the widths differ, or a set is empty, not 2-D or not finite; or if both have
-        the same column names in another order.
+        If the numbers of features differ; if `X` or `Y` is empty, not 2-D or not
+        finite; or if both have the same column names in different order.
     """
     named, others = column_names(X), column_names(Y)
-    # Other names are no error: a map may have named its columns itself.
+    # Other names are allowed: a map may have named its columns itself.
     if (
         named is not None
         and others is not None
@@ -42,44 +43,45 @@ def check_spaces(X, Y, *, any_library=False):
         and np.array_equal(np.sort(named), np.sort(others))
     ):
         raise ValueError(
-            f"X and Y have the same column names in another order: {[*named]} in X, "
+            f"X and Y have the same column names in different order: {[*named]} in X, "
             f"{[*others]} in Y."
         )
     X, Y = _check_both(X, Y, any_library)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
-            f"X has {X.shape[1]} columns, but Y has {Y.shape[1]}: both must be rows of "
-            "one space."
+            f"X has {X.shape[1]} features, but Y has {Y.shape[1]}: both must be in the "
+            "same space."
         )
     return X, Y
 
 
 def check_paired_rows(X, Y, *, any_library=False):
-    """Validate two representations, of any widths, of the same rows.
+    """Validate two representations of the same samples.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features_x)
     Y : ndarray of shape (n_samples, n_features_y)
-        Of one dtype: float32 if both came so, else float64. With `any_library`, arrays
-        that follow the array API stay what and where they are.
+        Both of one dtype: float32 if both were float32, else float64. With
+        `any_library`, arrays of other array API libraries stay in their library and on
+        their device.
 
     Raises
     ------
     ValueError
-        If the lengths differ, or a set is empty, not 2-D or not finite.
+        If the numbers of samples differ, or `X` or `Y` is empty, not 2-D or not finite.
     """
     X, Y = _check_both(X, Y, any_library)
     if X.shape[0] != Y.shape[0]:
         raise ValueError(
-            f"X has {X.shape[0]} rows, but Y has {Y.shape[0]}: both must be of the "
-            "same items."
+            f"X has {X.shape[0]} samples, but Y has {Y.shape[0]}: both must hold the "
+            "same samples."
         )
     return X, Y
 
 
 def _check_both(X, Y, any_library):
-    """Validate rows of two sides, and bring them to one dtype."""
+    """Validate both sides, and convert them to one dtype."""
     xp = np
     if any_library and any(is_of_another_library(rows) for rows in (X, Y)):
         xp = namespace(X, Y)
@@ -94,21 +96,21 @@ def _check_both(X, Y, any_library):
 
 
 def check_no_overflow(value, dtype):
-    """Return `value` as a float, or say that `dtype` could not hold its sums."""
+    """Return `value` as a float, or raise if it overflowed `dtype`."""
     value = float(value)
     if not np.isfinite(value):
-        raise ValueError(f"Powers of the distances overflow {dtype}: scale the rows.")
+        raise ValueError(f"Powers of the distances overflow {dtype}: rescale the data.")
     return value
 
 
 def check_mass(weight, rows):
-    """Return the rows of positive weight, and their weights, made to sum to one.
+    """Return the samples of positive weight, and their weights normalised to sum one.
 
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, all are zero, or there are not as many
-        as rows.
+        If a weight is negative or not finite, all weights are zero, or their number
+        differs from the number of samples.
     """
     xp, n_samples = namespace(rows), rows.shape[0]
     if weight is None:
@@ -120,32 +122,32 @@ def check_mass(weight, rows):
         )
         kept = np.flatnonzero(weight)
         rows = xp.take(rows, xp.asarray(kept, device=rows.device), axis=0)
-        weight = near_one(weight[kept])  # no sum of which overflows
+        weight = near_one(weight[kept])  # so that the sum cannot overflow
         weight /= weight.sum()
     return rows, xp.asarray(weight, device=rows.device)
 
 
 def check_pair_mass(*masses):
-    """Refuse weights, each side's sum being one, under which no two rows count.
+    """Raise if the weights of a side, which sum to one, leave no pairs of samples.
 
-    What two different rows share out, ``1 - mass @ mass``, divides the unbiased
-    estimates; below `_PAIR_MASS` rounding leaves it fewer than half of its digits.
+    Unbiased estimates are divided by the weight of pairs of different samples, ``1 -
+    mass @ mass``; below `_PAIR_MASS`, less than half of the digits are correct.
     """
     for mass in masses:
         if not 1 - float(mass @ mass) >= _PAIR_MASS:
             largest = float(namespace(mass).max(mass))
             raise ValueError(
-                "An unbiased estimate needs two rows a side, but one has "
+                "An unbiased estimate needs at least 2 samples per set; one set has "
                 f"{mass.shape[0]}, with {largest:.6%} of the weight on one of them."
             )
 
 
 def check_pairs_fit(n, m):
-    """Refuse so many pairs that one number for each passes `working_memory`."""
+    """Raise if one number for each pair of samples exceeds `working_memory`."""
     needed, memory = 8 * n * m / 2**20, get_config()["working_memory"]
     if needed > memory:
         raise ValueError(
             f"A matrix of {n} x {m} pairs takes {needed:.0f} MiB, but working_memory="
-            f"{memory} MiB: take fewer rows, a sliced or blockwise measure, or raise "
-            "it by sklearn.set_config."
+            f"{memory} MiB: use fewer samples or a sliced or blockwise metric, or "
+            "increase it by sklearn.set_config."
         )

@@ -204,7 +204,7 @@ def test_circular_validation_refuses_stacked_target_rows_with_labels():
     for wrong in (0, np.arange(45) % 2 - 1):
         labels = y.copy()
         labels[sample_domain < 0] = wrong
-        with pytest.raises(ValueError, match="one value in all target rows"):
+        with pytest.raises(ValueError, match="unlabelled by one value"):
             CircularValidationScorer()(pipe, X, labels, sample_domain=sample_domain)
 
 
@@ -572,7 +572,7 @@ def test_searches_by_several_metrics_take_weights():
 
 def test_one_target_row_has_no_neighbour():
     model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
-    with pytest.raises(ValueError, match="one target row: it has no neighbour"):
+    with pytest.raises(ValueError, match="2 target samples are needed; got 1"):
         SoftNeighborhoodScorer()(model, [[0.0], [1.0]], [0, 1], X_target=[[0.5]])
 
 

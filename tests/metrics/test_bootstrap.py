@@ -128,7 +128,7 @@ def test_a_change_by_order_counts_from_six_errors_or_a_millionth(
         return 100.0 + change * (Y[:, 0] != np.arange(50)).any()
 
     if refused:
-        with pytest.raises(ValueError, match="depends on which rows are at the same"):
+        with pytest.raises(ValueError, match="depends on the order of the samples"):
             _check_order(metric, X, X, 100.0, error, 0)
     else:
         _check_order(metric, X, X, 100.0, error, 0)

@@ -37,7 +37,7 @@ def test_is_blind_to_means_and_zero_on_equal_sets():
 
 def test_a_single_row_has_no_covariance():
     X, Y = draw(5, 1)
-    with pytest.raises(ValueError, match="needs two rows a side, but one has 1"):
+    with pytest.raises(ValueError, match="at least 2 samples per set; one set has 1"):
         coral_distance(X, Y)
 
 

@@ -114,7 +114,7 @@ def test_domains_that_do_not_suit_are_refused(scorer):
     name = type(scorer).__name__
     with pytest.raises(ValueError, match=f"{name} needs sample_domain"):
         scorer(model, X, y)
-    with pytest.raises(ValueError, match=f"{name} has target rows only"):
+    with pytest.raises(ValueError, match=f"{name} needs source samples"):
         scorer(model, X, y, sample_domain=np.full(90, -1))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         scorer(model, X, y, sample_domain=domain[1:])

@@ -120,7 +120,7 @@ def test_frechet_distance_of_many_rows_is_the_square():
 
 def test_frechet_distance_needs_two_rows_a_side():
     X, Y = draw(5, 1)
-    with pytest.raises(ValueError, match="needs two rows a side, but one has 1"):
+    with pytest.raises(ValueError, match="at least 2 samples per set; one set has 1"):
         frechet_distance(X, Y)
 
 

@@ -165,7 +165,7 @@ def test_a_gamma_that_is_not_positive_is_refused(gamma):
 
 def test_unbiased_needs_two_rows_a_side():
     X, Y = draw(5, 1)
-    with pytest.raises(ValueError, match="needs two rows a side, but one has 1"):
+    with pytest.raises(ValueError, match="at least 2 samples per set; one set has 1"):
         mmd(X, Y)
     assert mmd(X, Y, unbiased=False) > 0
 
@@ -309,7 +309,7 @@ def test_less_working_memory_gives_the_same_value_in_smaller_blocks(kernel):
         ({"coef0": -1.0}, "'coef0' parameter"),
         ({"X_weight": [1, 2, 3]}, r"\(3,\), expected \(5,\)"),
         ({"Y_weight": np.zeros(5)}, "at least one non-zero"),
-        ({"Y_weight": [0, 0, 0, 0, 1]}, "two rows a side, but one has 1"),
+        ({"Y_weight": [0, 0, 0, 0, 1]}, "2 samples per set; one set has 1"),
     ],
 )
 def test_a_parameter_out_of_range_is_refused(bad, message):
@@ -421,7 +421,7 @@ def test_a_biased_value_of_random_features_is_zero_on_equal_sets():
 def test_cheaper_forms_refuse_what_mmd_refuses():
     X, Y = draw(5, 1)
     for cheaper in (block_mmd, random_fourier_mmd):
-        with pytest.raises(ValueError, match="two rows a side, but one has 1"):
+        with pytest.raises(ValueError, match="2 samples per set; one set has 1"):
             cheaper(X, Y)
         with pytest.raises(ValueError, match="gamma"):
             cheaper(X, X, gamma=-1.0)

@@ -210,8 +210,8 @@ def test_a_block_fills_the_working_memory():
         ({"csls": 0}, "'csls' parameter"),
         ({"csls": 11}, "csls=11 must be at most the number of queries=10"),
         ({"csls": 2, "metric": "euclidean"}, "csls=2 needs metric='cosine'"),
-        ({"relevant": [[0, 10]]}, "rows 10 to 10 of Y, which has 10"),
-        ({"relevant": [[-1, 0]]}, "rows -1 to -1 of X, which has 10"),
+        ({"relevant": [[0, 10]]}, "indices 10 to 10 for Y, which has 10"),
+        ({"relevant": [[-1, 0]]}, "indices -1 to -1 for X, which has 10"),
         ({"relevant": [[0.5, 0.0]]}, "must hold pairs of row indices"),
         ({"relevant": [[0, 1, 2]]}, r"shape \(1, 3\)"),
         ({"relevant": [[0], [1]]}, r"shape \(2, 1\)"),
@@ -226,7 +226,7 @@ def test_a_parameter_out_of_range_is_refused(options, message):
 
 def test_unequal_lengths_need_pairs():
     X, Y = draw(10, 12)
-    with pytest.raises(ValueError, match="X has 10 rows, but Y has 12"):
+    with pytest.raises(ValueError, match="X has 10 samples, but Y has 12"):
         retrieval_accuracy(X, Y)
 
 

@@ -329,5 +329,5 @@ def test_a_metric_that_cannot_work_is_refused_at_once(make):
 
 def test_widths_that_do_not_meet_are_an_error(spaces):
     X, y = spaces
-    with pytest.raises(ValueError, match="X has 5 columns, but Y has 4"):
+    with pytest.raises(ValueError, match="X has 5 features, but Y has 4"):
         mmd_scorer(FunctionTransformer(), X, y)

@@ -297,9 +297,9 @@ def test_single_precision_gives_the_same_value_to_its_digits(measure):
 @every_measure
 def test_bad_rows_are_refused(measure):
     X, Y = draw()
-    with pytest.raises(ValueError, match="X has 40 rows, but Y has 39"):
+    with pytest.raises(ValueError, match="X has 40 samples, but Y has 39"):
         measure(X, Y[1:])
-    with pytest.raises(ValueError, match="X has 39 rows, but Y has 40"):
+    with pytest.raises(ValueError, match="X has 39 samples, but Y has 40"):
         measure(X[1:], Y)
     with pytest.raises(ValueError, match="Input Y contains NaN"):
         measure(X, np.full_like(Y, np.nan))

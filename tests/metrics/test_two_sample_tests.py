@@ -125,7 +125,7 @@ def test_bad_input_is_refused(test):
     X, Y = draw(5, 6)
     with pytest.raises(ValueError, match="'n_permutations' parameter"):
         test(X, Y, n_permutations=0)
-    with pytest.raises(ValueError, match="X has 3 columns, but Y has 2"):
+    with pytest.raises(ValueError, match="X has 3 features, but Y has 2"):
         test(X, Y[:, :2])
     with pytest.raises(ValueError, match="Input Y contains NaN"):
         test(X, np.full((6, 3), np.nan))

@@ -89,14 +89,14 @@ def test_a_value_that_is_not_finite_is_refused_by_name(metric, bad, spaces):
 @pytest.mark.parametrize("metric", METRICS)
 def test_unequal_widths_are_refused_naming_both(metric, spaces):
     X, Y = spaces
-    with pytest.raises(ValueError, match=r"X has 4 columns, but Y has 3"):
+    with pytest.raises(ValueError, match=r"X has 4 features, but Y has 3"):
         metric(X, Y[:, :3])
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_same_columns_in_another_order_are_refused(metric, spaces):
     X, Y = (pd.DataFrame(rows, columns=list("abcd")) for rows in spaces)
-    with pytest.raises(ValueError, match="same column names in another order"):
+    with pytest.raises(ValueError, match="same column names in different order"):
         metric(X, Y[list("badc")])
     named = metric(X, Y.set_axis(list("efgh"), axis=1))  # as a map may have named them
     assert named == pytest.approx(metric(*spaces), rel=1e-12)

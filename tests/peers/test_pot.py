@@ -108,7 +108,7 @@ def test_sliced_distances(distance):
     X, Y = rng.randn(100, 2), rng.randn(100, 2)
     assert distance(X, X, n_projections=10, random_state=0) < 1e-7
     assert distance(X, Y, n_projections=10, random_state=0) > 0
-    with pytest.raises(ValueError, match="X has 2 columns, but Y has 4"):
+    with pytest.raises(ValueError, match="X has 2 features, but Y has 4"):
         distance(X, rng.randn(100, 4))
 
 
