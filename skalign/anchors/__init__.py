@@ -1,4 +1,4 @@
-"""Which rows to pair: anchors are chosen from the source side alone."""
+"""Selection of the samples to pair, from the source space alone."""
 
 from skalign.anchors._class_balanced import ClassBalancedAnchors
 from skalign.anchors._farthest_point import FarthestPointAnchors

@@ -1,4 +1,4 @@
-"""Anchors in equal numbers from every class."""
+"""Equal numbers of random anchors from all classes."""
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -7,25 +7,24 @@ from skalign.anchors._selector import AnchorSelector
 
 
 class ClassBalancedAnchors(AnchorSelector):
-    """Rows at random, as many of each class as of any other.
+    """Random selection with the same number of anchors from every class.
 
-    Suits classes of very unequal size, of which each is to be carried well. Numbers
-    differ by one where `n_anchors` cannot be divided; a class that runs out of rows
-    leaves its share to the others. Nested: the anchors are the first of those of a
-    larger `n_anchors`, for the same `random_state`. Read more in the
-    :ref:`User Guide <anchors>`.
+    Suits classes of very unequal sizes that should all be mapped accurately. Numbers
+    differ by one if `n_anchors` is not a multiple of the number of classes; if a class
+    has too few samples, its share is distributed to the others. Nested: the anchors are
+    the first ones of any larger `n_anchors`, for the same `random_state`. Read more in
+    the :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     n_anchors : int or float, default=0.1
-        Number of anchors; a float above 0 and at most 1 is a share of the rows.
-
+        Number of anchors; a float above 0 and at most 1 is a share of the samples.
     random_state : int, RandomState instance or None, default=None
-        Generator of the draw.
+        Generator of the selection.
 
     See Also
     --------
-    RandomAnchors : Classes in proportion to their size; needs no labels.
+    RandomAnchors : Random selection from all samples, without labels.
 
     Examples
     --------
@@ -46,10 +45,10 @@ class ClassBalancedAnchors(AnchorSelector):
     def _choose(self, X, counts, labels):
         if labels is None:
             raise ValueError(
-                "ClassBalancedAnchors needs labels, the class of each row of X."
+                "ClassBalancedAnchors needs labels, the class of each sample of X."
             )
         order = check_random_state(self.random_state).permutation(len(X))
-        # Rounds of one row per class: sort by the row's place within its class.
+        # Rounds of one sample per class: sort by the rank within the class.
         _, codes, counts_of = np.unique(
             labels[order], return_inverse=True, return_counts=True
         )

@@ -1,4 +1,4 @@
-"""Anchors as far from one another as can be."""
+"""Anchors by farthest-point selection."""
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin_min
@@ -10,7 +10,7 @@ from skalign.anchors._selector import AnchorSelector
 
 
 def _farthest_points(X, n_picks):
-    """Greedy k-centre of [1]_ from the row nearest to the mean, for centred rows."""
+    """Greedy k-centre of [1]_ from the sample nearest to the mean, for centred `X`."""
     X = near_one(X)
     start = int(np.einsum("ij,ij->i", X, X).argmin())
     gap = euclidean_distances(X, X[start : start + 1], squared=True).ravel()
@@ -36,26 +36,31 @@ def _farthest_points(X, n_picks):
 
 
 class FarthestPointAnchors(AnchorSelector):
-    """Rows far from one another: the next is the one farthest from those before.
+    r"""Greedy selection of the sample farthest from all previous anchors.
 
-    No row of `X` is more than twice as far from its nearest anchor as with the best
-    choice of as many anchors [1]_. The extremes come first, outliers among them: suits
-    clean data that must be covered to its edges, less so where few anchors stand for
-    most rows. Nested: the anchors are the first of those of a larger `n_anchors`. Read
-    more in the :ref:`User Guide <anchors>`.
+    The selection approximately minimises the largest distance from a sample to its
+    nearest anchor (k-centre),
+
+    .. math::
+
+        \min_A \max_i \min_{a \in A} \lVert x_i - x_a \rVert .
+
+    This distance is at most twice the optimal one [1]_. Extreme samples are selected
+    first, including outliers: suits clean data that must be covered up to its boundary,
+    and is less suitable if few anchors have to represent most samples. Nested: the
+    anchors are the first ones of any larger `n_anchors`. Read more in the
+    :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     n_anchors : int or float, default=0.1
-        Number of anchors; a float above 0 and at most 1 is a share of the rows.
-
+        Number of anchors; a float above 0 and at most 1 is a share of the samples.
     random_state : int, RandomState instance or None, default=None
-        Not used, since nothing is drawn; there so that one rule can stand in for
-        another.
+        Ignored; present for API consistency.
 
     See Also
     --------
-    KMeansAnchors : Covers most rows well, and outliers badly.
+    KMeansAnchors : Selection that represents most samples well, but not outliers.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Greedy choice by a score that only falls."""
+"""Lazy greedy selection for scores that only decrease."""
 
 import numpy as np
 
@@ -6,25 +6,25 @@ _BLOCK_ROWS = 128
 
 
 def lazy_greedy(score, n_picks, pick, lower):
-    """Pick the row of the largest score, again and again; each pick lowers scores.
+    """Repeatedly select the sample with the largest score, as selections lower scores.
 
-    A score that is out of date is too large, never too small [1]_. So only a block of
-    the rows of the largest scores is brought down with each pick, and all other rows
-    at once when the best of the block falls below the best of them: products of
-    matrices instead of one pass over all rows per pick, and the same picks.
+    An outdated score is an upper bound [1]_. Each selection therefore updates only a
+    block of the samples with the largest scores; all others are updated when the best
+    of the block falls below the largest of their bounds. This replaces a pass over all
+    samples for each selection by matrix products, and the selection is the same.
 
     Parameters
     ----------
     score : ndarray of shape (n_samples,)
-        What a pick of each row is worth now; changed in place.
+        Gain of selecting each sample; modified in place.
     n_picks : int
-        Number of picks.
+        Number of samples to select.
     pick : callable
-        ``pick(rows, bound, n_picks)`` returns up to `n_picks` rows, best first, from
-        `rows`: at least one, and then as long as the best is worth `bound` or more.
-        None ends the search.
+        ``pick(rows, bound, n_picks)`` returns up to `n_picks` indices from `rows`, best
+        first: at least one, and further ones while their gain is at least `bound`. An
+        empty result ends the selection.
     lower : callable
-        ``lower(picked)`` brings `score` down for rows just picked.
+        ``lower(picked)`` updates `score` for the samples just selected.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Anchors from clusters, one each."""
+"""One anchor from each cluster."""
 
 from heapq import heappop, heappush
 
@@ -14,17 +14,17 @@ _MAX_ITER = 5
 
 @np.errstate(invalid="ignore")  # BLAS may raise it on finite rows: numpy #24067
 def _split(X):
-    """Split centred rows in two by 2-means, from either side of the principal axis.
+    """Split centred samples by 2-means, from the sign along the principal axis.
 
-    A few products of a matrix and a vector. A KMeans of scikit-learn for each of the
-    many small clusters would spend most of its time on being called.
+    Requires a few products of a matrix and a vector. Calling scikit-learn's KMeans for
+    each of the many small clusters would be dominated by its overhead.
     """
     direction = X[np.einsum("ij,ij->i", X, X).argmax()]
     for _ in range(_POWER_ITERATIONS):
         direction = (X @ (direction / np.linalg.norm(direction))) @ X
     right = X @ direction > 0
     for _ in range(_MAX_ITER):
-        if right.all() or not right.any():  # equal, up to rounding: any split will do
+        if right.all() or not right.any():  # equal, up to rounding: any split is valid
             return np.arange(len(X)) == 0
         total, n_right = right.astype(X.dtype) @ X, np.count_nonzero(right)
         centre, other = total / n_right, -total / (len(X) - n_right)
@@ -36,7 +36,7 @@ def _split(X):
 
 
 class _Cluster:
-    """Some rows; the one nearest to their mean is the anchor. The widest sort first."""
+    """Subset of samples, whose medoid is the anchor; sorted by decreasing inertia."""
 
     def __init__(self, X, rows):
         centred = X[rows]
@@ -58,35 +58,39 @@ class _Cluster:
 
 
 class KMeansAnchors(AnchorSelector):
-    """Rows of clusters: of each, the one nearest to its mean, or any.
+    r"""Selection of one sample per cluster, the nearest to its mean or a random one.
 
-    Suits numbers of anchors near the number of columns, where chance is at its worst,
-    and, with the rows in the middle, data with outliers. The clusters come from
-    bisecting k-means [1]_: of the clusters so far, the one with the largest sum of
-    squares about its mean is split by 2-means, which starts from the sign along the
-    principal axis [2]_. That costs ``n_samples * n_features * log(n_anchors)``, takes
-    no chances, and needs no restart; on text embeddings the sum of squares that is left
-    is 4 to 12 % above that of scikit-learn's `KMeans`, at a quarter to a thirtieth of
-    its time. Not nested: a larger `n_anchors` has other anchors. Read more in the
+    The clusters :math:`C_1, \dots, C_k` approximately minimise the sum of squares
+
+    .. math::
+
+        \sum_{c=1}^{k} \sum_{i \in C_c} \lVert x_i - \bar x_c \rVert^2 .
+
+    Suits numbers of anchors close to the number of features, for which random selection
+    is least reliable, and, with the samples nearest to the means, data with outliers.
+    Bisecting k-means [1]_ repeatedly splits the cluster with the largest sum of squares
+    by 2-means, initialised by the sign along the principal axis [2]_. It costs
+    ``n_samples * n_features * log(n_anchors)`` operations, is deterministic and needs
+    no restarts. On text embeddings, the remaining sum of squares is 4 to 12 % larger
+    than that of scikit-learn's `KMeans`, in 1/30 to 1/4 of its time. Not nested: a
+    larger `n_anchors` gives other anchors. Read more in the
     :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     n_anchors : int or float, default=0.1
-        Number of anchors; a float above 0 and at most 1 is a share of the rows.
-
+        Number of anchors; a float above 0 and at most 1 is a share of the samples.
     member : {"middle", "random"}, default="middle"
-        The row taken from a cluster: the nearest to its mean, or one drawn with equal
-        chances. Rows in the middle vary less than all rows do, and so tell less about a
-        linear map: for a map of clean data a random member is the better anchor, by 4
-        to 5 % of the error with one and a half to two anchors a column.
-
+        Sample selected from a cluster: the one nearest to its mean, or a uniformly
+        drawn one. Samples near the means vary less than the data, and are less
+        informative about a linear map: on clean data, random members reduce the error
+        of the map by 4 to 5 % with 1.5 to 2 anchors per feature.
     random_state : int, RandomState instance or None, default=None
-        Generator of the draw. Not used for rows in the middle.
+        Generator of the members; ignored if `member` is "middle".
 
     See Also
     --------
-    FarthestPointAnchors : Covers the extremes too.
+    FarthestPointAnchors : Selection that also covers extreme samples.
 
     References
     ----------
@@ -121,7 +125,7 @@ class KMeansAnchors(AnchorSelector):
 
     def _choose(self, X, counts, labels):
         X = X - X.mean(axis=0)
-        # Scaled, no square can overflow; half the bytes tell clusters apart as well.
+        # Scaled, squares cannot overflow; float32 is precise enough for clusters.
         X = np.divide(X, np.abs(X).max() or 1, dtype=X.dtype).astype(np.float32)
         clusters = [_Cluster(X, np.arange(len(X)))]
         anchors = {}
@@ -135,8 +139,8 @@ class KMeansAnchors(AnchorSelector):
     def _members(self, clusters):
         if self.member == "middle":
             return [cluster.anchor for cluster in clusters]
-        # A generator for each count, and an order that the heap has no say in: a number
-        # of anchors has the same ones in every path.
+        # One generator per count, and an order independent of the heap: the anchors of
+        # a count are then the same in every path.
         rng = check_random_state(self.random_state)
         clusters = sorted(clusters, key=lambda cluster: cluster.rows[0])
         return [rng.choice(cluster.rows) for cluster in clusters]

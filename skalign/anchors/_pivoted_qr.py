@@ -1,4 +1,4 @@
-"""Anchors that span the space, by column-pivoted QR."""
+"""Anchors that span the feature space, by column-pivoted QR."""
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -11,7 +11,7 @@ _BATCH_ROWS = 4096
 
 
 def _pivots(X, n_picks, rounding):
-    """Pivots of a QR factorisation of ``X.T``, as many as `X` has rank at most [1]_."""
+    """Pivots of a QR factorisation of ``X.T``, at most as many as its rank [1]_."""
     residual = np.einsum("ij,ij->i", X, X)
     basis = np.empty((0, X.shape[1]), dtype=X.dtype)
 
@@ -46,11 +46,11 @@ def _pivots(X, n_picks, rounding):
 
 
 def _pivoted_rows(X, n_picks, rounding):
-    """Pivots of the rows, then of the rows that are left, and so on."""
+    """Pivots of the samples, then of the remaining samples, and so on."""
     picked, left = [], np.arange(len(X))
     while len(picked) < n_picks:
         pivots = _pivots(X[left], n_picks - len(picked), rounding)
-        if not pivots:  # nothing but copies of the mean is left
+        if not pivots:  # only copies of the mean are left
             pivots = range(n_picks - len(picked))
         picked.extend(left[pivots])
         left = np.delete(left, pivots)
@@ -58,28 +58,33 @@ def _pivoted_rows(X, n_picks, rounding):
 
 
 class PivotedQRAnchors(AnchorSelector):
-    """Rows that span the space: the next has the most that those before do not explain.
+    r"""Greedy selection of the sample least explained by the previous anchors.
 
-    Column-pivoted QR of the transposed centred rows [1]_. Suits clean data, and numbers
-    of anchors from the rank of the data on, where least squares on them is as well
-    posed as greed can make it. It takes the longest of what is left: outliers first.
-    Once as many rows as the rank are found, it starts again among the rows that are
-    left, so that `n_anchors` may be larger than `n_features`. Nested: the anchors are
-    the first of those of a larger `n_anchors`. Read more in the
+    With the projection :math:`P_A` onto the span of the anchors :math:`A` selected so
+    far, the next anchor is
+
+    .. math::
+
+        \operatorname*{arg\,max}_i \lVert x_i - P_A x_i \rVert
+
+    for centred samples: column-pivoted QR of the transposed data [1]_. Suits clean data
+    and numbers of anchors of at least its rank, for which it greedily improves the
+    conditioning of least squares on the anchors. Samples of large norm are selected
+    first, including outliers. Once the anchors span the data, the selection starts anew
+    among the remaining samples, so `n_anchors` may exceed `n_features`. Nested: the
+    anchors are the first ones of any larger `n_anchors`. Read more in the
     :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     n_anchors : int or float, default=0.1
-        Number of anchors; a float above 0 and at most 1 is a share of the rows.
-
+        Number of anchors; a float above 0 and at most 1 is a share of the samples.
     random_state : int, RandomState instance or None, default=None
-        Not used, since nothing is drawn; there so that one rule can stand in for
-        another.
+        Ignored; present for API consistency.
 
     See Also
     --------
-    FarthestPointAnchors : Rows far from single rows, not from all they span.
+    FarthestPointAnchors : Selection far from each anchor instead of from their span.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Anchors at random."""
+"""Random anchors."""
 
 from sklearn.utils import check_random_state
 
@@ -6,23 +6,22 @@ from skalign.anchors._selector import AnchorSelector
 
 
 class RandomAnchors(AnchorSelector):
-    """Rows at random, each as likely as any other.
+    """Uniformly random selection.
 
-    What every other rule has to beat, and costs nothing. Nested: the anchors are the
-    first of those of a larger `n_anchors`, for the same `random_state`. Read more in
-    the :ref:`User Guide <anchors>`.
+    The baseline for all other selectors; suits large numbers of anchors. Nested: the
+    anchors are the first ones of any larger `n_anchors`, for the same `random_state`.
+    Read more in the :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     n_anchors : int or float, default=0.1
-        Number of anchors; a float above 0 and at most 1 is a share of the rows.
-
+        Number of anchors; a float above 0 and at most 1 is a share of the samples.
     random_state : int, RandomState instance or None, default=None
-        Generator of the draw.
+        Generator of the selection.
 
     See Also
     --------
-    ClassBalancedAnchors : The same, with equal shares for the classes.
+    ClassBalancedAnchors : Random selection with equal shares of the classes.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from skalign._validation import FLOATS
 
 
 class AnchorSelector(BaseEstimator, ABC):
-    """Base of the rules that select anchors, the samples to be paired.
+    """Base class of the selectors of anchors, the samples to be paired.
 
     A subclass has the parameters `n_anchors` and `random_state`, and the method
     ``_choose(X, counts, labels)``, which returns an array of positions in `X` for each
@@ -54,50 +54,51 @@ class AnchorSelector(BaseEstimator, ABC):
     }
 
     def select(self, X, labels=None):
-        """Pick rows of the source space.
+        """Select anchors among the source samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Source samples.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the rows, strings or numbers, for selectors that look at them.
+            Classes of the samples, strings or numbers, for selectors that use them.
 
         Returns
         -------
         indices : ndarray of shape (n_anchors,)
-            Positions of the anchors in `X`, all different.
+            Positions of the anchors in `X`, without duplicates.
 
         Raises
         ------
         ValueError
-            If `n_anchors` is above the number of rows, a value is not finite, or
-            `labels` is of another length.
+            If `n_anchors` exceeds the number of samples, a value is not finite, or
+            `labels` differs in length from `X`.
         """
         return self.select_path(X, [self.n_anchors], labels)[0]
 
     @_fit_context(prefer_skip_nested_validation=True)
     def select_path(self, X, n_anchors, labels=None):
-        """Pick rows for several numbers of anchors, at about the cost of the largest.
+        """Select anchors for several numbers, at about the cost of the largest.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Source samples.
         n_anchors : sequence of int or float
-            Numbers of anchors, or shares of the rows; the parameter is not looked at.
+            Numbers of anchors, or shares of the samples. The parameter `n_anchors` of
+            the selector is ignored.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the rows, strings or numbers, for selectors that look at them.
+            Classes of the samples, strings or numbers, for selectors that use them.
 
         Returns
         -------
         path : list of ndarray of shape (n_anchors,)
-            What `select` gives for each number, in the order of `n_anchors`.
+            Result of `select` for each number, in the order of `n_anchors`.
 
         Raises
         ------
         ValueError
-            As `select` does.
+            As in `select`.
         """
         given = {"n_anchors": n_anchors}
         listed = {"n_anchors": ["array-like"]}
@@ -142,13 +143,13 @@ class AnchorSelector(BaseEstimator, ABC):
             return min(n_samples, max(2, round(n_anchors * n_samples)))
         if n_anchors > n_samples:
             raise ValueError(
-                f"n_anchors={n_anchors} must be at most the number of rows={n_samples}."
+                f"n_anchors={n_anchors} must be at most n_samples={n_samples}."
             )
         return int(n_anchors)
 
     @abstractmethod
     def _choose(self, X, counts, labels):
-        """Return the rows to pick for each count, a list of arrays of positions."""
+        """Return the selection for each count, a list of arrays of positions."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

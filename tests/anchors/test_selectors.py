@@ -114,7 +114,7 @@ def test_single_precision_and_lists_are_taken(selector, rows):
 def test_more_anchors_than_rows_are_refused_with_both_numbers(selector, rows):
     X, labels = rows
     selector = clone(selector).set_params(n_anchors=301)
-    with pytest.raises(ValueError, match=r"n_anchors=301 .* number of rows=300"):
+    with pytest.raises(ValueError, match=r"n_anchors=301 .* n_samples=300"):
         selector.select(X, labels)
 
 

@@ -333,7 +333,7 @@ def test_candidates_that_fail_get_the_error_score_and_a_warning(pairs):
     assert search.best_params_["n_anchors"] == 20
     ranks = search.cv_results_["rank_test_score"].reshape(2, 3)
     assert_array_equal(ranks[:, 1:], 3)
-    with pytest.raises(ValueError, match=r"n_anchors=161 .* number of rows=160"):
+    with pytest.raises(ValueError, match=r"n_anchors=161 .* n_samples=160"):
         search.set_params(error_score="raise").fit(*pairs)
 
 

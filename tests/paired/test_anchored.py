@@ -210,7 +210,7 @@ def test_a_head_is_stitched_on_behind_it(pairs):
 def test_more_anchors_than_rows_are_refused_and_leave_nothing_fitted(pairs):
     X, y = pairs
     anchored = AnchoredAligner(selector=RandomAnchors(121))
-    with pytest.raises(ValueError, match=r"n_anchors=121 .* number of rows=120"):
+    with pytest.raises(ValueError, match=r"n_anchors=121 .* n_samples=120"):
         anchored.fit(X, y)
     assert not hasattr(anchored, "n_features_in_")
 

@@ -202,7 +202,7 @@ def test_similarities_that_make_no_sense_are_refused(X, similarity, message):
 def test_fewer_than_two_rows_and_too_many_anchors_are_refused(X):
     with pytest.raises(ValueError, match="minimum of 2"):
         RelativeRepresentation(SELECTOR).fit(X[:1])
-    with pytest.raises(ValueError, match=r"n_anchors=15 .* number of rows=10"):
+    with pytest.raises(ValueError, match=r"n_anchors=15 .* n_samples=10"):
         RelativeRepresentation(SELECTOR).fit(X[:10])
 
 
