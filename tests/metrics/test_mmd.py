@@ -177,7 +177,7 @@ def test_unbiased_needs_two_rows_a_side():
 def test_unbiased_needs_weight_on_two_rows_a_side(metric):
     X, Y = draw(5, 6)
     weight = [1.0, 1.0, 1e17, 1.0, 1.0]  # 1 - mass @ mass would be rounding
-    with pytest.raises(ValueError, match=r"but one has 5, with 100\.0+% of the weight"):
+    with pytest.raises(ValueError, match=r"one set has 5, with 100\.0+% of the weight"):
         metric(X, Y, X_weight=weight)
 
 

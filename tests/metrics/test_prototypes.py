@@ -41,7 +41,7 @@ def test_prototype_distance_averages_over_classes_and_pairs_of_domains():
 
 def test_prototypes_without_a_direction_or_a_partner_are_refused():
     X, y = [[1.0], [-1.0], [2.0], [3.0]], [0, 0, 1, 1]
-    with pytest.raises(ValueError, match="at least 2 are compared"):
+    with pytest.raises(ValueError, match="must hold at least 2 domains"):
         prototype_distance(X, y, [0, 0, 0, 0])
     X = np.array([0.1, 0.2, -0.3, 1, 2, 2])[:, np.newaxis]
     with pytest.raises(ValueError, match="mean of class 'a' in domain 4 is zero"):
