@@ -10,10 +10,10 @@ from sklearn.base import (
     clone,
     is_classifier,
 )
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skalign._atomic import AtomicMixin
 from skalign._labels import (
@@ -210,7 +210,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
     def _labeled_rows(self, X, y, sample_weight, sample_domain, fitted=False):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
-        check_consistent_length(X, y, sample_weight)
+        X, y, sample_weight = indexable(X, y, sample_weight)
         y, missing_label = as_written(y), self._missing_label
         if not (isinstance(missing_label, Real) and np.isnan(missing_label)):
             check_no_gaps(y, missing_label)

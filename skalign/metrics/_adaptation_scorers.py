@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
-from sklearn.utils import _safe_indexing, check_consistent_length, gen_batches
+from sklearn.utils import _safe_indexing, gen_batches, indexable
 from sklearn.utils._param_validation import HasMethods, validate_parameter_constraints
 from sklearn.utils.validation import _num_samples
 
@@ -72,7 +72,7 @@ def check_has(estimator, method):
 
 def split_domains(X, y, X_target, sample_domain):
     """Return the source and the target samples passed to a scorer."""
-    check_consistent_length(X, y)
+    X, y = indexable(X, y)  # samples of some sparse formats cannot be indexed
     X_target, is_source = check_two_domains(X, X_target, sample_domain)
     if sample_domain is None:
         sample_domain = np.zeros(len(is_source), dtype=int)
@@ -182,8 +182,7 @@ class SourceScorer(_AdaptationScorer):
     def _score(self, estimator, X, y, X_target, sample_domain):
         if sample_domain is None:
             sample_domain = np.zeros(_num_samples(X), dtype=int)
-        check_consistent_length(X, y)
-        rows = _Rows(X, y, sample_domain)
+        rows = _Rows(*indexable(X, y), sample_domain)
         source = rows.take(check_source(sample_domain, X))
         return _metric_of(self, estimator)(source.y, source.ask(estimator, "predict"))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
 from skalign._labels import as_written, check_domain, is_target_domain
@@ -51,7 +51,7 @@ class _DomainScorer(RoutedScorer):
             )
         _num_samples(X)
         domain = check_domain(sample_domain, X)
-        check_consistent_length(X, y)
+        X, y = indexable(X, y)
         domains = np.unique(domain)
         domains = domains[~is_target_domain(domains)]
         if len(domains) == 0:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import coo_matrix
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -184,3 +185,12 @@ def test_a_missing_name_is_no_class(missing, kind):
     model = LabeledOnly(LogisticRegression(), missing_label=np.nan)
     model.fit(X, y, sample_domain=sample_domain)
     assert_array_equal(model.classes_, ["no", "yes"])
+
+
+def test_sparse_rows_of_any_format_are_taken():
+    X, y, sample_domain = make_rows()
+    expected = LabeledOnly(LogisticRegression())
+    expected.fit(X, y, sample_domain=sample_domain)
+    model = LabeledOnly(LogisticRegression())
+    model.fit(coo_matrix(X), y, sample_domain=sample_domain)
+    assert_allclose(model.estimator_.coef_, expected.estimator_.coef_, rtol=1e-6)

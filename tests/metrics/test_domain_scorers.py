@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy.sparse import coo_matrix
 from sklearn import config_context
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import f1_score, r2_score
@@ -13,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skalign import DomainAdapter, MeanVarianceAligner
-from skalign.metrics import MeanDomainScorer, WorstDomainScorer
+from skalign.metrics import MeanDomainScorer, SourceScorer, WorstDomainScorer
 
 
 def make_rows(seed=0):
@@ -124,3 +125,13 @@ def test_domains_that_do_not_suit_are_refused(scorer):
 def test_a_scorer_stays_as_it_was_made(scorer):
     with pytest.raises(FrozenInstanceError):
         scorer.metric = None
+
+
+def test_sparse_rows_of_any_format_are_scored():
+    X, y = np.arange(12.0).reshape(6, 2) % 5, np.array([0, 1, 0, 1, 1, 0])
+    model, domain = LogisticRegression().fit(X, y), np.arange(6) // 3
+    for scorer in (MeanDomainScorer(), WorstDomainScorer()):
+        expected = scorer(model, X, y, sample_domain=domain)
+        assert scorer(model, coo_matrix(X), y, sample_domain=domain) == expected
+    expected = SourceScorer()(model, X, y, X_target=X)
+    assert SourceScorer()(model, coo_matrix(X), y, X_target=X) == expected
