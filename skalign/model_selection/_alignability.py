@@ -324,7 +324,7 @@ def alignability(
     >>> result.name
     'similarity'
     >>> print(result.scores["r2"][result.names.index("rigid")].mean().round(2))
-    0.71
+    0.74
     """
     X = check_array(X, dtype=FLOATS, input_name="X")
     y = check_array(y, dtype=FLOATS, input_name="y")
