@@ -1,4 +1,4 @@
-"""Fitting where rows stay where they are: many clients, one map or one network."""
+"""Federated fitting: many clients, one map or one network, no data exchanged."""
 
 from skalign._lazy import import_on_use
 

@@ -1,4 +1,4 @@
-"""The parts of a network that clients share, and the parts they keep (FedBN)."""
+"""Shared and local parts of a network (FedBN)."""
 
 import numpy as np
 
@@ -6,10 +6,11 @@ import numpy as np
 def split_state(module, *, share_batch_norm=False):
     """Split the state of a network into a shared and a local part.
 
-    Federated averaging [1]_ shares all weights. FedBN [2]_ shares everything except
-    batch normalisation, neither its weights nor its running statistics: each client
-    normalises with its own, which suits clients whose features are shifted or scaled
-    against one another. Read more in the :ref:`User Guide <federated>`.
+    Federated averaging [1]_ shares all weights. FedBN [2]_ shares all weights except
+    those of batch normalisation; its running statistics stay local too. Each client
+    normalises with its own statistics, which is the right choice if the features of
+    the clients differ by a shift and a scale. Read more in the
+    :ref:`User Guide <federated>`.
 
     Parameters
     ----------
@@ -22,12 +23,13 @@ def split_state(module, *, share_batch_norm=False):
     -------
     shared, local : dict of str to Tensor
         Entries of the state by name; the tensors of the module, not copies. Integers,
-        such as the number of batches seen, are always local: they have no mean.
+        such as the number of batches seen, are always local because they cannot be
+        averaged.
 
     See Also
     --------
-    shared_arrays : Copy the shared part, to send it.
-    load_shared_arrays : Load a shared part that was received.
+    shared_arrays : Copy the shared part to arrays.
+    load_shared_arrays : Load arrays into the shared part.
 
     References
     ----------
@@ -77,8 +79,8 @@ def shared_arrays(module, *, share_batch_norm=False):
     Returns
     -------
     arrays : list of ndarray
-        Arrays in the order of the state. The type bfloat16, which numpy lacks, becomes
-        float32.
+        Arrays in the order of the state. Tensors of dtype bfloat16, which numpy lacks,
+        become float32.
 
     See Also
     --------
@@ -110,7 +112,7 @@ def load_shared_arrays(module, arrays, *, share_batch_norm=False):
     module : nn.Module
         Network; changed in place.
     arrays : list of ndarray
-        Result of :func:`shared_arrays` for a network of the same architecture, or a
+        Result of :func:`shared_arrays` for a network of the same architecture, or the
         mean of several results.
     share_batch_norm : bool, default=False
         Whether batch normalisation is shared, as in :func:`split_state`.

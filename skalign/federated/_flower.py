@@ -1,14 +1,14 @@
-"""Networks over many clients, by Flower: the one place that imports it.
+"""Federated training of networks with Flower; the only module that imports Flower.
 
-Flower's telemetry is off. It reads that from the environment while it is imported; the
-caller's environment is given back. Only its command line looks for updates, which is
-not used here.
+Flower's telemetry is switched off. Flower reads this setting from the environment while
+it is imported; the caller's environment is restored afterwards. Flower checks for
+updates in its command line only, which is not used here.
 
 Servers and clients are started by `flwr.server.start_server` and
-`flwr.client.start_client`: gRPC, one process each, a lost connection is noticed at
-once. Flower logs that these two are deprecated in favour of its SuperLink, which no
-longer speaks gRPC. Clients and strategies here are not: as they are, a `ClientApp` and
-a `ServerApp` take them too.
+`flwr.client.start_client`, which use gRPC and one process each, and detect a lost
+connection at once. Flower logs that these two functions are deprecated in favour of its
+SuperLink, which does not use gRPC. The clients and strategies of this module are not
+affected: `ClientApp` and `ServerApp` accept them unchanged.
 """
 
 import os
@@ -42,7 +42,7 @@ def _without_telemetry():
 
 try:
     with _without_telemetry(), warnings.catch_warnings():
-        # typer, which Flower imports, takes names that click deprecates.
+        # typer, which Flower imports, uses names that click deprecates.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         from flwr.client import NumPyClient, start_client
         from flwr.common import parameters_to_ndarrays
@@ -50,50 +50,52 @@ try:
         from flwr.server.strategy import Strategy
 except ImportError as error:
     raise ImportError(
-        f"Networks over many clients need Flower ({error}). Install it by "
+        f"Federated training of networks needs Flower ({error}). Install it by "
         "pip install 'skalign[deep,federated]'."
     ) from error
 
 for _name in ("flwr.supercore.telemetry", "flwr.common.telemetry"):
-    if _name in sys.modules:  # where Flower was imported before
+    if _name in sys.modules:  # Flower may have been imported before
         sys.modules[_name].FLWR_TELEMETRY_ENABLED = "0"
 
 
 class NetworkClient(NumPyClient):
-    """A client that trains a network on rows which it does not tell.
+    """Flower client that trains a network on samples that never leave the client.
 
-    In each round it takes the shared part of the network from the server, goes on to
-    train on its own rows, and sends that part back. Read more in the
-    :ref:`User Guide <federated>`.
+    In each round the client receives the shared part of the network from the server,
+    continues training on its own samples, and returns the shared part. Only weights
+    are exchanged. Read more in the :ref:`User Guide <federated>`.
 
     Parameters
     ----------
     net : skorch net
-        Trained by `partial_fit`, that is, for `max_epochs` in each round. Its optimizer
-        and the local part of its module go on from where they were.
+        Network, trained by `partial_fit` for `max_epochs` in each round. Its optimizer
+        and the local part of its module keep their state between rounds.
     X, y : array-like of shape (n_samples, ...) and (n_samples,)
-        Rows to train on, as `net` takes them.
+        Training samples, in the form that `net` accepts.
     X_test, y_test : array-like of shape (n_test_samples, ...) and (n_test_samples,)
-        Rows to evaluate on.
+        Test samples.
     name : str
-        What the client is called in logs and metrics.
+        Name of the client in logs and metrics.
     share_batch_norm : bool, default=False
         Whether batch normalisation is shared: True is federated averaging, False is
-        FedBN, see :func:`~skalign.federated.split_state`. The same at all clients.
+        FedBN, see :func:`~skalign.federated.split_state`. All clients must use the
+        same value.
     renew_statistics : bool, default=False
-        Whether running means and variances of batch normalisation are taken anew before
-        each evaluation, in one pass over the batches of `X`, as AdaBN [1]_ does for a
-        new domain. Statistics kept by a client belong to its weights before the server
-        took their mean, and can be far off after it. Training is the same either way,
-        since it normalises by the batch at hand. False, because federated averaging and
-        FedBN are published without it. Needs a module that takes one array.
+        Whether to recompute the running means and variances of batch normalisation
+        before each evaluation, in one pass over the batches of `X`, as AdaBN [1]_ does
+        for a new domain. The statistics of a client were computed with its weights
+        before averaging, and can be inaccurate for the averaged weights. Training does
+        not change, since it normalises by the statistics of each batch. The default is
+        False because federated averaging and FedBN are published without this step. The
+        module must take one array.
     state_path : str or path-like, default=None
         File for the local part of the network, written after each round and read at the
-        start, so that a client that was stopped comes back with its own normalisation.
+        start, so that a client that is restarted keeps its own normalisation.
 
     See Also
     --------
-    join : Connects it to a server.
+    join : Connect a client to a server.
 
     References
     ----------
@@ -141,25 +143,25 @@ class NetworkClient(NumPyClient):
         return shared_arrays(self.net.module_, share_batch_norm=self.share_batch_norm)
 
     def fit(self, parameters, config):
-        """Train from what the server sent.
+        """Train the network, starting from the shared part sent by the server.
 
-        Where training fails or is interrupted, the network stays as it was.
+        If training fails or is interrupted, the network is unchanged.
 
         Parameters
         ----------
         parameters : list of ndarray
-            The shared part of the network.
+            Shared part of the network.
         config : dict
             Not used.
 
         Returns
         -------
         arrays : list of ndarray
-            The shared part after training.
+            Shared part after training.
         n_samples : int
-            Number of rows, by which the server weights it.
+            Number of training samples, used by the server as a weight.
         metrics : dict
-            With the name of the client.
+            Name of the client, as the entry "client".
         """
         from skalign.deep.trainer import kept_on_failure, train, undisturbed
 
@@ -171,12 +173,12 @@ class NetworkClient(NumPyClient):
         return self.get_parameters(config), len(self.y), {"client": self.name}
 
     def evaluate(self, parameters, config):
-        """Evaluate what the server sent, with the client's own local part.
+        """Evaluate the shared part sent by the server with the client's local part.
 
         Parameters
         ----------
         parameters : list of ndarray
-            The shared part of the network.
+            Shared part of the network.
         config : dict
             Not used.
 
@@ -185,9 +187,9 @@ class NetworkClient(NumPyClient):
         loss : float
             One minus the score.
         n_samples : int
-            Number of rows it was evaluated on.
+            Number of test samples.
         metrics : dict
-            The score, by `net.score`, and the name of the client.
+            Score by `net.score` and name of the client, as "score" and "client".
         """
         from skalign.deep.trainer import undisturbed
 
@@ -208,8 +210,8 @@ class NetworkClient(NumPyClient):
         import torch
         from torch.optim.swa_utils import update_bn
 
-        with torch.random.fork_rng():  # an evaluation must not change the training
-            # The batches of training: shuffled, if those are.
+        with torch.random.fork_rng():  # evaluation must not change the training
+            # The same batches as in training: shuffled if those are.
             batches = self.net.get_iterator(self.net.get_dataset(self.X), training=True)
             update_bn(batches, self.net.module_, device=self.net.device)
 
@@ -219,7 +221,7 @@ class NetworkClient(NumPyClient):
     def _store(self):
         from safetensors.torch import save_file
 
-        # Written beside it and moved: a client may be stopped while it writes.
+        # Written to a new file, then moved: a client may be stopped while it writes.
         fresh = self.state_path.with_name(self.state_path.name + ".new")
         local = {name: tensor.cpu() for name, tensor in self._local().items()}
         save_file(local, fresh)
@@ -239,39 +241,39 @@ class NetworkClient(NumPyClient):
 
 
 class SoundUpdates(Strategy):
-    """A Flower strategy that gets to see sound updates only.
+    """Flower strategy that passes only valid updates to another strategy.
 
-    Updates with other shapes than what was sent, values that are not finite or so large
-    that their sum is not, or a count of rows that is none are left out, with a line in
-    the log of "skalign.federated";
-    clients that fail are told there too. The round goes on with the others; without
-    any the network stays as it was.
+    An update is left out if its shapes differ from those that were sent, if its values
+    are not finite or so large that their sum overflows, or if its number of samples is
+    not a positive integer. Updates that are left out and clients that fail are logged
+    as warnings of "skalign.federated". The round continues with the other updates; if
+    there are none, the network is unchanged.
 
     Parameters
     ----------
     strategy : flwr.server.strategy.Strategy
-        Say, ``FedAvg()``: what is done with the updates.
+        Strategy that aggregates the valid updates, such as ``FedAvg()``.
 
     Attributes
     ----------
     arrays_ : list of ndarray
-        The shared part of the network after the last round.
+        Shared part of the network after the last round.
     """
 
     def __init__(self, strategy):
         self.strategy = strategy
 
     def initialize_parameters(self, client_manager):
-        """Leave it to `strategy`."""
+        """Delegate to `strategy`."""
         return self.strategy.initialize_parameters(client_manager)
 
     def configure_fit(self, server_round, parameters, client_manager):
-        """Leave it to `strategy`, and keep in mind what was sent."""
+        """Delegate to `strategy`, and remember the parameters that are sent."""
         self.arrays_ = parameters_to_ndarrays(parameters)
         return self.strategy.configure_fit(server_round, parameters, client_manager)
 
     def aggregate_fit(self, server_round, results, failures):
-        """Hand sound updates on to `strategy`."""
+        """Aggregate the valid updates with `strategy`."""
         results = self._sound(server_round, results, failures, self._update_problem)
         parameters, metrics = self.strategy.aggregate_fit(
             server_round, results, failures
@@ -281,24 +283,24 @@ class SoundUpdates(Strategy):
         return parameters, metrics
 
     def configure_evaluate(self, server_round, parameters, client_manager):
-        """Leave it to `strategy`."""
+        """Delegate to `strategy`."""
         return self.strategy.configure_evaluate(
             server_round, parameters, client_manager
         )
 
     def aggregate_evaluate(self, server_round, results, failures):
-        """Hand sound results on to `strategy`."""
+        """Aggregate the valid results with `strategy`."""
         results = self._sound(server_round, results, failures, _result_problem)
         return self.strategy.aggregate_evaluate(server_round, results, failures)
 
     def evaluate(self, server_round, parameters):
-        """Leave it to `strategy`."""
+        """Delegate to `strategy`."""
         return self.strategy.evaluate(server_round, parameters)
 
     def _sound(self, server_round, results, failures, problem):
         for failure in failures:
             logger.warning("A client failed in round %d: %r", server_round, failure)
-        # What the counts of rows, however large, add up to at most.
+        # Upper bound of the total number of samples, however large the counts are.
         total = sum(r.num_examples for _, r in results if is_count(r.num_examples))
         named = (
             (
@@ -312,7 +314,7 @@ class SoundUpdates(Strategy):
     def _update_problem(self, update, total):
         try:
             arrays = parameters_to_ndarrays(update.parameters)
-        except Exception as error:  # whatever numpy finds in bytes of others
+        except Exception as error:  # numpy may raise anything for foreign bytes
             return f"its arrays cannot be read ({error})."
         came, sent = (
             [getattr(array, "shape", None) for array in a]
@@ -321,21 +323,21 @@ class SoundUpdates(Strategy):
         if came != sent:
             wrong = Counter(came) - Counter(sent)
             return (
-                f"it holds {len(came)} arrays, {len(sent)} were sent; of other shapes: "
-                f"{list(wrong)}."
+                f"it holds {len(came)} arrays, {len(sent)} were sent; unexpected "
+                f"shapes: {list(wrong)}."
             )
         if problem := _result_problem(update):
             return problem
         for array, wanted in zip(arrays, self.arrays_, strict=True):
             if array.dtype != wanted.dtype:
-                return f"it holds {array.dtype} where {wanted.dtype} was sent."
+                return f"it holds dtype {array.dtype}; expected {wanted.dtype}."
             if not np.isfinite(array).all():
                 return f"an array of shape {array.shape} is not finite."
             largest = float(np.abs(array).max(initial=0))
             if largest * total > float(np.finfo(array.dtype).max):
                 return (
                     f"an array of shape {array.shape} holds {largest:.1g}: over "
-                    f"{total} rows its sum would overflow."
+                    f"{total} samples its sum would overflow."
                 )
         return None
 
@@ -346,34 +348,38 @@ def _name_of(result):
 
 
 def _result_problem(result, total=None):
-    """Say what is wrong with the count, loss or metrics of a result, or return None."""
+    """Return the problem of the count, loss or metrics of a result, or None."""
     if not is_count(result.num_examples):
-        return f"it counts {result.num_examples} rows."
+        return (
+            f"its number of samples is {result.num_examples}; expected a positive "
+            "integer."
+        )
     loss = getattr(result, "loss", 0.0)
     if not isinstance(loss, Real) or not np.isfinite(loss):
         return f"its loss is {loss}."
     if not isinstance(result.metrics, dict):
-        return f"its metrics are {result.metrics}, no dict."
+        return f"its metrics are {result.metrics}; expected a dict."
     return None
 
 
 def metrics_by_client(metrics):
-    """Tell the metrics of clients apart, where Flower would have one mean.
+    """Report the metrics of each client separately instead of their mean.
 
-    For `evaluate_metrics_aggregation_fn` and `fit_metrics_aggregation_fn` of Flower's
-    strategies.
+    Pass it as `evaluate_metrics_aggregation_fn` or `fit_metrics_aggregation_fn` of a
+    Flower strategy.
 
     Parameters
     ----------
     metrics : list of (int, dict)
-        Number of rows and metrics of each client; those of a client that occurs several
-        times are averaged, weighted by the rows. Values that are no numbers are left
-        out, and so are results without the entry "client".
+        Number of samples and metrics of each client. The metrics of a client that
+        occurs several times are averaged, weighted by the numbers of samples. Values
+        that are not numbers are left out, and so are results without the entry
+        "client".
 
     Returns
     -------
-    by_client : dict
-        With keys such as "score of mnist".
+    by_client : dict of str to float
+        Metrics by name and client, with keys such as "score of mnist".
 
     Examples
     --------
@@ -399,25 +405,25 @@ def metrics_by_client(metrics):
 
 
 def _mean(results):
-    """Mean of values, weighted by the numbers of rows."""
+    """Mean of values, weighted by the numbers of samples."""
     values, n_samples = zip(*results, strict=True)
     return float(np.average(values, weights=n_samples if any(n_samples) else None))
 
 
 def serve(strategy, *, address="127.0.0.1:8080", n_rounds=3, round_timeout=None):
-    """Lead clients through the rounds of a run, over gRPC.
+    """Run a server that trains with its clients for some rounds, over gRPC.
 
-    Call it in the main thread of a process of its own: Flower sets handlers of signals.
-    The connection is not encrypted; beyond one machine, use Flower's own functions with
-    certificates.
+    Call this function in the main thread of a separate process because Flower sets
+    signal handlers. The connection is not encrypted; beyond one machine, use Flower's
+    own functions with certificates.
 
     Parameters
     ----------
     strategy : flwr.server.strategy.Strategy
-        How many clients it waits for, and how it takes their mean; within
-        :class:`SoundUpdates`.
+        Strategy that sets the number of clients to wait for and aggregates their
+        updates. Wrap it in :class:`SoundUpdates`.
     address : str, default="127.0.0.1:8080"
-        Host and port to listen at.
+        Host and port to listen on.
     n_rounds : int, default=3
         Number of rounds.
     round_timeout : float, default=None
@@ -433,23 +439,23 @@ def serve(strategy, *, address="127.0.0.1:8080", n_rounds=3, round_timeout=None)
 
 
 def join(client, *, address="127.0.0.1:8080", wait=60.0):
-    """Take part in a run until it ends.
+    """Connect a client to a server and take part in its rounds until they end.
 
-    A process that was stopped takes part again as soon as it calls this again.
+    A process that was stopped takes part again as soon as it calls this function again.
 
     Parameters
     ----------
     client : flwr.client.NumPyClient
-        For example :class:`NetworkClient`.
+        Client, such as a :class:`NetworkClient`.
     address : str, default="127.0.0.1:8080"
-        Where the server listens.
+        Host and port on which the server listens.
     wait : float, default=60.0
-        Seconds to wait for it to be there.
+        Maximum time to wait for the server, in seconds.
 
     Raises
     ------
     TimeoutError
-        If there was no server in that time.
+        If there is no server after `wait` seconds.
     """
     host, _, port = address.rpartition(":")
     end = time.monotonic() + wait

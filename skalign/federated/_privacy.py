@@ -1,4 +1,4 @@
-"""Sums that hide each row: clipped rows, and Gaussian noise."""
+"""Differentially private sums: clipped samples and Gaussian noise."""
 
 from numbers import Real
 
@@ -23,24 +23,25 @@ from skalign.moments import Moments
 def gaussian_noise_scale(epsilon, delta, *, sensitivity=1.0):
     """Standard deviation of the noise that makes a sum differentially private.
 
-    The least that does, by the analytic Gaussian mechanism (Theorem 8 of [1]_); the
-    classical ``sensitivity * sqrt(2 * log(1.25 / delta)) / epsilon`` is larger, and
-    holds for `epsilon` below 1 only.
+    The result is the smallest value that gives (epsilon, delta)-differential privacy,
+    by the analytic Gaussian mechanism (Theorem 8 of [1]_). The classical
+    ``sensitivity * sqrt(2 * log(1.25 / delta)) / epsilon`` is larger and holds only for
+    `epsilon` below 1.
 
     Parameters
     ----------
     epsilon : float
         Privacy loss. Must be positive.
     delta : float
-        Probability of a larger one, between 0 and 1; well below one over the number
-        of rows.
+        Probability of a larger privacy loss, between 0 and 1. Choose it well below
+        ``1 / n_samples``.
     sensitivity : float, default=1.0
-        How far, in Euclidean distance, one row can move what is released.
+        Largest Euclidean distance by which one sample can change the released sum.
 
     Returns
     -------
     scale : float
-        In units of `sensitivity`'s.
+        Standard deviation, in the unit of `sensitivity`.
 
     References
     ----------
@@ -68,13 +69,14 @@ def gaussian_noise_scale(epsilon, delta, *, sensitivity=1.0):
 
 
 def noisy_moments(rows, clip, epsilon, delta, rng):
-    """Sum over clipped rows, with Gaussian noise on the sums.
+    """Sum over clipped samples, with Gaussian noise added to the sums.
 
-    A row longer than `clip` is shortened to it. The sum of rows times `clip` and the
-    upper triangle of the sum of their products are released together. For rows of
-    squared lengths r and s with inner product t, replacing one by the other moves them
-    by at most ``clip**2 * (r + s - 2 * t) + r**2 + s**2 - 2 * t**2``, squared, which is
-    largest, ``4.5 * clip**4``, for two rows of length `clip` with ``t = -clip**2 / 2``.
+    A sample longer than `clip` is scaled to that length. The sum of the samples times
+    `clip` and the upper triangle of the sum of their products are released together.
+    Replacing a sample of squared length r by one of squared length s, with inner
+    product t, changes them by a squared distance of at most
+    ``clip**2 * (r + s - 2 * t) + r**2 + s**2 - 2 * t**2``. Its maximum is
+    ``4.5 * clip**4``, for two samples of length `clip` with ``t = -clip**2 / 2``.
 
     Parameters
     ----------
@@ -85,7 +87,8 @@ def noisy_moments(rows, clip, epsilon, delta, rng):
     Returns
     -------
     moments : Moments
-        With the product "xx", which is symmetric but may have negative eigenvalues.
+        Sums with the product "xx", which is symmetric but may have negative
+        eigenvalues.
     """
     rows = rows.astype(np.float64)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
@@ -101,10 +104,10 @@ def noisy_moments(rows, clip, epsilon, delta, rng):
 
 
 def repaired(moments):
-    """Make the noisy products those of some rows, by the nearest such matrix.
+    """Replace noisy products by the nearest positive semidefinite matrix.
 
-    Negative eigenvalues become zero, which is the projection in the Frobenius norm and
-    takes nothing from privacy: it sees only what was released.
+    Negative eigenvalues become zero, which is the projection in the Frobenius norm. It
+    does not weaken privacy because it uses released values only.
     """
     values, vectors = eigh(moments.xx, check_finite=False)
     products = (vectors * values.clip(0)) @ vectors.T
@@ -112,7 +115,7 @@ def repaired(moments):
 
 
 def split_pairs(moments, n_features):
-    """Take the products of pairs out of "xx" of the columns of both, side by side."""
+    """Extract the sums over pairs from the product "xx" of ``[X, y]``."""
     x, y = slice(n_features), slice(n_features, None)
     joint, mean = moments.xx, moments.x_mean
     products = {"xx": joint[x, x], "xy": joint[x, y], "y2": np.diag(joint)[y]}
@@ -120,7 +123,7 @@ def split_pairs(moments, n_features):
 
 
 def moments_of(n_samples, x_mean, y_mean=None, **products):
-    """Return the `Moments` with these values, as precise as float64 is."""
+    """Return `Moments` with these values, in the precision of float64."""
     eps = np.finfo(np.float64).eps
     values = {"n_samples": n_samples, "weight": n_samples, "precision": eps}
     for side, mean in (("x", x_mean), ("y", y_mean)):

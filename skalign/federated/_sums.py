@@ -1,4 +1,4 @@
-"""Closed forms over many clients: sums travel, samples stay."""
+"""Federated fitting of closed-form aligners from sums."""
 
 import warnings
 from collections import Counter
@@ -37,62 +37,62 @@ def client_sums(
     labels=None,
     target_labels=None,
 ):
-    """Sums over a client's samples: all that a closed form needs to know of them.
+    """Compute the sums over a client's samples that a closed-form aligner needs.
 
-    With `clip` and `epsilon` the sums hide each sample: they are those of samples
-    shortened to length `clip`, with Gaussian noise [1]_ [2]_, and are (epsilon, delta)-
-    differentially private in the values of one sample of the client. The number of
-    samples is disclosed.
-    Read more in the :ref:`User Guide <federated>`.
+    With `clip` and `epsilon`, samples longer than `clip` are scaled to that length and
+    Gaussian noise is added to the sums [1]_ [2]_. The result is
+    (epsilon, delta)-differentially private in the values of one sample of the client.
+    The number of samples is disclosed. Read more in the
+    :ref:`User Guide <federated>`.
 
     Parameters
     ----------
     aligner : estimator
-        Any aligner with `partial_fit` and `merge`, such as
+        Aligner with `partial_fit` and `merge`, such as
         :class:`~skalign.LinearAligner`, :class:`~skalign.CORALAligner` or
         :class:`~skalign.ClassMeanAligner`, with the parameters that the server will
         use. It is not fitted.
     X : array-like of shape (n_samples, n_features), default=None
-        Rows of the source space. None where the aligner takes no pairs and the client
-        has target rows only.
+        Samples of the source space. May be None if the aligner is unpaired and the
+        client has target samples only.
     y : array-like of shape (n_target_samples, n_targets), default=None
-        Rows of the target space: the same items for an aligner that takes pairs. None
-        where it does not and the client has source rows only.
+        Samples of the target space; for a paired aligner, the same items as in `X`. May
+        be None if the aligner is unpaired and the client has source samples only.
     clip : float, default=None
-        Largest length of a row; of a pair, that of both rows side by side. A longer
-        one is scaled down. Choose it, and a common origin and scale of the columns,
-        without a look at the rows.
+        Maximum Euclidean length of a sample; of a pair, that of ``[x, y]``. Longer
+        samples are scaled down. Choose it, and a common origin and scale of the
+        columns, independently of the data.
     epsilon : float, default=None
-        Privacy loss, for each row. None sends the sums as they are.
+        Privacy loss per sample. None computes exact sums.
     delta : float, default=1e-5
-        Probability of a larger loss; well below one over the number of rows.
+        Probability of a larger privacy loss. Choose it well below ``1 / n_samples``.
     random_state : int, default=None
-        Determines the noise. Whoever knows it can take the noise off, so that an int
-        is for tests only; None takes fresh entropy.
+        Seed of the noise. The noise can be removed if the seed is known, so pass an int
+        in tests only; None uses fresh entropy.
     labels, target_labels : array-like of shape (n_samples,) and (n_target_samples,), \
             default=None
-        Classes of the samples, for an aligner that takes them. The classes of a client
-        and their sizes are disclosed, and noise is refused.
+        Classes of the samples, for an aligner that uses them. The classes of a client
+        and their sizes are disclosed, and noise is not available.
 
     Returns
     -------
     update : dict of str to ndarray
-        What to send to the server, for :func:`fit_from_sums`. No entry is of dtype
+        Sums to send to the server, for :func:`fit_from_sums`. No entry is of dtype
         object: ``numpy.savez`` can write it, and ``numpy.load`` read it, without
         pickle.
 
     Raises
     ------
     TypeError
-        If the map of `aligner` is not made of such sums.
+        If `aligner` cannot be fitted from sums.
     ValueError
-        If the aligner needs the samples themselves, values are not finite, lengths or
-        widths do not fit, there is nothing to add up, one of `clip` and `epsilon` is
-        missing, or noise is asked for on sums over classes.
+        If the aligner with its parameters needs the samples themselves, values are not
+        finite, lengths or widths do not match, both `X` and `y` are None, only one of
+        `clip` and `epsilon` is given, or noise is requested for sums over classes.
 
     See Also
     --------
-    fit_from_sums : What the server does with them.
+    fit_from_sums : Fit an aligner from the sums of all clients.
 
     References
     ----------
@@ -115,7 +115,8 @@ def client_sums(
     _check_streams(aligner)
     if (clip is None) != (epsilon is None):
         raise ValueError(
-            f"clip={clip} and epsilon={epsilon}: noise needs both, exact sums neither."
+            f"clip={clip} and epsilon={epsilon}: noise needs both; leave out both for "
+            "exact sums."
         )
     classes = {"labels": labels, "target_labels": target_labels}
     classes = {name: values for name, values in classes.items() if values is not None}
@@ -138,37 +139,39 @@ def client_sums(
 
 
 def fit_from_sums(aligner, updates):
-    """Fit an aligner to the rows of many clients, from their sums alone.
+    """Fit an aligner from the sums of many clients.
 
-    From exact sums this is the fit to the rows of all clients together. Noisy sums are
-    added up first and repaired once: negative eigenvalues of the products become zero.
-    Read more in the :ref:`User Guide <federated>`.
+    With exact sums the result equals a fit to the pooled samples of all clients, up to
+    rounding. Noisy sums are added up first; negative eigenvalues of the total are then
+    set to zero. Read more in the :ref:`User Guide <federated>`.
 
     Parameters
     ----------
     aligner : estimator
-        As in :func:`client_sums`. It is not fitted itself.
+        Aligner with the same parameters as in :func:`client_sums`. It is not modified.
     updates : dict of str to dict, or list of dict
-        What :func:`client_sums` has returned, by the name of the client. One that is
-        malformed, holds sums that no rows have, or is of other widths or kind than
-        most, is left out with a line in the log of "skalign.federated".
+        Results of :func:`client_sums`, by the name of the client. An update is left out
+        with a warning of the logger "skalign.federated" if it is malformed, if no
+        samples can have its sums, or if its widths or kind differ from those of most
+        updates.
 
     Returns
     -------
     fitted : estimator
-        A fitted clone of `aligner`; of dtype float32 if the rows of all clients were.
+        Fitted clone of `aligner`, of dtype float32 if the samples of all clients were.
 
     Raises
     ------
     TypeError
-        If the map of `aligner` is not made of such sums.
+        If `aligner` cannot be fitted from sums.
     ValueError
-        If a parameter of `aligner` is out of range, it needs the samples themselves, or
-        the sound updates hold fewer than two samples, or two classes on both sides.
+        If a parameter of `aligner` is out of range, if the aligner with its parameters
+        needs the samples themselves, or if the valid updates hold too few samples (two)
+        or too few classes on both sides (two).
 
     See Also
     --------
-    client_sums : What the clients do.
+    client_sums : Compute the sums of a client.
 
     Examples
     --------
@@ -191,7 +194,7 @@ def fit_from_sums(aligner, updates):
         is_number = isinstance(updates, np.ndarray) and not updates.ndim
         if is_number or not isinstance(updates, Iterable):
             raise TypeError(
-                "updates must be a list or dict of what client_sums returns; got "
+                "updates must be a list or dict of results of client_sums; got "
                 f"{updates!r}."
             )
         updates = dict(enumerate(updates))
@@ -212,27 +215,28 @@ def fit_from_sums(aligner, updates):
 
 
 def _check_streams(aligner):
-    """Refuse aligners whose map is not made of sums."""
+    """Raise an error if the aligner cannot be fitted from sums."""
     if not hasattr(type(aligner), "fit_sums"):
         raise TypeError(
             f"The map of {type(aligner).__name__} is not made of sums over samples; "
-            "that of the aligners with collect and fit_sums is."
+            "use an aligner with the methods collect and fit_sums."
         )
     if not hasattr(aligner, "fit_sums"):
         raise ValueError(f"{aligner!r} needs the samples themselves.")
 
 
 class _Update:
-    """What a client has sent, or what is wrong with it.
+    """Update sent by a client, or the reason why it cannot be used.
 
     Attributes
     ----------
     problem : str or None
+        Reason why the update cannot be used.
     header : dict
-        What must be the same in all updates, as far as it is known; a side that the
-        client does not have is not in it.
+        Properties that must be the same in all updates, as far as they are known;
+        entries of a side that the client does not have are missing.
     sums : Sums
-        Those that the aligner needs; noisy ones as they were sent.
+        Sums that the aligner needs; noisy sums as they were sent.
     """
 
     def __init__(self, update, aligner):
@@ -246,7 +250,7 @@ class _Update:
         private = update.get("private") if isinstance(update, Mapping) else None
         private = np.asarray(private)
         if private.shape != () or private.dtype != bool:
-            raise ValueError("it does not say whether its sums are private.")
+            raise ValueError("its entry 'private' is missing or not a boolean.")
         private = bool(private)
         self.sums = Sums.from_dict(update, exact=not private)
         needed = aligner.select_sums(_split(self.sums) if private else self.sums)
@@ -260,7 +264,7 @@ class _Update:
                 header["labels"] = "words" if words else "numbers"
             elif sums.weight != sums.n_samples:
                 raise ValueError(
-                    f"it counts {sums.n_samples} {part} of weight {sums.weight}."
+                    f"{part} has n_samples={sums.n_samples} but weight={sums.weight}."
                 )
         for name in ("feature_names", "target_names"):
             names = getattr(self.sums, name)
@@ -269,7 +273,7 @@ class _Update:
 
 
 def _split(sums):
-    """Take noisy products, of pairs side by side, apart."""
+    """Split the noisy products of ``[X, y]`` into those of each side."""
     parts = {}
     for part, moments in sums.parts.items():
         parts[part] = moments.select(("xx",))
@@ -279,7 +283,7 @@ def _split(sums):
 
 
 def _header_of_most(headers):
-    """Vote entry by entry; who disagrees has no vote on the next."""
+    """Majority value of each entry, among the headers that agree on earlier ones."""
     most = {}
     for name in dict.fromkeys(name for header in headers for name in header):
         counts = Counter(header[name] for header in headers if name in header)
@@ -290,7 +294,7 @@ def _header_of_most(headers):
 
 
 def _disagreement(header, most):
-    """Say in what a header differs from that of most, or return None."""
+    """Return the first difference of a header from that of most, or None."""
     for name in header:
         if name in most and header[name] != most[name]:
             return f"{name} is {header[name]} and that of most {most[name]}."
@@ -298,15 +302,14 @@ def _disagreement(header, most):
 
 
 def _warn_of_missing_names(updates, most):
-    """Warn of updates without names of columns that others have."""
+    """Warn of updates without column names if other updates have them."""
     for side, width in (("feature", "n_features"), ("target", "n_targets")):
         of_side = [sums for sums in updates if getattr(sums, width) is not None]
         without = [sums for sums in of_side if getattr(sums, f"{side}_names") is None]
         if f"{side}_names" in most and without:
             warnings.warn(
                 f"{len(without)} of {len(of_side)} updates have no {side} names, but "
-                "the others do: that the columns are in the same order cannot be "
-                "checked.",
+                "the others do; the order of their columns cannot be checked.",
                 UserWarning,
                 stacklevel=3,
             )

@@ -1,4 +1,4 @@
-"""What a server does with updates it cannot use."""
+"""Removal of invalid updates on the server."""
 
 import logging
 from numbers import Integral
@@ -7,19 +7,19 @@ logger = logging.getLogger("skalign.federated")
 
 
 def keep_sound(updates, problem):
-    """Leave out malformed updates, with a line in the log for each.
+    """Leave out invalid updates, with a warning in the log for each.
 
     Parameters
     ----------
     updates : iterable of (str, object)
-        Names of clients, and their updates.
+        Names of clients and their updates.
     problem : callable
-        Takes an update and returns what is wrong with it, a str, or None.
+        Function of an update that returns its problem as a str, or None.
 
     Returns
     -------
     sound : list of object
-        The other updates.
+        Valid updates.
     """
     sound = []
     for name, update in updates:
@@ -31,7 +31,7 @@ def keep_sound(updates, problem):
 
 
 def is_count(value):
-    """Whether a value counts rows: a whole number from 1 on that floats hold."""
+    """Return whether a value is an integer from 1 to 2**53, exact in float64."""
     return (
         isinstance(value, Integral)
         and not isinstance(value, bool)

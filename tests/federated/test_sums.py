@@ -179,8 +179,8 @@ def _scaled(name, factor):
 
 
 MALFORMED = {
-    "None": (lambda u: None, "does not say whether"),
-    "a list": (lambda u: [u], "does not say whether"),
+    "None": (lambda u: None, "'private' is missing"),
+    "a list": (lambda u: [u], "'private' is missing"),
     "ragged": (_with("pairs.xy", [[1], [2, 3]]), "pairs.xy is no array"),
     "infinite width": (_with("n_features", np.inf), "n_features=inf must be"),
     "a width of NaN": (_with("n_targets", np.nan), "n_targets=nan must be"),
@@ -188,7 +188,7 @@ MALFORMED = {
     "a width that is no number": (_with("n_features", "6"), "n_features='6' must be"),
     "two widths": (_with("n_features", [6, 6]), r"n_features=\[6, 6\] must be"),
     "y of three axes": (_with("y_ndim", 3), "y_ndim=3, with n_targets=4"),
-    "no flag": (_with("private", 7), "does not say whether"),
+    "no flag": (_with("private", 7), "missing or not a boolean"),
     "a float for a count": (_with("pairs.n_samples", 3.0), "pairs.n_samples is 3.0"),
     "half a row": (_with("pairs.n_samples", 2.5), "pairs.n_samples is 2.5"),
     "NaN rows": (_with("pairs.n_samples", np.nan), "pairs.n_samples is nan"),
@@ -196,7 +196,7 @@ MALFORMED = {
     "a large weight": (_with("pairs.weight", 1e308), "weight is above"),
     "another weight": (
         _with("pairs.weight", 1e9),
-        "50 pairs of weight 1000000000",
+        "n_samples=50 but weight=1000000000",
     ),
     "no weight": (_with("pairs.weight", 0.0), "pairs.weight is 0.0"),
     "a negative weight": (_scaled("pairs.weight", -1), "pairs.weight is -50.0"),
@@ -206,7 +206,7 @@ MALFORMED = {
     "an infinite mean": (_scaled("pairs.x_offset", np.inf), "x_offset is not finite"),
     "a mean of 1e200": (_with("pairs.x_shift", np.full(6, 1e200)), "above 1e.100"),
     "sums of 1e300": (_with("pairs.xy", np.full((6, 4), 1e300)), "above 1e.250"),
-    "no dict": (lambda u: "rows", "does not say whether"),
+    "no dict": (lambda u: "rows", "'private' is missing"),
     "another width": (
         lambda u: client_sums(RigidAligner(), np.eye(5), np.eye(5)),
         "n_features is 5 and that of most 6",
