@@ -1,4 +1,4 @@
-"""Style of feature maps: split off, mixed, and drawn at random while fitting."""
+"""Separation, mixing and randomisation of the style of feature maps."""
 
 from skalign.style._domain_randomizer import DomainRandomizer
 from skalign.style._mix_style import MixStyleAugmenter

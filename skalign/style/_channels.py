@@ -1,4 +1,4 @@
-"""Rows as channels, and what changes rows in `fit_transform` only."""
+"""Channel statistics, and the base of transformers that act in `fit_transform` only."""
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
@@ -10,14 +10,14 @@ from skalign._validation import FLOATS
 
 
 def find_style(X, n_channels, eps=0.0):
-    """Return rows as channels, and the style of each channel.
+    """Reshape samples to channels, and compute the mean and deviation of each channel.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_channels * n_positions)
     n_channels : int
     eps : float, default=0.0
-        Added to the variances.
+        Constant added to the variances.
 
     Returns
     -------
@@ -27,11 +27,11 @@ def find_style(X, n_channels, eps=0.0):
     Raises
     ------
     ValueError
-        If the width is no multiple of `n_channels`.
+        If the number of features is not a multiple of `n_channels`.
     """
     if X.shape[1] % n_channels:
         raise ValueError(
-            f"X has {X.shape[1]} columns, which is no multiple of "
+            f"X has {X.shape[1]} features, which is not a multiple of "
             f"n_channels={n_channels}."
         )
     maps = X.reshape(len(X), n_channels, -1)
@@ -45,19 +45,19 @@ def find_style(X, n_channels, eps=0.0):
 
 
 def _keys(X):
-    """Return each row as one value, which can be sorted and found; 0 and -0 are one."""
+    """Return each row as a single sortable value; 0 and -0 are equal."""
     X = np.ascontiguousarray(X + 0.0)
     return X.view(np.dtype((np.void, X.itemsize * X.shape[1]))).ravel()
 
 
 class AugmenterMixin(AtomicMixin, OneToOneFeatureMixin, TransformerMixin):
-    """A transformer that changes the rows it is fitted on, and no others.
+    """Mixin for transformers that change the training samples only.
 
-    Expects `_change(X, ...)`, which returns validated rows changed.
+    Subclasses implement `_change(X, ...)`, which returns changed samples.
     """
 
     def _fit(self, X, *args, keep):
-        """Return changed rows, equal ones alike; `keep` them for `transform`."""
+        """Return changed samples, and store them for `transform` if `keep`."""
         X = validate_data(self, X, dtype=FLOATS)
         keys, first, of_row = np.unique(
             _keys(X), return_index=True, return_inverse=True
@@ -67,24 +67,24 @@ class AugmenterMixin(AtomicMixin, OneToOneFeatureMixin, TransformerMixin):
         return changed[of_row]
 
     def transform(self, X):
-        """Return new rows as they are.
+        """Return new samples unchanged.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Samples.
 
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features)
-            A copy. After `fit`, the rows that it was given are changed, as
-            `fit_transform` returns them; after `fit_transform`, which has handed them
-            out, all rows are new ones.
+            Copy of `X`. After `fit`, training samples are replaced by their changed
+            versions, as returned by `fit_transform`; after `fit_transform`, no sample
+            is changed.
 
         Raises
         ------
         ValueError
-            If the width changed, or a value is not finite.
+            If the number of features differs from `fit`, or a value is not finite.
         """
         check_is_fitted(self, "n_features_in_")
         X = validate_data(self, X, dtype=FLOATS, reset=False, copy=True)

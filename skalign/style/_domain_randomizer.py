@@ -1,4 +1,4 @@
-"""Styles drawn at random."""
+"""Randomisation of contrast, brightness and noise."""
 
 from numbers import Integral, Real
 
@@ -11,42 +11,50 @@ from skalign.style._channels import AugmenterMixin, find_style
 
 
 class DomainRandomizer(AugmenterMixin, BaseEstimator):
-    """Draw contrast, brightness and noise of rows while a pipeline is fitted.
+    r"""Randomise contrast, brightness and noise of the training samples of a pipeline.
 
-    `fit_transform` returns as many rows as it was given, each in a random style;
-    `transform` returns new rows as they are. What is learnt from made rows, whose style
-    is unlike that of real ones, has then seen many styles [1]_. Read more in the
+    Each channel :math:`c` of a training sample, with mean :math:`\mu_c` and standard
+    deviation :math:`\sigma_c` over its positions, is replaced by
+
+    .. math::
+
+        \mu_c + e^{a z_1} (x_c - \mu_c) + \sigma_c \, (b z_2 + u \epsilon),
+
+    with standard normal :math:`z_1`, :math:`z_2` and :math:`\epsilon`, `contrast`
+    :math:`a`, `brightness` :math:`b`, and :math:`u` uniform between 0 and `noise`.
+    `fit_transform` returns the changed samples; `transform` leaves new samples
+    unchanged. Appropriate if domains differ in style but not in content, such as
+    simulated training images and real test images [1]_. Read more in the
     :ref:`User Guide <style>`.
 
     Parameters
     ----------
     n_channels : int, default=1
-        Channels of a row. The values of a channel lie side by side, as in pictures of
-        shape (n_channels, height, width) that are reshaped to rows.
+        Number of channels. The values of a channel are contiguous, as in images of
+        shape (n_channels, height, width) flattened to vectors.
     contrast : float, default=0.5
-        The standard deviation of a channel is multiplied by exp(`contrast` * z), with z
-        standard normal.
+        Standard deviation of the logarithm of the contrast factor.
     brightness : float, default=0.5
-        `brightness` * z standard deviations of the channel are added to it.
+        Standard deviation of the shift, in standard deviations of the channel.
     noise : float, default=0.2
-        White noise, with a standard deviation drawn from 0 to `noise` times that of the
+        Maximum standard deviation of the white noise, in standard deviations of the
         channel.
     p : float, default=1.0
-        Probability that a row is changed.
+        Probability that a sample is changed.
     random_state : int, RandomState instance or None, default=None
-        Determines the styles.
+        Seed of the styles.
 
     Attributes
     ----------
     n_features_in_ : int
-        Width of a row.
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `X` had any.
+        Names of the features, if all are strings.
 
     See Also
     --------
-    MixStyleAugmenter : Styles between those of the rows.
-    skalign.deep.DomainRandomization : The layer of a network; it also blurs.
+    MixStyleAugmenter : Interpolate between the styles of samples.
+    skalign.deep.DomainRandomization : The same as a network layer, with blur.
 
     References
     ----------
@@ -91,12 +99,12 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Give each row a random style, for `transform` to return.
+        """Give each sample a random style, to be returned by `transform`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of `n_channels` channels.
+            Training samples, with `n_channels` channels each.
         y : None
             Ignored.
 
@@ -108,26 +116,27 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width is no multiple of `n_channels`, or a value is not finite.
+            If the number of features is not a multiple of `n_channels`, or a value is
+            not finite.
         """
         self._fit(X, keep=True)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None):
-        """Give each row a random style.
+        """Give each sample a random style.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of `n_channels` channels.
+            Training samples, with `n_channels` channels each.
         y : None
             Ignored.
 
         Returns
         -------
         X_randomized : ndarray of shape (n_samples, n_features)
-            The rows in other styles, equal ones in the same.
+            Samples in random styles; equal samples get the same style.
         """
         return self._fit(X, keep=False)
 

@@ -1,4 +1,4 @@
-"""Styles between those of the rows."""
+"""Interpolation of styles between samples."""
 
 from numbers import Integral, Real
 
@@ -12,40 +12,49 @@ from skalign.style._channels import AugmenterMixin, find_style
 
 
 class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
-    """Mix the style of rows with that of other rows while a pipeline is fitted.
+    r"""Mix the styles of the training samples of a pipeline.
 
-    `fit_transform` returns as many rows as it was given, some of them with a mean and a
-    standard deviation of each channel that lie between their own and those of another
-    row [1]_; `transform` returns new rows as they are. So the last step of a pipeline
-    learns from more styles than there are, and is asked about real ones. Read more in
-    the :ref:`User Guide <style>`.
+    With probability `p`, the mean :math:`\mu` and standard deviation :math:`\sigma` of
+    each channel of a training sample are interpolated with those of another sample,
+    :math:`\mu'` and :math:`\sigma'` [1]_:
+
+    .. math::
+
+        x \mapsto \bigl((1 - \lambda) \sigma + \lambda \sigma'\bigr) \, \frac{x -
+        \mu}{\sigma} + (1 - \lambda) \mu + \lambda \mu', \qquad \lambda \sim
+        \mathrm{Beta}(\alpha, \alpha).
+
+    `fit_transform` returns the changed samples; `transform` leaves new samples
+    unchanged. The last step of a pipeline thus learns from intermediate styles and
+    predicts for unchanged samples. Appropriate if domains differ in style and the style
+    does not depend on the class. Read more in the :ref:`User Guide <style>`.
 
     Parameters
     ----------
     n_channels : int, default=1
-        Channels of a row. The values of a channel lie side by side, as in pictures of
-        shape (n_channels, height, width) that are reshaped to rows.
+        Number of channels. The values of a channel are contiguous, as in images of
+        shape (n_channels, height, width) flattened to vectors.
     p : float, default=0.5
-        Probability that a row is changed.
+        Probability that a sample is changed.
     alpha : float, default=0.1
-        Shares of both styles are drawn from Beta(alpha, alpha). Above 0; the smaller,
-        the nearer to 0 or 1.
+        Parameter of the Beta distribution of the weights. Must be positive; small
+        values give weights near 0 or 1.
     eps : float, default=1e-6
-        Added to the variances, in squared units of `X`.
+        Constant added to the variances, in squared units of `X`.
     random_state : int, RandomState instance or None, default=None
-        Determines which rows are changed, and how.
+        Seed of the choice of samples, of their partners and of the weights.
 
     Attributes
     ----------
     n_features_in_ : int
-        Width of a row.
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `X` had any.
+        Names of the features, if all are strings.
 
     See Also
     --------
-    DomainRandomizer : Styles drawn at random.
-    skalign.deep.MixStyle : The layer of a network.
+    DomainRandomizer : Draw styles at random.
+    skalign.deep.MixStyle : The same as a network layer.
 
     References
     ----------
@@ -82,12 +91,12 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_domain=None):
-        """Mix the styles of rows, for `transform` to return.
+        """Mix the styles of samples, to be returned by `transform`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of `n_channels` channels.
+            Training samples, with `n_channels` channels each.
         y : None
             Ignored.
         sample_domain : array-like of shape (n_samples,), default=None
@@ -101,30 +110,30 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width is no multiple of `n_channels`, lengths differ, there is one
-            domain only, or a value is not finite.
+            If the number of features is not a multiple of `n_channels`, lengths differ,
+            there is only one domain, or a value is not finite.
         """
         self._fit(X, sample_domain, keep=True)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None, *, sample_domain=None):
-        """Mix the styles of rows.
+        """Mix the styles of samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of `n_channels` channels.
+            Training samples, with `n_channels` channels each.
         y : None
             Ignored.
         sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each row, numbers or strings. A row is mixed with one of another
-            domain; without it, with any.
+            Domain of each sample, as numbers or strings. Samples are mixed with samples
+            of other domains. None mixes any two samples.
 
         Returns
         -------
         X_mixed : ndarray of shape (n_samples, n_features)
-            The rows, some in another style; equal ones in the same.
+            Samples, some with a changed style; equal samples get the same style.
         """
         return self._fit(X, sample_domain, keep=False)
 
@@ -141,13 +150,15 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
 
 
 def _partners(sample_domain, X, rng):
-    """Draw another row for each: any, or one of another domain."""
+    """Draw a partner for each sample: any sample, or one of another domain."""
     if sample_domain is None:
         return rng.permutation(len(X))
     domain = check_domain(sample_domain, X)
     names, codes, counts = np.unique(domain, return_inverse=True, return_counts=True)
     if len(names) < 2:
-        raise ValueError(f"sample_domain holds one domain, {names[0]}; at least 2 mix.")
+        raise ValueError(
+            f"sample_domain has one domain, {names[0]}; at least 2 are needed."
+        )
     # In the order of domains, the others of a domain are all but one run of rows.
     order, ends = np.argsort(codes, kind="stable"), counts.cumsum()
     drawn = rng.randint(len(X) - counts[codes])

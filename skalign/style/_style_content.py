@@ -1,4 +1,4 @@
-"""Content and style of each row."""
+"""Separation of content and style."""
 
 from numbers import Integral, Real
 
@@ -22,35 +22,42 @@ from skalign.style._channels import find_style
 class StyleContentSplitter(
     AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Split feature maps into content and style.
+    r"""Split feature maps into content and style.
 
-    Style is the mean and the standard deviation of each channel over its positions,
-    row by row; content is what is left when both are taken away: instance
-    normalisation. Where domains differ by light, contrast or colour, content is what
-    they share, and style tells them apart. Read more in the :ref:`User Guide <style>`.
+    The style of a sample consists of the mean :math:`\mu_c` and the standard deviation
+    :math:`\sigma_c` of each channel over its positions; the content is the sample after
+    instance normalisation [1]_,
+
+    .. math::
+
+        \frac{x_c - \mu_c}{\sqrt{\sigma_c^2 + \epsilon}},
+
+    with `eps` :math:`\epsilon`. If domains differ in lighting, contrast or colour, they
+    share the content and differ in the style. Read more in the :ref:`User Guide
+    <style>`.
 
     Parameters
     ----------
     n_channels : int, default=1
-        Channels of a row. The values of a channel lie side by side, as in pictures of
-        shape (n_channels, height, width) that are reshaped to rows. With 1, a row is
-        one channel.
+        Number of channels. The values of a channel are contiguous, as in images of
+        shape (n_channels, height, width) flattened to vectors. With 1, all features
+        form one channel.
     output : {"both", "content", "style"}, default="both"
-        What `transform` returns.
+        Output of `transform`.
     eps : float, default=1e-5
-        Added to the variances, in squared units of `X`. Above 0, for the sake of
-        channels that are constant.
+        Constant added to the variances, in squared units of `X`. Must be positive, so
+        that constant channels can be normalised.
 
     Attributes
     ----------
     n_features_in_ : int
-        Width of a row.
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `X` had any.
+        Names of the features, if all are strings.
 
     See Also
     --------
-    MeanVarianceAligner : Mean and variance of columns over rows.
+    MeanVarianceAligner : Match mean and variance of features over samples.
     skalign.deep.adain : Style exchange inside a network.
 
     References
@@ -84,12 +91,12 @@ class StyleContentSplitter(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Look at the width of `X`; nothing else is learnt.
+        """Validate `X`; nothing else is learnt.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of `n_channels` channels.
+            Training samples, with `n_channels` channels each.
         y : None
             Ignored.
 
@@ -101,31 +108,32 @@ class StyleContentSplitter(
         Raises
         ------
         ValueError
-            If the width is no multiple of `n_channels`, or a value is not finite.
+            If the number of features is not a multiple of `n_channels`, or a value is
+            not finite.
         """
         X = validate_data(self, X, dtype=FLOATS)
         find_style(X[:1], self.n_channels)
         return self
 
     def transform(self, X):
-        """Split rows.
+        """Split samples into content and style.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Samples.
 
         Returns
         -------
         parts : ndarray of shape (n_samples, n_features_out)
-            The content, `n_features` columns; then the style: the mean of each
-            channel and the standard deviation of each. One of the two, if `output`
-            says so.
+            Content, with `n_features` columns, followed by the style: the channel means
+            and then the channel standard deviations. Only one of the two if `output` is
+            not "both".
 
         Raises
         ------
         ValueError
-            If the width changed, or a value is not finite.
+            If the number of features differs from `fit`, or a value is not finite.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
@@ -137,23 +145,23 @@ class StyleContentSplitter(
 
     @available_if(lambda self: self.output == "both")
     def inverse_transform(self, X):
-        """Put content and style together.
+        """Recombine content and style.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features + 2 * n_channels)
-            Content, means and standard deviations, as `transform` returns them; each
-            may be that of other rows.
+            Content, channel means and standard deviations, in the order of `transform`.
+            Content and style may come from different samples.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Rows.
+            Samples with the given content and style.
 
         Raises
         ------
         ValueError
-            If the width is another one, or a value is not finite.
+            If the number of columns is wrong, or a value is not finite.
         """
         check_is_fitted(self)
         X = check_array(X, dtype=FLOATS)

@@ -167,7 +167,7 @@ def test_domains_arrive_through_a_pipeline():
     with sklearn.config_context(enable_metadata_routing=True):
         pipe = make_pipeline(clone(BOTH[0]), LogisticRegression())
         pipe.fit(X, np.arange(60) // 30, sample_domain=domain)
-        with pytest.raises(ValueError, match="one domain, 7; at least 2 mix"):
+        with pytest.raises(ValueError, match="one domain, 7; at least 2 are needed"):
             pipe.fit(X, np.arange(60) // 30, sample_domain=[7] * 60)
 
 
@@ -175,5 +175,5 @@ def test_lengths_and_widths_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[60, 3\]"):
         MixStyleAugmenter().fit(_maps(), sample_domain=[0, 0, 1])
     for kind in (MixStyleAugmenter, DomainRandomizer):
-        with pytest.raises(ValueError, match="no multiple of n_channels=7"):
+        with pytest.raises(ValueError, match="not a multiple of n_channels=7"):
             kind(7).fit(_maps())

@@ -80,7 +80,9 @@ def test_one_part_has_no_inverse(maps, output):
 
 
 def test_widths_that_do_not_fit_are_refused(maps):
-    with pytest.raises(ValueError, match=r"60 columns, .* no multiple of n_channels=7"):
+    with pytest.raises(
+        ValueError, match=r"60 features, .* not a multiple of n_channels=7"
+    ):
         StyleContentSplitter(7).fit(maps)
     splitter = StyleContentSplitter(3).fit(maps)
     with pytest.raises(ValueError, match="60 columns; content and style have 66"):
