@@ -1,4 +1,4 @@
-"""Lift unpaired aligners: into labelled pipelines, and from many domains to one."""
+"""Unpaired aligners as steps of supervised pipelines, for two or more domains."""
 
 from skalign.adaptation._domain_adapter import DomainAdapter
 from skalign.adaptation._domain_harmonizer import DomainHarmonizer

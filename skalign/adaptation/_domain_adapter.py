@@ -1,4 +1,4 @@
-"""An unpaired aligner as a step of a labelled pipeline."""
+"""Use of an unpaired aligner as a step of a supervised pipeline."""
 
 import warnings
 
@@ -35,57 +35,57 @@ class DomainAdapter(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Lift an unpaired aligner into a pipeline with class labels.
+    """Use an unpaired aligner as a transformer in a supervised pipeline.
 
-    In a labelled pipeline `y` is the class of a row, so the target domain has to come
-    by another way: as its own array, `X_target`, or stacked into `X` and told apart
-    by `sample_domain`. What follows in the pipeline then learns from source rows that
-    look like target rows. Read more in the :ref:`User Guide <adaptation>`.
+    In a supervised pipeline `y` contains the class labels, so the samples of the target
+    domain are passed separately, as `X_target`, or stacked into `X` and identified by
+    `sample_domain`. The following steps of the pipeline are then fitted on source
+    samples mapped to the target domain. Appropriate if both domains have the same
+    classes in similar shares, and differ by a map that the aligner can represent. Read
+    more in the :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     aligner : unpaired aligner or "passthrough"
-        What brings the domains together. "passthrough" leaves all rows as they are:
-        the candidate of a search that does not adapt.
+        Aligner between the domains. "passthrough" leaves all samples unchanged, as a
+        baseline without adaptation in a search.
     direction : {"source_to_target", "target_to_source"}, default="source_to_target"
-        Which rows are moved. With "target_to_source" the aligner is fitted the other
-        way round, target rows as its source: new rows are carried to where the rest
-        of the pipeline, a :class:`~sklearn.frozen.FrozenEstimator` for one, was
-        trained, and source rows stay where they are.
+        Direction of the map. "target_to_source" fits the aligner with the target
+        samples as its source: new target samples are mapped to the source space, in
+        which the rest of the pipeline, such as a
+        :class:`~sklearn.frozen.FrozenEstimator`, was trained.
 
     Attributes
     ----------
     aligner_ : unpaired aligner
-        The fitted clone; None where rows are left as they are.
+        Fitted aligner; None if samples are left unchanged.
     n_features_in_ : int
-        Columns of the source rows.
+        Number of features of the source domain.
     n_features_target_ : int
-        Columns of the target rows.
+        Number of features of the target domain.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of `X`, if all are strings.
+        Names of the source features, if all are strings.
     target_names_in_ : ndarray of shape (`n_features_target_`,)
-        Names of the columns of the target rows, if all are strings.
+        Names of the target features, if all are strings.
 
     See Also
     --------
-    DomainHarmonizer : Many domains to one.
-    LabeledOnly : The last step when target rows are stacked into `X`.
+    DomainHarmonizer : Align many domains with a common reference.
+    LabeledOnly : Final step of a pipeline with stacked target samples.
 
     Notes
     -----
-    `X_target`, `y_target` and `sample_domain` travel by metadata routing, which the
-    user switches on: ``sklearn.set_config(enable_metadata_routing=True)``. Two things
-    to know:
+    `X_target`, `y_target` and `sample_domain` are passed by metadata routing, which has
+    to be enabled: ``sklearn.set_config(enable_metadata_routing=True)``. Note that
 
-    - The steps before this one transform `X`. They transform `X_target` too only if
-      the pipeline is told so, ``make_pipeline(..., transform_input=["X_target"])``.
-    - Cross-validation takes metadata with as many entries as `X` has rows to be one
-      for each row, and cuts it fold by fold. ``(X_target,)``, a tuple of one, is
-      never cut.
+    - previous steps transform `X_target` as well only if the pipeline lists it:
+      ``make_pipeline(..., transform_input=["X_target"])``;
+    - cross-validation splits metadata with as many entries as `X` has samples;
+      ``(X_target,)``, a tuple of one, is never split.
 
-    Class labels go on to the aligner, those of source rows as `labels`, `y_target` as
-    `target_labels` (the other way round with "target_to_source"), where its `fit`
-    takes them; ``aligner.set_fit_request(labels=False)`` declines them.
+    Class labels are passed to the aligner if its `fit` accepts them: those of source
+    samples as `labels`, `y_target` as `target_labels`, or vice versa with
+    "target_to_source". Use ``aligner.set_fit_request(labels=False)`` to prevent this.
 
     Examples
     --------
@@ -132,26 +132,26 @@ class DomainAdapter(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, X_target=None, y_target=None, sample_domain=None):
-        """Fit the aligner on the source and the target rows.
+        """Fit the aligner on the source and the target samples.
 
-        With neither `X_target` nor `sample_domain` there is no target: a warning says
-        so, and rows are left as they are.
+        If neither `X_target` nor `sample_domain` is given, there is no target domain: a
+        warning is issued, and samples are left unchanged.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Source rows; with `sample_domain`, rows of both domains in any order.
+            Source samples; with `sample_domain`, samples of both domains in any order.
         y : array-like of shape (n_samples,), default=None
-            What is to be predicted. Class labels of source rows go on to the aligner
-            where it takes them; those of target rows in `X` are never looked at.
+            Targets of the prediction. Class labels of source samples are passed to the
+            aligner if it accepts them; those of target samples in `X` are ignored.
         X_target : array-like of shape (n_target_samples, n_features_target), or a \
                 tuple of one such, default=None
-            Target rows.
+            Target samples.
         y_target : array-like of shape (n_target_samples,), or a tuple of one such, \
                 default=None
-            Class labels of the target rows, for aligners that use them.
+            Class labels of the target samples, for aligners that use them.
         sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each row of `X`: a number >= 0 for a source, < 0 for a target.
+            Domain of each sample of `X`: a number >= 0 for a source, < 0 for a target.
 
         Returns
         -------
@@ -161,16 +161,16 @@ class DomainAdapter(
         Raises
         ------
         ValueError
-            If the target is given twice or a domain has no row, lengths or widths
-            do not suit, `sample_domain` does not hold numbers, a value is not finite,
-            or the aligner needs pairs.
+            If the target is given twice or a domain has no samples, lengths or numbers
+            of features are inconsistent, `sample_domain` is not numeric, a value is not
+            finite, or the aligner requires pairs.
 
         Warns
         -----
         UserWarning
-            If there is no target, or columns of `X` are scaled and those of `X_target`
-            are 100 times as large, or 300 standard deviations away: the steps before
-            this one have not transformed it.
+            If there is no target, or if the features of `X` are scaled but those of
+            `X_target` are 100 times as large or 300 standard deviations away, which
+            indicates that the previous steps have not transformed it.
         """
         self._fit(X, y, X_target, y_target, sample_domain)
         return self
@@ -179,11 +179,12 @@ class DomainAdapter(
     def fit_transform(
         self, X, y=None, *, X_target=None, y_target=None, sample_domain=None
     ):
-        """Fit, and carry the rows of `X` to where both domains are compared.
+        """Fit the aligner, and map the samples of `X` to the common space.
 
-        Rows of `X` are source rows here, or, with `sample_domain`, rows of their own
-        domain: what the next step of a pipeline is to learn from. This is where it
-        differs from ``fit(X, ...).transform(X)``, which takes `X` for new target rows.
+        The samples of `X` are treated as source samples or, with `sample_domain`, by
+        their domain, since the next step of a pipeline is fitted on them. The result
+        differs from ``fit(X, ...).transform(X)``, which treats `X` as new target
+        samples.
 
         Parameters
         ----------
@@ -203,30 +204,30 @@ class DomainAdapter(
         Returns
         -------
         X_adapted : ndarray of shape (n_samples, n_features_out)
-            The same rows, in the same order.
+            Mapped samples, in the order of `X`.
         """
         return self._map(*self._fit(X, y, X_target, y_target, sample_domain))
 
     def transform(self, X, sample_domain=None):
-        """Carry new rows to where both domains are compared.
+        """Map new samples to the common space.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            New rows, of the target domain unless `sample_domain` says otherwise.
+            New samples, of the target domain unless `sample_domain` is given.
         sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each row: a number >= 0 for a source, < 0 for a target.
+            Domain of each sample: a number >= 0 for a source, < 0 for a target.
 
         Returns
         -------
         X_adapted : ndarray of shape (n_samples, n_features_out)
-            The same rows, in the same order.
+            Mapped samples, in the order of `X`.
 
         Raises
         ------
         ValueError
-            If the width changed since `fit`, `sample_domain` does not hold one number
-            a row, or a value is not finite.
+            If the number of features differs from `fit`, `sample_domain` does not
+            contain one number per sample, or a value is not finite.
         """
         check_is_fitted(self, "aligner_")
         is_source = np.zeros(_num_samples(X), dtype=bool)
@@ -248,11 +249,11 @@ class DomainAdapter(
         if self.aligner_ is not None:
             found = unlike(X[~is_source], *self._target_columns)
         if found:
-            _warn_of_target(f"The rows are unlike the target rows of fit: {found}")
+            _warn_of_target(f"X is unlike the target samples of fit: {found}")
         return self._map(X, is_source)
 
     def _fit(self, X, y, X_target, y_target, sample_domain):
-        """Fit the aligner, and return the rows of `X` and which are source rows."""
+        """Fit the aligner; return validated `X` and a mask of the source samples."""
         check_target_names(self, X, reset=True)
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
@@ -261,8 +262,8 @@ class DomainAdapter(
         if X_target is None and sample_domain is None:
             if self.aligner != "passthrough":
                 warnings.warn(
-                    "There is neither X_target nor sample_domain: DomainAdapter leaves "
-                    "all rows as they are.",
+                    "Neither X_target nor sample_domain was passed: DomainAdapter "
+                    "leaves all samples unchanged.",
                     UserWarning,
                     stacklevel=5,
                 )
@@ -291,8 +292,8 @@ class DomainAdapter(
         if self.aligner == "passthrough":
             if source.shape[1] != target.shape[1]:
                 raise ValueError(
-                    "aligner='passthrough' needs equal widths: the source rows have "
-                    f"{source.shape[1]} columns, the target rows {target.shape[1]}."
+                    "aligner='passthrough' requires equal numbers of features: the "
+                    f"source has {source.shape[1]}, the target {target.shape[1]}."
                 )
             return None
         if self.direction == "target_to_source":
@@ -303,7 +304,7 @@ class DomainAdapter(
         )
 
     def _map(self, X, is_source):
-        """Carry rows, each by its own domain, into a new array."""
+        """Map each sample by the map of its domain."""
         if self.aligner_ is None:
             return X.copy()
         moved = is_source if self.direction == "source_to_target" else ~is_source
@@ -320,7 +321,7 @@ class DomainAdapter(
     def _same_features(self):
         if self.aligner == "passthrough":
             return True
-        # Those of other libraries do not say: columns as many are taken for the same.
+        # Other libraries' aligners do not declare it; equal widths are assumed equal.
         return getattr(self.aligner, "_same_features", True)
 
     @property
@@ -346,9 +347,9 @@ class DomainAdapter(
 
 def _warn_of_target(what):
     warnings.warn(
-        f"{what}. Steps that transform X before this one must transform X_target as "
-        "well: make_pipeline(..., transform_input=['X_target']). If rows are those of "
-        "a source, pass their sample_domain.",
+        f"{what}. Steps before this one that transform X must transform X_target as "
+        "well: make_pipeline(..., transform_input=['X_target']). For samples of a "
+        "source domain, pass sample_domain.",
         UserWarning,
         stacklevel=4,
     )

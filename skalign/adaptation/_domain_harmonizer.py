@@ -1,4 +1,4 @@
-"""Many domains brought to one."""
+"""Harmonisation of many domains."""
 
 import warnings
 from numbers import Real
@@ -32,43 +32,46 @@ class DomainHarmonizer(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Bring the rows of many domains to one reference.
+    """Align each of many domains with a common reference.
 
-    One aligner is fitted for each domain: batches, sites, devices or clients. New
-    rows of these domains follow their aligner. Read more in the
+    Fits one aligner per domain, such as a batch, site, device or client, from its
+    samples to the reference, and maps new samples by the aligner of their domain.
+    Appropriate if differences between domains are technical; differences of interest
+    that coincide with the domains are removed as well. Read more in the
     :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     aligner : unpaired aligner
-        What carries a domain to the reference.
+        Aligner to fit from each domain to the reference.
     reference : "pooled" or a value of `sample_domain`, default="pooled"
-        Where domains are carried to: the rows of all domains together, larger domains
-        counting for more, or one domain, whose rows then stay where they are.
+        Reference of the alignment: the samples of all domains together, in which larger
+        domains have more weight, or a single domain, whose samples are then left
+        unchanged.
 
     Attributes
     ----------
     aligners_ : dict
-        The fitted aligner of each domain that is moved.
+        Fitted aligner of each domain, except for a reference domain.
     domains_ : ndarray of shape (n_domains,)
-        The domains, sorted. Empty where rows are left as they are.
+        Sorted domains. Empty if samples are left unchanged.
     n_features_in_ : int
-        Columns of `X`.
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of `X`, if all are strings.
+        Names of the features, if all are strings.
 
     See Also
     --------
-    DomainAdapter : A source domain with labels to a target domain without.
+    DomainAdapter : Align a labelled source domain with an unlabelled target domain.
 
     Notes
     -----
-    `sample_domain` travels by metadata routing, which the user switches on:
+    `sample_domain` is passed by metadata routing, which has to be enabled:
     ``sklearn.set_config(enable_metadata_routing=True)``.
 
-    Domains can only be compared with one another if rows of the reference stay in one
-    place whatever domain the aligner was fitted on. An aligner of which this is not
-    true, as one that finds a new common subspace for each pair, is refused in `fit`.
+    Mapped domains are comparable only if the aligners of all domains map the reference
+    to the same place. Aligners for which this does not hold, such as those that find a
+    new common subspace for each pair of domains, are rejected by `fit`.
 
     Examples
     --------
@@ -99,19 +102,19 @@ class DomainHarmonizer(
     def fit(self, X, y=None, *, sample_domain=None):
         """Fit an aligner for each domain.
 
-        Without `sample_domain` there is nothing to tell domains apart: a warning says
-        so, and rows are left as they are.
+        If `sample_domain` is not given, a warning is issued, and samples are left
+        unchanged.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of all domains, in any order.
+            Samples of all domains, in any order.
         y : array-like of shape (n_samples,), default=None
-            What is to be predicted. Class labels go on to the aligner as `labels` and
-            `target_labels` where its `fit` takes them, unless a `sample_domain` is
-            negative, which says that labels are not known there.
+            Targets of the prediction. Class labels are passed to the aligner as
+            `labels` and `target_labels` if its `fit` accepts them and no
+            `sample_domain` is negative, which would mark domains without labels.
         sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each row: numbers or strings.
+            Domain of each sample, as numbers or strings.
 
         Returns
         -------
@@ -121,16 +124,16 @@ class DomainHarmonizer(
         Raises
         ------
         ValueError
-            If lengths differ, a domain has fewer than two rows, `reference` is no
-            domain, a value is not finite, or the aligner needs pairs or has no
-            common place for all domains.
+            If lengths differ, a domain has fewer than two samples, `reference` is not a
+            domain, a value is not finite, or the aligner requires pairs or maps the
+            reference to different places.
         """
         self._fit(X, y, sample_domain)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_transform(self, X, y=None, *, sample_domain=None):
-        """Fit an aligner for each domain, and carry the rows to the reference.
+        """Fit an aligner for each domain, and map the samples to the reference.
 
         Parameters
         ----------
@@ -144,30 +147,30 @@ class DomainHarmonizer(
         Returns
         -------
         X_harmonized : ndarray of shape (n_samples, n_features_out)
-            The same rows, in the same order.
+            Mapped samples, in the order of `X`.
         """
         return self._map(*self._fit(X, y, sample_domain))
 
     def transform(self, X, sample_domain=None):
-        """Carry new rows to the reference, each by the aligner of its domain.
+        """Map new samples to the reference, by the aligners of their domains.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            New rows of domains that were there in `fit`.
+            New samples of domains seen in `fit`.
         sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each row. Needed if it was given to `fit`.
+            Domain of each sample. Required if it was given to `fit`.
 
         Returns
         -------
         X_harmonized : ndarray of shape (n_samples, n_features_out)
-            The same rows, in the same order.
+            Mapped samples, in the order of `X`.
 
         Raises
         ------
         ValueError
-            If `sample_domain` is missing, has another length, or holds a domain that
-            was not there in `fit`, if the width changed, or a value is not finite.
+            If `sample_domain` is missing, differs in length or has a domain not seen in
+            `fit`, the number of features differs from `fit`, or a value is not finite.
         """
         check_is_fitted(self, "aligners_")
         X = validate_data(self, X, dtype=FLOATS, reset=False)
@@ -175,25 +178,25 @@ class DomainHarmonizer(
             return X.copy()
         if sample_domain is None:
             raise ValueError(
-                "sample_domain is needed: it says which aligner each row follows."
+                "sample_domain is required: it selects the aligner of each sample."
             )
         domain = check_domain(sample_domain, X)
         if len(unseen := np.setdiff1d(domain, self.domains_)):
             raise ValueError(
-                f"sample_domain holds {unseen.tolist()}, which fit did not see; it saw "
-                f"{self.domains_.tolist()}."
+                f"sample_domain has domains {unseen.tolist()} that were not seen in "
+                f"fit; expected some of {self.domains_.tolist()}."
             )
         return self._map(X, domain)
 
     def _fit(self, X, y, sample_domain):
-        """Fit the aligners, and return the rows and their domains."""
+        """Fit the aligners, and return validated samples and domains."""
         X = validate_data(self, X, dtype=FLOATS)
         if y is not None:
             check_consistent_length(X, y)
         if sample_domain is None:
             warnings.warn(
-                "There is no sample_domain: DomainHarmonizer leaves all rows as they "
-                "are.",
+                "sample_domain was not passed: DomainHarmonizer leaves all samples "
+                "unchanged.",
                 UserWarning,
                 stacklevel=5,
             )
@@ -232,7 +235,7 @@ class DomainHarmonizer(
         return X, domain
 
     def _map(self, X, domain):
-        """Carry rows, each by its own domain, into a new array."""
+        """Map each sample by the map of its domain."""
         if not self.aligners_:
             return X.copy()
         harmonized = np.empty((len(X), self._n_features_out), dtype=X.dtype)
@@ -263,13 +266,13 @@ class DomainHarmonizer(
 
 
 def _check_common_place(aligners, reference):
-    """Refuse aligners that carry rows of the reference to different places."""
+    """Raise an error if the aligners map the reference to different places."""
     places = [aligner.transform_target(reference) for aligner in aligners.values()]
     for place in places[1:]:
         if place.shape != places[0].shape or not np.allclose(place, places[0]):
             raise ValueError(
-                f"{type(next(iter(aligners.values()))).__name__} carries the reference "
-                "to another place for each domain, so the domains could not be "
-                "compared; choose an aligner whose transform_target depends on the "
+                f"{type(next(iter(aligners.values()))).__name__} maps the reference to "
+                "a different place for each domain, so mapped domains are not "
+                "comparable; choose an aligner whose transform_target depends on the "
                 "reference alone."
             )

@@ -1,4 +1,4 @@
-"""Fit the aligner inside a lift, with the class labels that it takes."""
+"""Fitting of the inner aligner, with the class labels that it accepts."""
 
 import numpy as np
 from sklearn.base import clone, is_regressor
@@ -11,19 +11,19 @@ from skalign._labels import check_labels
 def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
     """Fit a clone of an unpaired aligner.
 
-    Labels are passed on where the aligner's `fit` takes them and the aligner has not
-    declined them, ``aligner.set_fit_request(labels=False)``. Some may be missing.
+    Labels, some of which may be missing, are passed if the aligner's `fit` accepts
+    them, unless ``aligner.set_fit_request(labels=False)`` was called.
 
     Raises
     ------
     ValueError
-        If the aligner needs pairs, or labels are no classes: fractions that hardly
-        repeat, or more than one column.
+        If the aligner requires pairs, or labels are not classes: fractional numbers
+        that rarely repeat, or more than one column.
     """
     if is_regressor(aligner):
         raise ValueError(
-            f"{type(aligner).__name__} needs pairs, row i of both sides the same item; "
-            "the rows of two domains are none. Choose an unpaired aligner."
+            f"{type(aligner).__name__} requires pairs, but samples of two domains are "
+            "not paired. Choose an unpaired aligner."
         )
     passed, routing = {}, get_routing_for_object(aligner)
     requests = routing.fit.requests if hasattr(routing, "fit") else {}  # else a router
@@ -36,7 +36,7 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
             values = check_labels(values, values, name, partly=True)
         except ValueError as error:
             raise ValueError(
-                f"{error} {type(aligner).__name__} declines class labels after "
+                f"{error} To keep class labels from {type(aligner).__name__}, call "
                 f"aligner.set_fit_request({name}=False)."
             ) from None
         passed[name] = values
@@ -44,7 +44,7 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
 
 
 def width_of(aligner, n_features):
-    """Columns that a fitted aligner, of whatever library, maps `n_features` to."""
+    """Return the number of output features of a fitted aligner of any library."""
     if hasattr(aligner, "_n_features_out"):
         return aligner._n_features_out
     return aligner.transform(np.zeros((1, n_features))).shape[1]

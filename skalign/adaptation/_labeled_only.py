@@ -1,4 +1,4 @@
-"""A predictor that learns from the labelled rows of stacked domains."""
+"""Supervised learning from the labelled samples of stacked domains."""
 
 from numbers import Real
 
@@ -34,44 +34,44 @@ def _estimator_has(name):
 
 
 class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
-    """Fit a classifier or regressor on the rows that have a label.
+    """Fit a classifier or regressor on the labelled samples only.
 
-    The last step of a pipeline whose target rows are stacked into `X`: their labels
-    are not known, and `missing_label` stands in their place. Without this step the
-    place-holder would be one more class. Read more in the
-    :ref:`User Guide <adaptation>`.
+    Final step of a pipeline with target samples stacked into `X`, whose unknown labels
+    are marked by `missing_label`. Without this step the marker would be learnt as a
+    class. Read more in the :ref:`User Guide <adaptation>`.
 
     Parameters
     ----------
     estimator : classifier or regressor
-        What is fitted.
+        Estimator to fit.
     missing_label : int, float, str or None, default=None
-        What stands for an unknown label in `y`: by default -1 for a classifier and
-        NaN for a regressor. Among labels that are strings, its string does too. By
-        default -1 is a class where there is no target row and one class besides it:
-        a classifier has at least two.
+        Marker of an unknown label in `y`. None is -1 for a classifier and NaN for a
+        regressor; among string labels, its string representation counts as well. With
+        None, -1 is a class if there are no target samples and only one other class,
+        since a classifier needs at least two.
 
     Attributes
     ----------
     estimator_ : classifier or regressor
-        The fitted clone.
+        Fitted estimator.
     classes_ : ndarray of shape (n_classes,)
-        Classes of a classifier; `missing_label` is none of them.
+        Classes of a classifier, without `missing_label`.
     n_features_in_ : int
-        Columns of `X`.
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of `X`, if all are strings.
+        Names of the features, if all are strings.
 
     See Also
     --------
-    DomainAdapter : The step that adapts the rows.
-    sklearn.semi_supervised.SelfTrainingClassifier : Learns from rows without a label.
+    DomainAdapter : Adapt source samples to the target domain.
+    sklearn.semi_supervised.SelfTrainingClassifier : Learn from unlabelled samples.
 
     Notes
     -----
-    Only a target row, `sample_domain` < 0, may be without a label. A source row whose
-    label equals `missing_label` is refused: where -1 is a class of its own, dropping
-    its rows would go unseen. Target rows whose labels are known are learnt from.
+    Only target samples, those with a `sample_domain` < 0, may be unlabelled. A source
+    sample whose label equals `missing_label` raises an error: if -1 is a class, its
+    samples would otherwise be dropped silently. Target samples with a known label are
+    used for fitting.
 
     Examples
     --------
@@ -97,20 +97,20 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, sample_weight=None, sample_domain=None):
-        """Fit the estimator on the rows that have a label.
+        """Fit the estimator on the labelled samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of both domains.
+            Samples of both domains.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What is to be predicted; `missing_label` in target rows without a label,
-            in all outputs.
+            Targets of the prediction; `missing_label`, in all outputs, for target
+            samples without a label.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, for estimators that take them.
+            Sample weights, for estimators that accept them.
         sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each row: a number >= 0 for a source, < 0 for a target. Without
-            it all rows are source rows.
+            Domain of each sample: a number >= 0 for a source, < 0 for a target. None
+            means that all are source samples.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a source row has no label, no row has one, or lengths differ.
+            If a source sample or every sample has no label, or lengths differ.
         """
         X, y, weights = self._labeled_rows(X, y, sample_weight, sample_domain)
         self.estimator_ = clone(self.estimator).fit(X, y, **weights)
@@ -132,7 +132,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of any domain.
+            Samples of any domain.
 
         Returns
         -------
@@ -149,12 +149,12 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of any domain.
+            Samples of any domain.
 
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
-            Probabilities, columns in the order of `classes_`.
+            Class probabilities, in the order of `classes_`.
         """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
@@ -166,7 +166,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of any domain.
+            Samples of any domain.
 
         Returns
         -------
@@ -178,12 +178,12 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_estimator_has("score"))
     def score(self, X, y, *, sample_weight=None, sample_domain=None):
-        """Score the fitted estimator on the rows that have a label.
+        """Score the fitted estimator on the labelled samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of both domains.
+            Samples of both domains.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             As in `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -194,7 +194,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         score : float
-            Score of the estimator: accuracy or R2.
+            Result of the estimator's `score`: accuracy or R2.
 
         Raises
         ------

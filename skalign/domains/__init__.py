@@ -1,4 +1,4 @@
-"""Find domains in samples, and split samples by domain."""
+"""Discovery of domains in samples, and cross-validation splits by domain."""
 
 from skalign.domains._leave_one_domain_out import LeaveOneDomainOut
 from skalign.domains._partition import partition_domains

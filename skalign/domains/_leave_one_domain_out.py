@@ -1,4 +1,4 @@
-"""Cross-validation that keeps a domain in one piece."""
+"""Cross-validation with one domain left out at a time."""
 
 import numpy as np
 
@@ -7,23 +7,24 @@ from skalign._routing import MetadataRequestMixin
 
 
 class LeaveOneDomainOut(MetadataRequestMixin):
-    """Leave each source domain out in turn.
+    """Leave-one-domain-out cross-validator.
 
-    Says how a model fares on a domain that it has no label of. Domains come as
-    `sample_domain`, so that one name serves the splitter, the adapter and the scorers;
-    otherwise it is :class:`~sklearn.model_selection.LeaveOneGroupOut`. Read more in
-    the :ref:`User Guide <adaptation>`.
+    Each source domain is the test set once. Estimates the performance on a domain
+    without training labels. Works like
+    :class:`~sklearn.model_selection.LeaveOneGroupOut`, but takes the domains as
+    `sample_domain`, like the adapters and scorers of this package, and never tests on
+    target samples. Read more in the :ref:`User Guide <adaptation>`.
 
     See Also
     --------
-    DomainAdapter : Takes stacked domains.
-    sklearn.model_selection.LeaveOneGroupOut : The same for groups without a role.
+    DomainAdapter : Adapt stacked domains in a pipeline.
+    sklearn.model_selection.LeaveOneGroupOut : Leave out any group in turn.
 
     Notes
     -----
-    Target rows, a `sample_domain` < 0, have no label to test on: they are in every
-    training set and in no test set. Folds are in the order of the sorted domains.
-    Domains that are strings are all sources.
+    Target samples, those with a `sample_domain` < 0, have no labels to test on: they
+    are in every training set and in no test set. Folds are in the order of the sorted
+    domains. All domains given as strings are sources.
 
     Examples
     --------
@@ -39,38 +40,39 @@ class LeaveOneDomainOut(MetadataRequestMixin):
     _requested = ("split", ("sample_domain",))
 
     def split(self, X, y=None, sample_domain=None, *, groups=None):
-        """Generate the indices of training and test rows.
+        """Generate the indices of training and test samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of all domains, in any order.
+            Samples of all domains, in any order.
         y : array-like of shape (n_samples,), default=None
             Ignored.
         sample_domain : array-like of shape (n_samples,)
-            Domain of each row: numbers, < 0 for target rows, or strings.
+            Domain of each sample, as numbers, < 0 for target samples, or strings.
         groups : array-like of shape (n_samples,), default=None
-            The same, as scikit-learn's tools hand it on without metadata routing.
+            Alias of `sample_domain`, passed by scikit-learn's tools when metadata
+            routing is disabled.
 
         Yields
         ------
         train : ndarray of shape (n_train,)
-            Indices of the training rows.
+            Indices of the training samples.
         test : ndarray of shape (n_test,)
-            Indices of the rows of the domain left out.
+            Indices of the samples of the left-out domain.
 
         Raises
         ------
         ValueError
-            If `sample_domain` is missing, given twice, of another length than `X`, or
-            holds fewer than two source domains.
+            If `sample_domain` is missing, given twice, differs from `X` in length, or
+            has fewer than two source domains.
         """
         domain, sources = _source_domains(X, sample_domain, groups)
         for source in sources:
             yield np.flatnonzero(domain != source), np.flatnonzero(domain == source)
 
     def get_n_splits(self, X=None, y=None, sample_domain=None, *, groups=None):
-        """Count the folds: one for each source domain.
+        """Return the number of folds, one for each source domain.
 
         Parameters
         ----------
@@ -79,9 +81,10 @@ class LeaveOneDomainOut(MetadataRequestMixin):
         y : array-like of shape (n_samples,), default=None
             Ignored.
         sample_domain : array-like of shape (n_samples,)
-            Domain of each row: numbers, < 0 for target rows, or strings.
+            Domain of each sample, as numbers, < 0 for target samples, or strings.
         groups : array-like of shape (n_samples,), default=None
-            The same, as scikit-learn's tools hand it on without metadata routing.
+            Alias of `sample_domain`, passed by scikit-learn's tools when metadata
+            routing is disabled.
 
         Returns
         -------
@@ -95,21 +98,23 @@ class LeaveOneDomainOut(MetadataRequestMixin):
 
 
 def check_split_domain(name, X, sample_domain, groups):
-    """Return the domain of each row, as a splitter is told it under one of two names.
+    """Return the domain of each sample, given as `sample_domain` or as `groups`.
 
     Raises
     ------
     ValueError
-        If it is missing, given twice, or of another length than `X`.
+        If it is missing, given twice, or differs from `X` in length.
     """
     if sample_domain is not None and groups is not None:
-        raise ValueError("sample_domain and groups are the same here: give one.")
+        raise ValueError(
+            "sample_domain and groups have the same meaning here; pass only one."
+        )
     domain = groups if sample_domain is None else sample_domain
     if domain is None:
         raise ValueError(
-            f"{name} needs sample_domain, the domain of each row: switch on "
-            "sklearn.set_config(enable_metadata_routing=True) and pass it on, or pass "
-            "it as groups without that."
+            f"{name} requires sample_domain, the domain of each sample. Enable "
+            "metadata routing by sklearn.set_config(enable_metadata_routing=True) and "
+            "pass it, or pass it as groups."
         )
     return check_domain(domain, X)
 
@@ -120,7 +125,7 @@ def _source_domains(X, sample_domain, groups):
     sources = sources[~is_target_domain(sources)]
     if len(sources) < 2:
         raise ValueError(
-            "LeaveOneDomainOut needs at least 2 source domains, values >= 0 of "
-            f"sample_domain; got {sources.tolist()}."
+            "LeaveOneDomainOut needs at least 2 source domains (sample_domain >= 0); "
+            f"got {sources.tolist()}."
         )
     return domain, sources

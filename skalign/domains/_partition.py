@@ -1,4 +1,4 @@
-"""Find domains in samples that come without."""
+"""Discovery of domains in samples without domain labels."""
 
 import warnings
 from numbers import Integral, Real
@@ -94,20 +94,26 @@ def partition_domains(
     n_init=1,
     random_state=None,
 ):
-    """Find domains: divide samples among local models that predict their classes.
+    r"""Partition samples into domains by the fit of local classifiers.
 
-    From an initial division on, a classifier is fitted to each domain, and each sample
-    is moved to the domain whose classifier gives its class the largest probability. Two
-    precautions exclude trivial solutions: classes have equal weight in each domain,
-    since otherwise "domain = class" fits all samples, and a sample is judged by
-    classifiers that were not fitted to it, since otherwise almost every division is
-    a fixed point.
+    Alternates between fitting a classifier :math:`p_e` to each domain :math:`e` and
+    assigning each sample to the domain whose classifier gives its class the largest
+    probability,
 
-    The division follows whatever predicts the classes best. If that is a shortcut, one
-    domain holds the samples that agree with it and the other those that do not. If it
-    is the cause itself, the domains hold the correctly and the wrongly labelled
-    samples. No quantity computed here distinguishes the two cases. Read more in the
-    :ref:`User Guide <domain_selection>`.
+    .. math::
+
+        e_i = \arg\max_e \; p_e(y_i \mid x_i).
+
+    Two precautions exclude trivial solutions: classes have equal weight in each domain,
+    since otherwise "domain = class" fits all samples, and a sample is assigned by
+    classifiers that were not fitted to it, since otherwise almost every partition is a
+    fixed point.
+
+    The partition follows the feature that predicts the classes best. If that feature is
+    a shortcut, one domain contains the samples that agree with it and the other those
+    that do not. If it is the true cause, the domains contain the correctly and the
+    wrongly labelled samples. No quantity computed here distinguishes the two cases.
+    Read more in the :ref:`User Guide <domain_selection>`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Validation on a share of domains: of those trained on, or of the one to test on."""
+"""Validation splits within the training domains or the test domain."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -15,7 +15,7 @@ from skalign.domains._leave_one_domain_out import check_split_domain
 
 @dataclass(frozen=True)
 class _DomainSplit(MetadataRequestMixin):
-    """Cuts each domain in two at random; a subclass says what is trained on."""
+    """Random split of each domain; subclasses choose the domains to validate on."""
 
     _requested = ("split", ("sample_domain",))
 
@@ -23,35 +23,36 @@ class _DomainSplit(MetadataRequestMixin):
         if not isinstance(self.test_size, Real) or not 0 < self.test_size < 1:
             raise ValueError(f"test_size={self.test_size!r} must be between 0 and 1.")
         if not is_whole(self.n_splits) or self.n_splits < 1:
-            raise ValueError(f"n_splits={self.n_splits!r} must be a number above 0.")
+            raise ValueError(f"n_splits={self.n_splits!r} must be a positive integer.")
 
     def split(self, X, y=None, sample_domain=None, *, groups=None):
-        """Generate the indices of training and test rows.
+        """Generate the indices of training and test samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Rows of all domains, in any order.
+            Samples of all domains, in any order.
         y : array-like of shape (n_samples,), default=None
             Ignored.
         sample_domain : array-like of shape (n_samples,)
-            Domain of each row: numbers, < 0 for target rows, or strings.
+            Domain of each sample, as numbers, < 0 for target samples, or strings.
         groups : array-like of shape (n_samples,), default=None
-            The same, as scikit-learn's tools hand it on without metadata routing.
+            Alias of `sample_domain`, passed by scikit-learn's tools when metadata
+            routing is disabled.
 
         Yields
         ------
         train : ndarray of shape (n_train,)
-            Indices of the training rows.
+            Indices of the training samples.
         test : ndarray of shape (n_test,)
-            Indices of the rows to validate on.
+            Indices of the validation samples.
 
         Raises
         ------
         ValueError
-            If `sample_domain` is missing, given twice or of another length than `X`,
-            `test_domain` is not in it or all there is, or `test_size` of a domain is
-            not one row.
+            If `sample_domain` is missing, given twice or differs from `X` in length; if
+            `test_domain` is not one of the domains, or the only one; or if `test_size`
+            of a domain is less than one sample.
         """
         name = type(self).__name__
         domain = check_split_domain(name, X, sample_domain, groups)
@@ -63,12 +64,14 @@ class _DomainSplit(MetadataRequestMixin):
             tested = sources[domains[sources] == self.test_domain]
             if len(tested) == 0:
                 raise ValueError(
-                    f"test_domain={self.test_domain!r} is no domain of sample_domain: "
-                    f"{domains[sources].tolist()}."
+                    f"test_domain={self.test_domain!r} must be one of the source "
+                    f"domains {domains[sources].tolist()}."
                 )
         trained = np.setdiff1d(sources, tested)
         if len(trained) == 0:
-            raise ValueError(f"{name} has no domain to train on in sample_domain.")
+            raise ValueError(
+                f"{name} found no source domain to train on in sample_domain."
+            )
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             kept, held = {}, {}
@@ -77,8 +80,8 @@ class _DomainSplit(MetadataRequestMixin):
                 n_held = int(self.test_size * len(rows) + 1e-9)  # .29 of 100 is 29
                 if n_held == 0:
                     raise ValueError(
-                        f"Domain {domains[code].item()!r} has {len(rows)} rows: "
-                        f"test_size={self.test_size} of them is not one."
+                        f"Domain {domains[code].item()!r} has {len(rows)} samples, of "
+                        f"which test_size={self.test_size} is less than one."
                     )
                 held[code], kept[code] = rows[:n_held], rows[n_held:]
             train = np.concatenate([target, *(kept[code] for code in trained)])
@@ -87,7 +90,7 @@ class _DomainSplit(MetadataRequestMixin):
             yield np.sort(train), np.sort(test)
 
     def get_n_splits(self, X=None, y=None, sample_domain=None, *, groups=None):
-        """Count the splits.
+        """Return the number of splits.
 
         Parameters
         ----------
@@ -97,43 +100,44 @@ class _DomainSplit(MetadataRequestMixin):
         Returns
         -------
         n_splits : int
-            As it was given.
+            Number of splits.
         """
         return self.n_splits
 
 
 @dataclass(frozen=True)
 class TrainingDomainSplit(_DomainSplit):
-    """Validate on a share of every training domain.
+    """Training-domain validation: hold out a share of every training domain.
 
-    Training-domain validation [1]_: sees nothing of the domain to test on, and so likes
-    a shortcut that holds in all training domains. Read more in the
-    :ref:`User Guide <domain_selection>`.
+    This rule [1]_ uses no sample of the test domain. It cannot detect a shortcut that
+    holds in all training domains, and then selects models that rely on it. Read more in
+    the :ref:`User Guide <domain_selection>`.
 
     Parameters
     ----------
     test_size : float, default=0.1
-        Share of the rows of each domain that is validated on.
+        Share of the samples of each domain to hold out for validation.
     test_domain : int or str, default=None
-        Domain that is to be left out altogether. None: all domains are trained on.
+        Domain to exclude from both training and validation. None uses all domains.
     n_splits : int, default=1
-        How often the domains are cut in two.
+        Number of random splits.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows. With the same number, `OracleDomainSplit` trains on the same
-        rows.
+        Seed of the splits. With the same number, `OracleDomainSplit` trains on the same
+        samples.
 
     See Also
     --------
     LeaveOneDomainOut : Validate on each training domain in turn.
-    OracleDomainSplit : Validate on the domain to test on.
+    OracleDomainSplit : Validate on a share of the test domain.
 
     Notes
     -----
-    Target rows, a `sample_domain` < 0, have no label to test on: they are in every
-    training set and in no test set. Domains that are strings are all sources.
+    Target samples, those with a `sample_domain` < 0, have no labels to test on: they
+    are in every training set and in no test set. All domains given as strings are
+    sources.
 
-    A search with ``refit=True`` at last fits on all rows that it is given, those of
-    `test_domain` as well: hand it the training domains only, or take ``refit=False``.
+    A search with ``refit=True`` finally fits on all samples that it is given, including
+    those of `test_domain`: pass only the training domains, or set ``refit=False``.
 
     References
     ----------
@@ -161,35 +165,35 @@ class TrainingDomainSplit(_DomainSplit):
 
 @dataclass(frozen=True)
 class OracleDomainSplit(_DomainSplit):
-    """Validate on a share of the domain to test on.
+    """Oracle (test-domain) validation: hold out a share of the test domain.
 
-    The oracle, or test-domain validation [1]_: no honest choice, since it needs labels
-    of the domain to test on, but the one that many published figures were chosen by.
-    The rows of the test domain that are in no test set are left to report on. Read more
-    in the :ref:`User Guide <domain_selection>`.
+    This rule [1]_ uses labels of the test domain, so it is not available in practice;
+    it is provided because many published results use it. Report the accuracy on the
+    samples of the test domain that are in no validation set. Read more in the
+    :ref:`User Guide <domain_selection>`.
 
     Parameters
     ----------
     test_domain : int or str
-        Domain that is to be validated on; nothing of it is trained on.
+        Domain to validate on; none of its samples is used for training.
     test_size : float, default=0.1
-        Share of the rows of the test domain that is validated on. As large a share of
-        each other domain is left out, so as to train on the rows that
-        `TrainingDomainSplit` trains on.
+        Share of the samples of the test domain to validate on. The same share of each
+        other domain is left out, so that training uses the same samples as in
+        `TrainingDomainSplit`.
     n_splits : int, default=1
-        How often the domains are cut in two.
+        Number of random splits.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows.
+        Seed of the splits.
 
     See Also
     --------
     LeaveOneDomainOut : Validate on each training domain in turn.
-    TrainingDomainSplit : Validate on the training domains.
+    TrainingDomainSplit : Validate on a share of every training domain.
 
     Notes
     -----
-    Target rows are in every training set, and a search with ``refit=True`` at last fits
-    on the test domain as well, as `TrainingDomainSplit` says: take ``refit=False``.
+    Target samples are in every training set. A search with ``refit=True`` finally fits
+    on the test domain as well: set ``refit=False``.
 
     References
     ----------

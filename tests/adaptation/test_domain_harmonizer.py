@@ -137,7 +137,7 @@ def test_both_sides_can_meet_in_a_space_of_the_reference():
 def test_a_space_of_its_own_for_each_domain_is_refused(aligner, reference):
     X, _, sample_domain = make_domains()
     harmonizer = DomainHarmonizer(aligner, reference=reference)
-    with pytest.raises(ValueError, match="carries the reference to another place"):
+    with pytest.raises(ValueError, match="maps the reference to a different place"):
         harmonizer.fit(X, sample_domain=sample_domain)
 
 
@@ -149,7 +149,7 @@ def test_a_single_domain_stays_where_it_is():
     assert_array_equal(harmonized, X)
     assert harmonizer.aligners_ == {}
     assert_array_equal(harmonizer.get_feature_names_out()[:1], ["domainharmonizer0"])
-    with pytest.raises(ValueError, match=r"holds \[5\], which fit did not see"):
+    with pytest.raises(ValueError, match=r"has domains \[5\] that were not seen"):
         harmonizer.transform(X, sample_domain=domain + 1)
 
 
@@ -190,7 +190,7 @@ def test_the_callers_rows_are_not_changed_and_not_shared():
 def test_without_domains_rows_stay_and_a_warning_says_so():
     X, y, _ = make_domains()
     harmonizer = DomainHarmonizer(MeanVarianceAligner())
-    with pytest.warns(UserWarning, match="There is no sample_domain"):
+    with pytest.warns(UserWarning, match="sample_domain was not passed"):
         harmonized = harmonizer.fit_transform(X, y)
     assert_array_equal(harmonized, X)
     assert_array_equal(harmonizer.transform(X + 1), X + 1)
@@ -205,7 +205,7 @@ def test_without_domains_rows_stay_and_a_warning_says_so():
             r"reference='d' must be .* one of \['a', 'b', 'c'\]",
         ),
         ({"reference": 0}, None, "reference=0 must be 'pooled' or one of"),
-        ({"aligner": LinearAligner()}, None, "LinearAligner needs pairs"),
+        ({"aligner": LinearAligner()}, None, "LinearAligner requires pairs"),
         ({}, ["a"] * 149 + ["z"], "Domain 'z' has 1 sample; at least 2"),
         ({}, [1.0] * 149 + [np.nan], "sample_domain holds NaN"),
         ({}, ["a"] * 149, r"inconsistent numbers of samples: \[150, 149\]"),
@@ -227,9 +227,11 @@ def test_what_does_not_suit_transform_is_refused():
     X, _, sample_domain = make_domains()
     harmonizer = DomainHarmonizer(MeanVarianceAligner())
     harmonizer.fit(X, sample_domain=sample_domain)
-    with pytest.raises(ValueError, match="sample_domain is needed"):
+    with pytest.raises(ValueError, match="sample_domain is required"):
         harmonizer.transform(X)
-    with pytest.raises(ValueError, match=r"holds \['d', 'e'\], which fit did not see"):
+    with pytest.raises(
+        ValueError, match=r"has domains \['d', 'e'\] that were not seen"
+    ):
         harmonizer.transform(X[:3], sample_domain=["d", "a", "e"])
     with pytest.raises(ValueError, match="X has 2 features, but DomainHarmonizer"):
         harmonizer.transform(X[:, :2], sample_domain=sample_domain)
@@ -254,7 +256,7 @@ def test_pipelines_and_searches_pass_on_the_domains(tmp_path):
         assert search.best_score_ > 0.95
         predicted = search.best_estimator_.predict(X, sample_domain=sample_domain)
         assert np.mean(predicted == y) > 0.95
-        with pytest.raises(ValueError, match="sample_domain is needed"):
+        with pytest.raises(ValueError, match="sample_domain is required"):
             search.best_estimator_.predict(X)
 
 

@@ -63,7 +63,7 @@ def test_numbers_kept_as_objects_are_numbers():
 @pytest.mark.parametrize(
     ("sample_domain", "message"),
     [
-        (None, "needs sample_domain"),
+        (None, "requires sample_domain"),
         ([0, 0, -1, -2], r"at least 2 source domains.* got \[0\]"),
         ([-1, -1, -2, -2], r"at least 2 source domains.* got \[\]"),
         ([0, 1, 2], r"inconsistent numbers of samples: \[4, 3\]"),

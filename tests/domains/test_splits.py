@@ -147,9 +147,9 @@ def test_without_metadata_routing_groups_are_the_domains(splitter):
     assert len(scores["test_score"]) == splitter.get_n_splits(X, y, groups=domain)
     search = GridSearchCV(OneColumn(), {"column": [0, 1]}, cv=splitter)
     assert search.fit(X, y, groups=domain).best_params_["column"] in (0, 1)
-    with pytest.raises(ValueError, match=r"needs sample_domain.*as groups without"):
+    with pytest.raises(ValueError, match=r"requires sample_domain.*as groups"):
         search.fit(X, y)
-    with pytest.raises(ValueError, match="sample_domain and groups are the same"):
+    with pytest.raises(ValueError, match="sample_domain and groups have the same"):
         list(splitter.split(X, y, domain, groups=domain))
 
 
@@ -165,12 +165,16 @@ def test_the_same_seed_gives_the_same_splits():
 @pytest.mark.parametrize(
     ("splitter", "sample_domain", "message"),
     [
-        (SPLITTERS[0], None, "TrainingDomainSplit needs sample_domain"),
+        (SPLITTERS[0], None, "TrainingDomainSplit requires sample_domain"),
         (SPLITTERS[0], [0, 1], "inconsistent numbers of samples"),
-        (SPLITTERS[2], [0] * 9 + [1], r"test_domain=2 is no domain .*: \[0, 1\]"),
-        (SPLITTERS[2], [2] * 10, "OracleDomainSplit has no domain to train on"),
-        (SPLITTERS[0], [-1] * 10, "has no domain to train on"),
-        (SPLITTERS[0], [0] * 6 + [1] * 4, r"Domain 1 has 4 rows: test_size=0\.2"),
+        (SPLITTERS[2], [0] * 9 + [1], r"test_domain=2 must be one of .*\[0, 1\]"),
+        (SPLITTERS[2], [2] * 10, "OracleDomainSplit found no source domain"),
+        (SPLITTERS[0], [-1] * 10, "found no source domain"),
+        (
+            SPLITTERS[0],
+            [0] * 6 + [1] * 4,
+            r"Domain 1 has 4 samples, of which test_size=0\.2",
+        ),
         (SPLITTERS[0], [0] * 9 + [np.nan], "sample_domain holds NaN"),
     ],
 )

@@ -38,5 +38,5 @@ def test_a_batch_that_fit_did_not_see_is_named():
     harmonizer = DomainHarmonizer(MeanVarianceAligner()).fit(
         table(), sample_domain=BATCHES
     )
-    with pytest.raises(ValueError, match=r"holds \['d'\], which fit did not see"):
+    with pytest.raises(ValueError, match=r"has domains \['d'\] that were not seen"):
         harmonizer.transform(table()[:2], sample_domain=["a", "d"])
