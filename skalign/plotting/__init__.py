@@ -1,4 +1,4 @@
-"""Look at spaces, maps and searches; matplotlib is imported when a figure is drawn."""
+"""Displays of spaces, maps and searches; matplotlib is imported on first use."""
 
 from skalign.plotting._alignability import AlignabilityDisplay
 from skalign.plotting._alignment import AlignmentDisplay

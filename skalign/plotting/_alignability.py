@@ -21,8 +21,8 @@ class AlignabilityDisplay:
     `plot` draws the relative error of each class against the number of pairs, with
     confidence intervals at all the pairs, and a dotted line to the forecast for twice
     as many; the recommended class has a thick line. `plot_scores` draws a table of the
-    scores. Make it by `from_result` or `from_spaces`, which call `plot`. Read more in
-    the :ref:`User Guide <plotting>`.
+    scores. Create it with `from_result` or `from_spaces`, which call `plot`. Read more
+    in the :ref:`User Guide <plotting>`.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class AlignabilityDisplay:
 
     See Also
     --------
-    skalign.model_selection.alignability : The figures.
+    skalign.model_selection.alignability : Compute the comparison.
 
     Examples
     --------
@@ -69,9 +69,9 @@ class AlignabilityDisplay:
         Parameters
         ----------
         result : :class:`~sklearn.utils.Bunch`
-            What :func:`~skalign.model_selection.alignability` returns.
+            Result of :func:`~skalign.model_selection.alignability`.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -89,13 +89,13 @@ class AlignabilityDisplay:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
         labels, aligners, cv, random_state
             As in :func:`~skalign.model_selection.alignability`.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -113,9 +113,9 @@ class AlignabilityDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
         line_kw : dict, default=None
-            Passed on to `matplotlib.axes.Axes.plot`.
+            Keyword arguments of `matplotlib.axes.Axes.plot`.
 
         Returns
         -------
@@ -153,15 +153,15 @@ class AlignabilityDisplay:
         return self
 
     def plot_scores(self, ax=None, *, cmap="cividis", values_format=".3g"):
-        """Draw a table of the mean scores, the best of each column with a star.
+        """Draw a table of the mean scores, with a star at the best of each column.
 
-        Colours rank the classes within a column, so that one class with extreme scores
-        does not make the others look alike.
+        Colours show ranks within a column, so that a single extreme score does not hide
+        differences between the others.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
         cmap : str or matplotlib Colormap, default="cividis"
             Colours, from the worst to the best.
         values_format : str, default=".3g"

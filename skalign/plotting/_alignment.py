@@ -1,4 +1,4 @@
-"""Two spaces before and after alignment."""
+"""Scatter plots of two spaces before and after alignment."""
 
 import numpy as np
 from sklearn.base import is_regressor
@@ -28,52 +28,51 @@ _OTHER = "0.6"
 
 
 def _is_paired(estimator):
-    """Whether it is learnt from pairs: all regressors are, and some more."""
+    """Return whether an aligner is learnt from pairs, as are all regressors."""
     estimator = last_step(estimator)
     kinds = (AnchoredAligner, CommonSpaceMixin, RelativeRepresentation)
     return is_regressor(estimator) or isinstance(estimator, kinds)
 
 
 class AlignmentDisplay:
-    """Source and target rows in the plane, before and after a map.
+    """Scatter plot of source and target samples, before and after a map.
 
-    Make it by `from_estimator` or `from_spaces`. Read more in the
+    Create it with `from_estimator` or `from_spaces`. Read more in the
     :ref:`User Guide <plotting>`.
 
     Parameters
     ----------
     source_before, source_after : ndarray of shape (n_shown, 2)
-        Source rows in the plane.
+        Coordinates of source samples in the plane.
     target_before, target_after : ndarray of shape (n_target_shown, 2)
-        Target rows in the plane.
+        Coordinates of target samples in the plane.
     paired : bool, default=True
-        Whether row i of both sides is the same item; lines join them then.
+        Whether row i of both sides is the same sample; if so, lines join the pairs.
     same_axes : bool, default=True
-        Whether both sides share their axes before the map too.
+        Whether both sides share their axes also before the map.
     labels, target_labels : ndarray of shape (n_shown,) and (n_target_shown,), \
             default=None
-        Classes of the rows, which then give the colours; the sides differ in their
-        markers.
+        Class labels, shown as colours; source and target differ in their markers.
 
     Attributes
     ----------
     ax_ : ndarray of shape (2,) of matplotlib Axes
-        Before and after.
+        Axes for before and after the map.
     figure_ : matplotlib Figure
         Figure that holds the axes.
 
     Notes
     -----
-    The plane is that of the two main directions (PCA) of all rows together: source,
-    mapped source and target, if their widths are equal. If the map leads elsewhere, the
-    panel after it has a plane of its own; source rows of another width than the target
-    are shown before the map along their own main directions, where lines would mean
-    nothing and are left out. Each panel has its own scale. A plane shows the largest
-    differences and hides the rest: rows that lie apart in it are apart, rows that
-    coincide need not be near.
+    The axes are the first two principal components of all samples together: source,
+    mapped source and target, if they have equal numbers of features. If the map leads
+    to another space, the panel after the map has its own components. If source and
+    target differ in their numbers of features, each is shown along its own components
+    before the map, without lines. Each panel has its own scale. A projection can hide
+    differences: samples that are apart in the plane are apart, but samples that
+    coincide may differ in other directions.
 
-    Seven colours can be told apart by all readers: of more classes, the largest seven
-    of both sides together have one, and the others are grey.
+    At most seven classes, the largest of both sides together, have a colour of their
+    own; the others are grey.
 
     Examples
     --------
@@ -125,23 +124,24 @@ class AlignmentDisplay:
         Parameters
         ----------
         estimator : object
-            Fitted aligner, or pipeline that ends in one.
+            Fitted aligner, or pipeline with an aligner as its last step.
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
+            Samples in the target space.
         paired : bool, default=None
-            Whether row i of both sides is the same item; by default, whether the
-            aligner is learnt from pairs.
+            Whether row i of both sides is the same sample. None is True for aligners
+            that are learnt from pairs.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the source rows, shown as colours.
+            Class labels of the source samples, shown as colours.
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows; `labels` by default, if rows are paired.
+            Class labels of the target samples. None uses `labels` if samples are
+            paired.
         max_samples : int or None, default=200
-            Of more rows on a side, so many are shown, evenly spread; all of them count
-            for the plane.
+            Maximum number of samples shown per side, evenly spaced. None shows all. The
+            principal components always use all samples.
         ax : array-like of 2 matplotlib Axes, default=None
-            Axes for before and after; those of a new figure by default.
+            Axes for before and after the map. None creates a new figure.
 
         Returns
         -------
@@ -180,24 +180,24 @@ class AlignmentDisplay:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         X_mapped : array-like of shape (n_samples, n_features_out)
-            The same rows after the map.
+            The same samples after the map.
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
+            Samples in the target space.
         y_mapped : array-like of shape (n_target_samples, n_features_out), default=None
-            The same rows where mapped source rows are compared with them; `y` by
-            default.
+            Target samples in the space of `X_mapped`. None uses `y`.
         paired : bool, default=True
-            Whether row i of both sides is the same item.
+            Whether row i of both sides is the same sample.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the source rows, shown as colours.
+            Class labels of the source samples, shown as colours.
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows; `labels` by default, if rows are paired.
+            Class labels of the target samples. None uses `labels` if samples are
+            paired.
         max_samples : int or None, default=200
-            Of more rows on a side, so many are shown, evenly spread.
+            Maximum number of samples shown per side, evenly spaced. None shows all.
         ax : array-like of 2 matplotlib Axes, default=None
-            Axes for before and after; those of a new figure by default.
+            Axes for before and after the map. None creates a new figure.
 
         Returns
         -------
@@ -206,8 +206,8 @@ class AlignmentDisplay:
         Raises
         ------
         ValueError
-            If lengths or widths do not go together, labels are not one for each row, a
-            space has a single column, or squares overflow or underflow.
+            If lengths or numbers of features are inconsistent, labels do not match the
+            samples, a space has a single feature, or squares overflow or underflow.
         """
         require_matplotlib(f"{cls.__name__}.from_spaces")
         y_mapped = y if y_mapped is None else y_mapped
@@ -225,18 +225,19 @@ class AlignmentDisplay:
         X, X_mapped, y, y_mapped = spaces.values()
         if len(X) != len(X_mapped) or len(y) != len(y_mapped):
             raise ValueError(
-                "A map keeps the number of rows; got "
-                f"{len(X)} and {len(X_mapped)}, {len(y)} and {len(y_mapped)}."
+                "A map must keep the number of samples; got "
+                f"{len(X)} and {len(X_mapped)} source samples, {len(y)} and "
+                f"{len(y_mapped)} target samples."
             )
         if paired and len(X) != len(y):
             raise ValueError(
-                f"paired=True needs as many target rows as source rows; got {len(y)} "
-                f"and {len(X)}."
+                f"paired=True needs as many target as source samples; got {len(y)} and "
+                f"{len(X)}."
             )
         if X_mapped.shape[1] != y_mapped.shape[1]:
             raise ValueError(
                 f"X_mapped has {X_mapped.shape[1]} columns, but y_mapped has "
-                f"{y_mapped.shape[1]}: they share no space."
+                f"{y_mapped.shape[1]}; expected equal numbers."
             )
         if target_labels is None and paired:
             target_labels = labels
@@ -271,12 +272,12 @@ class AlignmentDisplay:
         Parameters
         ----------
         ax : array-like of 2 matplotlib Axes, default=None
-            Axes for before and after; those of a new figure by default.
+            Axes for before and after the map. None creates a new figure.
         scatter_kw : dict, default=None
-            Passed on to `matplotlib.axes.Axes.scatter`.
+            Keyword arguments of `matplotlib.axes.Axes.scatter`.
         line_kw : dict, default=None
-            Passed on to `matplotlib.collections.LineCollection`, the lines that join
-            pairs.
+            Keyword arguments of `matplotlib.collections.LineCollection`, for the lines
+            between pairs.
 
         Returns
         -------
@@ -285,7 +286,7 @@ class AlignmentDisplay:
         Raises
         ------
         ValueError
-            If `ax` does not hold two axes.
+            If `ax` does not contain two axes.
         """
         require_matplotlib("AlignmentDisplay.plot")
         import matplotlib.pyplot as plt
@@ -333,7 +334,7 @@ class AlignmentDisplay:
 
 
 def _class_colors(*sides):
-    """Give the largest classes a colour each, in sorted order; None without labels."""
+    """Assign colours to the largest classes, in sorted order; None without labels."""
     sides = [labels for labels in sides if labels is not None]
     if not sides:
         return None
@@ -343,7 +344,7 @@ def _class_colors(*sides):
 
 
 def _class_handles(colors, sides):
-    """Return what a legend shows: the markers of the sides, the colours of classes."""
+    """Return legend handles for the markers of both sides and the class colours."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -364,5 +365,5 @@ def _class_handles(colors, sides):
 
 
 def _plane(*rows):
-    """The two directions in which rows differ most."""
+    """Return the projection onto the first two principal components."""
     return PCA(2).set_output(transform="default").fit(np.concatenate(rows))

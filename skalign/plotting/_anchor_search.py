@@ -1,4 +1,4 @@
-"""What every further anchor is worth."""
+"""Plot of scores against the number of anchors."""
 
 from collections.abc import Mapping
 
@@ -16,26 +16,26 @@ from skalign.plotting._axes import (
 
 
 class AnchorSearchDisplay:
-    """Score of a search over anchors, against their number.
+    """Plot of the scores of an anchor search against the number of anchors.
 
-    One line for each rule, with a band of one standard deviation over the folds. Make
-    it by `from_estimator` or `from_cv_results`. Read more in the
+    Shows one line per selector, with a band of one standard deviation over the folds.
+    Create it with `from_estimator` or `from_cv_results`. Read more in the
     :ref:`User Guide <plotting>`.
 
     Parameters
     ----------
     curves : dict of str to tuple
-        For each rule, by name: numbers of anchors, rising, mean scores and standard
-        deviations, each an ndarray of shape (n_numbers,).
+        Increasing numbers of anchors, mean scores and standard deviations of each
+        selector, by name; each an ndarray of shape (n_numbers,).
     score_name : str, default="Score"
         Label of the scores.
     in_shares : bool, default=False
-        Whether numbers are shares of the training rows.
+        Whether numbers are shares of the training samples.
 
     Attributes
     ----------
     lines_ : dict of str to matplotlib Line2D
-        The line of each rule.
+        Line of each selector.
     ax_ : matplotlib Axes
         Axes with the curves.
     figure_ : matplotlib Figure
@@ -43,7 +43,7 @@ class AnchorSearchDisplay:
 
     See Also
     --------
-    skalign.model_selection.AnchorSearchCV : The search.
+    skalign.model_selection.AnchorSearchCV : Search over selectors and anchors.
 
     Examples
     --------
@@ -74,11 +74,11 @@ class AnchorSearchDisplay:
         estimator : AnchorSearchCV
             Fitted search.
         scoring : str, default="score"
-            Which metric to show of a search with several.
+            Name of the metric to show if the search has several.
         score_name : str, default=None
-            Label of the scores; the metric by default.
+            Label of the scores. None uses the name of the metric.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -100,11 +100,11 @@ class AnchorSearchDisplay:
         cv_results : dict
             `cv_results_` of an :class:`~skalign.model_selection.AnchorSearchCV`.
         scoring : str, default="score"
-            Which metric to show of a search with several.
+            Name of the metric to show if the search has several.
         score_name : str, default=None
-            Label of the scores; the metric by default.
+            Label of the scores. None uses the name of the metric.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class AnchorSearchDisplay:
         shares = [isinstance(number, float | np.floating) for number in numbers]
         if any(shares) and not all(shares):
             raise ValueError(
-                f"Numbers of anchors and shares of the rows share no axis: {numbers}."
+                f"n_anchors mixes numbers and shares of the samples: {numbers}."
             )
         names = _names(cv_results["param_selector"])
         curves = {}
@@ -147,11 +147,11 @@ class AnchorSearchDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
         line_kw : dict, default=None
-            Passed on to `matplotlib.axes.Axes.plot`.
+            Keyword arguments of `matplotlib.axes.Axes.plot`.
         band_kw : dict, default=None
-            Passed on to `matplotlib.axes.Axes.fill_between`.
+            Keyword arguments of `matplotlib.axes.Axes.fill_between`.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class AnchorSearchDisplay:
 
 
 def _names(selectors):
-    """Name rules given as objects by their class, or in full if that is not enough."""
+    """Name selectors by their class, or by their repr if that is ambiguous."""
     names = [s if isinstance(s, str) else type(s).__name__ for s in selectors]
     meant = {
         name: {repr(s) for s, n in zip(selectors, names, strict=True) if n == name}

@@ -1,4 +1,4 @@
-"""What every display shares: matplotlib on demand, colours, room for a legend."""
+"""Shared parts of the displays: import of matplotlib, colours, axes and legends."""
 
 from numbers import Integral
 
@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from skalign._parameters import Interval
 
-# Okabe and Ito's palette, told apart by colour-blind readers; darkest ones first.
+# Okabe and Ito's colour-blind safe palette, darkest colours first.
 COLORS = (
     "#0072B2",
     "#D55E00",
@@ -21,7 +21,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def require_matplotlib(caller):
-    """Raise an ImportError that names the cure if matplotlib is not installed."""
+    """Raise an ImportError with instructions if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -31,7 +31,7 @@ def require_matplotlib(caller):
 
 
 def given_or_new_axes(caller, ax, *, figsize=None):
-    """Return the axes to draw on, in a new figure unless they are given."""
+    """Return the given axes, or those of a new figure."""
     require_matplotlib(caller)
     import matplotlib.pyplot as plt
 
@@ -41,7 +41,7 @@ def given_or_new_axes(caller, ax, *, figsize=None):
 
 
 def legend_beside(ax, **keywords):
-    """Put the legend to the right of the axes, where no data can be."""
+    """Put the legend to the right of the axes."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
     return ax.legend(**place, **keywords)
 
@@ -57,7 +57,7 @@ def write_values(image, values, texts):
 
 
 def evenly(n_samples, max_samples):
-    """Return positions of at most `max_samples` rows, evenly spread."""
+    """Return at most `max_samples` evenly spaced indices."""
     allowed = {"max_samples": [Interval(Integral, 1, None, closed="left"), None]}
     validate_parameter_constraints(allowed, {"max_samples": max_samples}, "The display")
     if max_samples is None or n_samples <= max_samples:

@@ -1,4 +1,4 @@
-"""How far apart domains are."""
+"""Matrix of distances between domains."""
 
 from itertools import combinations
 
@@ -15,24 +15,24 @@ from skalign.plotting._axes import given_or_new_axes, require_matplotlib, write_
 
 
 class DomainDistanceDisplay:
-    """Distance of every domain from every other.
+    """Matrix of the distances between all pairs of domains.
 
-    Make it by `from_estimator`, for rows that an estimator has carried, or
+    Create it with `from_estimator`, for samples mapped by an estimator, or
     `from_spaces`. Read more in the :ref:`User Guide <plotting>`.
 
     Parameters
     ----------
     distances : ndarray of shape (n_domains, n_domains)
-        Distances.
+        Distances between domains.
     domains : array-like of shape (n_domains,)
         Names of the domains.
     name : str, default="Distance"
-        What the colours mean.
+        Label of the colour bar.
 
     Attributes
     ----------
     image_ : matplotlib AxesImage
-        The matrix.
+        Image of the matrix.
     ax_ : matplotlib Axes
         Axes with the matrix.
     figure_ : matplotlib Figure
@@ -40,7 +40,7 @@ class DomainDistanceDisplay:
 
     See Also
     --------
-    skalign.DomainHarmonizer : Brings domains together.
+    skalign.DomainHarmonizer : Align many domains with a common reference.
 
     Examples
     --------
@@ -61,22 +61,22 @@ class DomainDistanceDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, sample_domain, *, metric=None, ax=None):
-        """Plot distances between domains as an estimator carries them.
+        """Plot distances between domains after a transformation.
 
         Parameters
         ----------
         estimator : object
-            Fitted transformer; one whose `transform` takes `sample_domain`, such as
-            :class:`~skalign.DomainHarmonizer`, is told it.
+            Fitted transformer. `sample_domain` is passed to its `transform` if
+            accepted, as by :class:`~skalign.DomainHarmonizer`.
         X : array-like of shape (n_samples, n_features)
-            Rows of all domains.
+            Samples of all domains.
         sample_domain : array-like of shape (n_samples,)
-            Domain of each row, numbers or strings.
+            Domain of each sample, as numbers or strings.
         metric : callable, default=None
-            Symmetric distance of two sets of rows; None is
+            Symmetric distance between two sets of samples. None is
             :func:`~skalign.metrics.sliced_wasserstein_distance`.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -96,15 +96,15 @@ class DomainDistanceDisplay:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of all domains.
+            Samples of all domains.
         sample_domain : array-like of shape (n_samples,)
-            Domain of each row, numbers or strings.
+            Domain of each sample, as numbers or strings.
         metric : callable, default=None
-            Symmetric distance of two sets of rows; None is
-            :func:`~skalign.metrics.sliced_wasserstein_distance`. One that draws at
-            random is given the same `random_state` for all pairs of domains.
+            Symmetric distance between two sets of samples. None is
+            :func:`~skalign.metrics.sliced_wasserstein_distance`. A metric with a
+            `random_state` is called with the same one for all pairs of domains.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -145,16 +145,16 @@ class DomainDistanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
         cmap : str or matplotlib Colormap, default="cividis"
-            Colours.
+            Colour map.
         values_format : str or None, default=".2g"
-            Format of the distances in the cells; None leaves them out.
+            Format of the distances in the cells. None writes no numbers.
         colorbar : bool, default=True
-            Whether to say what the colours mean.
+            Whether to draw a colour bar.
         image_kw : dict, default=None
-            Passed on to `matplotlib.axes.Axes.imshow`, such as `vmax` to compare two
-            figures.
+            Keyword arguments of `matplotlib.axes.Axes.imshow`, such as `vmax` for a
+            common scale of two figures.
 
         Returns
         -------

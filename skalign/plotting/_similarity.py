@@ -1,4 +1,4 @@
-"""Which rows of two spaces are alike."""
+"""Matrix of similarities between the samples of two spaces."""
 
 import numpy as np
 from sklearn.metrics.pairwise import pairwise_kernels
@@ -11,26 +11,26 @@ from skalign.plotting._axes import evenly, given_or_new_axes, require_matplotlib
 
 
 class SimilarityDisplay:
-    """Similarity of every row of one space to every row of another.
+    """Matrix of the similarities between the samples of two spaces.
 
-    Of paired rows that are well aligned the diagonal stands out; with labels, the
-    blocks of the classes do. Make it by `from_estimator` or `from_spaces`. Read more in
-    the :ref:`User Guide <plotting>`.
+    For well aligned pairs the diagonal stands out; with labels, the diagonal blocks of
+    the classes. Create it with `from_estimator` or `from_spaces`. Read more in the
+    :ref:`User Guide <plotting>`.
 
     Parameters
     ----------
     similarities : ndarray of shape (n_samples, n_target_samples)
-        Similarity of each source row to each target row.
+        Similarity of each source sample to each target sample.
     labels, target_labels : ndarray of shape (n_samples,) and (n_target_samples,), \
             default=None
-        Classes of the rows, which must come sorted by them.
+        Class labels; samples must be sorted by class.
     name : str, default="Similarity"
-        What the colours mean.
+        Label of the colour bar.
 
     Attributes
     ----------
     image_ : matplotlib AxesImage
-        The matrix.
+        Image of the matrix.
     ax_ : matplotlib Axes
         Axes with the matrix.
     figure_ : matplotlib Figure
@@ -38,7 +38,7 @@ class SimilarityDisplay:
 
     See Also
     --------
-    skalign.metrics.retrieval_accuracy : How often the diagonal is the largest.
+    skalign.metrics.retrieval_accuracy : Accuracy of nearest neighbours.
 
     Examples
     --------
@@ -72,26 +72,26 @@ class SimilarityDisplay:
         max_samples=200,
         ax=None,
     ):
-        """Plot the similarity of mapped source rows to target rows.
+        """Plot the similarity of mapped source samples to target samples.
 
         Parameters
         ----------
         estimator : object
-            Fitted aligner, or pipeline that ends in one.
+            Fitted aligner, or pipeline with an aligner as its last step.
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
+            Samples in the target space.
         metric : str or callable, default="cosine"
-            Kernel, as :func:`~sklearn.metrics.pairwise.pairwise_kernels` takes it.
+            Kernel, as in :func:`~sklearn.metrics.pairwise.pairwise_kernels`.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the source rows, by which they are then sorted.
+            Class labels of the source samples; if given, samples are sorted by class.
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows; `labels` by default, if lengths are equal.
+            Class labels of the target samples. None uses `labels` if lengths are equal.
         max_samples : int or None, default=200
-            Of more rows on a side, so many are shown, evenly spread.
+            Maximum number of samples shown per side, evenly spaced. None shows all.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -121,24 +121,24 @@ class SimilarityDisplay:
         max_samples=200,
         ax=None,
     ):
-        """Plot the similarity of the rows of two spaces of equal width.
+        """Plot the similarity between the samples of two spaces.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Source rows, mapped.
+            Mapped source samples.
         y : array-like of shape (n_target_samples, n_features)
-            Target rows.
+            Target samples, with as many features.
         metric : str or callable, default="cosine"
-            Kernel, as :func:`~sklearn.metrics.pairwise.pairwise_kernels` takes it.
+            Kernel, as in :func:`~sklearn.metrics.pairwise.pairwise_kernels`.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the source rows, by which they are then sorted.
+            Class labels of the source samples; if given, samples are sorted by class.
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows; `labels` by default, if lengths are equal.
+            Class labels of the target samples. None uses `labels` if lengths are equal.
         max_samples : int or None, default=200
-            Of more rows on a side, so many are shown, evenly spread.
+            Maximum number of samples shown per side, evenly spaced. None shows all.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class SimilarityDisplay:
         Raises
         ------
         ValueError
-            If widths differ, or labels are not one for each row.
+            If the numbers of features differ, or labels do not match the samples.
         """
         require_matplotlib(f"{cls.__name__}.from_spaces")
         X, y = check_array(X, input_name="X"), check_array(y, input_name="y")
@@ -175,13 +175,13 @@ class SimilarityDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
         cmap : str or matplotlib Colormap, default="viridis"
-            Colours.
+            Colour map.
         colorbar : bool, default=True
-            Whether to say what the colours mean.
+            Whether to draw a colour bar.
         image_kw : dict, default=None
-            Passed on to `matplotlib.axes.Axes.imshow`.
+            Keyword arguments of `matplotlib.axes.Axes.imshow`.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class SimilarityDisplay:
         self.image_ = ax.imshow(self.similarities, **settings | (image_kw or {}))
         if colorbar:
             ax.figure.colorbar(self.image_, ax=ax, label=self.name)
-        ax.set(xlabel="Target row", ylabel="Source row, mapped")
+        ax.set(xlabel="Target sample", ylabel="Source sample, mapped")
         _mark_classes(ax, ax.yaxis, self.labels, ax.axhline)
         _mark_classes(ax, ax.xaxis, self.target_labels, ax.axvline)
         self.ax_, self.figure_ = ax, ax.figure

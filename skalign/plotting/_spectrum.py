@@ -1,4 +1,4 @@
-"""How a linear map stretches."""
+"""Plot of the singular values of linear maps."""
 
 import numpy as np
 from sklearn.utils import check_array
@@ -11,25 +11,26 @@ from skalign.plotting._axes import COLORS, given_or_new_axes, require_matplotlib
 
 
 class SpectrumDisplay:
-    """Singular values of a linear map.
+    """Plot of the singular values of a linear map.
 
-    A flat spectrum is a rotation, perhaps with a scale; a cliff is the rank of the map;
-    a slope is a map that stretches some directions more than others. Make it by
-    `from_estimator` or `from_map`. Read more in the :ref:`User Guide <plotting>`.
+    A flat spectrum indicates a rotation, possibly with a scale; a sudden drop shows the
+    rank of the map; a slope shows that some directions are stretched more than others.
+    Create it with `from_estimator` or `from_map`. Read more in the
+    :ref:`User Guide <plotting>`.
 
     Parameters
     ----------
     singular_values : ndarray of shape (n_values,)
-        Singular values, falling.
+        Singular values in decreasing order.
     name : str, default=None
         Name of the map, for the legend.
 
     Attributes
     ----------
     rank_ : int
-        Singular values above the rounding error of the largest.
+        Number of singular values above the rounding error of the largest.
     line_ : matplotlib Line2D
-        The spectrum.
+        Line of the spectrum.
     ax_ : matplotlib Axes
         Axes with the spectrum.
     figure_ : matplotlib Figure
@@ -37,7 +38,7 @@ class SpectrumDisplay:
 
     See Also
     --------
-    skalign.model_selection.alignability : Whether the pairs support a low rank.
+    skalign.model_selection.alignability : Test whether the pairs support a low rank.
 
     Examples
     --------
@@ -59,12 +60,12 @@ class SpectrumDisplay:
         Parameters
         ----------
         estimator : object
-            Fitted aligner with `coef_`, or pipeline whose last step is one; of a
-            pipeline, the last step alone is shown.
+            Fitted aligner with `coef_`, or pipeline with such an aligner as its last
+            step. Only the last step of a pipeline is shown.
         name : str, default=None
-            Name of the map; the class of the aligner by default.
+            Name of the map. None uses the class name of the aligner.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -80,8 +81,8 @@ class SpectrumDisplay:
         estimator = last_step(estimator)
         if not hasattr(estimator, "coef_"):
             raise ValueError(
-                f"{type(estimator).__name__} has no coef_: only a linear map has a "
-                "spectrum."
+                f"{type(estimator).__name__} has no coef_; a fitted linear aligner is "
+                "expected."
             )
         name = type(estimator).__name__ if name is None else name
         return cls.from_map(estimator.coef_, name=name, ax=ax)
@@ -97,7 +98,7 @@ class SpectrumDisplay:
         name : str, default=None
             Name of the map, for the legend.
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
 
         Returns
         -------
@@ -113,14 +114,14 @@ class SpectrumDisplay:
     def plot(self, ax=None, *, line_kw=None):
         """Draw the spectrum; call it again on the same axes to compare maps.
 
-        Values of zero are left out.
+        Zero singular values are not shown.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; those of a new figure by default.
+            Axes to draw on. None creates a new figure.
         line_kw : dict, default=None
-            Passed on to `matplotlib.axes.Axes.plot`.
+            Keyword arguments of `matplotlib.axes.Axes.plot`.
 
         Returns
         -------

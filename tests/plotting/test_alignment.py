@@ -157,9 +157,9 @@ def test_no_more_than_max_samples_are_shown():
 
 def test_spaces_that_do_not_go_together_are_refused():
     X, y = _pairs(4)
-    with pytest.raises(ValueError, match="keeps the number of rows"):
+    with pytest.raises(ValueError, match="must keep the number of samples"):
         AlignmentDisplay.from_spaces(X, y[:10], y)
-    with pytest.raises(ValueError, match="as many target rows as source rows; got 10"):
+    with pytest.raises(ValueError, match="as many target as source samples; got 10"):
         AlignmentDisplay.from_spaces(X, y, y[:10])
     with pytest.raises(ValueError, match="X_mapped has 3 columns, but y_mapped has 4"):
         AlignmentDisplay.from_spaces(X, y[:, :3], y)

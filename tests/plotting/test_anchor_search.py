@@ -79,5 +79,5 @@ def test_results_without_the_metric_are_refused():
 
 def test_numbers_mixed_with_shares_are_refused():
     search = _search({"k": KMeansAnchors()}, [0.2, 20])
-    with pytest.raises(ValueError, match="share no axis"):
+    with pytest.raises(ValueError, match="mixes numbers and shares"):
         AnchorSearchDisplay.from_estimator(search)

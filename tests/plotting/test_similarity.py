@@ -38,7 +38,7 @@ def test_rows_are_sorted_by_class_and_the_axes_say_so():
     assert_allclose(display.similarities, cosine_similarity(X[rows], y[columns]))
     ticks = [text.get_text() for text in display.ax_.get_xticklabels()]
     assert ticks == ["a", "b", "c"]
-    assert display.ax_.get_ylabel() == "Source row, mapped, by class"
+    assert display.ax_.get_ylabel() == "Source sample, mapped, by class"
 
 
 def test_labels_serve_both_sides_of_equal_length():
