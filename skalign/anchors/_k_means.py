@@ -12,7 +12,7 @@ _POWER_ITERATIONS = 4
 _MAX_ITER = 5
 
 
-@np.errstate(invalid="ignore")  # BLAS may raise it on finite rows: numpy #24067
+@np.errstate(invalid="ignore")  # BLAS may raise it for finite X: numpy #24067
 def _split(X):
     """Split centred samples by 2-means, from the sign along the principal axis.
 

@@ -6,7 +6,7 @@ from skalign.anchors._selector import AnchorSelector
 
 
 class RandomAnchors(AnchorSelector):
-    """Uniformly random selection.
+    """Selection of samples uniformly at random.
 
     The baseline for all other selectors; suits large numbers of anchors. Nested: the
     anchors are the first ones of any larger `n_anchors`, for the same `random_state`.

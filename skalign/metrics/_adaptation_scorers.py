@@ -227,7 +227,7 @@ class ImportanceWeightedScorer(_AdaptationScorer):
     >>> from skalign.metrics import ImportanceWeightedScorer, SourceScorer
     >>> rng = np.random.default_rng(0)
     >>> X, X_target = rng.uniform(-1, 1, (200, 1)), rng.uniform(0, 1, (200, 1))
-    >>> y = np.where(X.ravel() > 0, 1, rng.integers(0, 2, 200))  # left half: noise
+    >>> y = np.where(X.ravel() > 0, 1, rng.integers(0, 2, 200))  # random if X < 0
     >>> model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     >>> print(f"{SourceScorer()(model, X, y):.2f}")
     0.81
@@ -309,7 +309,7 @@ class CircularValidationScorer(_AdaptationScorer):
     >>> model, scorer = LogisticRegression().fit(X, y), CircularValidationScorer()
     >>> scorer(model, X, y, X_target=[[0.2], [1.2], [2.2], [3.2]])
     1.0
-    >>> scorer(model, X, y, X_target=[[9.0], [10.0], [11.0], [12.0]])  # all one class
+    >>> scorer(model, X, y, X_target=[[9.0], [10.0], [11.0], [12.0]])  # a single class
     0.5
     """
 
@@ -370,7 +370,7 @@ class PredictionEntropyScorer(_AdaptationScorer):
     >>> scorer = PredictionEntropyScorer()
     >>> print(f"{scorer(model, X, y, X_target=[[0.5], [2.5]]):.2f}")
     -0.59
-    >>> print(f"{scorer(model, X, y, X_target=[[9.5], [9.9]]):.2f}")  # all one class
+    >>> print(f"{scorer(model, X, y, X_target=[[9.5], [9.9]]):.2f}")  # a single class
     -0.00
     """
 

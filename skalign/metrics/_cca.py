@@ -71,7 +71,7 @@ def cca_similarity(X, Y):
     >>> import numpy as np
     >>> from skalign.metrics import cca_similarity
     >>> X, Y = np.random.default_rng(0).normal(size=(2, 500, 2))
-    >>> mixed = np.column_stack([X[:, 0] + 9 * X[:, 1], Y[:, 0]])  # one of two kept
+    >>> mixed = np.column_stack([X[:, 0] + 9 * X[:, 1], Y[:, 0]])  # one shared axis
     >>> print(f"{cca_similarity(X, mixed):.2f}")
     0.54
     """
@@ -141,7 +141,7 @@ def svcca(X, Y, *, explained_variance=0.99):
     >>> from skalign.metrics import cca_similarity, svcca
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 4)) * [1, 1, 0.01, 0.01]
-    >>> Y = X + 0.05 * rng.normal(size=(500, 4))  # drowns the small directions
+    >>> Y = X + 0.05 * rng.normal(size=(500, 4))  # noise exceeds the small directions
     >>> print(f"{cca_similarity(X, Y):.2f} {svcca(X, Y):.2f}")
     0.60 1.00
     """

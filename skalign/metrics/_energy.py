@@ -1,4 +1,4 @@
-"""Energy distance between two samples."""
+"""Energy distance between two sets of samples."""
 
 import numpy as np
 from sklearn.utils._param_validation import validate_params

@@ -270,7 +270,7 @@ def rsa_samples(X, Y, *, metric="euclidean", correlation="spearman"):
     --------
     >>> from skalign.metrics import rsa_samples
     >>> X = [[0.0], [1.0], [3.0], [7.0]]
-    >>> Y = [[0.0], [1.0], [3.0], [-5.0]]  # the last one has moved
+    >>> Y = [[0.0], [1.0], [3.0], [-5.0]]  # the last sample differs
     >>> rsa_samples(X, Y)
     array([ 1.,  1.,  1., -1.])
     """

@@ -526,9 +526,9 @@ def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
     --------
     >>> from skalign.metrics import etf_distance, simplex_etf
     >>> etf, y = simplex_etf(2, 4, random_state=0), [0, 1]
-    >>> print(f"{etf_distance(3 * etf.T + 1, y, etf):.3f}")  # a sample a corner
+    >>> print(f"{etf_distance(3 * etf.T + 1, y, etf):.3f}")  # one sample per vertex
     0.000
-    >>> print(f"{etf_distance(etf.T[::-1], y, etf):.3f}")  # corners exchanged
+    >>> print(f"{etf_distance(etf.T[::-1], y, etf):.3f}")  # vertices swapped
     2.000
     """
     etf = check_array(etf, dtype=np.float64, ensure_min_features=2, input_name="etf")

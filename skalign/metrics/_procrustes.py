@@ -63,7 +63,7 @@ def procrustes_distance(X, Y):
     Examples
     --------
     >>> from skalign.metrics import procrustes_distance
-    >>> X, Y = [[0, 0], [1, 0], [0, 1]], [[5, 5], [5, 7], [3, 5]]  # turned, doubled
+    >>> X, Y = [[0, 0], [1, 0], [0, 1]], [[5, 5], [5, 7], [3, 5]]  # rotated and doubled
     >>> print(f"{procrustes_distance(X, Y):.3f}")
     0.000
     """
@@ -113,7 +113,7 @@ def procrustes_samples(X, Y):
     --------
     >>> from skalign.metrics import procrustes_samples
     >>> X = [[0, 0], [4, 0], [0, 4], [4, 4]]
-    >>> Y = [[0, 0], [4, 0], [0, 4], [4, 8]]  # the last one has moved
+    >>> Y = [[0, 0], [4, 0], [0, 4], [4, 8]]  # the last sample differs
     >>> print(procrustes_samples(X, Y).argmax())
     3
     """

@@ -121,7 +121,7 @@ def prototype_distance(X, y, sample_domain):
     >>> X, y = [[1, 0], [0, 1], [5, 0], [0, 3]], [0, 1, 0, 1]
     >>> print(prototype_distance(X, y, sample_domain=[0, 0, 1, 1]))
     0.0
-    >>> X[2:] = X[3:1:-1]  # classes change places in domain 1
+    >>> X[2:] = X[3:1:-1]  # swap the classes in domain 1
     >>> print(f"{prototype_distance(X, y, sample_domain=[0, 0, 1, 1]):.3f}")
     1.414
     """

@@ -90,7 +90,7 @@ def retrieval_accuracy(X, Y, *, k=1, relevant=None, metric="cosine", csls=None):
     --------
     >>> from skalign.metrics import retrieval_accuracy
     >>> X, Y = [[1, 0], [0, 1], [1, 1]], [[2, 0], [3, 2], [1, 1]]
-    >>> print(f"{retrieval_accuracy(X, Y):.3f}")  # the second finds the third
+    >>> print(f"{retrieval_accuracy(X, Y):.3f}")  # query 1 finds candidate 2
     0.667
     >>> retrieval_accuracy(X, Y, relevant=[[1, 1], [1, 2]])
     1.0
@@ -149,7 +149,7 @@ def mean_reciprocal_rank(X, Y, *, relevant=None, metric="cosine", csls=None):
     --------
     >>> from skalign.metrics import mean_reciprocal_rank
     >>> X, Y = [[1, 0], [0, 1], [1, 1]], [[2, 0], [3, 2], [1, 1]]
-    >>> print(f"{mean_reciprocal_rank(X, Y):.3f}")  # places 1, 2 and 1
+    >>> print(f"{mean_reciprocal_rank(X, Y):.3f}")  # ranks 1, 2 and 1
     0.833
     """
     X, Y = check_spaces(X, Y)
@@ -204,7 +204,7 @@ def retrieval_ranks(X, Y, *, relevant=None, metric="cosine", csls=None):
     --------
     >>> from skalign.metrics import retrieval_ranks
     >>> X, Y = [[1, 0], [0, 1], [1, 1]], [[2, 0], [3, 2], [1, 1]]
-    >>> retrieval_ranks(X, Y)  # the second finds the third
+    >>> retrieval_ranks(X, Y)  # query 1 finds candidate 2
     array([1, 2, 1])
     """
     X, Y = check_spaces(X, Y)

@@ -140,7 +140,7 @@ def sinkhorn_divergence(
 
 def _cost_between(X, Y, a, b, metric, reg, max_iter, tol):
     """Return the value of entropic transport, from its dual."""
-    from ot.bregman import sinkhorn_log  # imports torch where there is one
+    from ot.bregman import sinkhorn_log  # imports torch if it is installed
 
     costs = _costs(X, Y, metric)
     with np.errstate(over="ignore"):  # exponentials returned by POT, not used here

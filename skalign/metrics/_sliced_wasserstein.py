@@ -206,7 +206,7 @@ def max_sliced_wasserstein_distance(
     >>> print(f"{max_sliced_wasserstein_distance(X, Y, random_state=0):.3f}")
     3.000
     """
-    from ot import emd_1d  # imports torch where there is one
+    from ot import emd_1d  # imports torch if it is installed
 
     X, Y = check_spaces(X, Y)
     directions = _draw_directions(n_projections, X, random_state)

@@ -104,7 +104,7 @@ def check_no_overflow(value, dtype):
 
 
 def check_mass(weight, rows):
-    """Return the samples of positive weight, and their weights normalised to sum one.
+    """Return the samples of positive weight and their normalised weights.
 
     Raises
     ------

@@ -97,7 +97,7 @@ def wasserstein_distance(
     >>> print(f"{wasserstein_distance(X, Y):.3f}")
     2.000
     """
-    from ot import emd2  # imports torch where there is one
+    from ot import emd2  # imports torch if it is installed
 
     X, Y = check_spaces(X, Y)
     X, a = check_mass(X_weight, X)
