@@ -1,4 +1,4 @@
-"""Two projection heads that meet: retrieval between two modalities."""
+"""Contrastive projection of paired spaces into a common space."""
 
 from numbers import Integral, Real
 
@@ -21,14 +21,14 @@ from skalign.paired import CommonSpaceMixin
 
 
 class ProjectionHead(nn.Module):
-    """A linear map, plus a network where there are hidden layers, to unit length.
+    """Linear map, plus a network if there are hidden layers, onto the unit sphere.
 
     Parameters
     ----------
     n_inputs, n_components : int
     hidden_layer_sizes : sequence of int
     noise : float
-        Standard deviation of what is added to rows while training.
+        Standard deviation of the noise added to inputs during training.
     """
 
     def __init__(self, n_inputs, n_components, hidden_layer_sizes, noise):
@@ -42,7 +42,7 @@ class ProjectionHead(nn.Module):
             )
 
     def begin_at(self, coef, mean):
-        """Be the linear map ``(rows - mean) @ coef``, and nothing else yet."""
+        """Set the head to the linear map ``(rows - mean) @ coef``."""
         with torch.no_grad():
             self.linear.weight.copy_(torch.from_numpy(coef.T))
             self.linear.bias.copy_(torch.from_numpy(-mean @ coef))
@@ -61,7 +61,7 @@ class ProjectionHead(nn.Module):
 
 
 class TwoHeads(nn.Module):
-    """A head for each side of pairs, and the loss whose temperature is learnt along.
+    """One head for each space, and the loss, whose temperature is learnt too.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class TwoHeads(nn.Module):
         self.source, self.target, self.loss = source, target, loss
 
     def forward(self, pairs):
-        """(batch, n_features + n_targets) -> the same, (batch, 2, n_components)"""
+        """(batch, n_features + n_targets) -> the input, (batch, 2, n_components)"""
         n_features = self.source.linear.in_features
         source = self.source(pairs[:, :n_features])
         target = self.target(pairs[:, n_features:])
@@ -82,123 +82,134 @@ class TwoHeads(nn.Module):
 
 
 class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
-    """Two heads to one space, trained to tell partners from all others.
+    r"""Projection of paired spaces into a common space by a contrastive loss.
 
-    The loss of CLIP [1]_ on features that are there already: each side has a linear
-    map or a network of its own to the unit sphere, where partners are to be nearer to
-    one another than to any other row of a batch. Read more in the
+    Each space has its own head, a linear map or a network onto the unit sphere. The
+    heads are trained by the loss of CLIP [1]_ on fixed features: of all samples of a
+    batch, the two samples of a pair should be the most similar. With heads :math:`f`
+    and :math:`g`, temperature :math:`\tau` and similarities
+    :math:`s_{ij} = f(x_i)^\top g(y_j) / \tau`, the loss of :math:`n` pairs is
+
+    .. math::
+        -\frac{1}{2n} \sum_i \left(
+        \log \frac{\exp s_{ii}}{\sum_j \exp s_{ij}}
+        + \log \frac{\exp s_{ii}}{\sum_j \exp s_{ji}} \right) .
+
+    Use it for retrieval between the two spaces if there are many pairs; with few,
+    :class:`CanonicalAligner` is as accurate. Read more in the
     :ref:`User Guide <contrastive>`.
 
     Parameters
     ----------
     n_components : int, default=None
-        Width of the common space. None takes ``min(n_features, n_targets)``, which is
-        also the most that there can be with ``init="canonical"``.
+        Dimension of the common space. None is ``min(n_features, n_targets)``, which is
+        also the maximum with ``init="canonical"``.
 
     hidden_layer_sizes : sequence of int, default=()
-        Widths of ReLU layers beside the linear map of each head, whose outputs are
-        added. None of them makes heads linear.
+        Widths of the ReLU layers of a network in each head, whose output is added to
+        that of the linear map. Without layers, the heads are linear.
 
     init : {"canonical", "random"}, default="canonical"
-        Where training begins: at :class:`CanonicalAligner`, or at random weights, which
-        want an `lr` about ten times as large and more epochs.
+        Initial heads: the maps of :class:`CanonicalAligner`, or random weights, which
+        need an `lr` about ten times as large and more epochs.
 
     shrinkage : float, default=1.0
-        Ridge of the canonical start, as a share of the mean variance of a column; and
-        the variance of the noise, in the same unit, that is added to rows while
-        training, which does to the heads what a ridge does to a linear map [2]_. Not
-        negative. Fewer pairs than columns want more of it, many pairs a tenth.
+        Penalty of the canonical initial maps, relative to the mean variance of a
+        feature. It is also the variance, in the same unit, of the noise added to
+        inputs during training, which regularises the heads as a ridge penalty
+        regularises a linear map [2]_. Not negative. Increase it if there are fewer
+        pairs than features; with many pairs, a tenth of the default is better.
 
     temperature : float, default=0.07
-        Temperature of the softmax at the start; it is learnt along, and kept from
-        0.01 to 1.
+        Initial temperature of the softmax, from 0.01 to 1. It is learnt during
+        training and clipped to this range.
 
     lr : float, default=1e-4
         Learning rate of Adam.
 
     weight_decay : float, default=0.0
-        Half of it times the sum of squared parameters, without the temperature, is
-        added to the loss.
+        Weight of half the sum of squared parameters, without the temperature, which
+        is added to the loss.
 
     batch_size : int or None, default=1024
-        Pairs of a batch: the more, the more others a partner is told from. None takes
-        all pairs in each step. Memory grows with it as the width of the rows does, not
-        with its square.
+        Number of pairs in a batch. With larger batches, each pair is compared with
+        more other samples. None uses all pairs at each step. Memory grows linearly with
+        the batch size.
 
     max_epochs : int, default=30
         Number of epochs.
 
     steps_per_epoch : int or None, default=None
-        Steps of an epoch; None is one pass over the pairs.
+        Number of steps of an epoch. None is one pass over the pairs.
 
     early_stopping : bool, default=False
-        Hold out a part of the pairs, stop when their loss has not fallen for some
-        epochs, and go back to the best epoch.
+        Whether to hold out a part of the pairs, stop when their loss has not decreased
+        for `n_iter_no_change` epochs, and return to the best epoch.
 
     validation_fraction : float, default=0.1
-        Share of pairs held out. They must be at least 5.
+        Fraction of pairs held out. They must be at least 5.
 
     n_iter_no_change : int, default=10
         Number of epochs to wait for a better one.
 
     device : str, default="auto"
-        Where to train: "cpu", "cuda", "cuda:1", "mps". "auto" is "cuda" if there is
-        one, else "cpu".
+        Device to train on: "cpu", "cuda", "cuda:1", "mps". "auto" is "cuda" if
+        available, else "cpu".
 
     warm_start : bool, default=False
-        Let the next `fit` go on with the heads that are there.
+        Whether the next call of `fit` continues with the present heads.
 
     callbacks : list of skorch callbacks or None, default=None
-        Told of training, in addition to the callbacks of scikit-learn.
+        Callbacks during training, in addition to the callbacks of scikit-learn.
 
     random_state : int, RandomState instance or None, default=None
-        Determines random weights, noise, what is held out and the order of pairs. With
-        an int a fit on the same CPU is repeated bit by bit.
+        Determines random weights, noise, held-out pairs and the order of pairs. With an
+        int, a fit is reproducible bit by bit on the same CPU.
 
     Attributes
     ----------
     net_ : skorch net
-        `net_.module_` has the heads `source` and `target`, `net_.history` a row an
-        epoch: `train_loss`, and with `early_stopping` also `valid_loss` and
-        `valid_score`, minus that loss.
+        `net_.module_` has the heads `source` and `target`. `net_.history` has an entry
+        per epoch: `train_loss`, and with `early_stopping` also `valid_loss` and
+        `valid_score`, the negative of that loss.
 
     temperature_ : float
-        Temperature that was learnt.
+        Learnt temperature.
 
     n_components_ : int
-        Width of the common space; with ``init="canonical"``, columns beyond what the
-        pairs span are 0.
+        Dimension of the common space. With ``init="canonical"``, components beyond the
+        rank of the pairs are 0.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
-        Means of the training rows, taken off before the heads.
+        Means of the training samples, subtracted from the inputs of the heads.
 
     x_scale_, y_scale_ : float
-        Root mean squared deviation of both sides, by which rows are divided.
+        Root mean squared deviation of each space, by which its samples are divided.
 
     n_iter_ : int
         Number of epochs.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    CanonicalAligner : Closed form, and all there is to gain from few pairs.
-    AlignedRetriever : Finds target rows by source rows with any aligner.
+    CanonicalAligner : Linear projections in closed form, for few pairs.
+    AlignedRetriever : Search in the target space by samples of the source space.
 
     Notes
     -----
-    All pairs of a batch are told apart: an item that is there twice is a stranger to
-    itself.
+    All other pairs of a batch are treated as negatives. Duplicate items therefore act
+    as false negatives for each other.
 
     References
     ----------
@@ -277,9 +288,9 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
 
         Returns
         -------
@@ -289,12 +300,12 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If lengths differ, there are fewer than two rows, a value is not finite,
-            the device is not there, a width is below 1, fewer than 5 pairs would be
-            held out, or, with ``init="canonical"``, `n_components` is too large or all
-            rows of a side are equal.
+            If the lengths differ, there are fewer than two samples, a value is not
+            finite, the device is not available, a width is below 1, fewer than 5 pairs
+            would be held out, or, with ``init="canonical"``, `n_components` is too
+            large or all samples of a space are equal.
         FloatingPointError
-            If the loss stops being finite. The estimator is left as it was.
+            If the loss becomes infinite or NaN. The estimator is left unchanged.
         """
         X, y, _ = check_pairs(self, X, y, reset=not self._goes_on)
         if not self._goes_on:

@@ -1,4 +1,4 @@
-"""Stitching: a small network from one space to another, learnt from pairs."""
+"""Stitching networks: small networks between paired spaces."""
 
 from numbers import Integral
 
@@ -17,99 +17,106 @@ from skalign.deep.trainer import TRAINING_CONSTRAINTS, TrainedMixin
 
 
 class Regressor(nn.Sequential):
-    """A module that trainers can take for a classifier: its inputs are its features."""
+    """Layers that also return their input, in place of a classifier's features."""
 
     def forward(self, X):
         return X, super().forward(X)
 
 
 class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator):
-    """Three fully connected layers from source rows to target rows.
+    r"""Nonlinear map between paired spaces by a network with three layers.
 
-    The stitching layer of [1]_: two hidden layers with ReLU, trained to the mean
-    squared error. It bends space as no linear map can, and needs many pairs for it.
-    Read more in the :ref:`User Guide <stitching_networks>`.
+    This is the stitching network of [1]_, with two hidden layers and ReLU
+    activations. It minimises the mean squared error over networks :math:`f`,
+
+    .. math::
+        \min_f \\; \frac{1}{n} \sum_i \lVert f(x_i) - y_i \rVert^2 .
+
+    Use it if the relation between the spaces is nonlinear and thousands of pairs are
+    available. Read more in the :ref:`User Guide <stitching_networks>`.
 
     Parameters
     ----------
     hidden_factor : int, default=2
-        Width of both hidden layers, in widths of the source space.
+        Width of both hidden layers, as a multiple of the number of source features.
 
     lr : float, default=1e-3
         Learning rate of Adam.
 
     weight_decay : float, default=0.0
-        Half of it times the sum of squared parameters is added to the loss.
+        Weight of half the sum of squared parameters, which is added to the loss.
 
     batch_size : int or None, default=64
-        Rows of a batch. None takes all rows in each step.
+        Number of samples in a batch. None uses all samples at each step.
 
     max_epochs : int, default=30
         Number of epochs.
 
     steps_per_epoch : int or None, default=None
-        Steps of an epoch; None is one pass over the rows.
+        Number of steps of an epoch. None is one pass over the samples.
 
     early_stopping : bool, default=False
-        Hold out a part of the rows, stop when its error has not fallen for some
-        epochs, and go back to the best epoch.
+        Whether to hold out a part of the samples, stop when its error has not
+        decreased for `n_iter_no_change` epochs, and return to the best epoch.
 
     validation_fraction : float, default=0.1
-        Share of rows held out. They must be at least 5.
+        Fraction of samples held out. They must be at least 5.
 
     n_iter_no_change : int, default=10
         Number of epochs to wait for a better one.
 
     device : str, default="auto"
-        Where to train: "cpu", "cuda", "cuda:1", "mps". "auto" is "cuda" if there is
-        one, else "cpu".
+        Device to train on: "cpu", "cuda", "cuda:1", "mps". "auto" is "cuda" if
+        available, else "cpu".
 
     warm_start : bool, default=False
-        Let the next `fit` go on with the network that is there.
+        Whether the next call of `fit` continues with the present network.
 
     callbacks : list of skorch callbacks or None, default=None
-        Told of training, in addition to the callbacks of scikit-learn.
+        Callbacks during training, in addition to the callbacks of scikit-learn.
 
     random_state : int, RandomState instance or None, default=None
-        Determines initial weights, what is held out and the order of rows. With an int
-        a fit on the same CPU is repeated bit by bit.
+        Determines initial weights, held-out samples and the order of samples. With an
+        int, a fit is reproducible bit by bit on the same CPU.
 
     Attributes
     ----------
     net_ : skorch net
-        `net_.module_` is the trained network, `net_.history` has a row an epoch:
+        `net_.module_` is the trained network. `net_.history` has an entry per epoch:
         `train_loss`, and with `early_stopping` also `valid_loss` and `valid_score`,
-        minus that loss. Losses are in units of the mean variance of a target column.
+        the negative of that loss. Losses are divided by the mean variance of a target
+        feature.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
-        Means of the training rows, taken off before the network and added after it.
+        Means of the training samples, subtracted from the input of the network and
+        added to its output.
 
     x_scale_, y_scale_ : float
-        Root mean squared deviation of both sides, by which rows are divided.
+        Root mean squared deviation of each space, by which its samples are divided.
 
     n_iter_ : int
         Number of epochs.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    LinearAligner : Needs fewer pairs, and is often as good.
+    LinearAligner : Linear map, which needs fewer pairs.
 
     Notes
     -----
-    Each side is centred and divided by one number, so that neither the unit nor the
-    place of a space matters.
+    Each space is centred and divided by one scalar, so that the result does not depend
+    on its unit or origin.
 
     References
     ----------
@@ -170,9 +177,9 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
 
         Returns
         -------
@@ -182,10 +189,11 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If lengths differ, there are fewer than two rows, a value is not finite,
-            the device is not there, or fewer than 5 rows would be held out.
+            If the lengths differ, there are fewer than two samples, a value is not
+            finite, the device is not available, or fewer than 5 samples would be held
+            out.
         FloatingPointError
-            If the loss stops being finite. The estimator is left as it was.
+            If the loss becomes infinite or NaN. The estimator is left unchanged.
         """
         X, y, _ = check_pairs(self, X, y, reset=not self._goes_on)
         if not self._goes_on:
@@ -219,9 +227,9 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
 
 
 def centre_and_scale(rows):
-    """Mean of the columns, and root mean squared deviation; 1 where that is 0."""
+    """Return the mean of each column, and the overall deviation or 1 if it is 0."""
     power = power_of(rows)
-    rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
+    rows = np.ldexp(rows, -power)  # so that squares neither overflow nor underflow
     mean = rows.mean(axis=0, dtype=np.float64)
     deviation = rows - mean
     scale = np.sqrt(np.mean(np.square(deviation, out=deviation)))
@@ -229,17 +237,19 @@ def centre_and_scale(rows):
 
 
 def scaled(rows, mean, scale):
-    """Rows as a network reads them.
+    """Centre and scale samples, in float32.
 
     Raises
     ------
     ValueError
-        If they are so far from those of the fit that float32 has no room for squares.
+        If a value is so far from the training samples that its square overflows in
+        float32.
     """
     rows = (rows - mean) / scale
     if not (np.abs(rows) < np.sqrt(np.finfo(np.float32).max)).all():
         raise ValueError(
-            "A value is too large for float32, beside those of the fit: it lies "
-            f"{np.abs(rows).max():.1g} deviations from their mean."
+            "A value is too large to be scaled in float32: it is "
+            f"{np.abs(rows).max():.1g} standard deviations from the training mean. "
+            "Remove or rescale such samples."
         )
     return rows.astype(np.float32)

@@ -271,7 +271,7 @@ def test_bad_settings_are_refused():
     assert (
         ContrastiveAligner(9, init="random", max_epochs=1).fit(X, y).n_components_ == 9
     )
-    with pytest.raises(ValueError, match="must be at least 1, each"):
+    with pytest.raises(ValueError, match="must be a sequence of integers"):
         ContrastiveAligner(hidden_layer_sizes=(4, 0)).fit(X, y)
     with pytest.raises(ValueError, match="All rows of X are equal"):
         ContrastiveAligner().fit(np.ones((50, 2)), y)

@@ -329,7 +329,7 @@ def test_cuda_is_refused_where_there_is_none(kind, rows):
 
 @both_classes
 def test_a_module_that_does_not_take_the_rows_is_refused(kind, rows):
-    message = r"module does not take rows of shape \(6,\): mat1 and mat2 shapes"
+    message = r"module does not accept samples of shape \(6,\): mat1 and mat2 shapes"
     with pytest.raises(ValueError, match=message):
         rows.fit(kind(module=MLP(5, (4,))))
 
@@ -344,7 +344,7 @@ class Pair(nn.Module):
     ("module", "message"),
     [
         (lambda: 3, r"module must make a torch.nn.Module; it made int"),
-        (Pair, r"module must return features .*; for 2 rows it returned tuple"),
+        (Pair, r"module must return features .*; for 2 samples it returned tuple"),
     ],
 )
 def test_a_module_that_is_none_or_returns_none_is_refused(kind, rows, module, message):
@@ -353,7 +353,7 @@ def test_a_module_that_is_none_or_returns_none_is_refused(kind, rows, module, me
 
 
 def test_widths_that_are_no_whole_numbers_are_refused(rows):
-    with pytest.raises(ValueError, match="and whole numbers"):
+    with pytest.raises(ValueError, match="must be a sequence of integers"):
         rows.fit(MultiDomainClassifier(hidden_layer_sizes=(1.5,)))
 
 
@@ -646,9 +646,9 @@ def _raw():
     years = np.c_[np.arange(1900, 2020), np.arange(120) % 7]
     return {
         "breast cancer": (table, "of size 2e.02"),
-        "breast cancer / 1000": (table / 1000, "reaches 3 beyond its mean"),
+        "breast cancer / 1000": (table / 1000, "by up to 3, and half"),
         "wine": (wine, "of size 2e.02"),
-        "wine / 100": (wine / 100, "reaches 9 beyond its mean, and half"),
+        "wine / 100": (wine / 100, "by up to 9, and half"),
         "iris * 1000": (1e3 * load_iris().data, "of size 4e.03"),
         "iris / 1000": (load_iris().data / 1e3, "no value is larger than 0.008"),
         "a large mean": (years, "of size 1e.03"),

@@ -464,7 +464,7 @@ def test_noise_is_doubted(seed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"module": MLP(3, (4,))}, "module does not take rows"),
+        ({"module": MLP(3, (4,))}, "module does not accept samples"),
         ({"device": "nowhere"}, "device='nowhere' cannot be used"),
     ],
 )
@@ -590,7 +590,7 @@ def test_a_network_of_another_form_is_not_gone_on_with(rows):
         ValueError, match="warm_start needs features as in the previous fit"
     ):
         classifier.fit(rows.X, rows.y)
-    with pytest.raises(ValueError, match="warm_start needs the network of the fit bef"):
+    with pytest.raises(ValueError, match="warm_start needs the network of the prev"):
         rows.fit(classifier.set_params(mask=Mask()))
 
 

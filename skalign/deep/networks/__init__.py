@@ -1,4 +1,4 @@
-"""Networks, masks and layers that estimators are made of."""
+"""Networks, masks and layers of the estimators."""
 
 from skalign.deep.networks._encoders import (
     MLP,

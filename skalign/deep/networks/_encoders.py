@@ -1,4 +1,4 @@
-"""Networks from rows or pictures to features."""
+"""Networks from samples or images to features."""
 
 import math
 from itertools import pairwise
@@ -18,9 +18,9 @@ class MLP(nn.Sequential):
     Parameters
     ----------
     n_inputs : int
-        Width of a row; pictures are flattened.
+        Number of features of a sample; images are flattened.
     hidden_layer_sizes : sequence of int
-        Width of each layer. The last is that of the features.
+        Width of each layer. The last is the number of features returned.
 
     Examples
     --------
@@ -46,14 +46,15 @@ class MLP(nn.Sequential):
 
 
 class DigitsCNN(nn.Sequential):
-    """Four 3 x 3 convolutions and a mean over positions: 128 features.
+    """Convolutional network for small images, with 128 features.
 
-    The network for 28 x 28 digits of DomainBed [1]_ (there MNIST_CNN).
+    Four 3 x 3 convolutions and a mean over positions: the network of DomainBed for
+    digits of 28 x 28 pixels [1]_ (called MNIST_CNN there).
 
     Parameters
     ----------
     n_channels : int
-        Channels of a picture.
+        Number of channels of an image.
 
     References
     ----------
@@ -105,14 +106,15 @@ class _ResidualBlock(nn.Module):
 
 
 class ResNet8(nn.Sequential):
-    """A convolution and three residual blocks: 512 features.
+    """Residual network for larger images, with 512 features.
 
-    The network for 64 x 64 pictures of [1]_.
+    A convolution and three residual blocks: the network of [1]_ for images of 64 x 64
+    pixels.
 
     Parameters
     ----------
     n_channels : int
-        Channels of a picture.
+        Number of channels of an image.
 
     References
     ----------
@@ -141,20 +143,20 @@ class ResNet8(nn.Sequential):
 
 
 def make_encoder(shape, hidden_layer_sizes):
-    """Return the network for rows of `shape` where none is given.
+    """Return the default network for samples of `shape`.
 
     Parameters
     ----------
     shape : tuple of int
-        (n_features,), or (n_channels, height, width) for pictures.
+        (n_features,), or (n_channels, height, width) for images.
     hidden_layer_sizes : sequence of int
-        Of the :class:`MLP` for rows that are no pictures.
+        Widths of the layers of the :class:`MLP`. Not used for images.
 
     Returns
     -------
     encoder : nn.Module
-        :class:`MLP` for rows, :class:`DigitsCNN` for pictures up to 32 x 32,
-        :class:`ResNet8` for larger ones.
+        :class:`MLP` for samples of shape (n_features,), :class:`DigitsCNN` for images
+        of up to 32 x 32 pixels, :class:`ResNet8` for larger images.
 
     Raises
     ------
@@ -166,8 +168,8 @@ def make_encoder(shape, hidden_layer_sizes):
             is_whole(size) and size >= 1 for size in hidden_layer_sizes
         ):
             raise ValueError(
-                f"hidden_layer_sizes={hidden_layer_sizes} must be at least 1, each, "
-                "and whole numbers."
+                f"hidden_layer_sizes={hidden_layer_sizes} must be a sequence of "
+                "integers of at least 1."
             )
         return MLP(math.prod(shape), hidden_layer_sizes)
     n_channels, height, width = shape
@@ -175,7 +177,7 @@ def make_encoder(shape, hidden_layer_sizes):
 
 
 def n_outputs(encoder, shape):
-    """Width of what `encoder` makes of rows of `shape`."""
+    """Return the number of features that `encoder` returns for samples of `shape`."""
     training = encoder.training
     encoder.eval()
     try:
@@ -183,7 +185,7 @@ def n_outputs(encoder, shape):
             features = encoder(torch.zeros(2, *shape))
     except RuntimeError as error:
         raise ValueError(
-            f"module does not take rows of shape {tuple(shape)}: "
+            f"module does not accept samples of shape {tuple(shape)}: "
             f"{str(error).splitlines()[0]}"
         ) from error
     encoder.train(training)
@@ -191,14 +193,14 @@ def n_outputs(encoder, shape):
     if not is_tensor or features.ndim != 2:
         came = tuple(features.shape) if is_tensor else type(features).__name__
         raise ValueError(
-            "module must return features of shape (n_samples, n_features); for 2 rows "
-            f"it returned {came}."
+            "module must return features of shape (n_samples, n_features); for 2 "
+            f"samples it returned {came}."
         )
     return features.shape[1]
 
 
 class Classifier(nn.Module):
-    """An encoder and a head.
+    """Network that consists of an encoder and a head.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A classifier that is fixed: the vertices of a simplex."""
+"""Fixed classification head: the vertices of a simplex."""
 
 import torch
 from torch import nn
@@ -7,21 +7,21 @@ from skalign.metrics import simplex_etf
 
 
 class SimplexETFHead(nn.Module):
-    """Logits by the vertices of a fixed simplex equiangular tight frame.
+    """Linear head whose weights are a fixed simplex equiangular tight frame.
 
-    Logits of features of length 1 are cosines.
-
-    The vertices are unit vectors, any two at the same angle, the widest that so many
-    can have; they are a buffer and not trained [1]_.
+    The logits are the inner products of the features with the vertices of the simplex;
+    for features of norm 1 they are cosines. The vertices are unit vectors with equal
+    pairwise angles, the largest possible for this number of vectors. They are a buffer
+    and are not trained [1]_.
 
     Parameters
     ----------
     n_features : int
-        Width of the features, at least `n_classes`.
+        Number of features, at least `n_classes`.
     n_classes : int
-        At least 2.
+        Number of classes, at least 2.
     random_state : int, RandomState instance or None, default=None
-        Determines how the simplex lies in the space of features.
+        Determines the orientation of the simplex in the feature space.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Gates that open and close inputs, with noise while they are learnt."""
+"""Learnt masks of inputs: stochastic gates and mixtures of channels."""
 
 import math
 
@@ -9,26 +9,29 @@ from skalign.deep.trainer import DomainAware
 
 
 class StochasticMask(nn.Module):
-    """One gate for each input, from 0 (closed) to 1, with noise while it is learnt.
+    """Mask with one gate for each input, with noise during training.
 
-    A gate is half open at the start; the noise is drawn for each row and is left out
-    when the module is in evaluation mode.
+    A gate is a factor from 0 (closed) to 1 (open), and 0.5 at the start. The noise is
+    drawn for each sample and omitted in evaluation mode.
 
     Parameters
     ----------
     shape : int or tuple of int
-        Of a row.
+        Shape of a sample.
     noise : float, default=0.1
         Standard deviation of the noise, or the temperature of "gumbel".
     gate : {"clip", "sigmoid", "gumbel"}, default="clip"
-        - "clip": clip(location + 1 / 2 + noise, 0, 1), the stochastic gate of [1]_, as
-          heterogeneous risk minimisation uses it
+        Function from the learnt location to the gate:
+
+        - "clip": clip(location + 1 / 2 + noise, 0, 1), the stochastic gate of [1]_ in
+          the form used by heterogeneous risk minimisation
         - "sigmoid": sigmoid(location + noise)
         - "gumbel": sigmoid((location + logistic noise) / temperature) [2]_, which for a
-          low temperature is open or closed, and open as often as sigmoid(location)
+          low temperature is close to 0 or 1, and close to 1 with probability
+          sigmoid(location)
     network : nn.Module or None, default=None
-        From rows to the locations of gates of their own, of the same shape, which are
-        added to those that all rows share.
+        Network from samples to locations of the same shape, which are added to the
+        locations shared by all samples. None gives all samples the same gates.
 
     References
     ----------
@@ -48,11 +51,11 @@ class StochasticMask(nn.Module):
 
     @property
     def mean(self):
-        """Gates without noise that all rows share."""
+        """Gates shared by all samples, without noise."""
         return self._opened(self.location)
 
     def gates(self, X):
-        """Gates of rows, with noise in training: (batch, ...) -> (batch, ...)"""
+        """Gates of samples, with noise in training: (batch, ...) -> (batch, ...)"""
         location = self.location.expand_as(X)
         if self.network is not None:
             location = location + self.network(X)
@@ -70,9 +73,10 @@ class StochasticMask(nn.Module):
         return X * self.gates(X)
 
     def n_open(self):
-        """Expected number of gates that are not closed (eq. 6 of [1]_).
+        """Return the expected number of gates above 0 (eq. 6 of [1]_).
 
-        Of gates that never close, "sigmoid" and "gumbel", the sum without noise.
+        Gates of the kinds "sigmoid" and "gumbel" are always above 0; for them it is the
+        sum of the gates without noise.
         """
         if self.gate != "clip":
             return self.mean.sum()
@@ -87,9 +91,9 @@ class StochasticMask(nn.Module):
 
 
 def location_network(shape):
-    """Return a small network from rows to locations of gates, 0 at the start.
+    """Return a small network from samples to locations of gates, initially 0.
 
-    Two 3 x 3 convolutions for pictures, two linear layers for rows.
+    It has two 3 x 3 convolutions for images, and two linear layers otherwise.
     """
     if len(shape) == 3:
         first = nn.Conv2d(shape[0], 8, 3, padding=1)
@@ -102,15 +106,16 @@ def location_network(shape):
 
 
 class ChannelMix(nn.Module):
-    """One picture channel for each input channel, a learnt mixture of all.
+    """Learnt linear combinations of the channels of images.
 
-    A mask of pixels cannot take away a colour that is told by which channel is empty;
-    a mixture of channels can. It starts at the identity.
+    A mask of pixels cannot remove a colour that is encoded by which channel is empty,
+    but a mixture of channels can. The number of channels stays the same, and the
+    initial mixture is the identity.
 
     Parameters
     ----------
     n_channels : int
-        Channels of a picture.
+        Number of channels of an image.
     """
 
     def __init__(self, n_channels):
@@ -119,7 +124,7 @@ class ChannelMix(nn.Module):
 
     @property
     def mean(self):
-        """The mixture."""
+        """Matrix of the mixture, of shape (n_channels, n_channels)."""
         return self.weight
 
     def forward(self, X):
@@ -128,12 +133,12 @@ class ChannelMix(nn.Module):
 
 
 class ByDomain(DomainAware):
-    """A module of its own for each domain; in evaluation, the mean of all.
+    """Separate module for each domain; in evaluation mode, the mean of all.
 
     Parameters
     ----------
     parts : list of nn.Module
-        (batch, ...) -> (batch, ...), of one shape.
+        Modules from (batch, ...) to (batch, ...), all with the same output shape.
     """
 
     def __init__(self, parts):
@@ -142,11 +147,11 @@ class ByDomain(DomainAware):
 
     @property
     def mean(self):
-        """Mean of the gates of masks."""
+        """Mean of the gates of all masks."""
         return torch.stack([part.mean for part in self.parts]).mean(dim=0)
 
     def n_open(self):
-        """Mean of the expected number of open gates of masks."""
+        """Return the expected number of open gates, averaged over masks."""
         return sum(part.n_open() for part in self.parts) / len(self.parts)
 
     def forward(self, X):
@@ -158,15 +163,16 @@ class ByDomain(DomainAware):
 
 
 class OpenGates:
-    """Penalty on gates that are open, as a term of the loss.
+    """Penalty on open gates, a term of the loss.
 
     Parameters
     ----------
-    mask : StochasticMask or ByDomain of such
+    mask : StochasticMask or ByDomain
+        Mask, or masks by domain.
     target : float, default=None
-        Fraction of gates that stay open: the penalty is the squared difference of the
-        expected fraction from it. None is the mean gate, which closes every gate that
-        the loss does not need.
+        Desired fraction of open gates: the penalty is the squared difference between
+        the expected fraction and it. If None, the penalty is the mean gate, which
+        closes every gate that does not reduce the loss.
     """
 
     def __init__(self, mask, target=None):

@@ -1,8 +1,8 @@
-"""Style as statistics of channels: exchanged, mixed and drawn at random.
+"""Layers that exchange, mix and randomise the style of feature maps.
 
 The style of a feature map is the mean and the standard deviation of each channel over
-positions; its content is the map without them. The layers here change styles while a
-network is trained, and are the identity in evaluation mode.
+positions; its content is the map standardised by them. The layers change styles during
+training and are the identity in evaluation mode.
 """
 
 from numbers import Real
@@ -23,16 +23,16 @@ def split_style(X, eps=1e-5):
     Parameters
     ----------
     X : Tensor of shape (batch, n_channels, ...)
-        Feature maps or pictures, with at least one axis of positions.
+        Feature maps or images, with at least one axis of positions.
     eps : float, default=1e-5
-        Added to the variances.
+        Constant added to the variances.
 
     Returns
     -------
     content : Tensor of the shape of `X`
-        Each channel of each map less its mean, divided by its standard deviation.
+        Each channel of each map, minus its mean and divided by its standard deviation.
     mean, std : Tensor of shape (batch, n_channels, 1, ...)
-        The style: ``content * std + mean`` is `X`.
+        The style; ``content * std + mean`` equals `X`.
 
     Raises
     ------
@@ -58,21 +58,25 @@ def split_style(X, eps=1e-5):
 
 @in_float32_and_back
 def adain(content, style, eps=1e-5):
-    """Adaptive instance normalisation: the style of other feature maps.
+    """Replace the style of feature maps by that of others (AdaIN).
+
+    Adaptive instance normalisation [1]_ standardises each channel of `content`, and
+    gives it the mean and standard deviation of the same channel of `style`.
 
     Parameters
     ----------
     content : Tensor of shape (batch, n_channels, ...)
         Feature maps whose content is kept.
     style : Tensor of shape (batch, n_channels, ...)
-        Feature maps whose style is taken, row by row; one row serves all. Height and
-        width may differ from those of `content`.
+        Feature maps whose style is used, one for each map of `content`, or a single one
+        for all. Height and width may differ from those of `content`.
     eps : float, default=1e-5
-        Added to the variances.
+        Constant added to the variances.
 
     Returns
     -------
     X : Tensor of the shape of `content`
+        Feature maps with the content of `content` and the style of `style`.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def adain(content, style, eps=1e-5):
     """
     if content.ndim != style.ndim or content.shape[1] != style.shape[1]:
         raise ValueError(
-            "content and style must have as many axes and channels; got "
+            "content and style must have the same numbers of axes and channels; got "
             f"{tuple(content.shape)} and {tuple(style.shape)}."
         )
     mean, std = _style(style, eps)
@@ -105,8 +109,8 @@ def _style(X, eps):
     """Mean and standard deviation of each channel, with axes of length 1 kept."""
     if X.ndim < 3:
         raise ValueError(
-            "Feature maps must have shape (batch, n_channels, ...) with positions; got "
-            f"{tuple(X.shape)}."
+            "Feature maps must have shape (batch, n_channels, ...) with at least one "
+            f"axis of positions; got {tuple(X.shape)}."
         )
     check_scalar(eps, "eps", Real, min_val=0)
     variance, mean = torch.var_mean(
@@ -116,10 +120,10 @@ def _style(X, eps):
 
 
 def draw_partners(n_rows, n_domains, device, sizes=None):
-    """Draw another row for each: any, or one of another domain.
+    """Draw a partner for each sample: any, or one of another domain.
 
-    Domains lie one after another, with equally many rows each; `sizes` if they are
-    known.
+    The samples of a domain are consecutive, and domains have equally many samples.
+    `sizes` are the numbers of samples of each domain, if known.
     """
     if n_domains is None:
         return torch.randperm(n_rows, device=device)
@@ -127,7 +131,8 @@ def draw_partners(n_rows, n_domains, device, sizes=None):
     if n_rows % n_domains or unlike:
         rows = f"{n_rows}" if sizes is None else " + ".join(map(str, sizes))
         raise ValueError(
-            f"A batch of {rows} rows is not {n_domains} domains of one size."
+            f"n_domains={n_domains} needs batches with equally many samples of each "
+            f"domain; got a batch of {rows} samples."
         )
     shuffled = torch.rand(n_domains, n_rows // n_domains, device=device).argsort(dim=1)
     shuffled += torch.arange(n_domains, device=device)[:, None] * shuffled.shape[1]
@@ -151,24 +156,26 @@ def _check_alpha(alpha):
 
 
 class MixStyle(DomainAware):
-    """Mix the style of each feature map with that of another of the batch.
+    """Mix the style of each feature map with that of another one of the batch.
 
-    Placed after an early block of a network: styles between those of the training
-    domains are seen in training. Statistics get no gradient. In evaluation mode it is
-    the identity.
+    Place it after an early block of a network. The network is then trained on styles
+    between those of the training domains. There is no gradient through the style
+    statistics. In evaluation mode the layer is the identity.
 
     Parameters
     ----------
     p : float, default=0.5
         Probability that a batch is mixed.
     alpha : float, default=0.1
-        Shares of both styles are drawn from Beta(alpha, alpha), row by row. Above 0;
-        the smaller, the nearer to 0 or 1.
+        Parameter of the distribution Beta(alpha, alpha) from which the weight of the
+        other style is drawn for each sample. Above 0; with smaller values, weights are
+        closer to 0 or 1.
     n_domains : int or None, default=None
-        Mix styles of different domains: a batch has so many domains one after another,
-        with equally many rows of each, as in the classifiers here. None mixes any rows.
+        Number of domains in a batch. Styles of different domains are then mixed; the
+        samples of a domain must be consecutive, and equally many for each domain, as in
+        the classifiers of skalign. None mixes styles of any samples.
     eps : float, default=1e-6
-        Added to the variances.
+        Constant added to the variances.
 
     References
     ----------
@@ -210,20 +217,21 @@ class MixStyle(DomainAware):
 
 
 class PermutedAdaIN(DomainAware):
-    """Give each feature map the style of another of the batch.
+    """Give each feature map the style of another one of the batch.
 
-    A network that is trained so leans on shapes more than on textures and colours. The
-    style that is taken gets no gradient. In evaluation mode it is the identity.
+    A network trained with this layer relies more on shapes than on textures and
+    colours. There is no gradient through the new style. In evaluation mode the layer
+    is the identity.
 
     Parameters
     ----------
     p : float, default=0.01
-        Probability that a batch is changed; small, for it is meant to stand behind
-        each convolution.
+        Probability that a batch is changed. It is small because the layer is meant to
+        be used after each convolution.
     n_domains : int or None, default=None
-        As of :class:`MixStyle`.
+        Number of domains in a batch, as in :class:`MixStyle`.
     eps : float, default=1e-5
-        Added to the variances.
+        Constant added to the variances.
 
     References
     ----------
@@ -256,27 +264,28 @@ class PermutedAdaIN(DomainAware):
 
 
 class DomainRandomization(nn.Module):
-    """Draw contrast, brightness, sharpness and noise of each row at random.
+    """Randomise contrast, brightness, sharpness and noise of each sample.
 
-    As the first layer it randomises pictures; each channel on its own, so that colours
-    change too. Further on it randomises the style of feature maps. In evaluation mode
-    it is the identity.
+    As the first layer of a network it randomises images, each channel separately, so
+    that colours change too. After other layers it randomises the style of feature maps.
+    In evaluation mode the layer is the identity.
 
     Parameters
     ----------
     contrast : float, default=0.5
-        The standard deviation of a channel is multiplied by exp(`contrast` * z), with z
-        standard normal.
+        Strength of the random contrast: the standard deviation of a channel is
+        multiplied by exp(`contrast` * z), with z standard normal.
     brightness : float, default=0.5
-        `brightness` * z standard deviations of the channel are added to it.
+        Strength of the random brightness: `brightness` * z standard deviations of the
+        channel are added to it, with z standard normal.
     blur : float, default=1.0
-        A share, drawn from 0 to `blur`, of the picture is replaced by its means over
-        3 x 3 positions with weights 1, 2, 1. At most 1.
+        Maximum weight of the blurred image, at most 1. The weight is drawn uniformly
+        from 0 to `blur`; blurring uses 3 x 3 positions with weights 1, 2, 1.
     noise : float, default=0.2
-        White noise, with a standard deviation drawn from 0 to `noise` times that of the
-        channel.
+        Maximum standard deviation of white noise, relative to that of the channel. The
+        standard deviation is drawn uniformly from 0 to `noise` times it.
     p : float, default=1.0
-        Probability that a row is changed.
+        Probability that a sample is changed.
 
     References
     ----------
@@ -332,6 +341,6 @@ def _blurred(X):
 
 
 def draw_beta(alpha, shape, like):
-    """Draw shares of the type and on the device of `like`."""
+    """Draw weights with the dtype and on the device of `like`."""
     alpha = torch.as_tensor(alpha, dtype=like.dtype, device=like.device)
     return Beta(alpha, alpha).sample(shape)

@@ -1,4 +1,4 @@
-"""How networks are trained: batches of domains, early stopping, precision, devices."""
+"""Training of networks: batches of domains, early stopping, precision and devices."""
 
 from skalign.deep.trainer._net import (
     DomainAware,

@@ -1,4 +1,4 @@
-"""The trainer: a skorch net that holds its rows on the device."""
+"""The trainer: a skorch net whose samples stay on the device."""
 
 import copy
 import dis
@@ -31,36 +31,37 @@ if hasattr(os, "register_at_fork"):  # a thread that has its turn is not in a ch
 
 
 class DomainAware(nn.Module):
-    """A module that needs to know which samples of a batch belong to which domain.
+    """Module that uses the domain of each sample of a batch.
 
     Attributes
     ----------
     sizes : list of int or None
-        Number of samples of each domain, which lie one after another. The trainer sets
-        it before each step.
+        Number of samples of each domain; the samples of a domain are consecutive. The
+        trainer sets it before each step.
     """
 
     sizes = None
 
 
 class DomainBatches(Dataset):
-    """Batches with equally many rows of each domain, taken by index.
+    """Batches with equally many samples of each domain.
 
-    Rows stay on the device; no worker process and no copy by row is involved. Rows of
-    an domain come in random order, all of them before any comes again.
+    Samples stay on the device and are selected by index, without worker processes. The
+    samples of a domain are drawn in random order, each once before any is repeated.
 
     Parameters
     ----------
     X : Tensor of shape (n_samples, *shape)
     y : Tensor of shape (n_samples, ...)
     domain : ndarray of shape (n_samples,)
-        Numbers from 0.
+        Domain of each sample, numbered from 0.
     batch_size : int or None
-        Rows of each domain in a batch. None takes all rows in every batch.
+        Number of samples of each domain in a batch. None uses all samples in every
+        batch.
     n_batches : int or None, default=None
-        Batches of an epoch; None is one pass over as many rows as there are.
+        Number of batches of an epoch. None draws about as many samples as there are.
     generator : torch.Generator, default=None
-        Determines the order.
+        Determines the order of samples.
     """
 
     def __init__(self, X, y, domain, batch_size, n_batches=None, generator=None):
@@ -96,7 +97,7 @@ class DomainBatches(Dataset):
             yield self.X[batch], (self.y[batch], self.sizes)
 
     def _draw(self, e, size):
-        """Rows of domain `e`: (n_batches, size)"""
+        """Draw indices of samples of domain `e`: (n_batches, size)"""
         n_drawn, rows, parts = self.n_batches * size, self.rows[e], [self.to_come[e]]
         for _ in range(math.ceil((n_drawn - len(parts[0])) / len(rows))):
             parts.append(rows[torch.randperm(len(rows), generator=self.generator)])
@@ -105,7 +106,7 @@ class DomainBatches(Dataset):
 
 
 class HeldOut(Dataset):
-    """All rows of a held-out part, in chunks of one domain each."""
+    """Held-out samples, in one part for each domain."""
 
     def __init__(self, X, y, domain):
         self.parts = [
@@ -121,16 +122,16 @@ class HeldOut(Dataset):
 
 
 class _Stopped(Exception):
-    """A callback of scikit-learn has ended training."""
+    """Raised when a callback of scikit-learn ends training."""
 
 
 class ResidentNet(NeuralNet):
-    """A net that is trained on :class:`DomainBatches`.
+    """skorch net that is trained on :class:`DomainBatches`.
 
-    Losses stay on the device until an epoch has ended. One that is not finite ends
-    training with an error. What is held out is scored after each epoch: the history has
-    `valid_loss` and `valid_score`, the mean over domains. `progress` is told of
-    epochs while it is set.
+    Losses stay on the device until the end of an epoch; a loss that is not finite then
+    raises an error. Held-out samples are scored after each epoch: the history has
+    `valid_loss` and `valid_score`, averaged over domains. If `progress` is set, it is
+    notified of each epoch.
     """
 
     progress = None
@@ -223,17 +224,19 @@ class ResidentNet(NeuralNet):
 
     def _diverged(self, what):
         raise FloatingPointError(
-            f"{what} in epoch {len(self.history)}: lower lr or the weight of the "
+            f"{what} in epoch {len(self.history)}. Lower lr or the weight of the "
             "penalty, or scale the features."
         )
 
     def check_outputs(self, X):
-        """See whether training diverged in its last step, whose loss is of before it.
+        """Check that training did not diverge in its last step.
+
+        The loss of a step is computed before the parameters change.
 
         Raises
         ------
         FloatingPointError
-            If what the module makes of `X` is not finite.
+            If an output of the module for `X` is not finite.
         """
         if not all(output.isfinite().all() for output in self.forward_rows(X)):
             self._diverged("What the network returns became infinite")
@@ -249,29 +252,29 @@ class ResidentNet(NeuralNet):
         self._record("valid_score", float(torch.stack(scores).mean()), sign=-1)
 
     def _record(self, name, value, sign=1):
-        """Add to the history, and whether it is the least so far, as skorch does."""
+        """Record a value, and whether it is the lowest so far, as skorch does."""
         before = [sign * row[name] for row in self.history[:-1] if name in row]
         self.history.record(name, value)
         best = all(sign * value < other for other in before)
         self.history.record(f"{name}_best", best)
 
     def go_on_from(self, net):
-        """Take over what another net has learnt, its optimizer and its history.
+        """Continue from the weights, the optimizer and the history of another net.
 
-        Learning rates are those of this net; one that was changed on the way, by a
-        scheduler, goes on from there.
+        Learning rates are those of this net, except that one changed by a scheduler
+        during training keeps its value.
 
         Raises
         ------
         ValueError
-            If its module or its criterion is another one.
+            If the module or the criterion of the other net has different weights.
         """
         try:
             self.module_.load_state_dict(net.module_.state_dict())
             self.criterion_.load_state_dict(net.criterion_.state_dict())
         except RuntimeError as error:
             raise ValueError(
-                f"warm_start needs the network of the fit before: {error}"
+                f"warm_start needs the network of the previous fit: {error}"
             ) from error
         learnt = copy.deepcopy(net.optimizer_.state_dict())
         groups = self.optimizer_.state_dict()["param_groups"]
@@ -284,14 +287,14 @@ class ResidentNet(NeuralNet):
         self.history.extend(net.history)
 
     def forward_rows(self, X, batch_size=1024, module=None):
-        """What the module makes of rows, in evaluation mode.
+        """Apply the module to samples, in evaluation mode.
 
         Parameters
         ----------
         X : Tensor of shape (n_samples, *shape)
         batch_size : int, default=1024
         module : callable, default=None
-            A part of the network that returns a tuple; None is all of it.
+            Part of the network that returns a tuple. None is the whole network.
 
         Returns
         -------
@@ -324,7 +327,7 @@ class ResidentNet(NeuralNet):
 def undisturbed():
     """Compute with gradients, in the precision of the tensors.
 
-    Autocast, inference mode and `no_grad` of the caller are off meanwhile.
+    Autocast, inference mode and `no_grad` of the caller are switched off.
     """
     with autocast_off(), torch.inference_mode(False), torch.enable_grad():
         yield
@@ -353,9 +356,9 @@ def inference():
 
 @contextmanager
 def seeded(seed):
-    """`plain`, with random numbers from `seed`; the caller's generators come back.
+    """`plain`, with random numbers from `seed`; the global generators are restored.
 
-    Threads take turns: what torch draws from is one for all of them.
+    Only one thread at a time can enter, because torch has one generator for all.
     """
     devices = range(torch.cuda.device_count())
     with _TURN, plain(), torch.random.fork_rng(devices):
@@ -365,7 +368,7 @@ def seeded(seed):
 
 @contextmanager
 def kept_on_failure(net):
-    """Give a net its weights, optimizer and history back where the block fails."""
+    """Restore the weights, optimizer and history of a net if the block fails."""
     parts = net.module_, net.criterion_, net.optimizer_
     before = [copy.deepcopy(part.state_dict()) for part in parts]
     n_epochs = len(net.history)
@@ -379,10 +382,10 @@ def kept_on_failure(net):
 
 
 def train(net, X, y=None):
-    """Call `net.partial_fit`, from which interrupts reach the caller.
+    """Train a net as `net.partial_fit` does, but pass interrupts on to the caller.
 
-    skorch ends training in silence at every `KeyboardInterrupt`, since its callbacks
-    raise one at the end of an epoch to stop. Only theirs do so here.
+    skorch ends training silently at every `KeyboardInterrupt`, because its callbacks
+    raise one at the end of an epoch to stop. Here, only those of callbacks do so.
     """
     net.notify("on_train_begin", X=X, y=y)
     try:
@@ -394,7 +397,7 @@ def train(net, X, y=None):
 
 
 def _is_of_callback(interrupt):
-    """Whether a statement in `on_epoch_end` of a callback raised it, and no signal."""
+    """Whether `on_epoch_end` of a callback raised the interrupt, not a signal."""
     step, in_callback = interrupt.__traceback__, False
     while step is not None:
         frame, at, step = step.tb_frame, step.tb_lasti, step.tb_next
@@ -406,12 +409,12 @@ def _is_of_callback(interrupt):
 
 
 def choose_device(device):
-    """Return the name of the device in force.
+    """Return the name of the device to use.
 
     Raises
     ------
     ValueError
-        If the device is not there.
+        If the device is not available.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""Losses and styles of half-precision tensors, computed in float32."""
+"""Computation in float32 for half-precision tensors."""
 
 from functools import wraps
 
@@ -9,7 +9,7 @@ from skalign._autocast import autocast_off
 
 
 def in_float32(function):
-    """Compute in float32 where tensors come in half precision or under autocast."""
+    """Decorate a function to compute in float32, also under autocast."""
 
     @wraps(function)
     def wrapper(*args, **kwargs):
@@ -21,7 +21,7 @@ def in_float32(function):
 
 
 def in_float32_and_back(function):
-    """Compute as :func:`in_float32`, and return tensors of the type of the first."""
+    """Decorate as :func:`in_float32`, and return the dtype of the first tensor."""
     computed = in_float32(function)
 
     @wraps(function)
@@ -44,7 +44,7 @@ def _widened(value):
         return type(value)(map(_widened, value))
     if isinstance(value, np.ndarray) and value.ndim > 1:
         raise TypeError(
-            f"Expected a tensor, got an ndarray of shape {value.shape}: make one by "
+            f"Expected a tensor, got an ndarray of shape {value.shape}. Convert it by "
             "torch.as_tensor."
         )
     # torch takes an array of one number for an array, and warns.

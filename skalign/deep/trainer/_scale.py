@@ -1,4 +1,4 @@
-"""Scales of columns that a network does not learn from."""
+"""Detection of feature scales that prevent a network from learning."""
 
 import numpy as np
 
@@ -6,10 +6,11 @@ _LARGE, _SMALL, _UNEQUAL = 100, 0.01, 200
 
 
 def unsuitable_scale(X):
-    """Say why rows want scaling before a network is trained on them, or None.
+    """Return why samples should be scaled before training a network, or None.
 
-    Columns are compared by their largest deviation from the mean, by which rare columns
-    of an encoding or of pictures are as large as others.
+    Features are compared by their largest deviation from the mean, so that rare
+    features of an encoding, or pixels of images that are rarely set, count as much as
+    others.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def unsuitable_scale(X):
         return None
     if reach.max() > _UNEQUAL * (middle := np.median(reach[varies])):
         return (
-            f"column {reach.argmax()} reaches {reach.max():.1g} beyond its mean, and "
-            f"half of the columns no further than {middle:.1g}"
+            f"feature {reach.argmax()} deviates from its mean by up to "
+            f"{reach.max():.1g}, and half of the features by at most {middle:.1g}"
         )
     return None

@@ -1,4 +1,4 @@
-"""What estimators that have a skorch net share: how it is trained."""
+"""Mixin of estimators that train a skorch net."""
 
 from numbers import Integral, Real
 
@@ -40,26 +40,27 @@ TRAINING_CONSTRAINTS = {
 
 
 def hold_out(domain, labels, fraction, rng):
-    """Draw a share of the rows of each domain.
+    """Draw a fraction of the samples of each domain.
 
     Parameters
     ----------
     domain : ndarray of shape (n_samples,)
     labels : ndarray of shape (n_samples,) or None
-        Classes that keep their shares; rows of -1 have none, and are not held out.
+        Classes, of which the same fraction is drawn; -1 for samples without a label,
+        which are not held out.
     fraction : float
     rng : RandomState
 
     Returns
     -------
     held_out : ndarray of bool of shape (n_samples,)
-        At least one row of each domain that has two of a class; never the last one
-        of a class in it.
+        At least one sample of each domain that has two samples of a class. At least
+        one sample of each class remains in each domain.
 
     Raises
     ------
     ValueError
-        If no domain has two rows of a class.
+        If no domain has two samples of a class.
     """
     held_out = np.zeros(len(domain), dtype=bool)
     if labels is None:
@@ -76,49 +77,49 @@ def hold_out(domain, labels, fraction, rng):
     held_out &= labels >= 0
     if not held_out.any():
         raise ValueError(
-            "early_stopping=True has nothing to hold out: no domain has two rows "
-            "of a class."
+            "early_stopping=True has nothing to hold out: no domain has two samples "
+            "of a class. Add samples, or set early_stopping=False."
         )
     return held_out
 
 
 def _check_held_out(held_out, labels, fraction):
-    """Refuse to choose an epoch by fewer rows than can tell one from another.
+    """Raise an error if there are too few held-out samples to select an epoch.
 
-    The contrastive loss of a single pair is 0, for one.
+    For example, the contrastive loss of a single pair is always 0.
     """
     n_classes = 1 if labels is None else len(np.unique(labels[labels >= 0]))
     n_held_out, n_wanted = held_out.sum(), max(_LEAST_HELD_OUT, n_classes)
     if n_held_out < n_wanted:
         raise ValueError(
-            f"early_stopping=True would hold out {n_held_out} of {len(held_out)} rows "
-            f"(validation_fraction={fraction}), too few to choose an epoch by: at "
-            f"least {n_wanted} are needed. Raise validation_fraction, or set "
+            f"early_stopping=True would hold out {n_held_out} of {len(held_out)} "
+            f"samples (validation_fraction={fraction}), too few to select an epoch: at "
+            f"least {n_wanted} are needed. Increase validation_fraction, or set "
             "early_stopping=False."
         )
 
 
 def _check_callbacks(callbacks):
-    """Refuse those that score rows of a data set, which the net does not have."""
+    """Raise an error for callbacks that score a data set; the net has none."""
     for callback in callbacks:
         if isinstance(callback, tuple) and len(callback) == 2:
             callback = callback[1]
         kind = callback if isinstance(callback, type) else type(callback)
         if not issubclass(kind, Callback):
             raise ValueError(
-                "callbacks must be callbacks of skorch, or tuples of a name and one; "
-                f"got {callback!r}."
+                "callbacks must be callbacks of skorch, or tuples of a name and a "
+                f"callback; got {callback!r}."
             )
         if issubclass(kind, ScoringBase):
             raise ValueError(
-                f"{kind.__name__} cannot score batches of domains; with "
-                "early_stopping=True the history has valid_score, else score in "
-                "on_epoch_end of a callback of your own."
+                f"{kind.__name__} cannot score batches of domains. Use "
+                "early_stopping=True, with which the history has valid_score, or score "
+                "in on_epoch_end of your own callback."
             )
 
 
 class _EarlyStopping(EarlyStopping):
-    """skorch's, which counts epochs from the end of the warm-up on."""
+    """Early stopping of skorch that counts epochs from the end of the warm-up."""
 
     def on_epoch_begin(self, net, **kwargs):
         self.counts_ = not net.criterion_.warms_up
@@ -129,31 +130,31 @@ class _EarlyStopping(EarlyStopping):
 
 
 class TrainedMixin(CallbackSupportMixin):
-    """An estimator that has a skorch net.
+    """Mixin of estimators that train a skorch net.
 
-    Expects the parameters of `TRAINING_CONSTRAINTS`, and `_make_module()` and
-    `_make_criterion(module, n_steps)`.
+    A subclass has the parameters of `TRAINING_CONSTRAINTS`, and defines the methods
+    `_make_module()` and `_make_criterion(module, n_steps)`.
     """
 
     @property
     def _goes_on(self):
-        """Whether this fit goes on with the network of the one before."""
+        """Whether this fit continues with the network of the previous one."""
         return self.warm_start and hasattr(self, "net_")
 
     def _train(self, X, y, domain, progress, labels=None):
-        """Train the net, or go on with one that is there where `warm_start`.
+        """Train a new net, or continue training the present one if `warm_start`.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, *shape)
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         domain : ndarray of shape (n_samples,)
-            Numbers from 0.
+            Domain of each sample, numbered from 0.
         progress : Progress
-            Is told of epochs.
+            Notified of each epoch.
         labels : ndarray of shape (n_samples,), default=None
-            Classes that keep their shares in what is held out; -1 for rows without a
-            label, which are not.
+            Classes, of which the same fraction is held out; -1 for samples without a
+            label, which are not held out.
         """
         rng = check_random_state(self.random_state)
         seed = rng.randint(2**31 - 1)
@@ -189,7 +190,7 @@ class TrainedMixin(CallbackSupportMixin):
         self.n_iter_ = len(self.net_.history)
 
     def _begin(self, rows):
-        """See the rows to train on, (n_samples, *shape), before the module is made."""
+        """Prepare for the training samples, (n_samples, *shape), before the module."""
 
     def _make_net(self, device, n_steps=1):
         callbacks = list(self.callbacks or [])
@@ -218,12 +219,12 @@ class TrainedMixin(CallbackSupportMixin):
         ).initialize()
 
     def _restore_net(self, weights):
-        """Set the net to one with these weights, ready to be used.
+        """Set the net to one with the given weights.
 
         Raises
         ------
         ValueError
-            If the module has not these weights.
+            If the weights do not fit the module.
         """
         random_state, self.random_state = self.random_state, 0  # weights are given
         try:
@@ -241,7 +242,7 @@ class TrainedMixin(CallbackSupportMixin):
         self._keep(net)
 
     def _keep(self, net):
-        """Set the net, and the parameters it was made with, which may change later."""
+        """Set the net, and a copy of the parameters it was made with."""
         self.net_, self._params = (
             net,
             {
@@ -251,7 +252,7 @@ class TrainedMixin(CallbackSupportMixin):
         )
 
     def _check_sizes(self, weights):
-        """Compare the sizes of the module with the weights before it takes memory."""
+        """Compare the weights with the sizes of the module before it is allocated."""
         n_features = self._n_features_out
         most = max((weight.numel() for weight in weights.values()), default=0)
         expected = {}
@@ -265,9 +266,9 @@ class TrainedMixin(CallbackSupportMixin):
         if n_features > most or (wanted and shapes != wanted):
             raise ValueError(
                 "The stored weights do not fit the module: they have the shapes "
-                f"{shapes}; {wanted or f'{n_features} features'} were wanted."
+                f"{shapes}, but expected {wanted or f'{n_features} features'}."
             )
 
     def _param_groups(self):
-        """Parameters that are trained otherwise, as (pattern, dict) of skorch."""
+        """Parameters with their own settings, as (pattern, dict) pairs of skorch."""
         return []

@@ -55,7 +55,7 @@ def test_a_network_is_chosen_by_the_shape_of_a_row(shape, kind):
 
 
 def test_a_width_below_one_is_refused():
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(8, 0\) must be at"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(8, 0\) must be"):
         make_encoder((5,), (8, 0))
 
 
@@ -68,7 +68,7 @@ def test_n_outputs_leaves_the_mode_of_a_network_alone():
 
 
 def test_a_network_must_return_rows_of_features():
-    with pytest.raises(ValueError, match=r"for 2 rows it returned \(2, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"for 2 samples it returned \(2, 3, 4\)"):
         n_outputs(nn.Unflatten(1, (3, 4)), (12,))
 
 

@@ -148,7 +148,7 @@ def test_domains_take_the_style_of_another_domain(layer, n_domains):
 
 
 def test_a_batch_that_is_not_so_many_domains_is_refused():
-    with pytest.raises(ValueError, match="A batch of 6 rows is not 4 domains"):
+    with pytest.raises(ValueError, match="got a batch of 6 samples"):
         MixStyle(p=1.0, n_domains=4).train()(_maps())
 
 
@@ -212,9 +212,12 @@ def test_noise_is_in_units_of_the_channel():
         (lambda: MixStyle(n_domains=1), r"n_domains=1 must be at least 2, or None"),
         (lambda: DomainRandomization(noise=-1), r"noise=-1 must not be negative"),
         (lambda: DomainRandomization(blur=2), r"blur=2 must be at most 1"),
-        (lambda: split_style(torch.zeros(3, 4)), r"with positions; got \(3, 4\)"),
+        (lambda: split_style(torch.zeros(3, 4)), r"axis of positions; got \(3, 4\)"),
         (lambda: adain(_maps(), _maps()[:, :2]), r"\(6, 3, 8, 8\) and \(6, 2, 8, 8\)"),
-        (lambda: adain(_maps(), _maps().flatten(2)), r"as many axes and channels"),
+        (
+            lambda: adain(_maps(), _maps().flatten(2)),
+            r"same numbers of axes and channels",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
@@ -346,7 +349,7 @@ def test_domains_of_different_sizes_are_refused(rows):
     rows.fit(classifier)
     two_of_one = np.flatnonzero(rows.sample_domain == 0)[:2]
     X, y, domain = (np.delete(part, two_of_one, axis=0) for part in rows)
-    with pytest.raises(ValueError, match=r"A batch of 118 \+ 120 rows is not 2 domain"):
+    with pytest.raises(ValueError, match=r"got a batch of 118 \+ 120 samples"):
         classifier.fit(X, y, sample_domain=domain)
 
 

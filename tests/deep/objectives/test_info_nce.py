@@ -145,5 +145,5 @@ def test_scores_fall_as_losses_rise():
 
 def test_arrays_are_no_tensors():
     rows = torch.eye(3)
-    with pytest.raises(TypeError, match=r"an ndarray of shape \(3, 3\): make one by"):
+    with pytest.raises(TypeError, match=r"an ndarray of shape \(3, 3\). Convert it"):
         info_nce(rows, rows.numpy(), torch.tensor(1.0))

@@ -152,7 +152,7 @@ def test_early_stopping_without_a_second_row_of_any_class_is_refused():
 @pytest.mark.parametrize(("n_pairs", "n_held_out"), [(12, 1), (24, 2), (44, 4)])
 def test_an_epoch_is_not_chosen_by_a_few_pairs(kind, n_pairs, n_held_out):
     X = np.random.default_rng(0).normal(size=(n_pairs, 3))
-    wanted = rf"hold out {n_held_out} of {n_pairs} rows .*: at least 5 are needed"
+    wanted = rf"hold out {n_held_out} of {n_pairs} samples .*: at least 5 are needed"
     with pytest.raises(ValueError, match=wanted):
         kind(early_stopping=True).fit(X, X)
     enough = {"early_stopping": True, "validation_fraction": 6 / n_pairs}
@@ -166,7 +166,7 @@ def test_an_epoch_is_not_chosen_by_a_few_rows(kind, n_classes, n_wanted, make_ro
     rows = make_rows(n_samples=64, n_classes=n_classes)
     share = (n_wanted - 2) / 64
     classifier = kind(early_stopping=True, validation_fraction=share, max_epochs=1)
-    wanted = rf"hold out \d of 64 rows .*: at least {n_wanted} are needed"
+    wanted = rf"hold out \d of 64 samples .*: at least {n_wanted} are needed"
     with pytest.raises(ValueError, match=wanted):
         rows.fit(classifier)
     rows.fit(classifier.set_params(validation_fraction=0.3))
@@ -655,7 +655,7 @@ def test_a_warm_start_takes_new_settings(rows):
 
 def test_a_warm_start_needs_the_same_network(rows):
     classifier = rows.fit(MultiDomainClassifier(max_epochs=1, warm_start=True))
-    with pytest.raises(ValueError, match="warm_start needs the network of the fit"):
+    with pytest.raises(ValueError, match="warm_start needs the network of"):
         rows.fit(classifier.set_params(hidden_layer_sizes=(5,)))
 
 
