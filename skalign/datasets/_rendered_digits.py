@@ -49,7 +49,7 @@ _LINES = [
         "n_samples": [Interval(Integral, 1, None, closed="left")],
         "size": [Interval(Integral, 4, None, closed="left")],
         "margin": [Interval(Real, 0, 0.5, closed="left")],
-        "variation": [Interval(Real, 0, None, closed="left")],
+        "variation": [Interval(Real, 0, 100, closed="both")],
         "random_state": ["random_state"],
         "return_X_y": ["boolean"],
     },
@@ -78,10 +78,10 @@ def make_rendered_digits(
     margin : float, default=0.15
         Share of the image left empty on each side of an undistorted digit. Below 0.5.
     variation : float, default=1.0
-        Strength of the distortions. At 1, corners are moved by 0.03 of the height
-        (standard deviation), digits are rotated by up to 15 degrees, sheared by up to
-        0.3 and stretched by up to 0.2, and lines are 0.06 to 0.24 wide. At 0 all images
-        of a class are equal.
+        Strength of the distortions, from 0 to 100. At 1, corners are moved by 0.03 of
+        the height (standard deviation), digits are rotated by up to 15 degrees, sheared
+        by up to 0.3 and stretched by up to 0.2, and lines are 0.06 to 0.24 wide. At 0
+        all images of a class are equal.
     random_state : int, RandomState instance or None, default=None
         Seed of the images.
     return_X_y : bool, default=False

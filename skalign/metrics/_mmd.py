@@ -23,6 +23,7 @@ from skalign.metrics._validation import (
     check_pair_mass,
     check_spaces,
 )
+from skalign.moments import check_sums
 
 _BLOCK_VALUES = 2**21
 
@@ -422,9 +423,13 @@ def random_fourier_mmd(
     xp = namespace(X, Y)
     frequencies = xp.asarray(frequencies, dtype=X.dtype, device=X.device)
     origin = xp.mean(Y, axis=0)  # large angles would lose precision
-    x, y = (
-        _mean_wave(rows - origin, mass, frequencies) for rows, mass in ((X, a), (Y, b))
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, y = (
+            _mean_wave(rows - origin, mass, frequencies)
+            for rows, mass in ((X, a), (Y, b))
+        )
+    for features in (x, y):  # angles of samples that are far apart overflow
+        check_sums(to_numpy(features))
     if not unbiased:
         return float((x - y) @ (x - y))
     # The features of a sample have unit norm.

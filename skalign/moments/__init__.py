@@ -26,7 +26,10 @@ from skalign.moments._rotation import (
     nearest_rotation as nearest_rotation,
     rotation_from_axes as rotation_from_axes,
 )
-from skalign.moments._scale import check_scale as check_scale
+from skalign.moments._scale import (
+    check_scale as check_scale,
+    check_sums as check_sums,
+)
 from skalign.moments._shrinkage import relative_ridge as relative_ridge
 from skalign.moments._spectrum import Spectrum as Spectrum
 from skalign.moments._streaming import (

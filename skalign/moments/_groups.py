@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from skalign._labels import check_labels
+from skalign._parameters import is_whole
 from skalign._rescale import largest_about_mean
 from skalign._validation import FLOATS
 from skalign.moments._rank import storage_precision
@@ -82,7 +83,7 @@ class GroupMoments:
             If `order` is another number, lengths differ, a value is not finite, or sums
             overflow or underflow.
         """
-        if order not in (1, 3):
+        if not is_whole(order) or order not in (1, 3):
             raise ValueError(f"order={order!r} must be 1 or 3.")
         rows = check_array(rows, dtype=FLOATS, input_name=str(name))
         labels = check_labels(labels, rows, "labels")

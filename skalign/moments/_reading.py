@@ -19,8 +19,8 @@ def read_array(arrays, name, shape):
     """
     try:
         value = np.asarray(arrays.get(name))
-    except ValueError:
-        raise ValueError(f"{name} is no array: its rows differ in length.") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from None
     if value.dtype.kind not in "iuf" or value.shape != shape:
         raise ValueError(
             f"{name} is of shape {value.shape} and dtype {value.dtype}; numbers of "

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skalign._atomic import AtomicMixin
 from skalign._column_names import check_same_features, check_target_names
 from skalign._hubness import mean_of_largest
-from skalign._parameters import Interval
+from skalign._parameters import Interval, is_whole
 from skalign._rescale import unit_rows
 from skalign._routing import transform_target
 from skalign._validation import FLOATS, check_target, count_classes, warn_of_classes
@@ -255,9 +255,9 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
-        if not 1 <= k <= len(self.candidates_):
+        if not is_whole(k) or not 1 <= k <= len(self.candidates_):
             raise ValueError(
-                f"n_neighbors={k} must be from 1 to the number of candidates="
+                f"n_neighbors={k!r} must be an int from 1 to the number of candidates="
                 f"{len(self.candidates_)}."
             )
         X = self._place(self.aligner_.transform(X))

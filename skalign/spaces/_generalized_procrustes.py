@@ -254,6 +254,11 @@ class GeneralizedProcrustes(
         ValueError
             If the lengths differ, or as in `fit`.
         """
+        try:
+            spaces = list(spaces)
+        except TypeError:
+            kind = type(spaces).__name__
+            raise ValueError(f"spaces must be a list of arrays; got {kind}.") from None
         names = [column_names(rows) for rows in spaces]
         spaces = [
             check_array(rows, dtype=FLOATS, ensure_all_finite="allow-nan")

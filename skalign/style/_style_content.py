@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
 from skalign._parameters import Interval
+from skalign._rescale import cast_finite
 from skalign._validation import FLOATS
 from skalign.style._channels import find_style
 
@@ -175,7 +176,9 @@ class StyleContentSplitter(
             part.reshape(len(X), self.n_channels, -1)
             for part in np.split(X, at, axis=1)
         )
-        return (content * std + mean).reshape(len(X), -1)
+        with np.errstate(over="ignore"):
+            joined = (content * std + mean).reshape(len(X), -1)
+        return cast_finite(joined, X.dtype, "What content and style give")
 
     @property
     def _n_features_out(self):

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
 from skalign._parameters import Interval
-from skalign._rescale import largest_about_mean, signed
+from skalign._rescale import cast_finite, largest_about_mean, signed
 from skalign._validation import check_sides
 from skalign.moments import (
     Moments,
@@ -315,4 +315,4 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         return self._embed(y)
 
     def _embed(self, rows):
-        return (self._features(rows) @ self.coef_).astype(rows.dtype, copy=False)
+        return cast_finite(self._features(rows) @ self.coef_, rows.dtype, "The result")

@@ -441,3 +441,10 @@ def test_blocks_have_a_row_however_little_memory_there_is():
     expected = mmd(X, Y)
     with config_context(working_memory=1e-6):
         assert_allclose(mmd(X, Y), expected)
+
+
+def test_random_features_of_samples_that_are_too_far_apart_are_refused():
+    X = np.zeros((5, 2))
+    X[0, 0] = 1e308
+    with pytest.raises(ValueError, match="The sums overflow float64"):
+        random_fourier_mmd(X, np.ones((5, 2)), gamma=2.0, random_state=0)

@@ -60,3 +60,9 @@ def test_a_merge_leaves_both_as_they_were(rows):
     one.merge(other)
     for part, old in zip(PARTS, before, strict=True):
         assert_array_equal(getattr(one, part), old)
+
+
+@pytest.mark.parametrize("order", [2, True, None, np.array([1, 3])])
+def test_orders_other_than_one_and_three_are_refused(order):
+    with pytest.raises(ValueError, match="must be 1 or 3"):
+        GroupMoments.from_rows(np.eye(4), [0, 0, 1, 1], order=order)

@@ -189,7 +189,7 @@ def test_a_failed_add_leaves_the_rows_as_they_were():
 @pytest.mark.parametrize("n_neighbors", [0, 61])
 def test_more_neighbors_than_candidates_are_refused(n_neighbors):
     X, y = _spaces()
-    with pytest.raises(ValueError, match=f"n_neighbors={n_neighbors} must be from 1 "):
+    with pytest.raises(ValueError, match=f"n_neighbors={n_neighbors} must be an int "):
         AlignedRetriever().fit(X, y).kneighbors(X, n_neighbors)
 
 
@@ -261,3 +261,11 @@ def test_a_retriever_takes_other_names_but_where_features_keep_their_meaning():
         AlignedRetriever(aligner).fit(X, y)
     with pytest.raises(ValueError, match="same columns in X and in y"):
         AlignedRetriever(CORALAligner()).fit(X, y)
+
+
+@pytest.mark.parametrize("n_neighbors", [(3,), 1.5, True, "2"])
+def test_numbers_of_neighbors_are_whole(n_neighbors):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    retriever = AlignedRetriever().fit(X, X)
+    with pytest.raises(ValueError, match=r"n_neighbors=.* must be an int from 1 to"):
+        retriever.kneighbors(X, n_neighbors=n_neighbors)

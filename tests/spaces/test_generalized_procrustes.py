@@ -452,3 +452,9 @@ def test_spaces_of_a_consensus_are_named_by_their_own_columns():
         aligner.to_consensus(rows[names], space)
         with pytest.raises(ValueError, match="feature names"):
             aligner.to_consensus(rows[names[::-1]], space)
+
+
+@pytest.mark.parametrize("spaces", [3, np.array(1), None])
+def test_what_is_no_list_of_spaces_is_refused(spaces):
+    with pytest.raises(ValueError, match="spaces must be a list of arrays; got"):
+        GeneralizedProcrustes().fit_spaces(spaces)
