@@ -1,4 +1,4 @@
-"""All that an aligner made of sums knows of samples."""
+"""Sums over the samples of both sides, from which a streaming aligner is fitted."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -16,16 +16,17 @@ _PARTS = ("pairs", "source", "target")
 class Sums:
     """Sums over the samples of both sides, with the widths and names of their columns.
 
-    Made by the method `collect` of an aligner, and turned into a map by its `fit_sums`.
+    They are computed by the method `collect` of an aligner; its method `fit_sums`
+    learns the map from them.
 
     Attributes
     ----------
     parts : dict of str to Moments or GroupMoments
-        Sums over "pairs", or over "source" and "target", one of which may be absent.
+        Sums over "pairs", or over "source" and "target", one of which may be missing.
     dtype : {"float64", "float32"}
-        Type of the map.
+        Dtype of the map.
     n_features, n_targets : int or None
-        Widths of both sides; None for a side that is absent.
+        Numbers of columns of both sides; None for a side that is missing.
     feature_names, target_names : ndarray of str, or None
         Names of the columns.
     y_ndim : {1, 2} or None
@@ -46,11 +47,14 @@ class Sums:
     """
 
     def __init__(self):
-        raise TypeError("Sums are made by collect of an aligner, and by from_dict.")
+        raise TypeError(
+            "Sums cannot be constructed directly; use collect of an aligner or "
+            "Sums.from_dict."
+        )
 
     @classmethod
     def of(cls, parts, dtype, **header):
-        """Return sums with these attributes; those of the header are None without."""
+        """Return sums with these attributes; missing ones of the header are None."""
         self = cls.__new__(cls)
         self.parts, self.dtype = parts, dtype
         vars(self).update(dict.fromkeys((*_WIDTHS, *_NAMES)) | header)
@@ -61,17 +65,17 @@ class Sums:
         return self.of(**(vars(self) | {"parts": parts}))
 
     def merge(self, other):
-        """Add up the samples of both.
+        """Combine with the sums over other samples.
 
         Parameters
         ----------
         other : Sums
-            Sums over other samples of the same spaces, be it of one side only.
+            Sums over other samples of the same spaces, possibly of one side only.
 
         Returns
         -------
         sums : Sums
-            A new object; neither of the two is changed.
+            Sums over all samples, as a new object; neither of the two is changed.
 
         Raises
         ------
@@ -97,25 +101,25 @@ class Sums:
         return self.of(parts, dtype, **header)
 
     def subtract(self, other):
-        """Take samples out again: the inverse of `merge`.
+        """Remove samples from the sums: the inverse of `merge`.
 
         Parameters
         ----------
         other : Sums
             Sums over some of the samples, such as a fold of cross-validation. A part
-            that it lacks stays as it is.
+            that is missing in it remains unchanged.
 
         Returns
         -------
         sums : Sums
-            Those over the other samples, as accurate as `Moments.subtract` and
-            `GroupMoments.subtract` say.
+            Sums over the remaining samples; see `Moments.subtract` and
+            `GroupMoments.subtract` for their accuracy.
 
         Raises
         ------
         ValueError
-            If products, orders or widths differ, or `other` holds samples that are not
-            among these, as far as their numbers show it.
+            If products, orders or widths differ, no sample remains, or `other` has more
+            samples of a class or a part that these sums lack.
         """
         self._check_sums(other)
         if more := other.parts.keys() - self.parts.keys():
@@ -126,18 +130,18 @@ class Sums:
         return self.with_parts(self.parts | rest)
 
     def to_dict(self):
-        """Write the sums down as plain arrays.
+        """Convert the sums to plain arrays.
 
         Returns
         -------
         arrays : dict of str to ndarray
-            No entry is of dtype object: ``numpy.savez`` can write it, and
-            ``numpy.load`` read it, without pickle.
+            Arrays by name. No entry is of dtype object: ``numpy.savez`` can write it,
+            and ``numpy.load`` read it, without pickle.
 
         Raises
         ------
         ValueError
-            If classes are neither strings nor numbers that a dtype of numpy holds.
+            If classes are neither strings nor numbers that a NumPy dtype can hold.
         """
         arrays = {"dtype": self.dtype}
         for name in (*sorted(_WIDTHS), *_NAMES):
@@ -150,25 +154,26 @@ class Sums:
 
     @classmethod
     def from_dict(cls, arrays, *, exact=True):
-        """Read sums back that `to_dict` has written down.
+        """Restore sums from the result of `to_dict`.
 
         Parameters
         ----------
         arrays : dict of str to ndarray
-            What `to_dict` returns. Other entries are ignored.
+            Result of `to_dict`. Other entries are ignored.
         exact : bool, default=True
-            Whether to refuse sums that no samples have, such as negative squares, which
-            noise can lead to. Without, the pairs may be those of one side that holds
-            the columns of both.
+            Whether to refuse sums that no samples can have, such as negative squares,
+            which noise can produce. If False, "pairs" may also hold the sums of one
+            side with the columns ``[X, y]``.
 
         Returns
         -------
         sums : Sums
+            Restored sums.
 
         Raises
         ------
         ValueError
-            If an entry is missing or malformed, or widths do not fit one another.
+            If an entry is missing or malformed, or widths are inconsistent.
         """
         if not isinstance(arrays, Mapping):
             raise ValueError(f"Sums must be a dict of arrays; got {type(arrays)}.")
@@ -218,7 +223,7 @@ class Sums:
 
 
 def _whole(arrays, name):
-    """Return a width, or None where there is none."""
+    """Return a width, or None if it is missing."""
     if name not in arrays:
         return None
     value = np.asarray(arrays[name], dtype=object)
@@ -231,7 +236,7 @@ def _whole(arrays, name):
 
 
 def _names(arrays, name, width):
-    """Return the names of columns, or None where there are none."""
+    """Return the names of columns, or None if they are missing."""
     if name not in arrays:
         return None
     names = np.asarray(arrays[name])

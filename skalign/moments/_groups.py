@@ -1,6 +1,6 @@
-"""Central moments of each group of rows, kept as sums that can be merged.
+"""Central moments of each group of samples, stored as sums that can be merged.
 
-Two groups are put together by the third-order form of Eq. 3.1 of [1]_.
+Two groups are combined by the third-order form of Eq. 3.1 of [1]_.
 
 References
 ----------
@@ -24,20 +24,20 @@ _BLOCK_SIZE = 2**21  # products held at once
 
 
 class GroupMoments:
-    """Sums over the rows of each group, up to an order of 1 (means) or 3.
+    """Sums over the samples of each group, up to order 1 (means) or 3.
 
     Attributes
     ----------
     groups : ndarray of shape (n_groups,)
         Names of the groups, sorted.
     counts : ndarray of shape (n_groups,)
-        Numbers of rows.
+        Numbers of samples.
     means : ndarray of shape (n_groups, n_features)
         Means.
     second : ndarray of shape (n_groups, n_features, n_features) or None
-        Sums of products of two columns about the mean of the group.
+        Sums of products of two columns centred at the mean of the group.
     third : ndarray of shape (n_groups, n_features, n_features, n_features) or None
-        Sums of products of three columns about the mean of the group.
+        Sums of products of three columns centred at the mean of the group.
     precision : float
         Relative precision in which the products were formed.
     x_precision : ndarray of shape (n_features,)
@@ -46,7 +46,8 @@ class GroupMoments:
 
     def __init__(self):
         raise TypeError(
-            "GroupMoments are made by from_rows, merge, subtract and from_dict."
+            "GroupMoments cannot be constructed directly; use GroupMoments.from_rows "
+            "or from_dict."
         )
 
     @classmethod
@@ -60,7 +61,7 @@ class GroupMoments:
 
     @classmethod
     def from_rows(cls, rows, labels, *, order, name="X"):
-        """Add up samples, group by group.
+        """Compute the sums over the samples of each group.
 
         Parameters
         ----------
@@ -69,19 +70,21 @@ class GroupMoments:
         labels : array-like of shape (n_samples,)
             Group of each sample, strings or numbers.
         order : {1, 3}
-            Order of the moments: means only, or products of two and of three columns.
+            Order of the moments: 1 for means only, 3 to add the products of two and of
+            three columns.
         name : str, default="X"
             Name of the samples in errors.
 
         Returns
         -------
         moments : GroupMoments
+            Sums by group.
 
         Raises
         ------
         ValueError
-            If `order` is another number, lengths differ, a value is not finite, or sums
-            overflow or underflow.
+            If `order` is neither 1 nor 3, lengths differ, a value is not finite, or
+            sums overflow or underflow.
         """
         if not is_whole(order) or order not in (1, 3):
             raise ValueError(f"order={order!r} must be 1 or 3.")
@@ -110,7 +113,7 @@ class GroupMoments:
         return self
 
     def merge(self, other):
-        """Add up the samples of both, with the groups of both.
+        """Combine with the sums over other samples, for the groups of both.
 
         Parameters
         ----------
@@ -120,13 +123,13 @@ class GroupMoments:
         Returns
         -------
         moments : GroupMoments
-            A new object; neither of the two is changed.
+            Sums over all samples, as a new object; neither of the two is changed.
 
         Raises
         ------
         ValueError
-            If widths or orders differ, or one names groups by strings and the other by
-            numbers.
+            If widths or orders differ, or the groups are strings in one and numbers in
+            the other.
         """
         self._check_alike(other)
         groups = np.union1d(self.groups, other.groups)
@@ -155,11 +158,11 @@ class GroupMoments:
         )
 
     def subtract(self, other):
-        """Take the samples of `other` out of the sums: the inverse of `merge`.
+        """Remove the samples of `other` from the sums: the inverse of `merge`.
 
-        Sums of a group have the rounding errors of those of the whole group, as in
-        `Moments.subtract`: taking out the smaller part of a group costs next to no
-        digits. Groups of which no sample is left are left out.
+        The rounding errors are those of the sums over the whole group, as in
+        `Moments.subtract`; removing the smaller part of a group loses almost no
+        precision. Groups without remaining samples are dropped.
 
         Parameters
         ----------
@@ -169,7 +172,7 @@ class GroupMoments:
         Returns
         -------
         moments : GroupMoments
-            Sums over the others. Neither of the two is changed.
+            Sums over the remaining samples. Neither of the two is changed.
 
         Raises
         ------
@@ -212,7 +215,7 @@ class GroupMoments:
         return self._of(whole.groups, counts, means, second, third, **precisions)
 
     def _check_alike(self, other):
-        """Refuse sums of another width or order, or of groups of another kind."""
+        """Raise an error if widths, orders or kinds of groups differ."""
         if not isinstance(other, GroupMoments):
             raise TypeError(f"other must be GroupMoments; got {type(other).__name__}.")
         for what, mine, theirs in (
@@ -228,7 +231,7 @@ class GroupMoments:
         )
 
     def _spread(self, groups):
-        """The same sums for more `groups`, zero where there are no samples."""
+        """Return the same sums for more `groups`, zero for groups without samples."""
         at = np.searchsorted(groups, self.groups)
         parts = []
         for part in (self.counts, self.means, self.second, self.third):
@@ -238,7 +241,7 @@ class GroupMoments:
         return self._of(groups, *parts)
 
     def take(self, groups):
-        """Return the sums of some of the groups, which must all be there."""
+        """Return the sums of some of the groups, all of which must exist."""
         at = np.searchsorted(self.groups, groups)
         parts = (self.counts, self.means, self.second, self.third)
         parts = (p if p is None else p[at] for p in parts)
@@ -248,20 +251,20 @@ class GroupMoments:
         return {"precision": self.precision, "x_precision": self.x_precision}
 
     def select(self, order):
-        """Keep only sums up to an order of 1 or 3.
+        """Keep only sums up to order 1 or 3.
 
         Raises
         ------
         ValueError
-            If there are none of that order.
+            If there are no sums of that order.
         """
         if order == 3 and self.second is None:
-            raise ValueError("The sums are of class means; third moments are needed.")
+            raise ValueError("The sums hold class means; third moments are needed.")
         first = self.groups, self.counts, self.means
         return self if order == 3 else self._of(*first, **self._precisions())
 
     def shared_groups(self, other):
-        """Return the names of the groups that are on both sides."""
+        """Return the names of the groups that occur on both sides."""
         return np.intersect1d(self.groups, other.groups)
 
     @property
@@ -275,16 +278,17 @@ class GroupMoments:
         return (self.means.shape[1],)
 
     def to_dict(self):
-        """Write the sums down as plain arrays.
+        """Convert the sums to plain arrays.
 
         Returns
         -------
         arrays : dict of str to ndarray
+            Arrays by the names of the attributes.
 
         Raises
         ------
         ValueError
-            If groups are neither strings nor numbers that a dtype of numpy holds.
+            If groups are neither strings nor numbers that a NumPy dtype can hold.
         """
         arrays = {
             name: np.asarray(value)
@@ -302,24 +306,25 @@ class GroupMoments:
 
     @classmethod
     def from_dict(cls, arrays, *, exact=True):
-        """Read sums back that `to_dict` has written down.
+        """Restore sums from the result of `to_dict`.
 
         Parameters
         ----------
         arrays : dict of str to ndarray
-            What `to_dict` returns.
+            Result of `to_dict`.
         exact : bool, default=True
-            Whether to refuse sums that no samples have, such as negative squares.
+            Whether to refuse sums that no samples can have, such as negative squares.
 
         Returns
         -------
         moments : GroupMoments
+            Restored sums.
 
         Raises
         ------
         ValueError
-            If an entry is missing, malformed or too large, or the sums are those of no
-            samples.
+            If an entry is missing, malformed or too large, or no samples can have these
+            sums.
         """
         groups = np.asarray(arrays.get("groups"))
         if (
@@ -340,11 +345,11 @@ class GroupMoments:
             self.second = read_array(arrays, "second", shape + width)
             self.third = read_array(arrays, "third", shape + 2 * width)
             if exact and (problem := self._impossible()):
-                raise ValueError(f"{problem}: they are those of no rows.")
+                raise ValueError(f"{problem}: no samples can have these sums.")
         return self
 
     def _impossible(self):
-        """Say why no samples have these sums, as far as it shows beyond rounding."""
+        """Return why no samples can have these sums beyond rounding, or None."""
         slack = ROUNDING * np.abs(self.second).max()
         if np.abs(self.second - self.second.transpose(0, 2, 1)).max() > slack:
             return "second is not symmetric"
@@ -359,7 +364,7 @@ class GroupMoments:
 
 
 def check_same_kind(first, second, *names):
-    """Refuse strings beside numbers: numpy compares them as strings."""
+    """Raise an error for strings and numbers, which NumPy compares as strings."""
     sides = [classes for classes in (first, second) if len(classes)]
     are_strings = [isinstance(classes[0], str) for classes in sides]
     if len(set(are_strings)) == 2:
@@ -371,10 +376,10 @@ def check_same_kind(first, second, *names):
 
 
 def check_group_scale(rows, order, name):
-    """Refuse rows, called `name` in the error, whose sums would leave their dtype.
+    """Raise an error if sums over `rows`, called `name`, overflow or underflow.
 
-    Sums of the order 3 are of products of three, and their squared norms, in float64,
-    of six.
+    Sums of order 3 add up products of three values. Their squared norms, in float64,
+    add up products of six.
     """
     largest = largest_about_mean(rows)
     if order == 3:
@@ -384,7 +389,18 @@ def check_group_scale(rows, order, name):
 
 
 def symmetric_product(matrices, vectors):
-    """Sum of the three ways to place a vector (n, d) beside a matrix (n, d, d)."""
+    """Symmetric sum of the three outer products of matrices and vectors.
+
+    Parameters
+    ----------
+    matrices : ndarray of shape (n, d, d)
+        Symmetric matrices.
+    vectors : ndarray of shape (n, d)
+
+    Returns
+    -------
+    product : ndarray of shape (n, d, d, d)
+    """
     product = matrices[:, :, :, None] * vectors[:, None, None, :]
     return product + product.transpose(0, 1, 3, 2) + product.transpose(0, 3, 1, 2)
 

@@ -1,12 +1,12 @@
 """The rank rule: which directions of a set of samples are zero up to rounding.
 
-Every entry of a column has been rounded to the precision in which it was stored, in
-proportion to its size. A column therefore holds rounding errors whose norm is a known
-share of the norm of the whole column, its mean included. Columns are divided by that
-norm (and by the error of the decomposition itself), so that the errors have the same
-size in all directions; a direction is zero where its singular value is then at most 1.
-The rule does not depend on the units of the columns: a column of small values that are
-exact is kept, and a column that is a large constant plus rounding is not.
+Every entry of a column was rounded to the precision in which it was stored, relative to
+its size. The norm of the rounding errors of a column is therefore a known fraction of
+the norm of the column, including its mean. Columns are divided by the norm of their
+errors (and by the error of the decomposition), so that the errors have the same size in
+all directions; a direction counts as zero if its singular value is then at most 1. The
+rule does not depend on the units of the columns: a column of small exact values is
+kept, and a column that is a large constant plus rounding is dropped.
 """
 
 from numbers import Real
@@ -22,10 +22,10 @@ from skalign.moments._scale import check_scale, check_sums
 _FORMATS = (8, 11, 24)  # significant bits of bfloat16, float16 and float32
 _SEEN_ROWS = 128
 _MIN_EVIDENCE = 16  # entries that must show the precision
-_LAST_BIT = 0.3  # share of rounded values that use the last bit; half is expected
-_ON_GRID = 0.1  # the same share of exact values; none is expected
-_UNEVEN = 2.0**10  # sizes of columns from which small ones need care
-_SVD_ERROR = 16.0  # of singular values, in units of the largest
+_LAST_BIT = 0.3  # fraction of rounded values that use the last bit; half is expected
+_ON_GRID = 0.1  # the same fraction of exact values; none is expected
+_UNEVEN = 2.0**10  # ratio of column sizes above which columns are rescaled
+_SVD_ERROR = 16.0  # error of singular values, in machine epsilons of the largest
 _SAFETY = 4.0  # a unit is twice the largest error, and several errors add up
 
 
@@ -33,19 +33,20 @@ def storage_precision(rows):
     """Relative precision in which each column was stored.
 
     This is the machine epsilon of the dtype, or a larger one if the values show that
-    they come from a shorter format (float32, float16 or bfloat16). Rounded values fill
-    the significand of their format: about half of them use its last bit. Integers and
-    other values on a fixed grid do not, and count as exact.
+    they come from a shorter format (float32, float16 or bfloat16). About half of the
+    values rounded to a format use the last bit of its significand. Integers and other
+    values on a fixed grid do not, and count as exact.
 
     Parameters
     ----------
     rows : array of shape (n_samples, n_features), of floats
-        Samples before centring. About 128 of them are examined; none if they are on
-        another device than NumPy's arrays.
+        Samples before centring. About 128 of them are examined, or none if the array is
+        not a NumPy array.
 
     Returns
     -------
     precision : ndarray of shape (n_features,), float64
+        Relative precision of each column.
 
     Raises
     ------
@@ -56,14 +57,14 @@ def storage_precision(rows):
 
 
 def precision_of(rows):
-    """Return `storage_precision` of rows that were validated, or will be."""
-    if not isinstance(rows, np.ndarray):  # no row leaves its device for this
+    """Return `storage_precision` without validating `rows`."""
+    if not isinstance(rows, np.ndarray):  # avoids a copy from another device
         return np.full(rows.shape[1], float(namespace(rows).finfo(rows.dtype).eps))
     seen = rows[:: max(1, rows.shape[0] // _SEEN_ROWS)]
     info = np.finfo(seen.dtype)
     precision = np.full(seen.shape[1], float(info.eps))
     formats = [length for length in _FORMATS if length <= info.nmant]
-    # A few samples show in most cases that a column fills its own format.
+    # In most cases a few samples show that a column uses all bits of its dtype.
     open_ = _significant_bits(seen[:8])[0].max(axis=0, initial=0) <= formats[-1]
     if not open_.any():
         return precision
@@ -78,7 +79,7 @@ def precision_of(rows):
         n_last = (below & (bits == length))[:, columns].sum(axis=0)
         shown = n_below >= _MIN_EVIDENCE
         rounded = shown & (n_last > _LAST_BIT * n_below)
-        # Columns that do not show it themselves are judged together.
+        # Columns with too little evidence of their own are judged together.
         unclear = ~rounded & ~(shown & (n_last <= _ON_GRID * n_below))
         few = n_below[unclear].sum()
         if rounded.any() or (
@@ -91,7 +92,7 @@ def precision_of(rows):
 
 
 def _significant_bits(values):
-    """Significant bits of each value, and its exponent; 0 and 0 for a zero."""
+    """Number of significant bits and exponent of each value; both 0 for a zero."""
     words = values.astype(np.float64).view(np.int64)
     exponent = (words >> 52) & 0x7FF
     fraction = words & 0xFFFFFFFFFFFFF
@@ -101,7 +102,7 @@ def _significant_bits(values):
 
 
 def _check_sizes(values, length, name, most=np.inf):
-    """Validate a size, from 0 to `most`, for each of `length` columns or rows."""
+    """Validate one size from 0 to `most` for each of `length` columns or rows."""
     values = check_sizes(values, name)
     if values.ndim and values.shape != (length,):
         raise ValueError(f"{name} has the shape {values.shape}; expected ({length},).")
@@ -112,7 +113,7 @@ def _check_sizes(values, length, name, most=np.inf):
 
 
 def centre(rows):
-    """Subtract the mean of each column, so that no more than rounding is left of it.
+    """Subtract the mean of each column to the accuracy of float64.
 
     Parameters
     ----------
@@ -140,24 +141,25 @@ def centre(rows):
 
 
 def rounding_of_columns(rows, sample_weight=None):
-    """Norm of the rounding errors that each column may hold.
+    """Bound the norm of the rounding errors of each column.
 
     Parameters
     ----------
     rows : array of shape (n_samples, n_features), of floats
         Samples before centring.
     sample_weight : ndarray of shape (n_samples,), default=None
-        Weights, not negative.
+        Non-negative weights.
 
     Returns
     -------
     rounding : ndarray of shape (n_features,), float64
+        Norm of the rounding errors of each column.
 
     Raises
     ------
     ValueError
-        If `rows` are empty, not 2-D or not finite, or there is not one weight, not
-        negative, for each of them.
+        If `rows` are empty, not 2-D or not finite, or `sample_weight` has another
+        length or a negative entry.
     """
     rows = check_rows(rows, "rows")
     precision, xp = precision_of(rows), namespace(rows)
@@ -169,7 +171,7 @@ def rounding_of_columns(rows, sample_weight=None):
 
 
 def _column_norms(rows):
-    """Return the largest entry of each column, 1 for zeros, and the norm over it."""
+    """Return the largest entry of each column (1 for zeros), and norm / largest."""
     xp = namespace(rows)
     rows = xp.asarray(rows, dtype=xp.float64)
     largest = xp.max(xp.abs(rows), axis=0)
@@ -178,7 +180,7 @@ def _column_norms(rows):
 
 
 def rounding_from_norms(precision, norm, n_samples):
-    """Norm of the rounding errors of columns, from the norms of the columns.
+    """Bound the norm of the rounding errors of columns, from the norms of the columns.
 
     Parameters
     ----------
@@ -195,8 +197,8 @@ def rounding_from_norms(precision, norm, n_samples):
     Raises
     ------
     ValueError
-        If `n_samples` is not positive, or there is not one number, not negative, for
-        each column.
+        If `n_samples` is not positive, or `precision` or `norm` has another length or a
+        negative entry.
     """
     norm = _check_sizes(norm, np.size(norm), "norm")
     precision = _check_sizes(precision, len(norm), "precision", most=1)
@@ -210,12 +212,12 @@ def rounding_from_norms(precision, norm, n_samples):
 def _spread(n_features, n_samples):
     """Largest error of a direction, in units of the error of one column."""
     # Independent errors of n x d entries have a largest singular value of about
-    # sqrt(n) + sqrt(d). Where rows were normalised, the errors of a row go together.
+    # sqrt(n) + sqrt(d). In normalised rows, the errors of a row are correlated.
     return 1 + np.sqrt(n_features / n_samples) + np.sqrt(n_features) / 8
 
 
 def varying_columns(centred_norm, precision, norm, n_samples):
-    """Whether each column varies by more than its own rounding.
+    """Return whether each column varies by more than its rounding errors.
 
     Parameters
     ----------
@@ -242,18 +244,20 @@ def varying_columns(centred_norm, precision, norm, n_samples):
 
 
 def rounding_of_rows(rows, precision=0.0):
-    """Length of the rounding error that each row may hold.
+    """Bound the norm of the rounding errors of each row.
 
     Parameters
     ----------
     rows : ndarray of shape (n_samples, n_features), of floats
         Samples before centring.
     precision : float or ndarray of shape (n_features,), default=0.0
-        Least relative precision to assume; that in which the rows are stored if larger.
+        Lower bound of the relative precision; the larger of this value and the storage
+        precision of `rows` is used.
 
     Returns
     -------
     rounding : ndarray of shape (n_samples,), float64
+        Norm of the rounding errors of each row.
 
     Raises
     ------
@@ -281,15 +285,15 @@ def truncated_svd(rows, rounding):
     Returns
     -------
     U : array of shape (n_samples, rank)
-    s : array of shape (rank,), falling
+    s : array of shape (rank,), in descending order
     Vt : array of shape (rank, n_features)
 
     Raises
     ------
     ValueError
-        If `rows` are empty, not 2-D or not finite, a singular value overflows, a column
-        holds no value above 1e-292 but others than zero, or there is not one number,
-        not negative, for each column.
+        If `rows` are empty, not 2-D or not finite, a singular value overflows, the
+        largest value of a column is below 1e-292 without being zero, or `rounding` has
+        another length or a negative entry.
     """
     rows = check_rows(rows, "rows")
     rows = namespace(rows).asarray(rows, dtype=namespace(rows).float64)
@@ -305,8 +309,8 @@ def truncated_svd(rows, rounding):
     if not (uneven or _undecided(to_numpy(s), scale)):
         rank = int(np.sum(to_numpy(s) > scale.max()))
         return U[:, :rank], s[:rank], Vt[:rank, :]
-    scale = np.where(share * largest > rounding, scale, 0)  # columns of rounding alone
-    # Small columns keep their digits as the last rows of what is decomposed.
+    scale = np.where(share * largest > rounding, scale, 0)  # columns of rounding only
+    # Small columns keep their precision as the last rows of the decomposed matrix.
     order = np.argsort(-scale)
     back, scale = np.argsort(order), scale[order]
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
@@ -336,15 +340,15 @@ def truncated_eigh(gram, rounding, precision):
 
     Returns
     -------
-    values : ndarray of shape (rank,), falling
+    values : ndarray of shape (rank,), in descending order
     vectors : ndarray of shape (n_features, rank)
 
     Raises
     ------
     ValueError
-        If `gram` is not square or not finite, a value on its diagonal is negative or,
-        without being zero, below 1e-292, or there is not one number, not negative, for
-        each column.
+        If `gram` is not square or not finite, a value on its diagonal is negative or
+        below 1e-292 without being zero, or `rounding` has another length or a negative
+        entry.
     """
     gram = check_array(gram, dtype=np.float64, input_name="gram")
     n_features, square = len(gram), np.diag(gram)
@@ -377,10 +381,10 @@ def truncated_eigh(gram, rounding, precision):
 
 
 def svd_of_products(products, norms, roundings):
-    """Singular value decomposition of products of two sides, without what is zero.
+    """Singular value decomposition of a cross product without values of rounding size.
 
-    A singular value is the inner product of a direction of one side with one of the
-    other. It is zero where it is no larger than the rounding of either could make it.
+    A singular value is the inner product of a direction of one side with a direction of
+    the other. It counts as zero if the rounding errors of the two can explain it.
 
     Parameters
     ----------
@@ -394,7 +398,7 @@ def svd_of_products(products, norms, roundings):
     Returns
     -------
     U : ndarray of shape (n_features, rank)
-    s : ndarray of shape (rank,), falling
+    s : ndarray of shape (rank,), in descending order
     Vt : ndarray of shape (rank, n_targets)
     """
     U, s, Vt = np.linalg.svd(products, full_matrices=False)
@@ -409,7 +413,7 @@ def svd_of_products(products, norms, roundings):
 
 
 def _undecided(values, scale):
-    """Whether a value lies where it depends on the column if it is zero."""
+    """Return whether a value is zero for some of the scales and not for others."""
     scale = scale[scale > 0]
     return len(scale) > 0 and bool(
         np.any((values > scale.min()) & (values <= scale.max()))
@@ -419,26 +423,26 @@ def _undecided(values, scale):
 def svd_of_map(matrix, precision=0.0):
     """Singular value decomposition of a matrix without values of rounding size.
 
-    Neither the units of the rows nor those of the columns change the rank.
+    The rank does not depend on the units of the rows or of the columns.
 
     Parameters
     ----------
     matrix : ndarray of shape (n_rows, n_columns), of floats
     precision : float or ndarray of shape (n_columns,), default=0.0
-        Least relative precision to assume; that in which the entries are stored if
-        larger.
+        Lower bound of the relative precision; the larger of this value and the storage
+        precision of `matrix` is used.
 
     Returns
     -------
     U : ndarray of shape (n_rows, rank), float64
-    s : ndarray of shape (rank,), falling
+    s : ndarray of shape (rank,), in descending order
     Vt : ndarray of shape (rank, n_columns)
 
     Raises
     ------
     ValueError
-        If `matrix` is empty, not 2-D or not finite, a singular value overflows, no
-        entry is above 1e-292 but some differ from zero, or `precision` is negative.
+        If `matrix` is empty, not 2-D or not finite, a singular value overflows, the
+        largest entry is below 1e-292 without being zero, or `precision` is negative.
     """
     matrix = check_array(matrix, dtype=FLOATS, input_name="matrix")
     precision = _check_sizes(precision, matrix.shape[1], "precision", most=1)
@@ -460,23 +464,22 @@ def svd_of_map(matrix, precision=0.0):
 
 
 def pseudo_inverse(matrix, precision=0.0):
-    """Moore-Penrose inverse by the singular values that `svd_of_map` keeps.
+    """Moore-Penrose inverse from the singular values that `svd_of_map` keeps.
 
     Parameters
     ----------
     matrix : ndarray of shape (n_rows, n_columns), of floats
     precision : float or ndarray of shape (n_columns,), default=0.0
-        Least relative precision to assume.
+        Lower bound of the relative precision, as in `svd_of_map`.
 
     Returns
     -------
-    inverse : ndarray of shape (n_columns, n_rows)
-        Of the dtype of `matrix`.
+    inverse : ndarray of shape (n_columns, n_rows), of the dtype of `matrix`
 
     Raises
     ------
     ValueError
-        As `svd_of_map`, or if an entry of the inverse would overflow.
+        As in `svd_of_map`, or if an entry of the inverse would overflow.
     """
     matrix = check_array(matrix, dtype=FLOATS, input_name="matrix")
     U, s, Vt = svd_of_map(matrix, precision)

@@ -1,10 +1,10 @@
-"""Arrays that are read back, from a file or from elsewhere."""
+"""Validation of stored arrays that are read from a file or received."""
 
 from numbers import Integral
 
 import numpy as np
 
-# Up to here no sum over clients overflows, however many samples there are.
+# Below these limits no sum over clients overflows, for any number of samples.
 _LARGEST_MEAN, _LARGEST = 1e100, 1e250
 _LARGEST_COUNT = 2**53
 
@@ -34,7 +34,7 @@ def read_array(arrays, name, shape):
     is_mean = name.endswith(("shift", "offset", "means"))
     largest = _LARGEST_MEAN if is_mean else _LARGEST
     if np.abs(value).max(initial=0) > largest:
-        raise ValueError(f"{name} is above {largest:g}: the rows need scaling.")
+        raise ValueError(f"{name} is above {largest:g}: scale the samples.")
     return value
 
 

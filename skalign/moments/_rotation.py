@@ -1,4 +1,4 @@
-"""Nearest rotations, from the products of two sides."""
+"""Nearest rotations, from the cross product of two sides."""
 
 import numpy as np
 from scipy.linalg import svd
@@ -12,24 +12,24 @@ def nearest_rotation(cross, *, allow_reflection=True):
     cross : ndarray of shape (n_features, n_targets)
         Products of centred source columns with centred target columns.
     allow_reflection : bool, default=True
-        If False and `cross` is square, the determinant is held at +1.
+        Whether a square `rotation` may have determinant -1. If False, it is +1.
 
     Returns
     -------
     rotation : ndarray of shape (n_features, n_targets)
-        With orthonormal rows if ``n_features <= n_targets``, else columns.
+        Matrix with orthonormal rows if ``n_features <= n_targets``, else columns.
     inner_product : float
-        ``trace(rotation.T @ cross)``.
+        Value of ``trace(rotation.T @ cross)``.
     """
     U, s, Vt = svd(cross, full_matrices=False, check_finite=False)
     return rotation_from_axes(U, s, Vt, allow_reflection)
 
 
 def rotation_from_axes(U, s, Vt, allow_reflection):
-    """As `nearest_rotation`, from singular vectors, of which some may be left out.
+    """Nearest rotation from a possibly truncated singular value decomposition.
 
-    What they leave open is turned as little as possible: by the matrix nearest to the
-    identity, between equal widths without a reflection.
+    The result on the orthogonal complements of the singular vectors is the matrix
+    nearest to the identity; if both widths are equal, it adds no reflection.
     """
     square = len(U) == Vt.shape[1]
     if len(s) < min(len(U), Vt.shape[1]):
@@ -43,11 +43,11 @@ def rotation_from_axes(U, s, Vt, allow_reflection):
         )
         return U @ Vt + left @ rest @ right.T, float(s.sum())
     if not allow_reflection and square and np.linalg.det(U) * np.linalg.det(Vt) < 0:
-        U[:, -1] *= -1  # Kabsch: the axis that costs least is turned round
+        U[:, -1] *= -1  # Kabsch: flips the axis with the smallest singular value
         s[-1] *= -1
     return U @ Vt, float(s.sum())
 
 
 def complement(axes):
-    """Orthonormal columns orthogonal to those of `axes`, which they complete."""
+    """Orthonormal basis of the orthogonal complement of the columns of `axes`."""
     return np.linalg.qr(axes, mode="complete")[0][:, axes.shape[1] :]

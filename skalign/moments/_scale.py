@@ -1,4 +1,4 @@
-"""The scale rule: sums are refused where their products overflow or underflow."""
+"""The scale rule: sums are refused if their products overflow or underflow."""
 
 from numbers import Real
 
@@ -11,25 +11,26 @@ _ADVICE = "Scale the columns, for example by StandardScaler."
 
 
 def check_sums(sums, dtype=np.float64):
-    """Refuse sums, of products in the given precision, that are not finite."""
+    """Raise an error if sums of products in the given precision are not finite."""
     if not np.isfinite(sums).all():
         raise ValueError(f"The sums overflow {np.dtype(dtype)}. {_ADVICE}")
 
 
 def check_scale(largest, dtype, name, *, degree=2, n_terms=1):
-    """Refuse columns whose products cannot be formed in the given precision.
+    """Raise an error if products of a column overflow or underflow a dtype.
 
-    A product of `degree` entries of the size of a column's largest must be a normal
-    number that keeps all of its digits next to those of smaller entries.
+    The largest absolute value of a column, to the power `degree`, must not overflow and
+    must be at least ``tiny / eps`` of the dtype, so that products of smaller entries
+    are normal numbers too.
 
     Parameters
     ----------
     largest : ndarray of shape (n_features,)
-        Largest absolute value of each column. Columns of zeros are not judged.
+        Largest absolute value of each column. Columns of zeros are not checked.
     dtype : dtype
         Precision of the products.
     name : str
-        Name of the rows, for the error.
+        Name of the samples in the error.
     degree : int, default=2
         Number of factors of a product.
     n_terms : int, default=1
@@ -38,8 +39,8 @@ def check_scale(largest, dtype, name, *, degree=2, n_terms=1):
     Raises
     ------
     ValueError
-        If a product would overflow or underflow, `dtype` holds no floats, or `degree`
-        or `n_terms` is below 1.
+        If a product would overflow or underflow, `dtype` is not a floating-point dtype,
+        or `degree` or `n_terms` is below 1.
     """
     largest = check_sizes(largest, "largest", finite=False)
     check_scalar(degree, "degree", Real, min_val=1)

@@ -1,15 +1,15 @@
-"""The ridge of a strength relative to the variance of the data."""
+"""Ridge penalty relative to the variance of the data."""
 
 import numpy as np
 
 
 def relative_ridge(shrinkage, X):
-    """Return a ridge as a share of the mean eigenvalue of the Gram matrix.
+    """Ridge penalty as a multiple of the mean eigenvalue of the Gram matrix.
 
     Parameters
     ----------
     shrinkage : float
-        Share, not negative.
+        Non-negative factor.
     X : ndarray of shape (n_samples, n_features)
         Samples; their mean is subtracted.
 

@@ -15,19 +15,19 @@ from skalign.moments._scale import check_scale
 
 
 class Spectrum(NamedTuple):
-    """Mean of a side, and the eigenvectors of its covariance that are not zero.
+    """Mean of one side, and nonzero eigenvalues of its covariance with eigenvectors.
 
     The covariance is ``vectors * values @ vectors.T``.
     """
 
     mean: np.ndarray  # (n_features,)
-    precision: np.ndarray  # (n_features,), in which the rows were stored
+    precision: np.ndarray  # (n_features,), relative precision of the stored samples
     values: np.ndarray  # (n_known,), largest first
     vectors: np.ndarray  # (n_features, n_known), orthonormal columns
 
     @classmethod
     def from_moments(cls, moments, ddof=1):
-        """Decompose the covariance."""
+        """Decompose the covariance of sums that hold "xx"."""
         values, vectors = truncated_eigh(
             moments.xx, moments.rounding(), moments.precision
         )
@@ -36,7 +36,7 @@ class Spectrum(NamedTuple):
 
     @classmethod
     def from_rows(cls, rows, name="X"):
-        """Decompose the rows, which may be fewer than the columns."""
+        """Decompose the covariance of samples, possibly fewer than the columns."""
         precision, rounding = storage_precision(rows), rounding_of_columns(rows)
         rows, mean = centre(rows)
         check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
@@ -44,5 +44,5 @@ class Spectrum(NamedTuple):
         return cls(mean, precision, s**2 / (len(rows) - 1), Vt.T)
 
     def root(self, power):
-        """Power of the covariance where it is not zero."""
+        """Return the covariance to the power `power / 2`, on its range."""
         return (self.vectors * self.values ** (power / 2)) @ self.vectors.T

@@ -1,4 +1,4 @@
-"""The streaming contract of aligners whose map is made of sums over samples."""
+"""Mixins that fit an aligner batch by batch from sums over samples."""
 
 from operator import attrgetter
 
@@ -26,30 +26,31 @@ _HEADER = {
 
 
 class StreamingMixin:
-    """Fits batch by batch, from two halves, and from sums that came from elsewhere.
+    """Mixin to fit an aligner from batches, from merged aligners or from stored sums.
 
-    An aligner writes two methods. `_sum` turns validated samples into sums: those of
-    `PairStreamingMixin`, `SideStreamingMixin` and `ClassStreamingMixin` ask for the
-    products or the order that the aligner names. `_learn` turns the sums of all parts
-    into the map, of type `_dtype`. `fit` calls the same two.
+    Two methods define an aligner. `_sum` computes sums over validated samples; those of
+    `PairStreamingMixin`, `SideStreamingMixin` and `ClassStreamingMixin` compute the
+    products or the order that `_needed` of the aligner returns. `_learn` computes the
+    map, of dtype `_dtype`, from the sums of all parts. `fit` calls the same two
+    methods.
 
-    `_parts` names the attribute in which the sums of each part are kept. `_streams` is
-    True, or a property that raises AttributeError if the parameters ask for the samples
+    `_parts` maps each part to the attribute that stores its sums. `_streams` is True,
+    or a property that raises AttributeError if the parameters need the samples
     themselves.
     """
 
     _streams = True
 
     def _enough(self, *sums):
-        """Whether a map can be learnt from the sums of all parts."""
+        """Return whether the sums of all parts are sufficient to learn a map."""
         return True
 
     @available_if(attrgetter("_streams"))
     def collect(self, X=None, y=None, **of_samples) -> Sums:
-        """Add up samples without learning a map.
+        """Compute the sums over samples without learning a map.
 
-        Sums can be merged, subtracted, written down and sent elsewhere; `fit_sums`
-        learns the map from them.
+        Sums can be merged, subtracted, stored and sent; `fit_sums` learns the map from
+        them.
 
         Parameters
         ----------
@@ -59,12 +60,12 @@ class StreamingMixin:
         Returns
         -------
         sums : Sums
-            The sums that this aligner needs. The aligner itself is not changed.
+            Sums that this aligner needs. The aligner itself is not changed.
 
         Raises
         ------
         ValueError
-            If there are no samples, widths or lengths do not fit, or a value is not
+            If there are no samples, widths or lengths do not match, or a value is not
             finite.
         """
         trial = clone(self)
@@ -78,7 +79,7 @@ class StreamingMixin:
 
     @available_if(attrgetter("_streams"))
     def select_sums(self, sums) -> Sums:
-        """Keep only those sums that this aligner needs.
+        """Keep only the sums that this aligner needs.
 
         Parameters
         ----------
@@ -88,12 +89,12 @@ class StreamingMixin:
         Returns
         -------
         selected : Sums
-            The given sums are not changed.
+            Sums that this aligner needs. The given sums are not changed.
 
         Raises
         ------
         ValueError
-            If something that the aligner needs is not among them.
+            If sums that the aligner needs are missing.
         """
         if not isinstance(sums, Sums):
             raise TypeError(f"sums must be Sums; got {type(sums).__name__}.")
@@ -112,13 +113,13 @@ class StreamingMixin:
     @atomic
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_sums(self, sums):
-        """Learn the map from sums alone.
+        """Learn the map from sums.
 
         Parameters
         ----------
         sums : Sums
-            What `collect` has returned, possibly merged or subtracted. Anything that
-            the estimator has seen before is forgotten.
+            Result of `collect`, possibly merged or subtracted. Samples from earlier
+            calls to `fit` or `partial_fit` are discarded.
 
         Returns
         -------
@@ -128,8 +129,7 @@ class StreamingMixin:
         Raises
         ------
         ValueError
-            If something that the aligner needs is not among the sums, or they are of
-            too few samples.
+            If sums that the aligner needs are missing, or there are too few samples.
         """
         sums = self.select_sums(sums)
         for key, name in _HEADER.items():
@@ -151,18 +151,18 @@ class StreamingMixin:
     @available_if(attrgetter("_streams"))
     @atomic
     def merge(self, other):
-        """Add the samples that another aligner has seen, and learn from all of them.
+        """Add the samples of another aligner and learn the map from all of them.
 
         Parameters
         ----------
         other : object
-            Aligner of the same class that has seen samples of the same spaces; where
-            the sides do not correspond, it may be of one side only. It is not changed.
+            Aligner of the same class, fitted on samples of the same spaces. An unpaired
+            aligner may have samples of one side only. It is not changed.
 
         Returns
         -------
         self : object
-            The estimator, as if it had been fitted on the samples of both.
+            Estimator fitted on the samples of both.
 
         Raises
         ------
@@ -170,9 +170,9 @@ class StreamingMixin:
             If `other` is of another class.
         ValueError
             If widths or names of columns differ, or one of the two was fitted in a way
-            that left no sums.
+            that stores no sums.
         NotFittedError
-            If one of the two has seen no samples.
+            If one of the two has no samples yet.
         """
         if type(other) is not type(self):
             raise TypeError(
@@ -181,7 +181,8 @@ class StreamingMixin:
         mine, theirs = self._seen(), other._seen()
         if not mine or not theirs:
             raise NotFittedError(
-                f"One of the two {type(self).__name__} has seen no rows yet."
+                f"One of the two {type(self).__name__} has no samples yet: call "
+                "partial_fit first."
             )
         for name in ("n_features_in_", "n_targets_"):
             widths = getattr(self, name, None), getattr(other, name, None)
@@ -202,7 +203,7 @@ class StreamingMixin:
         return self._take(_merged(self._seen(), batch)) if batch else self
 
     def _seen(self):
-        """Return the sums of each part that has any."""
+        """Return the sums of each part that has samples."""
         if vars(self).keys().isdisjoint(self._parts.values()):
             return {}
         kept = {part: getattr(self, name) for part, name in self._parts.items()}
@@ -215,12 +216,12 @@ class StreamingMixin:
         return kept
 
     def _sides(self, parts):
-        """Return the sums of the source and of the target, which pairs share."""
+        """Return the sums of the source and of the target; pairs are used for both."""
         sums = [parts.get(part) for part in self._parts]
         return sums * (2 // len(sums))
 
     def _take(self, parts):
-        """Keep the sums, and learn the map once they are enough."""
+        """Store the sums, and learn the map if they are sufficient."""
         for part, name in self._parts.items():
             setattr(self, name, parts.get(part))
         self._check_sides()
@@ -232,7 +233,7 @@ class StreamingMixin:
         return self
 
     def _check_sides(self):
-        """Refuse sides of other features, where both must have the same."""
+        """Raise an error if both sides must have the same features and do not."""
         widths = vars(self).get("n_features_in_"), vars(self).get("n_targets_")
         if self._same_features and None not in widths and widths[0] != widths[1]:
             raise ValueError(
@@ -243,7 +244,7 @@ class StreamingMixin:
 
 
 class PairStreamingMixin(StreamingMixin):
-    """Streaming of pairs of samples.
+    """Mixin for aligners fitted from sums over pairs.
 
     Expects `_needed(n_features, n_targets)`, the products of `Moments`, and
     `_learn(moments)`.
@@ -255,7 +256,7 @@ class PairStreamingMixin(StreamingMixin):
     @atomic
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """Add pairs to those seen before, and learn the map from all of them.
+        """Add a batch of pairs and learn the map from all pairs so far.
 
         Parameters
         ----------
@@ -264,20 +265,19 @@ class PairStreamingMixin(StreamingMixin):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The same items in the target space.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative. A weight of k counts as k equal samples.
+            Non-negative weights. A weight of k is equivalent to k equal samples.
 
         Returns
         -------
         self : object
-            The estimator. If a batch is refused or interrupted, it stays as the
-            batches before left it.
+            Fitted estimator. It is unchanged if the call fails or is interrupted.
 
         Raises
         ------
         ValueError
             If widths changed, `X` and `y` differ in length, a value is not finite, the
-            estimator was fitted at once in a way that left no sums, or it cannot choose
-            its strength yet, as from a first batch of one sample.
+            estimator was fitted in a way that stores no sums, or there are too few
+            samples to choose the strength of the penalty, such as a first batch of one.
         """
         return self._update(X, y, sample_weight=sample_weight)
 
@@ -300,7 +300,7 @@ class PairStreamingMixin(StreamingMixin):
 
 
 class SideStreamingMixin(StreamingMixin):
-    """Streaming of two sides whose samples do not correspond.
+    """Mixin for unpaired aligners fitted from sums over each side.
 
     Expects `_needed(n_features, n_targets)`, the products of `Moments` of a side, and
     `_learn(source, target)`.
@@ -313,31 +313,28 @@ class SideStreamingMixin(StreamingMixin):
     @atomic
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X=None, y=None):
-        """Add samples to those seen before, on either side or on both.
+        """Add a batch of samples of one side or of both.
 
-        The map is there as soon as both sides have two samples, and is learnt anew from
-        all samples at each call: batches with more samples than columns keep the price
-        of that low.
+        The map is available as soon as both sides have two samples. Each call learns it
+        again from all samples so far, so batches should have more samples than columns.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            More samples of the source space; None if there are none.
+            Batch of source samples, or None.
         y : array-like of shape (n_target_samples, n_features), default=None
-            More samples of the target space; None if there are none. Their number has
-            nothing to do with that of `X`.
+            Batch of target samples, or None. Their number may differ from that of `X`.
 
         Returns
         -------
         self : object
-            The estimator. If a batch is refused or interrupted, it stays as the
-            batches before left it.
+            Fitted estimator. It is unchanged if the call fails or is interrupted.
 
         Raises
         ------
         ValueError
             If widths differ or changed, a value is not finite, or the estimator was
-            fitted at once in a way that left no sums.
+            fitted in a way that stores no sums.
         """
         return self._update(X, y)
 
@@ -377,7 +374,7 @@ class SideStreamingMixin(StreamingMixin):
 
 
 class ClassStreamingMixin(SideStreamingMixin):
-    """Streaming of two sides whose samples belong to classes.
+    """Mixin for unpaired aligners fitted from sums over each class of each side.
 
     Expects `_needed(n_features, n_targets)`, the order of `GroupMoments`, and
     `_learn(source, target)`.
@@ -389,17 +386,17 @@ class ClassStreamingMixin(SideStreamingMixin):
     @atomic
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X=None, y=None, *, labels=None, target_labels=None):
-        """Add labelled samples to those seen before, on either side or on both.
+        """Add a batch of labelled samples of one side or of both.
 
-        The map is there as soon as two classes are on both sides, and is learnt anew
-        from all samples at each call: large batches keep the price of that low.
+        The map is available as soon as two classes occur on both sides. Each call
+        learns it again from all samples so far, so batches should be large.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            More samples of the source space; None if there are none.
+            Batch of source samples, or None.
         y : array-like of shape (n_target_samples, n_targets), default=None
-            More samples of the target space; None if there are none.
+            Batch of target samples, or None.
         labels : array-like of shape (n_samples,), default=None
             Classes of the source samples.
         target_labels : array-like of shape (n_target_samples,), default=None
@@ -408,14 +405,13 @@ class ClassStreamingMixin(SideStreamingMixin):
         Returns
         -------
         self : object
-            The estimator. If a batch is refused or interrupted, it stays as the
-            batches before left it.
+            Fitted estimator. It is unchanged if the call fails or is interrupted.
 
         Raises
         ------
         ValueError
-            If samples come without labels, widths changed, a value is not finite, or
-            the estimator was fitted at once in a way that left no sums.
+            If labels are missing, widths changed, a value is not finite, or the
+            estimator was fitted in a way that stores no sums.
         """
         return self._update(X, y, labels=labels, target_labels=target_labels)
 
@@ -424,7 +420,7 @@ class ClassStreamingMixin(SideStreamingMixin):
 
     def _add_up(self, X=None, y=None, *, labels=None, target_labels=None):
         if X is not None and labels is None and y is not None and dimensions(y) == 1:
-            # The class labels that a Pipeline passes on, as in `fit`.
+            # y holds the class labels that a Pipeline passes on, as in `fit`.
             warn_no_target_rows(self, y)
             validate_data(
                 self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")

@@ -1,11 +1,11 @@
-"""Weighted sums of rows: what every closed-form map is made of.
+"""Weighted sums over samples, from which every closed-form map is computed.
 
-Sums can be taken from an array, from batches and from halves, in any order, and
-come out the same. They are kept about the mean, in float64; the mean is kept as a
-shift (a rounded mean of the first rows) plus a small offset, so that a mean many times
-the spread costs no digits. Products of rows run in the precision of the rows.
+Sums can be accumulated over batches in any order. They are stored in float64, centred
+at the mean. The mean is stored as a shift (the rounded mean of some samples) plus a
+small offset, so that a mean much larger than the spread loses no precision. Products
+are computed in the precision of the samples.
 
-Two sums are put together by Eq. 2.1 of [1]_, and taken apart by its inverse.
+Two sums are combined by Eq. 2.1 of [1]_, and subtracted by its inverse.
 
 References
 ----------
@@ -31,29 +31,29 @@ from skalign.moments._reading import read_array, read_count
 from skalign.moments._scale import check_scale, check_sums
 
 _BLOCK_ROWS = 8192
-# Errors of shorter formats on one side average out in products with the other.
+# In products with the other side, errors of shorter formats average out.
 _SHORTEST = float(np.finfo(np.float32).eps)
 _PRODUCTS = ("xx", "xy", "x2", "y2")
 _SECOND = {"xx": "x", "xy": "y", "x2": "x", "y2": "y"}
 _VECTORS = ("shift", "offset", "precision")
-# Of sums that are read back: they are known to half of the digits of float32.
+# Relative accuracy expected of stored sums: half of the digits of float32.
 ROUNDING = float(np.sqrt(np.finfo(np.float32).eps))
-# Squares below this many units of rounding of the whole are zero after a subtraction.
+# After a subtraction, squares below this many rounding units of the whole are zero.
 LOST = 64.0
 
 
 class Moments:
-    """Sums over rows of `X`, or over pairs of rows of `X` and `y`.
+    """Weighted sums over samples of `X`, or over pairs of samples of `X` and `y`.
 
-    Made by `from_arrays`, `merge`, `subtract` and `from_dict`; never changed
-    afterwards.
+    They are computed by `from_arrays`, `merge`, `subtract` and `from_dict`, and are
+    immutable.
 
     Attributes
     ----------
     n_samples : int
-        Rows seen, those of weight zero left out.
+        Number of samples of positive weight.
     weight : float
-        Sum of the weights; `n_samples` if there were none.
+        Sum of the weights; `n_samples` without weights.
     x_mean, y_mean : ndarray of shape (n_features,) and (n_targets,), or None
         Weighted means.
     xx : ndarray of shape (n_features, n_features), or None
@@ -80,39 +80,41 @@ class Moments:
 
     def __init__(self):
         raise TypeError(
-            "Moments are made by Moments.from_arrays, merge, subtract and from_dict."
+            "Moments cannot be constructed directly; use Moments.from_arrays or "
+            "from_dict."
         )
 
     @classmethod
     def from_arrays(
         cls, X, y=None, *, sample_weight=None, products=("xx",), x_name="X"
     ):
-        """Sum over the rows of arrays.
+        """Compute the sums over the samples of arrays.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows; may be memory-mapped. Products of float32 run in float32, others in
-            float64.
+            Samples; may be memory-mapped. Products of float32 arrays are computed in
+            float32, all others in float64.
         y : array-like of shape (n_samples, n_targets), default=None
-            Rows that belong to those of `X`, one by one.
+            Samples paired with those of `X`.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative. A weight of k counts as k equal rows.
+            Non-negative weights. A weight of k is equivalent to k equal samples.
         products : sequence of {"xx", "xy", "x2", "y2"}, default=("xx",)
-            The sums of products to form.
+            Sums of products to compute.
         x_name : str, default="X"
-            Name of the rows `X` in errors.
+            Name of the samples `X` in errors.
 
         Returns
         -------
         moments : Moments
+            Sums over the samples.
 
         Raises
         ------
         ValueError
-            If lengths differ, there is no row of positive weight, a weight is negative
-            or their sum not finite, a value is not finite, a product is unknown,
-            overflows or underflows, or needs a `y` that is not there.
+            If lengths differ, no sample has a positive weight, a weight is negative or
+            the sum of the weights is not finite, a value is not finite, a product is
+            unknown, overflows or underflows, or needs `y` and `y` is None.
         """
         if not isinstance(products, Iterable) or not all(
             isinstance(name, str) and name in _PRODUCTS for name in products
@@ -121,7 +123,7 @@ class Moments:
         products = frozenset(products)
         if y is None and products & {"xy", "y2"}:
             raise ValueError("The products 'xy' and 'y2' need y.")
-        # NaN and infinity show in the sums.
+        # NaN and infinity are found in the sums.
         checks = {"dtype": FLOATS, "ensure_all_finite": False}
         X = check_array(X, input_name=x_name, **checks)
         y = None if y is None else check_array(y, input_name="y", **checks)
@@ -192,7 +194,7 @@ class Moments:
         return None if self._y_shift is None else self._y_shift + self._y_offset
 
     def rounding(self):
-        """Norm of the rounding errors that each column of `X` may hold.
+        """Bound the norm of the rounding errors of each column of `X`.
 
         Needs the product "xx" or "x2"; see :func:`rounding_of_columns`.
 
@@ -204,7 +206,7 @@ class Moments:
         return rounding_from_norms(self.x_precision, norm, self.n_samples)
 
     def varies(self):
-        """Whether each column of `X` varies by more than its rounding.
+        """Return whether each column of `X` varies by more than its rounding errors.
 
         Needs the product "xx" or "x2"; see :func:`varying_columns`.
 
@@ -251,22 +253,22 @@ class Moments:
         return centred_norm, np.hypot(centred_norm, mean)
 
     def merge(self, other):
-        """Sum over the rows of both.
+        """Combine with the sums over other samples.
 
         Parameters
         ----------
         other : Moments
-            Sums of the same products over other rows.
+            Sums of the same products over other samples.
 
         Returns
         -------
         moments : Moments
-            A new object; neither of the two is changed.
+            Sums over all samples, as a new object; neither of the two is changed.
 
         Raises
         ------
         TypeError
-            If `other` is something else.
+            If `other` is not a `Moments`.
         ValueError
             If the widths or the products differ.
         """
@@ -274,7 +276,7 @@ class Moments:
         return self._copy()._absorb(other)
 
     def _check_alike(self, other):
-        """Refuse sums of other products or widths."""
+        """Raise an error if products or widths differ."""
         if not isinstance(other, Moments):
             raise TypeError(f"other must be Moments; got {type(other).__name__}.")
         for name in ("_x_shift", "_y_shift", *_PRODUCTS):
@@ -296,14 +298,14 @@ class Moments:
         return copy
 
     def subtract(self, other):
-        """Take the samples of `other` out of the sums: the inverse of `merge`.
+        """Remove the samples of `other` from the sums: the inverse of `merge`.
 
-        An entry of the result has the rounding errors of the whole: about
+        The rounding error of an entry of the result is about
         ``precision * sqrt(xx[i, i] * xx[j, j])``, with the sums of squares of the
-        whole. So leaving out a fold costs next to no digits, and leaving out samples
-        that have nearly all of the variation costs most of them: `precision` grows by
-        the largest ratio of both sums of squares, so that the rank rule knows, and
-        squares of the size of rounding are zero.
+        whole. Removing a fold therefore loses almost no precision, and removing samples
+        that have nearly all of the variation loses most of it: `precision`, which the
+        rank rule uses, grows by the largest ratio of the sums of squares before and
+        after, and squares of the size of rounding errors become zero.
 
         Parameters
         ----------
@@ -313,14 +315,14 @@ class Moments:
         Returns
         -------
         moments : Moments
-            Sums over the others. Neither of the two is changed.
+            Sums over the remaining samples. Neither of the two is changed.
 
         Raises
         ------
         TypeError
-            If `other` is something else.
+            If `other` is not a `Moments`.
         ValueError
-            If the widths or the products differ, or no sample is left.
+            If the widths or the products differ, or no sample remains.
         """
         self._check_alike(other)
         weight = self.weight - other.weight
@@ -331,7 +333,7 @@ class Moments:
             )
         rest = self._copy()
         share = other.weight / weight
-        # The mean of `other`, seen from that of the whole; and from that of the rest.
+        # Mean of `other`, relative to that of the whole.
         a = (other._x_shift - self._x_shift) + (other._x_offset - self._x_offset)
         rest._x_offset = self._x_offset - share * a
         factor, b = share * self.weight, None
@@ -350,7 +352,7 @@ class Moments:
         return rest._drop_rounding(self)
 
     def _drop_rounding(self, whole):
-        """Zero what a subtraction has left of columns that do not vary any more."""
+        """Set columns to zero that vary no more than rounding after a subtraction."""
         ratio = 1.0
         for side in "xy":
             before, after = whole._squares(side), self._squares(side)
@@ -385,12 +387,12 @@ class Moments:
         Returns
         -------
         moments : Moments
-            A new object.
+            Sums with these products only, as a new object.
 
         Raises
         ------
         ValueError
-            If one of them is not there.
+            If one of the products is missing.
         """
         kept = object.__new__(type(self))
         kept.__dict__.update(self.__dict__)
@@ -404,18 +406,17 @@ class Moments:
 
     @property
     def widths(self):
-        """Numbers of columns: of `X`, and of `y` if there is one; a tuple of int."""
+        """Numbers of columns of `X` and, if present, of `y`; a tuple of int."""
         shifts = self._x_shift, self._y_shift
         return tuple(len(shift) for shift in shifts if shift is not None)
 
     def to_dict(self):
-        """Write the sums down as plain arrays.
+        """Convert the sums to plain arrays.
 
         Returns
         -------
         arrays : dict of str to ndarray
-            The counts, the means as "shift" plus "offset", the precisions, and the
-            products that there are.
+            Counts, means (as "shift" plus "offset"), precisions and available products.
         """
         names = ["n_samples", "weight", "precision", *_PRODUCTS]
         names += [f"{side}_{vector}" for side in "xy" for vector in _VECTORS]
@@ -431,25 +432,26 @@ class Moments:
 
     @classmethod
     def from_dict(cls, arrays, *, exact=True):
-        """Read sums back that `to_dict` has written down.
+        """Restore sums from the result of `to_dict`.
 
         Parameters
         ----------
         arrays : dict of str to ndarray
-            What `to_dict` returns.
+            Result of `to_dict`.
         exact : bool, default=True
-            Whether to refuse sums that no samples have, such as negative squares, which
-            noise can lead to.
+            Whether to refuse sums that no samples can have, such as negative squares,
+            which noise can produce.
 
         Returns
         -------
         moments : Moments
+            Restored sums.
 
         Raises
         ------
         ValueError
-            If an entry is missing, malformed or too large, or the sums are those of no
-            samples.
+            If an entry is missing, malformed or too large, or no samples can have these
+            sums.
         """
         if not isinstance(arrays, Mapping):
             raise TypeError(f"arrays must be a dict; got {type(arrays).__name__}.")
@@ -479,13 +481,13 @@ class Moments:
                 product = read_array(arrays, name, shape)
             setattr(self, name, product)
         if exact and (problem := self._impossible()):
-            raise ValueError(f"{problem}: they are those of no rows.")
+            raise ValueError(f"{problem}: no samples can have these sums.")
         return self
 
     def _impossible(self):
-        """Say why no samples have these sums, as far as it shows beyond rounding.
+        """Return why no samples can have these sums beyond rounding, or None.
 
-        What centring may leave of products of samples near their mean is allowed.
+        The rounding errors that centring leaves in the products are tolerated.
         """
         squares, slack = {side: self._squares(side) for side in "xy"}, {}
         for side, offset in (("x", self._x_offset), ("y", self._y_offset)):
@@ -512,10 +514,10 @@ class Moments:
         return None
 
     def _absorb(self, other):
-        """Add the rows of `other` in place; `self` must own its products."""
+        """Add the samples of `other` in place; `self` must own its products."""
         weight = self.weight + other.weight
         factor, share = self.weight * other.weight / weight, other.weight / weight
-        # Shifts are near one another: their difference is exact where it is small.
+        # The difference of shifts that are close to one another is exact.
         a = (other._x_shift - self._x_shift) + (other._x_offset - self._x_offset)
         b = None
         self._x_offset = self._x_offset + share * a
@@ -539,10 +541,10 @@ class Moments:
 
 
 class _Side:
-    """The rows of one space, taken block by block about a shift.
+    """Samples of one space, read block by block and shifted.
 
-    The shift is zero where the mean is no larger than the spread: there it would
-    save no digits. Without any, blocks are the rows themselves.
+    The shift of a column is zero if its mean is no larger than its spread, because it
+    would not improve the precision. If all shifts are zero, blocks are not copied.
     """
 
     def __init__(self, rows):
@@ -556,7 +558,7 @@ class _Side:
         self.total = np.zeros(rows.shape[1])
 
     def block(self, rows, root):
-        """Return rows about the shift, multiplied by the `root` of their weights."""
+        """Return shifted samples, multiplied by the `root` of their weights."""
         block = self.rows[rows]
         if self._rounded is not None or root is not None:
             if self._buffer is None:
@@ -571,10 +573,10 @@ class _Side:
         return block
 
     def largest(self, squares, sample_weight):
-        """Largest size of each column about the shift, where it may leave the dtype.
+        """Largest absolute value of each shifted column that may leave the dtype.
 
-        It is 1 for columns whose sum of squares shows that no digit was lost. Without
-        sums of squares, every column is looked at.
+        The result is 1 for columns whose sum of squares shows that no precision was
+        lost. Without sums of squares, every column is examined.
         """
         size, columns = np.ones(len(self.shift)), np.arange(len(self.shift))
         if squares is not None:

@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(aligner):
     fitted, sums = clone(aligner).fit(**given), aligner.collect(**given)
     with pytest.raises(TypeError, match="cannot be merged with Ridge"):
         fitted.merge(Ridge())
-    with pytest.raises(NotFittedError, match="has seen no rows yet"):
+    with pytest.raises(NotFittedError, match="has no samples yet"):
         fitted.merge(clone(aligner))
     narrow = aligner.collect(**samples(aligner, d=3))
     with pytest.raises(ValueError, match="must be the same in both; got 4 and 3"):

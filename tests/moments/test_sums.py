@@ -271,7 +271,7 @@ def test_what_are_no_rows_is_refused(rows):
 
 
 def test_only_sums_are_merged():
-    with pytest.raises(TypeError, match=r"made by Moments\.from_arrays"):
+    with pytest.raises(TypeError, match=r"use Moments\.from_arrays"):
         Moments()
     with pytest.raises(TypeError, match="other must be Moments; got str"):
         Moments.from_arrays(np.eye(3)).merge("")

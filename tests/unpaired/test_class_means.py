@@ -85,7 +85,7 @@ def test_batches_and_merged_sides_give_what_fit_gives(make_clouds):
 def test_merging_with_an_aligner_that_saw_nothing_is_refused(make_clouds):
     clouds = make_clouds()
     aligner = ClassMeanAligner().fit(clouds.X, clouds.y, **clouds.classes)
-    with pytest.raises(ValueError, match="has seen no rows yet"):
+    with pytest.raises(ValueError, match="has no samples yet"):
         aligner.merge(ClassMeanAligner())
 
 
