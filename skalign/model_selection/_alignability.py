@@ -1,4 +1,4 @@
-"""The class of map that a set of pairs supports, by cross-validation."""
+"""Cross-validated comparison of classes of maps."""
 
 from functools import partial
 from itertools import product
@@ -47,7 +47,7 @@ _HORIZON = 10  # learning curves are not followed beyond so many times the pairs
 
 
 def _fit_and_judge(aligner, X, y, train, test, judge):
-    """Return the squared error of each test sample, and what `judge` says of all."""
+    """Return the squared error of each test sample, and the scores of `judge`."""
     with without_warning():
         aligner = clone(aligner).fit(X[train], y[train])
     mapped = predicted(aligner, X[test])
@@ -171,11 +171,11 @@ def alignability(
     random_state=0,
     progress=iter,
 ):
-    r"""Compare classes of maps by cross-validation, and name the one to take.
+    r"""Compare classes of maps by cross-validation, and recommend one.
 
-    Each class is fitted on the training pairs of each split and judged on the test
-    pairs; its own choices (ridge, rank, kernel width) are made within the training
-    pairs. With the predictions :math:`\hat y_i` of test samples and the mean
+    Each class is fitted on the training pairs of each split and evaluated on the test
+    pairs; its hyperparameters (ridge, rank, kernel width) are chosen within the
+    training pairs. With the predictions :math:`\hat y_i` of test samples and the mean
     :math:`\bar y` of the training targets, the relative error of a class is
 
     .. math::
@@ -419,7 +419,7 @@ def alignability(
     limit = errors[best] + max(standard_errors[best], eps)
     half_width = norm.ppf((1 + confidence_level) / 2) * standard_errors
     if errors[best] + half_width[best] >= 1:
-        limit = max(limit, 1 + eps)  # no map is as good as the best
+        limit = max(limit, 1 + eps)  # the mean is as good as the best map
     result = Bunch(
         name=names[int(np.argmax(errors <= limit))],
         best=names[best],

@@ -1,4 +1,4 @@
-"""Cross-validated search for how many anchors, and which."""
+"""Cross-validated search over anchor selectors and numbers of anchors."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ from skalign.paired import AnchoredAligner, LinearAligner
 
 @dataclass
 class _Outcome:
-    """What came of one candidate on one fold; None instead of scores after an error."""
+    """Result of one candidate on one fold; scores are None after an error."""
 
     fit_time: float = 0.0
     score_time: float = 0.0
@@ -73,7 +73,7 @@ class _Outcome:
 
 
 def _choose_anchors(selector, n_anchors, X, labels):
-    """Return the anchors for each number, or the exception that came instead."""
+    """Return the anchors for each number, or the exception that was raised."""
     path, possible = [None] * len(n_anchors), []
     for i, n in enumerate(n_anchors):
         try:
@@ -97,10 +97,10 @@ def _choose_anchors(selector, n_anchors, X, labels):
 
 
 def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
-    """Fit `aligner` on the anchors, or update what was `fitted` on those before.
+    """Fit `aligner` on the anchors, or update the `fitted` one with the new anchors.
 
-    Sums of fewer rows than columns say too little, and sums of an ill-conditioned
-    system too inaccurately: there the aligner looks at the rows.
+    With fewer samples than features, or an ill-conditioned system, sums are too
+    inaccurate, and the aligner is fitted anew.
     """
     n_before = len(before)
     if (
@@ -121,7 +121,7 @@ def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
 
 
 def _score(scorer, estimator, X, y, metadata):
-    """Return a number, or a dict of them; of several metrics, errors as strings."""
+    """Return a score, or for several metrics a dict of scores or error texts."""
     scores = scorer(estimator, X, y, **metadata)
     for score in scores.values() if isinstance(scores, dict) else [scores]:
         is_number = np.ndim(score) == 0 and isinstance(np.asarray(score).item(), Real)
@@ -152,7 +152,7 @@ def _search_fold(
         try:
             if isinstance(anchors, Exception):
                 raise anchors
-            with without_warning():  # the fit of the best one warns
+            with without_warning():  # the final fit warns
                 fitted = _fit_or_update(
                     anchored.aligner, fitted, X, y, before, anchors, fit_params
                 )
@@ -184,7 +184,7 @@ def _cv_results(outcomes, params, error_score, return_train_score):
     Returns
     -------
     results : dict of ndarray
-    metrics : list of str, or None where there is but one
+    metrics : list of str, or None for a single metric
     """
     results = {}
 
@@ -256,7 +256,7 @@ def _best_has(method):
 
 
 def _takes_weights(scorer):
-    """As scikit-learn's searches ask, where metadata are not routed."""
+    """Return whether a scorer accepts weights, as in scikit-learn's searches."""
     if hasattr(scorer, "_accept_sample_weight"):
         return scorer._accept_sample_weight()
     return "sample_weight" in signature(scorer).parameters
@@ -269,94 +269,98 @@ class AnchorSearchCV(
     TransformerMixin,
     BaseEstimator,
 ):
-    """Cross-validated search for how many anchors, and which.
+    """Cross-validated search over anchor selectors and numbers of anchors.
 
-    The same scores as scikit-learn's `GridSearchCV` over :class:`AnchoredAligner`, in
-    less time: each rule chooses once per fold, for all numbers of anchors, and where
-    the larger set begins with the smaller one the sums of an aligner that has
-    `partial_fit` are updated instead of being taken again. Read more in the
+    Gives the same scores as scikit-learn's `GridSearchCV` over
+    :class:`AnchoredAligner`, in less time: each selector runs once per fold for all
+    numbers of anchors, and if a larger set of anchors begins with the smaller one, an
+    aligner with `partial_fit` is updated instead of fitted anew. The candidate with the
+    best mean score over the folds is chosen. Read more in the
     :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     aligner : object
-        Paired aligner, or pipeline that ends in one. None is ``LinearAligner()``.
+        Paired aligner, or pipeline with such an aligner as its last step. None is
+        ``LinearAligner()``.
 
     selectors : list or dict of objects
-        Rules to choose among: objects of :mod:`skalign.anchors`, or any with a
-        parameter `n_anchors` and ``select(X, labels=None)``. The keys of a dict stand
-        for them in `cv_results_` and `best_params_`.
+        Selectors to compare: objects of :mod:`skalign.anchors`, or others with a
+        parameter `n_anchors` and a method ``select(X, labels=None)``. The keys of a
+        dict are used as names in `cv_results_` and `best_params_`.
 
     n_anchors : array-like of int or float
-        Numbers of anchors to choose among; a float above 0 and at most 1 is a share of
-        the training rows of a fold, and of all rows for `best_estimator_`.
+        Numbers of anchors to compare. A float above 0 and at most 1 is a share of the
+        training samples of a fold, and of all samples for `best_estimator_`.
 
     cv : int, cross-validation generator or iterable, default=None
-        How to split the rows, as for `GridSearchCV`.
+        Cross-validation strategy, as in `GridSearchCV`.
 
     scoring : str, callable, list, tuple or dict, default=None
-        What to compare by, as for `GridSearchCV`; the scorers of
-        :mod:`skalign.metrics` compare spaces. None is `score` of the aligner, R2.
+        Metrics, as in `GridSearchCV`; :mod:`skalign.metrics` has scorers for spaces.
+        None uses `score` of the aligner, R2.
 
     n_jobs : int, default=None
-        Number of jobs to run in parallel, over folds and rules.
+        Number of jobs to run in parallel, over folds and selectors.
 
     refit : bool, str or callable, default=True
-        Whether to fit the best candidate on all rows. With several metrics, the name of
-        the one that decides. A callable takes `cv_results_` and returns the index of
-        the best candidate: for instance the fewest anchors that score well enough.
+        Whether to fit the best candidate on all samples. For several metrics, the name
+        of the metric to choose by. A callable receives `cv_results_` and returns the
+        index of the best candidate, for instance the one with the fewest anchors and a
+        sufficient score.
 
     error_score : "raise" or float, default=nan
-        Score of a candidate that fails on a fold, with a warning; or raise.
+        Score of a candidate that fails on a fold, which issues a warning. "raise"
+        raises the error.
 
     return_train_score : bool, default=False
-        Whether to score the training rows of each fold too.
+        Whether to score also on the training samples of each fold.
 
     verbose : int, default=0
-        How much joblib tells of its progress.
+        Verbosity of joblib.
 
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        One entry per candidate, under the names of `GridSearchCV`: `param_selector`,
-        `param_n_anchors`, `params`, `split0_test_score` and so on, `mean_test_score`,
-        `std_test_score`, `rank_test_score`, `mean_fit_time` and so on. The time for
-        what candidates share is divided among them.
+        Results with one entry per candidate, named as in `GridSearchCV`:
+        `param_selector`, `param_n_anchors`, `params`, `split0_test_score` and so on,
+        `mean_test_score`, `std_test_score`, `rank_test_score`, `mean_fit_time` and so
+        on. Shared computation time is divided among the candidates.
 
     best_estimator_ : AnchoredAligner
-        The best candidate, fitted on all rows; not with ``refit=False``.
+        Best candidate, fitted on all samples; not with ``refit=False``.
 
     best_params_ : dict
-        Its `selector` and `n_anchors`.
+        `selector` and `n_anchors` of the best candidate.
 
     best_score_ : float
-        Its mean score over the folds; not if `refit` is a callable.
+        Mean score of the best candidate over the folds; not if `refit` is a callable.
 
     best_index_ : int
-        Its place in `cv_results_`.
+        Index of the best candidate in `cv_results_`.
 
     scorer_ : callable
-        Scorer in force.
+        Scorer in use.
 
     n_splits_ : int
         Number of folds.
 
     n_targets_ : int
-        Width of the target space.
+        Number of features of the target space.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of features of the source space.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if all are strings.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if all are strings.
 
     See Also
     --------
-    AnchoredAligner : One aligner on one choice of anchors.
-    sklearn.model_selection.GridSearchCV : Searches over any parameters.
+    AnchoredAligner : Aligner fitted on selected anchors.
+    sklearn.model_selection.GridSearchCV : Search over any parameters.
 
     Examples
     --------
@@ -421,22 +425,22 @@ class AnchorSearchCV(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, labels=None, **params):
-        """Score every candidate on every fold, and fit the best on all rows.
+        """Score every candidate on every fold, and fit the best on all samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the rows, for the selectors.
+            Class labels of the samples, for the selectors.
         **params : dict
-            Passed on to `fit` of the aligner, such as `sample_weight`, but for
-            `groups`, which goes to the splitter; of what has a value for each row of
-            `X`, those of the training rows. `sample_weight` also goes to a scorer that
-            takes it. With metadata routing enabled, to the aligner, the splitter and
-            the scorer as they request.
+            Parameters such as `sample_weight`, passed to `fit` of the aligner, except
+            `groups`, which is passed to the splitter. Arrays with one value per sample
+            are restricted to the training samples. `sample_weight` is also passed to
+            scorers that accept it. With metadata routing enabled, parameters are passed
+            to the aligner, the splitter and the scorer as requested.
 
         Returns
         -------
@@ -446,10 +450,10 @@ class AnchorSearchCV(
         Raises
         ------
         ValueError
-            If `X` and `y` differ in length, a value is not finite, there is no selector
-            or no number of anchors, a number is out of range, `cv` yields no split or
-            positions that are none, `refit` does not say which of several metrics
-            decides, or all fits fail.
+            If `X` and `y` differ in length, a value is not finite, there are no
+            selectors or numbers of anchors, a number is out of range, `cv` yields no
+            split or invalid indices, `refit` does not name one of several metrics, or
+            all fits fail.
         """
         check_target_names(self, y, reset=True)
         n_classes = count_classes(self, y)
@@ -468,7 +472,7 @@ class AnchorSearchCV(
             ensure_min_samples=2,
         )
         check_same_features(self)
-        if n_classes:  # the fit of the best one warns of them; those of folds need not
+        if n_classes:  # the final fit warns of them; those of folds need not
             rows = rows[0], rows[1].astype(np.float64)
         labels = check_labels(labels, rows[0], "labels")
         splits = check_splits(self.cv, *rows, **routed.splitter.split)
@@ -518,83 +522,84 @@ class AnchorSearchCV(
         return self
 
     def transform(self, X):
-        """Carry source rows by the best estimator.
+        """Map source samples with the best estimator.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
 
         Returns
         -------
         X_mapped : ndarray of shape (n_samples, n_features_out)
-            What `transform` of `best_estimator_` gives.
+            Result of `best_estimator_.transform`.
         """
         return self._best("transform").transform(X)
 
     def transform_target(self, y):
-        """Carry target rows to where mapped source rows are compared with them.
+        """Map target samples to the space of mapped source samples.
 
         Parameters
         ----------
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space.
+            Samples in the target space.
 
         Returns
         -------
         y_mapped : ndarray of shape (n_target_samples, n_features_out)
-            What `transform_target` of `best_estimator_` gives.
+            Result of `best_estimator_.transform_target`.
         """
         return self._best("transform_target").transform_target(y)
 
     @available_if(_best_has("predict"))
     def predict(self, X):
-        """Predict the target row of each source row by the best estimator.
+        """Predict targets with the best estimator.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
 
         Returns
         -------
         y : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            What `predict` of `best_estimator_` gives.
+            Result of `best_estimator_.predict`.
         """
         return self._best("predict").predict(X)
 
     @available_if(_best_has("predict_std"))
     def predict_std(self, X, *, include_noise=True):
-        """Standard deviation of predictions by the best estimator.
+        """Standard deviations of the predictions of the best estimator.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         include_noise : bool, default=True
-            Whether to answer for a new target row, or for the map alone.
+            Whether to include the noise of a new target sample, or only the uncertainty
+            of the map.
 
         Returns
         -------
         std : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            What `predict_std` of `best_estimator_` gives.
+            Result of `best_estimator_.predict_std`.
         """
         best = self._best("predict_std")
         return best.predict_std(X, include_noise=include_noise)
 
     @available_if(_best_has("inverse_transform"))
     def inverse_transform(self, y):
-        """Carry rows back into the source space by the best estimator.
+        """Map samples back to the source space with the best estimator.
 
         Parameters
         ----------
         y : array-like of shape (n_target_samples, n_features_out)
-            Rows of the space that `transform` leads to.
+            Samples in the output space of `transform`.
 
         Returns
         -------
         y_mapped : ndarray of shape (n_target_samples, n_features)
-            What `inverse_transform` of `best_estimator_` gives.
+            Result of `best_estimator_.inverse_transform`.
         """
         return self._best("inverse_transform").inverse_transform(y)
 
@@ -604,16 +609,16 @@ class AnchorSearchCV(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items in the target space.
+            The same samples in the target space.
         **params : dict
-            Passed on to the scorer, such as `sample_weight`.
+            Parameters of the scorer, such as `sample_weight`.
 
         Returns
         -------
         score : float
-            Of several metrics, the one that `refit` names.
+            Score; for several metrics, that of the metric named by `refit`.
         """
         best = self._best("score")
         if get_config()["enable_metadata_routing"]:
@@ -622,7 +627,7 @@ class AnchorSearchCV(
         return scores[self.refit] if isinstance(scores, dict) else scores
 
     def get_metadata_routing(self):
-        """Get the metadata that `fit` and `score` take and pass on.
+        """Get the metadata routing of this object.
 
         Returns
         -------
@@ -639,7 +644,7 @@ class AnchorSearchCV(
         return router.add(splitter=check_cv(self.cv), method_mapping=split)
 
     def _candidates(self):
-        """Return what stands for the selectors, the selectors and the numbers."""
+        """Return the names of selectors, the selectors and the numbers of anchors."""
         if not np.ndim(self.n_anchors):
             raise ValueError(f"n_anchors={self.n_anchors!r} must be a list of numbers.")
         keyed = isinstance(self.selectors, dict)
@@ -647,8 +652,8 @@ class AnchorSearchCV(
         names, n_anchors = list(self.selectors), list(self.n_anchors)
         if not selectors or not n_anchors:
             raise ValueError(
-                f"There is nothing to search: {len(selectors)} selectors, "
-                f"{len(n_anchors)} numbers of anchors."
+                f"Expected at least one selector and one number of anchors; got "
+                f"{len(selectors)} and {len(n_anchors)}."
             )
         for selector in selectors:
             if not hasattr(selector, "select"):
@@ -659,7 +664,7 @@ class AnchorSearchCV(
         return names, selectors, n_anchors
 
     def _route(self, labels, params):
-        """Return what goes to the aligner, the scorer and the splitter."""
+        """Return the parameters for the aligner, the scorer and the splitter."""
         if params.get("groups") is not None:
             params["groups"] = as_written(params["groups"])
         if get_config()["enable_metadata_routing"]:
@@ -676,7 +681,7 @@ class AnchorSearchCV(
         )
 
     def _scorer_weighs(self):
-        """Whether a scorer takes `sample_weight`; warn of each that does not."""
+        """Return whether any scorer takes `sample_weight`; warn of those without."""
         scorer = self._scorer()
         several = getattr(scorer, "_scorers", {"score": scorer})
         weighs = {name: _takes_weights(one) for name, one in several.items()}
@@ -692,8 +697,8 @@ class AnchorSearchCV(
     def _check_refit(self, metrics):
         if self.refit and not callable(self.refit) and self.refit not in metrics:
             raise ValueError(
-                f"refit={self.refit!r} must name which of {metrics} decides, be a "
-                "callable, or be False."
+                f"refit={self.refit!r} must be the name of a metric in {metrics}, a "
+                "callable or False."
             )
 
     def _choose_best(self, results, metric):
@@ -704,8 +709,8 @@ class AnchorSearchCV(
                 0 <= self.best_index_ < n_candidates
             ):
                 raise ValueError(
-                    f"refit returned {self.best_index_!r}; the index of one of "
-                    f"{n_candidates} candidates is wanted."
+                    f"refit returned {self.best_index_!r}; expected the index of one "
+                    f"of {n_candidates} candidates."
                 )
         else:
             self.best_index_ = int(results[f"rank_test_{metric}"].argmin())
@@ -716,7 +721,8 @@ class AnchorSearchCV(
         check_is_fitted(self)
         if not hasattr(self, "best_estimator_"):
             raise AttributeError(
-                f"refit={self.refit!r} left no best_estimator_ to {method} with."
+                f"{method} requires best_estimator_, which is not fitted with "
+                f"refit={self.refit!r}."
             )
         return self.best_estimator_
 

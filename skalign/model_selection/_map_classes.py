@@ -1,4 +1,4 @@
-"""Classes of maps, from simple to flexible."""
+"""Classes of maps in order of flexibility."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -11,7 +11,7 @@ from skalign.paired import LinearAligner, RigidAligner
 
 
 class _Translation(RegressorMixin, BaseEstimator):
-    """The mean of the target less that of the source, added to every row."""
+    """Translation by the difference of the means."""
 
     def fit(self, X, y):
         self.shift_ = (y - X).mean(axis=0)
@@ -22,11 +22,11 @@ class _Translation(RegressorMixin, BaseEstimator):
 
 
 class _KernelCorrection(RegressorMixin, BaseEstimator):
-    """A ridge map, and an RBF kernel ridge of what it leaves.
+    """Ridge regression plus an RBF kernel ridge regression of its residuals.
 
-    Without curvature to be found the correction is shrunk to nothing. Width and
-    strength of the kernel are those of the least generalised cross-validation error
-    on the training pairs.
+    If the relation is linear, the correction is shrunk to zero. Width and
+    regularisation of the kernel minimise the generalised cross-validation error on the
+    training pairs.
     """
 
     def __init__(self, n_landmarks=256, random_state=None):
@@ -56,7 +56,7 @@ class _KernelCorrection(RegressorMixin, BaseEstimator):
 
 
 def map_classes(n_features, n_targets, seed):
-    """Return an estimator for each class of maps, from simple to flexible."""
+    """Return an estimator for each class of maps, in order of flexibility."""
     narrow = min(n_features, n_targets)
     classes = {"constant": DummyRegressor()}
     if n_features == n_targets:

@@ -1,4 +1,4 @@
-"""Splits of rows, and what is compared on them, as the caller gave them."""
+"""Validation of splits, of estimators to compare and of progress wrappers."""
 
 from collections.abc import Iterable
 
@@ -8,26 +8,25 @@ from sklearn.utils.validation import _num_samples
 
 
 def check_splits(cv, X, y=None, **params):
-    """Return the splits that a splitter makes of rows, as a list.
+    """Return the splits of a splitter as a list of valid indices.
 
     Parameters
     ----------
     cv : int, cross-validation generator or iterable
     X, y : array-like of shape (n_samples, ...)
-        What `split` of the splitter is given.
+        Arguments of `split`.
     **params : dict
-        More for `split`, such as groups.
+        Further arguments of `split`, such as groups.
 
     Returns
     -------
     splits : list of (ndarray of int, ndarray of int)
-        Positions of the training and of the test rows. A mask counts as the positions
-        where it is true.
+        Indices of the training and of the test samples. Masks are converted to indices.
 
     Raises
     ------
     ValueError
-        If there is no split, or one is no pair of positions of rows, each at least one.
+        If there is no split, or a split is not a pair of non-empty arrays of indices.
     """
     splits, n = [], _num_samples(X)
     splitter = check_cv(cv, y)
@@ -69,13 +68,13 @@ def _positions(part, n, what):
 
 
 def check_aligners(aligners):
-    """Refuse a dict of aligners that is empty."""
+    """Raise an error if the dict of aligners is empty."""
     if not aligners:
         raise ValueError("aligners is empty; expected at least one estimator, by name.")
 
 
 def follow(progress, steps):
-    """Return what `progress` makes of a list of steps: something to iterate over."""
+    """Return the list of steps wrapped by `progress`."""
     followed = progress(steps)
     if not isinstance(followed, Iterable):
         raise TypeError(

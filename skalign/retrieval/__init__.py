@@ -1,4 +1,4 @@
-"""Find the items of one space by items of another."""
+"""Nearest-neighbour search across spaces."""
 
 from skalign.retrieval._aligned_retriever import AlignedRetriever
 

@@ -1,4 +1,4 @@
-"""Find target rows by source rows."""
+"""Nearest-neighbour search across two aligned spaces."""
 
 from numbers import Integral
 
@@ -20,7 +20,7 @@ from skalign.paired import LinearAligner
 
 
 class _FaissIndex:
-    """Exact search by faiss, with the methods of NearestNeighbors that are used."""
+    """Exact search by faiss, with the interface of NearestNeighbors."""
 
     def fit(self, rows):
         try:
@@ -40,62 +40,73 @@ class _FaissIndex:
 
 
 class AlignedRetriever(AtomicMixin, BaseEstimator):
-    """Nearest target rows of source rows, by a map between the two spaces.
+    r"""Find the nearest target samples of source samples, across two spaces.
 
-    Search across languages, modalities or embedding models: the map is learnt from
-    pairs, the rows to be found need no partner, and more of them can be added at any
-    time. Read more in the :ref:`User Guide <cross_space_retrieval>`.
+    Learns a map :math:`f` from pairs and returns, for a query :math:`x`, the candidates
+    :math:`y` with the largest cosine or smallest distance to :math:`f(x)` or, with
+    `csls`, the largest
+
+    .. math::
+
+        2 \cos(f(x), y) - r_Y(f(x)) - r_X(y),
+
+    where :math:`r_X(y)` is the mean cosine of a candidate to its nearest mapped
+    queries, and :math:`r_Y` that of a query to its nearest candidates. Candidates need
+    no paired source sample, and more can be added at any time. Appropriate for search
+    across languages, modalities or embedding models if a moderate number of pairs is
+    available. Read more in the :ref:`User Guide <cross_space_retrieval>`.
 
     Parameters
     ----------
     aligner : estimator, default=None
-        An aligner, or a pipeline that ends in one. None is :class:`LinearAligner`.
+        Aligner, or pipeline with an aligner as its last step. None is
+        :class:`LinearAligner`.
 
     n_neighbors : int, default=5
-        How many rows `kneighbors` returns unless told otherwise.
+        Default number of neighbours returned by `kneighbors`.
 
     metric : {"cosine", "euclidean"}, default="cosine"
-        What near means.
+        Measure of similarity or distance.
 
     csls : int, default=None
-        If given, cosines are corrected for hubs, candidates that are near to
-        everything: cross-domain similarity local scaling [1]_ over as many rows, who
-        take 10. For ``metric="cosine"`` only.
+        Number of neighbours of cross-domain similarity local scaling [1]_, which
+        corrects cosines for hubs, that is, candidates near to many queries; [1]_ uses
+        10. None applies no correction. Requires ``metric="cosine"``.
 
     backend : {"scikit-learn", "faiss"}, default="scikit-learn"
-        Who searches, both exactly. faiss has to be installed, and computes in float32.
+        Search library; both are exact. faiss has to be installed, and computes in
+        float32.
 
     Attributes
     ----------
     aligner_ : estimator
-        The fitted aligner.
+        Fitted aligner.
 
     candidates_ : ndarray of shape (n_candidates, n_components)
-        The rows to be found, where they are compared with mapped source rows.
+        Candidates in the space of mapped source samples.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of features of the source space.
 
     n_targets_ : int
-        Width of the target space.
+        Number of features of the target space.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if all are strings.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if all are strings.
 
     See Also
     --------
-    skalign.metrics.retrieval_accuracy : How often the right row is found.
+    skalign.metrics.retrieval_accuracy : Share of queries with the right candidate.
 
     Notes
     -----
-    With CSLS the order of candidates is that of ``x @ y - r(y) / 2``, where ``r(y)``
-    is the mean cosine of the candidate to its nearest mapped source rows: those of
-    `fit`, so that the answer to a query does not depend on others asked with it.
-    The largest product becomes the smallest distance by two more columns [2]_, and any
-    exact search will do.
+    With CSLS candidates are ordered by :math:`\cos(f(x), y) - r_X(y) / 2`, where
+    :math:`r_X(y)` uses the source samples given to `fit`, so that the result of a query
+    does not depend on the other queries. Two additional columns turn this maximum inner
+    product search into a nearest-neighbour search [2]_.
 
     References
     ----------
@@ -143,19 +154,20 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, candidates=None, queries=None):
-        """Learn the map, and take in the rows to be found.
+        """Fit the map and index the candidates.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples,) or (n_target_samples, n_targets)
-            Rows of the target space; for a paired aligner the same items, row by row.
+            Samples in the target space; for a paired aligner, the same samples row by
+            row.
         candidates : array-like of shape (n_candidates, n_targets), default=None
-            Rows to be found. None takes `y`.
+            Candidates to search in. None uses `y`.
         queries : array-like of shape (n_queries, n_features), default=None
-            Source rows such as will be asked for, by which `csls` knows hubs. None
-            takes `X`.
+            Source samples that are representative of later queries, from which `csls`
+            estimates hubs. None uses `X`.
 
         Returns
         -------
@@ -165,8 +177,8 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a width does not suit or a value is not finite, or `csls` is given with
-            another metric or above the number of queries or candidates.
+            If numbers of features are inconsistent, a value is not finite, or `csls` is
+            given with another metric or exceeds the number of queries or candidates.
         ImportError
             If `backend` is "faiss" and faiss is not installed.
         """
@@ -204,12 +216,12 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         return self
 
     def add(self, y):
-        """Take in more rows to be found.
+        """Add candidates to the index.
 
         Parameters
         ----------
         y : array-like of shape (n_more, n_targets)
-            Rows of the target space. They are numbered on from those before.
+            Samples in the target space, numbered after the existing candidates.
 
         Returns
         -------
@@ -218,7 +230,8 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width is not that of the target space, or a value is not finite.
+            If the number of features differs from the target space, or a value is not
+            finite.
         """
         check_is_fitted(self)
         check_target_names(self, y)
@@ -226,31 +239,30 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         return self
 
     def kneighbors(self, X, n_neighbors=None, return_distance=True):
-        """Find the candidates nearest to source rows.
+        """Find the nearest candidates of source samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         n_neighbors : int, default=None
-            How many to return; None takes the parameter of that name.
+            Number of neighbours. None uses the value of the constructor.
         return_distance : bool, default=True
-            Whether to return distances too.
+            Whether to return the distances as well.
 
         Returns
         -------
         distances : ndarray of shape (n_samples, n_neighbors)
-            Rising in each row. For "cosine", one less the cosine; with `csls`, the
-            mean cosines of both to their nearest, less twice the cosine. Only if
-            `return_distance`.
+            Distances in increasing order: Euclidean distances, 1 - cosine for "cosine",
+            or the negative of the CSLS similarity. Only returned if `return_distance`.
         indices : ndarray of shape (n_samples, n_neighbors)
-            Row numbers of the candidates, in the order in which they came.
+            Indices of the candidates, in the order in which they were given and added.
 
         Raises
         ------
         ValueError
-            If `n_neighbors` is not from 1 to the number of candidates, the width
-            changed since `fit`, or a value is not finite.
+            If `n_neighbors` is below 1 or above the number of candidates, the number of
+            features differs from `fit`, or a value is not finite.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
@@ -287,7 +299,7 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         return unit_rows(rows) if self.metric == "cosine" else rows
 
     def _take_in(self, y, before=None, hubness=None):
-        """Index rows `before` and `y`; the hubness of those before is known."""
+        """Index the candidates `before`, with their known `hubness`, and `y`."""
         y = check_target(y, self.n_targets_)
         y = self._place(transform_target(self.aligner_, y))
         new = np.zeros(len(y), dtype=y.dtype)
@@ -307,7 +319,7 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
             self._square = squares.max()
             rows = np.column_stack([rows, np.sqrt(self._square - squares)])
         else:
-            self._centre = y.mean(axis=0)  # far from it, products are all rounding
+            self._centre = y.mean(axis=0)  # far from it, products would lose precision
             rows = y - self._centre
         if self.backend == "faiss":
             self._index = _FaissIndex().fit(rows)

@@ -1,4 +1,4 @@
-"""Bring many spaces of the same items to one consensus."""
+"""Alignment of many spaces of the same samples with a consensus."""
 
 from skalign.spaces._generalized_procrustes import GeneralizedProcrustes
 

@@ -1,4 +1,4 @@
-"""The consensus of many spaces: what their maps should lead to."""
+"""Computation of the consensus of many spaces."""
 
 import warnings
 
@@ -17,9 +17,10 @@ from skalign.paired import RigidAligner
 
 
 def _place_one_by_one(spaces, present, scaling):
-    """Return a first consensus: each space turned to the mean of those before it.
+    """Return an initial consensus: align each space with the mean of the previous ones.
 
-    Begins with the widest space, and goes on with the one that shares most rows.
+    Starts with the space with the most features, and continues with the one that shares
+    the most samples.
     """
     widths = [space.shape[1] for space in spaces]
     n_rows = present.sum(axis=0)
@@ -48,22 +49,22 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
     Parameters
     ----------
     spaces : list of ndarray of shape (n_samples, n_features_k)
-        What stands in missing rows is not looked at.
+        Spaces; values in missing rows are ignored.
     present : ndarray of shape (n_samples, n_spaces)
-        Which rows each space has. No row is missing from all, and any two spaces
-        are linked by others that share two rows each.
+        Mask of the samples of each space. No sample is missing from all spaces, and any
+        two spaces are linked by spaces that share two samples each.
     scaling : bool
-        Whether each space has a scale.
+        Whether to fit a scale for each space.
     max_iter : int
     tol : float
-        The iterations end when the loss falls by no more than this.
+        Tolerance: stop when the loss decreases by no more than this.
 
     Returns
     -------
     consensus : ndarray of shape (n_samples, max(n_features_k))
-        In its principal axes.
+        Consensus in its principal axes.
     losses : list of float
-        One for each iteration, as shares of the sum of squares of the spaces.
+        Loss of each iteration, as a share of the sum of squares of the spaces.
     """
     count = present.sum(axis=1)
     total = sum(
@@ -97,24 +98,24 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
 
 
 def linear_consensus(spaces, present, shrinkage, n_components):
-    """Solve for the rows that ridge regressions from all spaces predict best.
+    """Compute the consensus that ridge regressions from all spaces predict best.
 
     Parameters
     ----------
     spaces, present
         As for `rigid_consensus`.
     shrinkage : float
-        Ridge, as a share of the mean eigenvalue of the Gram matrix of a space.
+        Ridge penalty, as a share of the mean eigenvalue of the Gram matrix of a space.
     n_components : int
-        Width of the consensus, if the rows span as much.
+        Number of dimensions of the consensus, at most the rank of the data.
 
     Returns
     -------
     consensus : ndarray of shape (n_samples, n_components)
-        With uncorrelated columns of mean square one, weighted by the number of spaces
-        of a row; the best predicted first.
+        Consensus with uncorrelated columns of mean square one, weighted by the number
+        of spaces of each sample, in order of decreasing predictability.
     losses : list of one float
-        Share of the sum of squares of the consensus that is not predicted.
+        Unexplained share of the sum of squares of the consensus.
     """
     count = present.sum(axis=1)
     fitted = []
@@ -134,7 +135,9 @@ def linear_consensus(spaces, present, shrinkage, n_components):
     fitted -= constant @ (constant.T @ fitted)
     U, s, _ = truncated_svd(fitted, rounding)
     if len(s) == 0:
-        raise ValueError("All rows are equal in each space: there is nothing to map.")
+        raise ValueError(
+            "All samples are equal in each space: no consensus can be computed."
+        )
     n_components = min(n_components, len(s))
     consensus = signed(U[:, :n_components]) * np.sqrt(count.sum()) / root
     return consensus, [max(0.0, 1 - np.square(s[:n_components]).mean())]

@@ -1,4 +1,4 @@
-"""Many spaces of the same rows, brought to one consensus."""
+"""Generalised Procrustes analysis of many spaces."""
 
 import warnings
 from numbers import Integral, Real
@@ -33,19 +33,20 @@ from skalign.spaces._consensus import linear_consensus, rigid_consensus
 
 
 def _rows_present(X, space):
-    """Return which rows of a space are there; missing ones are NaN throughout."""
+    """Return which samples a space has; missing ones are NaN in all columns."""
     missing = np.isnan(X)
     nowhere = ~missing.any(axis=1)
     if (in_part := ~nowhere & ~missing.all(axis=1)).any():
         raise ValueError(
-            f"{in_part.sum()} rows of space {space} are NaN in part, the first of them "
-            f"row {in_part.argmax()}: a missing row is NaN in all columns of the space."
+            f"{in_part.sum()} rows of space {space} are partly NaN, first row "
+            f"{in_part.argmax()}; a missing sample must be NaN in all columns of the "
+            "space."
         )
     return nowhere
 
 
 def _shared(present, k):
-    """Return the rows of space k that others have too, and which are the others."""
+    """Return the samples that space k shares with others, and a mask of the others."""
     n_spaces = present.shape[1]
     told_by = np.arange(n_spaces) != k if n_spaces > 1 else np.array([True])
     return present[:, k] & present[:, told_by].any(axis=1), told_by
@@ -54,93 +55,99 @@ def _shared(present, k):
 class GeneralizedProcrustes(
     AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """Many spaces of the same rows, brought to one consensus.
+    r"""Align many spaces of the same samples with one consensus.
 
-    With one map for each space, rows of any space can be compared with, or translated
-    to, those of any other: m maps where pairs of spaces would need m (m - 1). A space
-    that comes later is added without touching the others. Read more in the
+    Minimises, over the maps :math:`f_k` and the consensus :math:`z`, the loss
+
+    .. math::
+
+        \sum_{i,k} w_{ik} \lVert f_k(x_{ik}) - z_i \rVert^2,
+
+    where :math:`w_{ik}` is 1 if space k has sample i and 0 if it is missing [1]_ [2]_.
+    Through the consensus any space can be compared with, or translated to, any other,
+    with m maps instead of the m (m - 1) between all pairs. Further spaces can be added
+    without changing the others. Appropriate for three or more spaces, also with missing
+    samples, that share most of their structure. Read more in the
     :ref:`User Guide <many_spaces>`.
 
     Parameters
     ----------
     space_sizes : array-like of shape (n_spaces,), default=None
-        Widths of the spaces, which stand side by side in `X`. None takes all columns
-        as one space.
+        Numbers of features of the spaces, which are the column blocks of `X`. None
+        treats `X` as a single space.
 
     kind : {"orthogonal", "similarity", "linear"}, default="orthogonal"
-        Maps from the spaces to the consensus. "orthogonal" is rotation and
-        translation, "similarity" adds one scale for each space, "linear" is any affine
-        map.
+        Class of the maps from the spaces to the consensus. "orthogonal" is a rotation
+        and a translation, "similarity" adds one scale for each space, and "linear" is
+        any affine map.
 
     n_components : int, default=None
-        Width of the consensus: its leading principal axes. At most, and by default,
-        the width of the widest space; for "linear" that of the narrowest, and no more
-        than the rows span.
+        Number of dimensions of the consensus, its leading principal axes. None uses the
+        maximum: the largest number of features of a space or, for "linear", the
+        smallest one, limited by the rank of the data.
 
     shrinkage : float, default=0.01
-        Ridge of the maps relative to the variance, for "linear" only, as a share of the
-        mean eigenvalue of the Gram matrix of a space; not negative. With 0, a space
-        with at most as many samples as columns agrees with any consensus.
+        Ridge penalty of the maps for "linear", as a share of the mean eigenvalue of the
+        Gram matrix of a space. Must not be negative. With 0, a space with no more
+        samples than features fits any consensus perfectly.
 
     max_iter : int, default=100
-        Largest number of iterations; "linear" needs none.
+        Maximum number of iterations; ignored for "linear".
 
     tol : float, default=1e-6
-        The iterations end when the loss falls by no more than this.
+        Tolerance: stop when the loss decreases by no more than this.
 
     Attributes
     ----------
     consensus_ : ndarray of shape (n_samples, n_components)
-        Consensus of the training rows, in its principal axes, centred.
+        Centred consensus of the training samples, in its principal axes.
 
     aligners_ : list of RigidAligner or LinearAligner
-        Map of each space to the consensus, the added ones last.
+        Map of each space to the consensus, added spaces last.
 
     space_sizes_ : list of int
-        Widths of the spaces, the added ones last.
+        Numbers of features of the spaces, added spaces last.
 
     n_components_ : int
-        Width of the consensus.
+        Number of dimensions of the consensus.
 
     determined_rank_ : int
-        Number of directions of a space that the rows which others share with it
-        determine, the smallest over the spaces; `n_components_` for "linear". A warning
-        names spaces in which it is below their width (or that of the others or of the
-        consensus if smaller), as with no more rows than columns: there the maps turn
+        Smallest number, over the spaces, of directions that are determined by the
+        samples shared with other spaces; `n_components_` for "linear". A warning lists
+        spaces for which it is below their number of features (or that of the other
+        spaces or of the consensus, if smaller), as with few samples; their maps rotate
         the other directions as little as possible, see :class:`RigidAligner`.
 
     objective_ : ndarray of shape (`n_iter_`,)
-        Loss at each iteration: what the maps leave of the consensus, as a share of
-        the sum of squares of all spaces, from 0 to 1. Never rises.
+        Loss at each iteration, as a share of the sum of squares of all spaces, from 0
+        to 1. Does not increase.
 
     n_iter_ : int
         Number of iterations; 1 for "linear".
 
     n_features_in_ : int
-        Number of columns of `X`: the widths of the spaces in `fit`, summed.
+        Number of columns of `X` in `fit`.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, where `X` had any.
+        Names of the columns of `X`, if all are strings.
 
     See Also
     --------
-    RigidAligner, LinearAligner : The maps, between two spaces.
+    RigidAligner, LinearAligner : Align two spaces.
 
     Notes
     -----
-    With :math:`w_{ik}` one where row i of space k is there and zero where it is
-    missing, what is minimised over the maps :math:`f_k` and the consensus :math:`z` is
-    :math:`\\sum_{ik} w_{ik} \\lVert f_k(x_{ik}) - z_i \\rVert^2`, as in [1]_; missing
-    rows have weight zero [2]_. Each step is least squares for the maps, then for the
-    consensus, so that the loss never rises; where it ends may be a local minimum.
-    Spaces narrower than the widest are turned by matrices with orthonormal rows.
+    The loss alternates between least squares for the maps and for the consensus, so
+    that it does not increase; the iterations may end in a local minimum. For spaces
+    with fewer features than the consensus, rotations are matrices with orthonormal
+    rows.
 
-    Scales could all shrink to nothing: "similarity" holds the sum of squares
-    of the consensus (times its weight) at that of the spaces, which gives the scales of
-    [3]_ up to one common factor. "linear" holds the columns of the consensus at
-    mean square one and uncorrelated, which is generalised canonical correlation [4]_
-    and solved at once by an SVD. In both, maps shrink what the spaces do not agree on,
-    and so does `transform`, their mean.
+    To exclude the trivial solution of zero scales, "similarity" fixes the weighted sum
+    of squares of the consensus to that of the spaces, which gives the scales of [3]_ up
+    to a common factor. "linear" requires uncorrelated columns of the consensus with
+    mean square one, which is generalised canonical correlation analysis [4]_ and is
+    solved by a single SVD. In both cases the maps, and their mean in `transform`,
+    shrink directions in which the spaces disagree.
 
     References
     ----------
@@ -204,13 +211,13 @@ class GeneralizedProcrustes(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learn the consensus and a map to it from each space.
+        """Fit the consensus, and a map from each space to it.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The spaces side by side, their widths in `space_sizes`. A row that a space
-            does not have is NaN in all columns of the space.
+            Spaces as column blocks of sizes `space_sizes`. A sample that is missing
+            from a space is NaN in all its columns.
         y : None
             Ignored.
 
@@ -222,10 +229,10 @@ class GeneralizedProcrustes(
         Raises
         ------
         ValueError
-            If `space_sizes` does not sum to the number of columns, a row is NaN in a
-            part of a space or missing from all, a value is infinite, a space has fewer
-            than two rows or shares fewer with the others, squares overflow or
-            underflow, or `n_components` is too large.
+            If `space_sizes` does not sum to the number of columns, a sample is NaN in
+            part of a space or missing from all spaces, a value is infinite, a space has
+            or shares with others fewer than two samples, squares overflow or underflow,
+            or `n_components` is too large.
         """
         X = self._check_rows(X, reset=True)
         sizes = self._check_sizes(X.shape[1])
@@ -236,13 +243,13 @@ class GeneralizedProcrustes(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_spaces(self, spaces):
-        """Learn from a list of spaces; the same as `fit` of them side by side.
+        """Fit to a list of spaces; equivalent to `fit` with column blocks.
 
         Parameters
         ----------
         spaces : sequence of array-like of shape (n_samples, n_features_k)
-            The same rows in each space, NaN where missing. `space_sizes`, where it is
-            not None, must be their widths.
+            The same samples, row by row, in each space, NaN if missing. `space_sizes`
+            must be None or match their numbers of features.
 
         Returns
         -------
@@ -284,7 +291,9 @@ class GeneralizedProcrustes(
         spaces, present = self._split(X.astype(np.float64, copy=False))
         if (n_rows := present.sum(axis=0)).min() < 2:
             k = int(n_rows.argmin())
-            raise ValueError(f"Space {k} has {n_rows[k]} rows; at least 2 are needed.")
+            raise ValueError(
+                f"Space {k} has {n_rows[k]} samples; at least 2 are needed."
+            )
         for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
             largest = largest_about_mean(rows[seen])
             check_scale(largest, rows.dtype, f"space {k}", n_terms=X.size)
@@ -292,15 +301,15 @@ class GeneralizedProcrustes(
         n_groups, group = connected_components(shared >= 2)
         if n_groups > 1:
             raise ValueError(
-                f"Spaces {np.flatnonzero(group == 0).tolist()} share fewer than 2 rows "
-                f"with any of the spaces {np.flatnonzero(group > 0).tolist()}."
+                f"Spaces {np.flatnonzero(group == 0).tolist()} share fewer than 2 "
+                f"samples with any of the spaces {np.flatnonzero(group > 0).tolist()}."
             )
         limit = min(sizes) if self.kind == "linear" else max(sizes)
         if self.n_components is not None and self.n_components > limit:
             end = "narrowest" if self.kind == "linear" else "widest"
             raise ValueError(
-                f"n_components={self.n_components} must be at most {limit}, the width "
-                f"of the {end} space, with kind={self.kind!r}."
+                f"n_components={self.n_components} must be at most {limit}, the number "
+                f"of features of the {end} space, with kind={self.kind!r}."
             )
         n_components = self.n_components or limit
         if self.kind == "linear":
@@ -326,7 +335,7 @@ class GeneralizedProcrustes(
         return self
 
     def _find_open_directions(self, spaces, present):
-        """Set how many directions of each space the others determine, and warn."""
+        """Set `determined_rank_`, and warn of spaces with undetermined directions."""
         ranks, open_spaces = [], []
         for k, rows in enumerate(spaces):
             shared, told_by = _shared(present, k)
@@ -340,34 +349,34 @@ class GeneralizedProcrustes(
         self.determined_rank_ = min(ranks)
         if open_spaces:
             warnings.warn(
-                "The rows that spaces share determine only so many directions: "
-                f"{', '.join(open_spaces)}. The others are turned as little as "
-                "possible, which is a guess; add rows.",
+                "The samples shared between spaces determine only some directions: "
+                f"{', '.join(open_spaces)}. The other directions are rotated as little "
+                "as possible, which is arbitrary; add samples.",
                 UserWarning,
                 stacklevel=6,
             )
 
     def add_space(self, X, *, consensus=None):
-        """Add a space, without a change to the consensus or to other maps.
+        """Add a space, without changing the consensus or other maps.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_k)
-            The training rows of `fit` in the new space, NaN where missing.
+            Training samples of `fit` in the new space, NaN if missing.
         consensus : array-like of shape (n_samples, n_components), default=None
-            Consensus of the rows of `X`, such as `transform` gives it, where they are
-            not the training rows.
+            Consensus of the samples of `X`, as returned by `transform`. None uses the
+            consensus of the training samples.
 
         Returns
         -------
         self : object
-            The new space has the number ``len(aligners_) - 1``.
+            Fitted estimator; the new space has the number ``len(aligners_) - 1``.
 
         Raises
         ------
         ValueError
-            If `X` does not have as many rows as the consensus, a row is NaN in part,
-            or fewer than two rows are there.
+            If `X` does not have as many rows as the consensus, a row is partly NaN, or
+            fewer than two samples are not missing.
         """
         check_is_fitted(self)
         if consensus is None:
@@ -382,7 +391,9 @@ class GeneralizedProcrustes(
             )
         seen = _rows_present(X, len(self.aligners_))
         if seen.sum() < 2:
-            raise ValueError(f"X has {seen.sum()} rows; at least 2 are needed.")
+            raise ValueError(
+                f"X has {seen.sum()} samples that are not NaN; at least 2 are needed."
+            )
         self.space_sizes_ = [*self.space_sizes_, X.shape[1]]
         self._space_names = [*self._space_names, names]
         # New lists: others may still hold the old ones.
@@ -391,63 +402,63 @@ class GeneralizedProcrustes(
         return self
 
     def transform(self, X):
-        """Carry rows to the consensus: the mean over the spaces that have the row.
+        """Map samples to the consensus: the mean over the spaces that have the sample.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The spaces of `fit` side by side, NaN where a space does not have a row.
+            Spaces of `fit` as column blocks, NaN for missing samples.
 
         Returns
         -------
         consensus : ndarray of shape (n_samples, n_components)
-            The rows in the consensus.
+            Samples in the consensus.
 
         Raises
         ------
         ValueError
-            If the width changed since `fit`, a value is infinite, or a row is NaN in a
-            part of a space or missing from all.
+            If the number of columns differs from `fit`, a value is infinite, or a
+            sample is NaN in part of a space or missing from all spaces.
         """
         check_is_fitted(self)
         return self._mean(*self._split(self._check_rows(X)))
 
     def inverse_transform(self, X):
-        """Carry rows of the consensus to all spaces of `fit`.
+        """Map samples from the consensus to all spaces of `fit`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Rows of the consensus.
+            Samples in the consensus.
 
         Returns
         -------
         X_spaces : ndarray of shape (n_samples, n_features)
-            The spaces side by side.
+            Spaces as column blocks.
         """
         check_is_fitted(self)
         spaces = range(self._n_joint)
         return np.hstack([self.from_consensus(X, space) for space in spaces])
 
     def to_consensus(self, X, space):
-        """Carry rows of one space to the consensus.
+        """Map samples from one space to the consensus.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_k)
-            Rows of the space.
+            Samples in the space.
         space : int
             Number of the space, from 0.
 
         Returns
         -------
         consensus : ndarray of shape (n_samples, n_components)
-            The rows in the consensus.
+            Samples in the consensus.
 
         Raises
         ------
         ValueError
-            If there is no such space, `X` has another width than it, or a value is
+            If there is no such space, `X` has another number of features, or a value is
             not finite.
         """
         self._check_space(space)
@@ -460,28 +471,29 @@ class GeneralizedProcrustes(
         return self.aligners_[space].predict(X)
 
     def from_consensus(self, X, space):
-        """Carry rows of the consensus to one space.
+        """Map samples from the consensus to one space.
 
-        The inverse of `to_consensus` for "orthogonal" and "similarity"; for "linear"
-        it is the regression of the space on the consensus, with the same `shrinkage`.
+        This is the inverse of `to_consensus` for "orthogonal" and "similarity", and for
+        "linear" the ridge regression of the space on the consensus, with the same
+        `shrinkage`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Rows of the consensus.
+            Samples in the consensus.
         space : int
             Number of the space, from 0.
 
         Returns
         -------
         X_space : ndarray of shape (n_samples, n_features_k)
-            The rows in the space.
+            Samples in the space.
 
         Raises
         ------
         ValueError
-            If there is no such space, `X` has another width than the consensus, or a
-            value is not finite.
+            If there is no such space, `X` differs from the consensus in its number of
+            dimensions, or a value is not finite.
         """
         self._check_space(space)
         X = check_target(X, self.n_components_)
@@ -490,19 +502,19 @@ class GeneralizedProcrustes(
         return self.aligners_[space].inverse_transform(X)
 
     def translate(self, X, source, target):
-        """Carry rows of one space to another, through the consensus.
+        """Map samples from one space to another, through the consensus.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_source)
-            Rows of the source space.
+            Samples in the source space.
         source, target : int
             Numbers of the spaces, from 0.
 
         Returns
         -------
         X_translated : ndarray of shape (n_samples, n_features_target)
-            The rows in the target space.
+            Samples in the target space.
 
         Raises
         ------
@@ -512,28 +524,31 @@ class GeneralizedProcrustes(
         return self.from_consensus(self.to_consensus(X, source), target)
 
     def space_scores(self, X, sample_weight=None):
-        """R2 of each space of `fit`, as told by all others through the consensus.
+        """R2 of the prediction of each space of `fit` from all others.
 
-        A space is left out of its own prediction, not of the consensus of the training
-        rows: score rows that were not trained on.
+        Each space is predicted from the mean of the other spaces in the consensus. The
+        consensus itself was fitted to all spaces, so use samples that were not used for
+        training.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The spaces side by side, NaN where a space does not have a row.
+            Spaces as column blocks, NaN for missing samples.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative.
+            Sample weights, not negative.
 
         Returns
         -------
         scores : ndarray of shape (n_spaces,)
-            At most 1; over the rows that the space and any other have, columns
-            weighted by their variance. A single space is told by itself.
+            R2 of each space, at most 1, over the samples it shares with any other
+            space, with features weighted by their variance. A single space is predicted
+            from itself.
 
         Raises
         ------
         ValueError
-            As in `transform`, or if a space shares fewer than two rows with the others.
+            As in `transform`, or if a space shares fewer than two samples with the
+            others.
         """
         check_is_fitted(self)
         X = self._check_rows(X)
@@ -544,8 +559,8 @@ class GeneralizedProcrustes(
             shared, told_by = _shared(present, k)
             if shared.sum() < 2:
                 raise ValueError(
-                    f"Space {k} shares {shared.sum()} rows with the others; at least "
-                    "2 are needed for a score."
+                    f"Space {k} shares {shared.sum()} samples with the others; at "
+                    "least 2 are needed for a score."
                 )
             told = self._mean([r[shared] for r in spaces], present[shared] & told_by)
             scores[k] = r2_score(
@@ -557,21 +572,21 @@ class GeneralizedProcrustes(
         return scores
 
     def score(self, X, y=None, sample_weight=None):
-        """Mean over the spaces of `space_scores`.
+        """Mean of `space_scores` over the spaces.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The spaces side by side, NaN where a space does not have a row.
+            Spaces as column blocks, NaN for missing samples.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative.
+            Sample weights, not negative.
 
         Returns
         -------
         score : float
-            At most 1.
+            Mean R2, at most 1.
         """
         return float(self.space_scores(X, sample_weight).mean())
 
@@ -591,7 +606,7 @@ class GeneralizedProcrustes(
         sizes = np.asarray(self.space_sizes)
         if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or sizes.min(initial=1) < 1:
             raise ValueError(
-                f"space_sizes={self.space_sizes} must be positive whole numbers."
+                f"space_sizes={self.space_sizes} must be positive integers."
             )
         if sizes.sum() != n_features:
             raise ValueError(
@@ -608,19 +623,19 @@ class GeneralizedProcrustes(
             )
 
     def _split(self, X):
-        """Return the spaces of `fit`, and which rows each has (n_samples, n_spaces)."""
+        """Return the spaces of `fit`, and the mask (n_samples, n_spaces) of samples."""
         edges = np.cumsum(self.space_sizes_[: self._n_joint])[:-1]
         spaces = np.split(X, edges, axis=1)
         present = np.column_stack([_rows_present(X, k) for k, X in enumerate(spaces)])
         if not (anywhere := present.any(axis=1)).all():
             raise ValueError(
-                f"{np.sum(~anywhere)} rows are NaN in all spaces, the first of them "
-                f"row {anywhere.argmin()}."
+                f"{np.sum(~anywhere)} rows are NaN in all spaces, first row "
+                f"{anywhere.argmin()}."
             )
         return spaces, present
 
     def _mean(self, spaces, present):
-        """Return the mean of the mapped rows that are `present`."""
+        """Return the mean of the mapped samples that are `present`."""
         total = np.zeros((len(present), self.n_components_), dtype=spaces[0].dtype)
         for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
             if seen.any():
@@ -639,7 +654,7 @@ class GeneralizedProcrustes(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # Rows that a space does not have; one space alone has them all.
+        # Missing samples are NaN; a single space has no missing samples.
         tags.input_tags.allow_nan = self.space_sizes is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

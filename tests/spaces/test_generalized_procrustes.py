@@ -50,7 +50,7 @@ def _assert_translates(model, spaces, **tolerance):
             assert_allclose(model.translate(source, i, j), target, **tolerance)
 
 
-@pytest.mark.filterwarnings("ignore:The rows that spaces share")  # of few directions
+@pytest.mark.filterwarnings("ignore:The samples shared between")  # few directions
 @few_examples
 @given(
     widths=st.lists(st.integers(2, 5), min_size=2, max_size=4),
@@ -68,7 +68,7 @@ def test_turned_copies_are_recovered_from_any_widths(widths, kind, seed):
     assert_allclose(model.score(np.hstack(spaces)), 1)
 
 
-@pytest.mark.filterwarnings("ignore:The rows that spaces share")  # of few directions
+@pytest.mark.filterwarnings("ignore:The samples shared between")  # few directions
 @few_examples
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1))
 def test_copies_with_missing_rows_are_recovered_and_filled_in(kind, seed):
@@ -217,7 +217,7 @@ def test_a_space_that_cannot_be_added_leaves_the_estimator_as_it_was():
     model = GeneralizedProcrustes().fit_spaces(spaces)
     with pytest.raises(ValueError, match="X has 7 rows, but the consensus has 40"):
         model.add_space(spaces[0][:7])
-    with pytest.raises(ValueError, match="0 rows; at least 2"):
+    with pytest.raises(ValueError, match="0 samples that are not NaN; at least 2"):
         model.add_space(np.full((40, 3), np.nan))
     assert len(model.aligners_) == len(model.space_sizes_) == 3
     _assert_translates(model, spaces, atol=1e-8)
@@ -320,8 +320,8 @@ def test_output_settings_of_scikit_learn_change_no_number():
     ("change", "message"),
     [
         ({"space_sizes": [4, 4]}, r"sum to 8, but X has 12 columns"),
-        ({"space_sizes": [4, 8.0]}, r"whole numbers"),
-        ({"space_sizes": [12, 0]}, r"whole numbers"),
+        ({"space_sizes": [4, 8.0]}, r"positive integers"),
+        ({"space_sizes": [12, 0]}, r"positive integers"),
         ({"n_components": 5}, r"n_components=5 must be at most 4, .* widest"),
         ({"n_components": 5, "kind": "linear"}, r"at most 4, .* narrowest"),
     ],
@@ -336,10 +336,10 @@ def test_parameters_that_do_not_suit_the_rows_are_refused(change, message):
 @pytest.mark.parametrize(
     ("rows", "columns", "value", "message"),
     [
-        (slice(3, 5), slice(0, 1), np.nan, r"2 rows of space 0 are NaN in part.*row 3"),
+        (slice(3, 5), slice(0, 1), np.nan, r"2 rows of space 0 are partly NaN.*row 3"),
         (slice(7, 8), slice(0, 12), np.nan, r"1 rows are NaN in all.*row 7"),
         (slice(1, 2), slice(0, 1), np.inf, "infinity"),
-        (slice(1, 40), slice(4, 8), np.nan, "Space 1 has 1 rows"),
+        (slice(1, 40), slice(4, 8), np.nan, "Space 1 has 1 samples"),
     ],
 )
 def test_rows_that_cannot_be_used_are_named(rows, columns, value, message):
@@ -355,7 +355,7 @@ def test_spaces_that_share_no_two_rows_are_refused(kind, n_shared):
     X = np.hstack(_copies())
     X[:20, 8:] = X[20 + n_shared :, :8] = np.nan
     model = GeneralizedProcrustes(space_sizes=[4, 4, 4], kind=kind)
-    with pytest.raises(ValueError, match=r"Spaces \[0, 1\] share fewer than 2 rows"):
+    with pytest.raises(ValueError, match=r"Spaces \[0, 1\] share fewer than 2 samples"):
         model.fit(X)
 
 
@@ -366,7 +366,7 @@ def test_equal_rows_give_no_nan_and_no_linear_map():
         model.fit(X)
     assert model.n_iter_ == 2  # the loss falls by no more than 0
     assert_allclose(model.transform(X), 0)
-    with pytest.raises(ValueError, match="All rows are equal in each space"):
+    with pytest.raises(ValueError, match="All samples are equal in each space"):
         model.set_params(kind="linear").fit(X)
 
 
