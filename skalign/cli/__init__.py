@@ -1,4 +1,4 @@
-"""Compare maps, fit one and apply it from the command line."""
+"""Command line to compare maps, fit a map and apply it."""
 
 from skalign.cli._main import main
 

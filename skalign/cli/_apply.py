@@ -37,7 +37,7 @@ def run_apply(options):
     with writing_to(options.output) as unfinished, unfinished.open("wb") as file:
         for start in progress("batches")(range(0, n_samples, step)):
             if isinstance(source, np.memmap):
-                # Opened anew, since pages of a mapping once read stay in memory.
+                # Reopened because pages of a mapping that were read stay in memory.
                 source = read_matrix(options.source)
             rows = np.array(source[start : start + step])
             with naming(options.map, options.source):
@@ -48,13 +48,13 @@ def run_apply(options):
                 shape = (n_samples, mapped.shape[1])
                 header = {"descr": mapped.dtype.str, "fortran_order": False}
                 np.lib.format.write_array_header_2_0(file, header | {"shape": shape})
-            file.write(mapped.data)  # tofile says nothing of a full disk
+            file.write(mapped.data)  # tofile does not report a full disk
         file.flush()
         say(f"{n_samples:,} rows mapped: {options.output}")
 
 
 def _load_map(path):
-    """Load an estimator from a skops file, of skalign's own types only."""
+    """Load an estimator from a skops file that holds only types of skalign."""
     from skops.io import get_untrusted_types, load
 
     n_stored = size_of(path)

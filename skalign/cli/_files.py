@@ -1,4 +1,4 @@
-"""Files that the command line reads and writes, and errors of one line."""
+"""Input and output files of the command line, and one-line errors."""
 
 import os
 import stat
@@ -14,11 +14,11 @@ _SUFFIXES = {"report": ".json", "fit": ".skops", "apply": ".npy"}
 
 
 class InputError(Exception):
-    """Something the user gave cannot be used; its text is one line."""
+    """Error in the user's input, with a message of one line."""
 
 
 def check_output(options):
-    """Refuse an output that cannot be written, before anything is computed."""
+    """Raise an error for an output that cannot be written, before the computation."""
     path = vars(options).get("output", vars(options).get("json"))
     if path is None:
         return
@@ -41,9 +41,9 @@ def check_output(options):
         )
     for key in ("source", "target", "labels", "map"):
         if (given := vars(options).get(key)) and mode is not None:
-            with suppress(OSError):  # told when it is read
+            with suppress(OSError):  # reported when the file is read
                 if os.path.samefile(path, _split(given)[0]):
-                    raise InputError(f"{path} is read from: name another output.")
+                    raise InputError(f"{path} is an input: choose another output.")
 
 
 def size_of(path):
@@ -55,19 +55,19 @@ def size_of(path):
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     if not stat.S_ISREG(found.st_mode):
-        kind = "folder, not a" if stat.S_ISDIR(found.st_mode) else "device or pipe, no"
-        raise InputError(f"{path} is a {kind} file.")
+        kind = "folder" if stat.S_ISDIR(found.st_mode) else "device or pipe"
+        raise InputError(f"{path} is a {kind}, not a file.")
     return found.st_size
 
 
 def _split(name):
-    """Return path and key of FILE.npy or FILE.npz:KEY."""
+    """Return the path and the key of FILE.npy or FILE.npz:KEY."""
     path, mark, key = name.partition(".npz:")
     return path + mark.removesuffix(":"), key
 
 
 def load(name):
-    """Read FILE.npy, memory-mapped, or the array KEY of FILE.npz:KEY."""
+    """Memory-map FILE.npy, or read the array KEY of FILE.npz:KEY."""
     path, key = _split(name)
     size_of(path)
     try:
@@ -104,7 +104,7 @@ def read_matrix(name):
 
 
 def read_pairs(options):
-    """Read the rows of both sides, as many and all finite."""
+    """Read both matrices; their lengths must be equal and their values finite."""
     X, y = read_matrix(options.source), read_matrix(options.target)
     if len(X) != len(y):
         raise InputError(
@@ -114,8 +114,8 @@ def read_pairs(options):
     for name, rows in ((options.source, X), (options.target, y)):
         if not (finite := np.isfinite(rows).all(axis=1)).all():
             raise InputError(
-                f"{name} holds NaN or infinity, first in row {finite.argmin()} (from "
-                "0)."
+                f"{name} holds NaN or infinity, first in row {finite.argmin()} "
+                "(counted from 0)."
             )
     return X, y
 
@@ -136,13 +136,13 @@ def read_labels(name, n_samples):
             labels = np.char.decode(labels, "utf-8")
         labels = check_labels(labels, labels, "labels")
     if len(np.unique(labels)) < 2:
-        raise InputError(f"{name} holds labels of one class; two are needed.")
+        raise InputError(f"{name} holds labels of one class; at least 2 are needed.")
     return labels
 
 
 @contextmanager
 def naming(*files):
-    """Name the files that an error comes from."""
+    """Add the names of the files to an error."""
     try:
         yield
     except ValueError as error:

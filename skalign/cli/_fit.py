@@ -33,10 +33,13 @@ def run_fit(options):
     aligner = ALIGNERS[options.aligner]()
     if options.rank is not None:
         if not isinstance(aligner, LinearAligner):
-            raise InputError(f"--rank needs a linear map, not {options.aligner}.")
+            raise InputError(
+                f"--rank needs --aligner linear or least-squares; got "
+                f"{options.aligner}."
+            )
         aligner = LinearAligner(aligner.alpha, rank=options.rank)
     if options.selector is not None and options.anchors is None:
-        raise InputError("--selector needs --anchors: how many pairs to select.")
+        raise InputError("--selector needs --anchors, the number of pairs to select.")
     if options.anchors is not None:
         selector = SELECTORS[options.selector or "k-means"]
         aligner = AnchoredAligner(
@@ -44,7 +47,7 @@ def run_fit(options):
         )
     X, y = read_pairs(options)
     use_threads_if_large(options, X, y)
-    n_train = len(X) - -(-len(X) // 5)  # of the smallest of 5 folds
+    n_train = len(X) - -(-len(X) // 5)  # smallest training part of 5 folds
     if isinstance(options.anchors, int) and n_train < options.anchors <= len(X):
         say(f"{options.anchors} anchors leave too few pairs to test on")
     elif len(X) >= 20:

@@ -1,4 +1,4 @@
-"""Arguments of the command line."""
+"""Arguments and entry point of the command line."""
 
 import argparse
 import sys
@@ -15,10 +15,10 @@ from skalign.cli._terminal import fail, say
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse's, whose errors are one line."""
+    """Argument parser that reports errors in one line."""
 
     def error(self, message):
-        self.exit(fail(f"error: {message}; {self.prog} --help says more"))
+        self.exit(fail(f"error: {message}; see {self.prog} --help"))
 
 
 def main(arguments=None):
@@ -27,19 +27,19 @@ def main(arguments=None):
     Parameters
     ----------
     arguments : list of str, default=None
-        Words after ``skalign``; those of the process by default.
+        Words after ``skalign``. None uses ``sys.argv``.
 
     Returns
     -------
     status : int
-        0; 2 for input that cannot be used or output that cannot be written; 130 after
-        an interrupt.
+        Exit status: 0 for success, 2 for invalid input or an output that cannot be
+        written, 130 after an interrupt.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         try:
             options = _parser().parse_args(words or ["report"])
-        except SystemExit:  # of --help, too
+        except SystemExit:  # also raised by --help
             say(end="")
             raise
         check_output(options)
@@ -57,8 +57,8 @@ def main(arguments=None):
 def _parser():
     parser = _Parser(
         prog="skalign",
-        description="Bring two feature spaces together: compare maps, fit one, "
-        "apply it. Without a command: skalign report.",
+        description="Align two feature spaces: compare maps, fit a map and apply it. "
+        "The default command is report.",
         epilog="Matrices are .npy files, or arrays of .npz files as FILE.npz:KEY.",
     )
     parser.add_argument(
@@ -70,11 +70,13 @@ def _parser():
         "report",
         help="compare maps by cross-validation",
         description="Compare maps from SOURCE to TARGET by cross-validation. Without "
-        "files: latents of two autoencoders of the scikit-learn digits.",
+        "files, the latents of two autoencoders of the scikit-learn digits are used.",
     )
-    report.add_argument("source", nargs="?", help="rows of the source space")
-    report.add_argument("target", nargs="?", help="the same items, target space")
-    report.add_argument("--labels", help="classes of the items")
+    report.add_argument("source", nargs="?", help="matrix of source samples")
+    report.add_argument(
+        "target", nargs="?", help="matrix of the same items in the target space"
+    )
+    report.add_argument("--labels", help="array of class labels of the items")
     report.add_argument(
         "--cv", type=int, default=5, help="number of folds (default: 5)"
     )
@@ -82,42 +84,52 @@ def _parser():
         "--criterion",
         choices=METRICS,
         default="relative_error",
-        help="what the winner is best at (default: relative_error)",
+        help="metric that selects the best map (default: relative_error)",
     )
-    report.add_argument("--seed", type=seed, default=0, help="default: 0")
-    report.add_argument("--json", metavar="OUT", help="write every fold's figures")
+    report.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
+    report.add_argument(
+        "--json", metavar="OUT", help="file for the scores of every fold, .json"
+    )
     report.set_defaults(run=run_report)
 
     fit = commands.add_parser("fit", help="fit a map and store it")
-    fit.add_argument("source", help="rows of the source space")
-    fit.add_argument("target", help="the same items, target space")
-    fit.add_argument("-o", "--output", required=True, help="map.skops")
-    fit.add_argument("--aligner", choices=ALIGNERS, default="linear")
-    fit.add_argument("--rank", type=int, help="rank of a linear map")
-    fit.add_argument("--anchors", type=count_or_share, help="fit on so many pairs only")
+    fit.add_argument("source", help="matrix of source samples")
+    fit.add_argument("target", help="matrix of the same items in the target space")
+    fit.add_argument("-o", "--output", required=True, help="file for the map, .skops")
     fit.add_argument(
-        "--selector", choices=SELECTORS, help="of --anchors (default: k-means)"
+        "--aligner", choices=ALIGNERS, default="linear", help="default: linear"
     )
-    fit.add_argument("--seed", type=seed, default=0, help="default: 0")
+    fit.add_argument("--rank", type=int, help="maximum rank of a linear map")
+    fit.add_argument(
+        "--anchors", type=count_or_share, help="number or share of the pairs to fit on"
+    )
+    fit.add_argument(
+        "--selector",
+        choices=SELECTORS,
+        help="method to select the anchors (default: k-means)",
+    )
+    fit.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
     fit.set_defaults(run=run_fit)
 
     apply = commands.add_parser("apply", help="apply a stored map, in batches")
-    apply.add_argument("map", help="map.skops")
-    apply.add_argument("source", help="rows of the source space")
-    apply.add_argument("-o", "--output", required=True, help="mapped rows, .npy")
+    apply.add_argument("map", help="file of the map, .skops")
+    apply.add_argument("source", help="matrix of source samples")
+    apply.add_argument(
+        "-o", "--output", required=True, help="file for the mapped samples, .npy"
+    )
     apply.set_defaults(run=run_apply)
     return parser
 
 
 def seed(text):
-    """A whole number that numpy takes as a seed."""
+    """Convert text to an integer that NumPy accepts as a seed."""
     if not 0 <= (number := int(text)) < 2**32:
         raise argparse.ArgumentTypeError(f"{text} must be from 0 to {2**32 - 1}.")
     return number
 
 
 def count_or_share(text):
-    """A whole number, or a share above 0 and at most 1, as it is written."""
+    """Convert text to an integer, or to a share above 0 and at most 1."""
     try:
         return int(text)
     except ValueError:

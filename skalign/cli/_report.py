@@ -25,7 +25,7 @@ def run_report(options):
         X, y, labels = digits.data, digits.target, digits.labels
         source, target = "digits seen by one autoencoder", "digits seen by another"
     elif options.target is None:
-        raise InputError("SOURCE needs a TARGET of the same items.")
+        raise InputError("SOURCE needs a TARGET with the same items.")
     else:
         X, y = read_pairs(options)
         labels = None if options.labels is None else read_labels(options.labels, len(X))
@@ -34,9 +34,14 @@ def run_report(options):
     if options.criterion == "accuracy" and labels is None:
         raise InputError("--criterion accuracy needs --labels.")
     if options.criterion == "r2" and 2 * options.cv > len(X):
-        raise InputError("--criterion r2 needs two pairs in each fold to test on.")
+        raise InputError(
+            f"--criterion r2 needs at least 2 test pairs in each fold; --cv "
+            f"{options.cv} must be at most {len(X) // 2}."
+        )
     if not 2 <= options.cv <= len(X):
-        raise InputError(f"--cv {options.cv} must be from 2 to {len(X)}, the rows.")
+        raise InputError(
+            f"--cv {options.cv} must be from 2 to {len(X)}, the number of pairs."
+        )
     with naming(options.source, options.target):
         result = alignability(
             X,
@@ -71,7 +76,7 @@ def _best(result, criterion):
 
 
 def _table(result):
-    """Lay out one row a map, the best of each column marked by a star."""
+    """Format one line per map, with a star at the best value of each column."""
     metrics = list(result.scores)
     lines = [["map", *(_HEADINGS.get(metric, metric) for metric in metrics)]]
     for i, name in enumerate(result.names):
@@ -131,5 +136,5 @@ def _write_json(path, options, result, best):
 
 
 def _plain(values):
-    """Numbers as JSON has them: null for what is not finite, as a score of one row."""
+    """Convert numbers to JSON values; those that are not finite become null."""
     return [float(v) if np.isfinite(v) else None for v in values]

@@ -1,4 +1,4 @@
-"""What the command line prints, and how many threads it takes."""
+"""Output of the command line, and its number of threads."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from skalign.cli._files import InputError
 
-_THREADED_WORK = 2e9  # multiplications of the largest products, above which threads pay
+_THREADED_WORK = 2e9  # number of multiplications above which threads save time
 
 
 def fail(text, status=2):
@@ -18,26 +18,26 @@ def fail(text, status=2):
 
 
 def say(*lines, end="\n"):
-    """Print, but nothing more once nobody reads it."""
+    """Print lines; after a broken pipe, discard all further output."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
     try:
         print(text, end=end, flush=True)
     except OSError as error:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())  # for what is still in its buffer
+        os.dup2(null, sys.stdout.fileno())  # discards what is still buffered
         os.close(null)
         if not isinstance(error, BrokenPipeError):
             raise InputError(f"standard output cannot be written: {error}") from None
 
 
 def progress(unit):
-    """Return a wrapper that shows a bar after two seconds, on a terminal only."""
+    """Return a wrapper that shows a progress bar after two seconds on a terminal."""
     return lambda due: tqdm(due, unit=unit, delay=2, disable=None, leave=False)
 
 
 def use_threads_if_large(options, *matrices):
-    """Lift the limit of one thread; small products take longer with several."""
+    """Use all threads for large products; small ones are faster with one thread."""
     n_samples, width = len(matrices[0]), max(matrix.shape[1] for matrix in matrices)
     if n_samples * width * (n_samples + width) >= _THREADED_WORK:
         options.threads.restore_original_limits()

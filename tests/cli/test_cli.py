@@ -307,7 +307,7 @@ def test_what_is_no_file_is_named(few, capsys):
     before = sorted(few.iterdir())
     for name, said in (
         (few, "is a folder, not a file"),
-        (few / "pipe", "is a device or pipe, no file"),
+        (few / "pipe", "is a device or pipe, not a file"),
         (few / "loop", "cannot be read"),
         (few / ("n" * 256), "cannot be read"),
         (few / "gone.npz:a", "no such file"),
@@ -401,10 +401,10 @@ def test_an_input_is_not_written_over(few, capsys):
     (few / "both").with_suffix(".npz").rename(few / "both")
     before = X.read_bytes()
     for out in (X, few / "link.npy"):
-        refused(capsys, ["apply", stored, X, "-o", out], "is read from")
+        refused(capsys, ["apply", stored, X, "-o", out], "is an input")
     stored.rename(few / "map")
-    refused(capsys, ["apply", few / "map", X, "-o", few / "map"], "is read from")
-    refused(capsys, ["fit", few / "both", y, "-o", few / "both"], "is read from")
+    refused(capsys, ["apply", few / "map", X, "-o", few / "map"], "is an input")
+    refused(capsys, ["fit", few / "both", y, "-o", few / "both"], "is an input")
     assert X.read_bytes() == before
 
 
@@ -731,13 +731,13 @@ def test_as_many_anchors_as_pairs_are_fitted_without_a_test(spaces, capsys):
     assert main(["fit", X, X, "--anchors", "120", "-o", stored]) == 0
     assert "120 anchors leave too few pairs to test on" in capsys.readouterr().out
     assert main(["fit", X, X, "--anchors", "121", "-o", stored]) == 2
-    assert "must be at most the number of rows" in capsys.readouterr().err
+    assert "n_anchors=121 must be at most n_samples" in capsys.readouterr().err
 
 
 def test_r2_of_single_pairs_chooses_no_map(spaces, capsys):
     X = str(spaces / "X.npy")
     assert main(["report", X, X, "--cv", "61", "--criterion", "r2"]) == 2
-    assert "needs two pairs in each fold" in capsys.readouterr().err
+    assert "needs at least 2 test pairs in each fold" in capsys.readouterr().err
 
 
 def test_a_report_on_equal_files_has_a_verdict(spaces, capsys):
