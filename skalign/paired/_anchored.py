@@ -1,4 +1,4 @@
-"""Fit an aligner on a few chosen pairs."""
+"""Aligner fitted on a few selected pairs."""
 
 from copy import deepcopy
 
@@ -31,51 +31,50 @@ def _aligner_has(method):
 
 
 class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
-    """An aligner fitted on a few pairs only, the anchors, that a rule picks.
+    """Aligner fitted on a few selected pairs, the anchors.
 
-    Suits pairs that are dear: `transform` is as good as the choice of the anchors, and
-    :class:`AnchorSearchCV` tells how many are enough and which rule to take. Rows are
-    picked by looking at the source side alone, so that the target rows of the others
-    need not be known; fill them with zeros. Read more in the
-    :ref:`User Guide <anchors>`.
+    Use it if pairs are expensive: only the target samples of the anchors must be known.
+    The selector uses source samples only, so that the rows of `y` that belong to other
+    samples can be filled with zeros. :class:`AnchorSearchCV` helps to choose the number
+    of anchors and the selector. Read more in the :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     aligner : object, default=None
-        Paired aligner, or pipeline that ends in one. None is ``LinearAligner()``.
+        Paired aligner, or a pipeline that ends in one. None is ``LinearAligner()``.
 
     selector : object, default=None
-        What picks the anchors among the rows of `X`: an object of
-        :mod:`skalign.anchors`, or any with ``select(X, labels=None)``. None is
+        Rule that selects the anchors among the samples of `X`: an object of
+        :mod:`skalign.anchors`, or any object with ``select(X, labels=None)``. None is
         ``RandomAnchors(random_state=random_state)``.
 
     random_state : int, RandomState instance or None, default=None
-        Generator of the default selector; one that is given has its own.
+        Random state of the default selector. A given selector has its own.
 
     Attributes
     ----------
     aligner_ : object
-        The aligner, fitted on the anchors.
+        Aligner fitted on the anchors.
 
     anchor_indices_ : ndarray of shape (n_anchors,)
-        Positions of the anchors among the training rows.
+        Indices of the anchors among the training samples.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    AnchorSearchCV : How many anchors, and which.
-    RelativeRepresentation : Compares with the anchors instead of learning a map.
+    AnchorSearchCV : Search over selectors and numbers of anchors.
+    RelativeRepresentation : Similarities to anchors, without a map.
 
     Examples
     --------
@@ -103,20 +102,20 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, labels=None, **fit_params):
-        """Pick the anchors, and fit the aligner on them.
+        """Select the anchors and fit the aligner on them.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the rows, for the selector.
+            Classes of the samples, for the selector.
         **fit_params : dict
-            Passed on to `fit` of the aligner, such as `sample_weight`; of what has a
-            value for each row of `X`, those of the anchors. With metadata routing
-            enabled, only what the aligner requests.
+            Parameters of `fit` of the aligner, such as `sample_weight`. Of those with
+            one value per sample of `X`, the values of the anchors are passed. With
+            metadata routing enabled, only those are passed that the aligner requests.
 
         Returns
         -------
@@ -127,7 +126,7 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         ------
         ValueError
             If `X` and `y` differ in length, there are fewer than two pairs, a value is
-            not finite, or the selector or the aligner refuses the rows.
+            not finite, or the selector or the aligner raises an error.
         """
         if get_config()["enable_metadata_routing"]:
             given = fit_params if labels is None else {**fit_params, "labels": labels}
@@ -147,57 +146,58 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
 
     @available_if(_aligner_has("predict"))
     def predict(self, X):
-        """Predict the target row of each source row by the fitted aligner.
+        """Predict target samples by the fitted aligner.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
 
         Returns
         -------
         y : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            What `predict` of the aligner gives.
+            Result of `predict` of the aligner.
         """
         X = self._check_source(X)
         return self.aligner_.predict(X)
 
     @available_if(_aligner_has("predict_std"))
     def predict_std(self, X, *, include_noise=True):
-        """Standard deviation of predictions by the fitted aligner.
+        """Standard deviations of predictions by the fitted aligner.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         include_noise : bool, default=True
-            Whether to answer for a new target row, or for the map alone.
+            Whether to include the noise of a new target sample, or only the uncertainty
+            of the map.
 
         Returns
         -------
         std : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            What `predict_std` of the aligner gives.
+            Result of `predict_std` of the aligner.
         """
         X = self._check_source(X)
         return self.aligner_.predict_std(X, include_noise=include_noise)
 
     @available_if(_aligner_has("score"))
     def score(self, X, y, sample_weight=None):
-        """Score the fitted aligner, by R2 for all aligners that predict.
+        """Score the fitted aligner, by R2 for all aligners with `predict`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items in the target space.
+            The same samples in the target space.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, not negative.
 
         Returns
         -------
         score : float
-            What `score` of the aligner gives.
+            Result of `score` of the aligner.
         """
         X = self._check_source(X)
         check_target_names(self, y)
@@ -205,7 +205,7 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         return self.aligner_.score(X, np.asarray(y), **weights)
 
     def get_metadata_routing(self):
-        """Get the metadata that `fit` takes itself, and passes on to the aligner.
+        """Get the metadata that `fit` uses itself or passes on to the aligner.
 
         Returns
         -------

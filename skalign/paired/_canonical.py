@@ -1,4 +1,4 @@
-"""Both sides of pairs to one space, by canonical correlations."""
+"""Projection of paired spaces into a common space by canonical correlations."""
 
 from numbers import Integral, Real
 
@@ -13,64 +13,75 @@ from skalign.paired._common_space import CommonSpaceMixin
 
 
 class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
-    """Both sides of pairs to one space, by canonical correlations with a ridge.
+    r"""Projection of paired spaces into a common space by canonical correlations.
 
-    For search between spaces of which neither tells all that the other knows, such as
-    pictures and captions: what only one side knows takes no part. Read more in the
+    Each space has a linear map to the common space. For centred :math:`X` and
+    :math:`Y`, the directions :math:`a` and :math:`b` of each component maximise
+
+    .. math::
+        \frac{a^\top X^\top Y b}
+        {\sqrt{a^\top (X^\top X + \alpha_x I) a} \;
+        \sqrt{b^\top (Y^\top Y + \alpha_y I) b}}
+
+    among directions uncorrelated with those of earlier components (canonical ridge
+    [1]_). Use it for retrieval between spaces that share only a part of their
+    information, such as images and captions: the remaining information has little
+    weight in the common space. Read more in the
     :ref:`User Guide <cross_space_retrieval>`.
 
     Parameters
     ----------
     n_components : int, default=None
-        Width of the common space, at most ``min(n_features, n_targets)``. None takes
-        as many as the rows span: what the sides do not share has little weight.
+        Dimension of the common space, at most ``min(n_features, n_targets)``. None is
+        the smaller rank of the two sides.
 
     shrinkage : float, default=1.0
-        Ridge relative to the variance, as a share of the mean eigenvalue of the Gram
-        matrix of a side; not negative. Use a larger value with fewer pairs than
-        columns, and about 0.1 with many pairs. With 0 and fewer pairs than columns, all
-        directions correlate perfectly.
+        Penalty relative to the variance: :math:`\alpha_x` and :math:`\alpha_y` are
+        `shrinkage` times the mean eigenvalue of the Gram matrix of the side. Not
+        negative. Use a larger value with fewer pairs than features, and about 0.1 with
+        many pairs. With 0 and fewer pairs than features, all canonical correlations
+        are 1.
 
     Attributes
     ----------
     x_coef_ : ndarray of shape (n_features, n_components)
-        Map from centred source rows.
+        Map from centred source samples to the common space.
 
     y_coef_ : ndarray of shape (n_targets, n_components)
-        Map from centred target rows.
+        Map from centred target samples to the common space.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
-        Means of the training rows.
+        Means of the training samples.
 
     correlations_ : ndarray of shape (n_components,)
-        Canonical correlations of the training rows, from 0 to 1 and falling; less than
-        those without a ridge.
+        Canonical correlations of the training samples, from 0 to 1, in decreasing
+        order. They are smaller than those without penalty.
 
     n_components_ : int
-        Width of the common space.
+        Dimension of the common space.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    ContrastiveAligner : Goes on from here to the loss of retrieval itself.
-    GeneralizedProcrustes : More than two spaces.
+    ContrastiveAligner : Starts from these maps and minimises a contrastive loss.
+    GeneralizedProcrustes : Consensus of more than two spaces.
 
     Notes
     -----
-    Canonical ridge [1]_. Coordinates are multiplied by their correlation, which makes
-    each side the best linear prediction of the other's coordinates: with it search
-    finds more than with coordinates of equal size [2]_.
+    Components are multiplied by their correlation, so that each side is the best linear
+    prediction of the components of the other. Retrieval is then more accurate than with
+    components of equal variance [2]_.
 
     References
     ----------
@@ -109,9 +120,9 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
 
         Returns
         -------
@@ -122,8 +133,8 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         ------
         ValueError
             If lengths differ, there are fewer than two pairs, a value is not finite,
-            all rows of a side are equal, the map to the common space or the sum of a
-            column overflows, or `n_components` is too large.
+            all samples of a side are equal, the map to the common space or the sum of a
+            feature overflows, or `n_components` is too large.
         """
         X, y, _ = check_pairs(self, X, y)
         n_components = check_n_components(self.n_components, X, y)

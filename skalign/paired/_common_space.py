@@ -23,22 +23,25 @@ class CommonSpaceMixin(AlignerMixin):
     _into_target = False
 
     def score(self, X, y, sample_weight=None):
-        """Share of source rows whose own target row is the nearest, by cosine.
+        """Fraction of source samples whose own target sample is the nearest.
+
+        Samples are compared by cosine similarity in the common space.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the source rows, not negative.
+            Weights of the source samples, not negative.
 
         Returns
         -------
         score : float
-            From 0 to 1, as :func:`~skalign.metrics.retrieval_accuracy`: falls with
-            the number of rows.
+            Retrieval accuracy from 0 to 1, as
+            :func:`~skalign.metrics.retrieval_accuracy`. It decreases with the number of
+            samples.
         """
         weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         ranks = retrieval_ranks(self.transform(X), self.transform_target(y))

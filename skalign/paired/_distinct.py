@@ -1,4 +1,4 @@
-"""Samples that repeat others, which must not judge a strength on themselves."""
+"""Detection of repeated samples, which would bias the choice of a penalty."""
 
 from dataclasses import dataclass
 

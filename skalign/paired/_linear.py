@@ -253,95 +253,102 @@ def _outer(factors, variances):
 
 
 class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
-    """Linear map between paired spaces, by ridge regression.
+    r"""Linear map between paired spaces by ridge regression.
 
-    The strength of the ridge is chosen from the training pairs at the cost of one
-    factorisation, so that the map stays good where pairs are about as many as columns,
-    which is where plain least squares is at its worst. Read more in the
-    :ref:`User Guide <paired>`.
+    The map minimises
+
+    .. math::
+        \sum_i w_i \lVert x_i T + t - y_i \rVert^2 + \alpha \lVert T \rVert_F^2 .
+
+    By default the penalty :math:`\alpha` is chosen from the training pairs, at the cost
+    of one factorisation. The map is therefore accurate even if the number of pairs is
+    close to the number of features, for which the error of least squares is largest.
+    Read more in the :ref:`User Guide <paired>`.
 
     Parameters
     ----------
     alpha : float or {"gcv", "loo"}, default="gcv"
-        Strength of the ridge penalty ``alpha * ||coef_||**2`` on the sum of squared
-        residuals, in squared units of `X`; not negative. 0 is least squares, with the
-        minimum norm where that is not unique. "gcv" takes the strength with the least
-        generalised cross-validation error [1]_, which sums suffice for; "loo" that
-        with the least leave-one-out error, exactly. Both count copies of a pair once,
-        and weights of any unit are fine. Where distinct samples are fewer than twice
-        the columns, samples with equal or nearly equal `X` are left out together, and
-        "gcv" takes the error of "loo" if there are any, or weights that differ.
+        Weight of the penalty ``||coef_||**2``, in squared units of `X`; not negative. 0
+        is least squares, with minimum norm if the solution is not unique. "gcv" selects
+        the weight with the lowest generalised cross-validation error [1]_, which is
+        computed from sums over samples. "loo" selects the weight with the lowest exact
+        leave-one-out error. Both count copies of a pair once, and do not depend on the
+        unit of sample weights. If there are fewer distinct samples than twice the
+        number of features, samples with equal or nearly equal `X` are left out
+        together, and "gcv" uses the error of "loo" if there are any, or if weights
+        differ.
 
     fit_intercept : bool, default=True
-        Whether to learn a translation. It is never penalised.
+        Whether to learn a translation. It is not penalised.
 
     rank : int, default=None
-        Largest rank of the map: reduced-rank regression [2]_ [3]_, which keeps the
-        directions of the target that explain most of the fitted values. At most
-        ``min(n_features, n_targets)``.
+        Maximum rank of the map, at most ``min(n_features, n_targets)``. Reduced-rank
+        regression [2]_ [3]_ keeps the directions of the target that explain most of
+        the fitted values. None does not restrict the rank.
 
     alphas : array-like of shape (n_strengths,), default=None
-        Strengths that "gcv" and "loo" choose from, not negative. By default 41 over
-        ten decades, from 1e-9 to 10 times the largest eigenvalue of the centred Gram
-        matrix ``X.T @ X``.
+        Weights that "gcv" and "loo" select from, not negative. None is a grid of 41
+        values over ten decades, from 1e-9 to 10 times the largest eigenvalue of the
+        centred Gram matrix ``X.T @ X``.
 
     solver : {"auto", "moments", "svd"}, default="auto"
-        "moments" solves from sums over the rows: fast, and the only one that streams.
-        It raises where sums are not accurate enough: fewer rows than columns, or a
-        system whose condition number passes ``eps ** (-2 / 3)`` of the input's
-        precision (2.7e10 for float64, 4.1e4 for float32). "svd" factorises the rows
-        in float64. "auto" takes "moments" where it is accurate, else "svd".
-        `partial_fit` and `merge` have no rows to go back to and always solve from the
+        Algorithm. "moments" solves from sums over samples; it is fast and supports
+        `partial_fit`. It raises an error if sums are not accurate enough: if there are
+        fewer samples than features, or if the condition number of the system exceeds
+        ``eps ** (-2 / 3)`` for the precision of the input (2.7e10 for float64, 4.1e4
+        for float32). "svd" factorises the samples in float64. "auto" uses "moments" if
+        it is accurate, else "svd". `partial_fit` and `merge` always solve from the
         sums.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features, n_targets)
-        Map from centred source rows to centred target rows.
+        Map from centred source samples to centred target samples.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
-        Weighted means of the training rows; zero without an intercept.
+        Weighted means of the training samples; 0 without an intercept.
 
     alpha_ : float
-        Strength in force.
+        Weight of the penalty used.
 
     alphas_, alpha_errors_ : ndarray of shape (n_strengths,) or None
-        Strengths tried, and the error of each: a mean of squared errors over rows,
-        summed over targets, infinite where too few degrees of freedom were left. None
-        where `alpha` is a number.
+        Weights tried, and their errors: mean squared errors over samples, summed over
+        targets, infinite if too few degrees of freedom are left. None if `alpha` is a
+        number.
 
     gcv_reliable_ : bool
-        False if "gcv" chose from sums (`partial_fit`, `merge`, federated sums) over
-        fewer samples than twice the columns. Sums do not show whether samples are
-        repeated, and if some are, the strength is too small. A warning says so too.
+        False if "gcv" selected from sums (`partial_fit`, `merge`, federated sums) over
+        fewer samples than twice the number of features, for which a warning is raised.
+        Sums do not show whether samples are repeated; if some are, the selected weight
+        is too small.
 
     noise_variance_ : ndarray of shape (n_targets,)
-        Residual variance of each target; infinite where no degrees of freedom are
-        left. `fit` counts copies of a pair once.
+        Residual variance of each target, infinite if no degrees of freedom are left.
+        `fit` counts copies of a pair once.
 
     solver_ : {"moments", "svd"}
-        Solver in force.
+        Solver used.
 
     moments_ : Moments or None
-        Sums over the training rows; None where the rows were fewer than the columns,
+        Sums over the training samples. None if there were fewer samples than features,
         or with ``solver="svd"``.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    RigidAligner : Rotation and translation only.
-    AnchoredAligner : Any of these on a few chosen pairs.
+    RigidAligner : Rotation and translation, optionally with a scale.
+    AnchoredAligner : Paired aligner fitted on a few selected pairs.
 
     References
     ----------
@@ -401,11 +408,11 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative. A weight of k counts as k equal rows.
+            Weights, not negative. A weight of k counts as k equal samples.
 
         Returns
         -------
@@ -416,9 +423,10 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         ------
         ValueError
             If `X` and `y` differ in length, there are fewer than two pairs, a value is
-            not finite, `rank` or `alphas` is out of range, no strength leaves degrees
-            of freedom, ``solver="moments"`` would not be accurate, or, with
-            ``alpha=0``, columns are dependent and 1e15 times as large as others.
+            not finite, `rank` or `alphas` is out of range, no weight of the penalty
+            leaves degrees of freedom, ``solver="moments"`` would not be accurate, or,
+            with ``alpha=0``, features are linearly dependent and 1e15 times as large as
+            others.
         """
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
@@ -426,8 +434,8 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         few = len(X) < X.shape[1]
         if few and self.solver == "moments":
             raise ValueError(
-                f"solver='moments' needs at least as many rows as columns; X has shape "
-                f"{X.shape}. solver='auto' takes the SVD of the rows there."
+                f"solver='moments' needs at least as many samples as features; X has "
+                f"shape {X.shape}. Use solver='auto', which takes the SVD in this case."
             )
         if not few and self.solver != "svd":
             self.moments_ = self._sum(X, y, sample_weight)
@@ -440,8 +448,8 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
                 raise ValueError(
                     f"solver='moments' is not accurate here: the condition number "
                     f"{self._condition:.1e} of X.T @ X + alpha * I at "
-                    f"alpha={self.alpha_:.1e} is above {limit:.1e}. solver='auto' "
-                    "takes the SVD of the rows there."
+                    f"alpha={self.alpha_:.1e} is above {limit:.1e}. Use "
+                    "solver='auto', which takes the SVD in this case."
                 )
         else:
             self.moments_, self._dtype = None, X.dtype.name
@@ -455,33 +463,39 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         return self
 
     def predict_std(self, X, *, include_noise=True):
-        """Standard deviation of the target row that belongs to each source row.
+        """Standard deviations of the predicted target samples.
 
-        Noise of the training targets that the map has picked up, plus what the ridge
-        holds back [4]_, for which the size of the true slopes is estimated target by
-        target: small amid the training rows, larger off them. 1.96 of it either way of
-        `predict` covers 95 % of Gaussian targets.
+        The variance is the sum of two parts: the noise of the training targets in the
+        fitted coefficients, and the bias of the penalty [4]_, for which the mean square
+        of the true coefficients is estimated for each target. It is small near the
+        training samples and grows with the distance from them. For Gaussian targets,
+        the interval of `predict` plus or minus 1.96 standard deviations contains 95 %
+        of them.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         include_noise : bool, default=True
-            Whether to answer for a new target row, or for the map alone.
+            Whether to include the noise of a new target sample, or only the uncertainty
+            of the map.
 
         Returns
         -------
         std : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            Of the shape of `predict`, in units of the target; not negative. Infinite
-            where nothing is known: no degrees of freedom left for the noise, or, with
-            ``alpha_ == 0``, a direction in which the training rows do not vary.
+            Standard deviations in units of the target, of the same shape as the result
+            of `predict`; not negative. They are infinite if no degrees of freedom are
+            left to estimate the noise, or, with ``alpha_ == 0``, for samples that
+            differ from the mean in a direction in which the training samples do not
+            vary.
 
         Raises
         ------
         TypeError
-            If `include_noise` is no boolean.
+            If `include_noise` is not a boolean.
         ValueError
-            If the width changed since `fit`, or a value is not finite.
+            If the number of features differs from that in `fit`, or a value is not
+            finite.
         """
         check_scalar(include_noise, "include_noise", (bool, np.bool_))
         X = self._check_source(X)
@@ -531,11 +545,11 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         if distinct is None and self.alpha == "gcv" and moments.n_samples < enough:
             self.gcv_reliable_ = False
             warnings.warn(
-                f"'gcv' chose the strength {self.alpha_:.3g} from sums over "
+                f"'gcv' selected alpha_={self.alpha_:.3g} from sums over "
                 f"{moments.n_samples} samples, fewer than twice the "
-                f"{self.n_features_in_} columns. Sums do not show whether samples are "
-                "repeated; if some are, the strength is too small. Add samples, use "
-                "fit with all of them at once, or give a number as alpha.",
+                f"{self.n_features_in_} features. Sums do not show whether samples are "
+                "repeated; if some are, alpha_ is too small. Add samples, use fit with "
+                "all of them at once, or set alpha to a number.",
                 stacklevel=4,
             )
 
@@ -548,9 +562,9 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         alpha = self._choose_alpha(spectrum, distinct)
         if alpha == 0 and not spectrum.is_resolved():
             raise ValueError(
-                "Columns of X depend on others and differ in size by a factor above "
-                "1e15, so that rounding decides which of the maps is least. Scale "
-                "them (StandardScaler), or give alpha > 0."
+                "Features of X are linearly dependent and differ in size by a factor "
+                "above 1e15, so that rounding determines the map of minimum norm. Scale "
+                "them (StandardScaler), or set alpha > 0."
             )
         curvature = spectrum.eigenvalues + alpha
         coef = spectrum.cross / curvature[:, None]
@@ -612,8 +626,8 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         best = int(np.argmin(self.alpha_errors_))
         if not np.isfinite(self.alpha_errors_[best]):
             raise ValueError(
-                f"alpha={self.alpha!r} cannot choose: no strength leaves degrees of "
-                f"freedom in {n_units:.0f} distinct samples. Give more samples, larger "
-                "strengths, or a number as alpha."
+                f"alpha={self.alpha!r} cannot select a weight of the penalty: none of "
+                f"alphas leaves degrees of freedom in {n_units:.0f} distinct samples. "
+                "Use more samples, larger alphas, or a number as alpha."
             )
         return float(self.alphas_[best])

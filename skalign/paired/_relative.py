@@ -1,4 +1,4 @@
-"""Rows as their similarities to anchors."""
+"""Relative representations: similarities of samples to anchors."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -26,8 +26,9 @@ def _similarities(X, anchors, similarity, spread):
         values = np.asarray(similarity(X, anchors))
         if values.shape != (len(X), len(anchors)):
             raise ValueError(
-                f"similarity returned the shape {values.shape} for {len(X)} rows and "
-                f"{len(anchors)} anchors; ({len(X)}, {len(anchors)}) is wanted."
+                f"similarity returned an array of shape {values.shape} for {len(X)} "
+                f"samples and {len(anchors)} anchors; expected ({len(X)}, "
+                f"{len(anchors)})."
             )
     elif similarity == "cosine":
         values = unit_rows(X) @ unit_rows(anchors).T
@@ -41,14 +42,15 @@ def _similarities(X, anchors, similarity, spread):
         values = pairwise_distances(X, anchors, metric=similarity, **spread)
     if not np.isfinite(values).all():
         raise ValueError(
-            f"similarity={similarity!r} is not finite for some row, as the correlation "
-            "of a row whose columns are equal."
+            f"similarity={similarity!r} is not finite for some sample, for example a "
+            "correlation for equal features. Remove such samples, or use another "
+            "similarity."
         )
     return values.astype(X.dtype, copy=False)
 
 
 def _spread(X, similarity):
-    """Return the keywords that scikit-learn would else take from the rows compared."""
+    """Return keywords that scikit-learn would otherwise compute from the samples."""
     if similarity == "seuclidean":
         variance = X.var(axis=0, ddof=1)
         variance[np.ptp(X, axis=0) == 0] = np.inf  # no distance along what never varied
@@ -60,19 +62,19 @@ def _spread(X, similarity):
 
 
 def _rows_from_cosines(cosines, anchors):
-    """Unit rows whose cosines with `anchors` are nearest to those given."""
+    """Return unit vectors whose cosines with `anchors` are closest to `cosines`."""
     return normalize(cosines @ pseudo_inverse(unit_rows(anchors)).T)
 
 
 def _rows_from_products(products, anchors):
-    """Rows whose inner products with `anchors` are nearest to those given."""
+    """Return vectors whose products with `anchors` are closest to `products`."""
     return products @ pseudo_inverse(anchors).T
 
 
 def _rows_from_squared_distances(squares, anchors):
-    """Rows at the given squared distances from `anchors`: triangulation of [2]_.
+    """Return vectors at given squared distances from `anchors` (triangulation of [2]_).
 
-    ``|x - a|**2`` less its mean over the anchors is linear in `x`.
+    ``|x - a|**2`` minus its mean over the anchors is linear in `x`.
     """
     centre = anchors.mean(axis=0)
     anchors = anchors - centre
@@ -97,65 +99,66 @@ _INVERSES = {
 def _has_inverse(self):
     if self.similarity not in tuple(_INVERSES):
         raise AttributeError(
-            f"similarity={self.similarity!r} has no inverse; those of "
-            f"{list(_INVERSES)} have."
+            f"similarity={self.similarity!r} has no inverse; use one of "
+            f"{list(_INVERSES)}."
         )
     return True
 
 
 class RelativeRepresentation(AlignerMixin, BaseEstimator):
-    """Rows as their similarities to anchors, the same items in every space.
+    """Relative representation: similarities of samples to anchors.
 
-    Nothing is fitted but the choice of the anchors. Encoders that differ by a rotation
-    and a scale give the same cosines, so that a head trained on the relative rows of
-    one works on those of another without being told of it [1]_. Where there are enough
-    pairs to fit a map, :class:`LinearAligner` is more accurate. Read more in the
+    The anchors are the same samples in every space, and `fit` only selects them.
+    Spaces that differ by a rotation and a scale have the same cosine similarities, so
+    that a model trained on the relative representation of one space can be applied to
+    that of another without training [1]_. If there are enough pairs to fit a map,
+    :class:`LinearAligner` is more accurate. Read more in the
     :ref:`User Guide <anchors>`.
 
     Parameters
     ----------
     selector : object, default=None
-        What picks the anchors among the rows of `X`: an object of
-        :mod:`skalign.anchors`, or any with ``select(X, labels=None)``. None is
+        Rule that selects the anchors among the samples of `X`: an object of
+        :mod:`skalign.anchors`, or any object with ``select(X, labels=None)``. None is
         ``RandomAnchors(random_state=random_state)``.
 
     similarity : str or callable, default="cosine"
-        Name of a kernel of scikit-learn's `pairwise_kernels`, else of a metric of its
-        `pairwise_distances`; "cosine" is the similarity, not the distance, and 0 for
-        rows of zeros. Metrics that need variances take those of the training rows. A
-        callable takes rows and anchors and returns an array of shape (n_samples,
-        n_anchors).
+        Name of a kernel of scikit-learn's `pairwise_kernels`, or else of a metric of
+        its `pairwise_distances`. "cosine" is the similarity, not the distance, and 0
+        for samples of norm 0. Metrics that need variances use those of the training
+        samples. A callable is called with samples and anchors and returns an array of
+        shape (n_samples, n_anchors).
 
     random_state : int, RandomState instance or None, default=None
-        Generator of the default selector; one that is given has its own.
+        Random state of the default selector. A given selector has its own.
 
     Attributes
     ----------
     anchor_indices_ : ndarray of shape (n_anchors,)
-        Positions of the anchors among the training rows.
+        Indices of the anchors among the training samples.
 
     anchors_ : ndarray of shape (n_anchors, n_features)
         Anchors in the source space.
 
     target_anchors_ : ndarray of shape (n_anchors, n_targets)
-        The same items in the target space; `anchors_` where `fit` was given no target
-        rows.
+        Anchors in the target space; equal to `anchors_` if `fit` was given no target
+        samples.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    AnchoredAligner : Learns a map from the anchors.
+    AnchoredAligner : Map learnt from anchors.
 
     References
     ----------
@@ -193,18 +196,18 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, labels=None):
-        """Pick the anchors.
+        """Select the anchors.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples, n_targets), default=None
-            The same items, row by row, in the target space. None or one-dimensional,
-            as the class labels that a pipeline passes on, there is no target space but
-            the source.
+            The same samples, row by row, in the target space. If None or
+            one-dimensional, as the class labels that a pipeline passes on, the target
+            space is the source space.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the rows, for the selector.
+            Classes of the samples, for the selector.
 
         Returns
         -------
@@ -214,13 +217,15 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` and `y` differ in length, there are fewer than two rows, a value or a
-            similarity is not finite, `similarity` is unknown, or the selector refuses
-            the rows.
+            If `X` and `y` differ in length, there are fewer than two samples, a value
+            or a similarity is not finite, `similarity` is unknown, or the selector
+            raises an error.
         """
         if self.similarity == "precomputed":
             raise ValueError(
-                "similarity='precomputed' leaves no anchors to compare new rows with."
+                "similarity='precomputed' is not supported, because new samples are "
+                "compared with anchors. Use the name of a kernel or metric, or a "
+                "callable."
             )
         if has_target := dimensions(y) == 2:
             X, y, _ = check_pairs(self, X, y)

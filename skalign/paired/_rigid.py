@@ -12,12 +12,18 @@ from skalign.moments import PairStreamingMixin, rotation_from_axes
 
 
 class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
-    """Rotation and translation between paired spaces (orthogonal Procrustes).
+    r"""Rotation and translation between paired spaces (orthogonal Procrustes).
 
-    The map that keeps every distance, and the one to start with: it needs few pairs
-    and cannot overfit. With `scaling` it may also stretch all directions alike, which
-    two networks trained apart nearly always need. Read more in the
-    :ref:`User Guide <paired>`.
+    The map minimises
+
+    .. math::
+        \sum_i w_i \lVert s \, R^\top (x_i - \bar x) - (y_i - \bar y) \rVert^2
+
+    over rotations and reflections :math:`R`, and with `scaling` also over the scale
+    :math:`s`, which is otherwise 1; see the notes for spaces of different dimension. It
+    preserves distances up to the scale, needs few pairs and hardly overfits. Use
+    ``scaling=True`` for networks trained independently, whose latent spaces nearly
+    always differ in scale. Read more in the :ref:`User Guide <paired>`.
 
     Parameters
     ----------
@@ -25,64 +31,68 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         Whether to learn one scale for all directions.
 
     allow_reflection : bool, default=True
-        Whether the rotation may mirror. If False, its determinant is +1; this concerns
-        spaces of equal width only, since between different widths a reflection is a
-        rotation seen from a larger space.
+        Whether reflections are allowed. If False, the determinant of the rotation is
+        +1. This concerns only spaces with equal numbers of features, because between
+        other spaces each reflection equals a rotation of the larger space.
 
     Attributes
     ----------
     rotation_ : ndarray of shape (n_features, n_targets)
-        Orthogonal; between different widths semi-orthogonal, with orthonormal rows
-        from narrow to wide and orthonormal columns from wide to narrow.
+        Orthogonal matrix. If the numbers of features differ, it is semi-orthogonal,
+        with orthonormal rows if there are more target features, and orthonormal columns
+        if there are fewer.
 
     scale_ : float
-        Stretch of every direction; 1.0 without `scaling`.
+        Scale of all directions; 1.0 without `scaling`.
 
     coef_ : ndarray of shape (n_features, n_targets)
-        Map from centred source rows to centred target rows,
+        Map from centred source samples to centred target samples,
         ``scale_ * rotation_``.
 
     determined_rank_ : int
-        Number of directions that the pairs determine, at most the smaller width: the
-        rank of the products of centred columns, up to rounding; one more where only a
-        reflection is left open and none is allowed. A warning is given below the
-        smaller width, as with no more pairs than columns; see the notes.
+        Number of directions that the pairs determine, at most ``min(n_features,
+        n_targets)``. It is the numerical rank of ``Xc.T @ yc``, plus one if only a
+        reflection is undetermined and none is allowed. A warning is raised if it is
+        less than the maximum, for example if there are no more pairs than features; see
+        the notes.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
-        Weighted means of the training rows.
+        Weighted means of the training samples.
 
     moments_ : Moments
-        The sums that the map was made of.
+        Sums from which the map was computed.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    LinearAligner : Any linear map, by ridge regression.
+    LinearAligner : Linear map by ridge regression.
 
     Notes
     -----
     The rotation maximises ``trace(R.T @ Xc.T @ yc)`` over semi-orthogonal matrices
-    [1]_ [2]_. For ``n_features <= n_targets`` this is least squares. From wide to
-    narrow, ``||Xc @ R||`` varies with `R`, and the answer is that of least squares on a
-    target filled up with zero columns; the scale is least squares for that rotation.
+    [1]_ [2]_. For ``n_features <= n_targets`` this is least squares. For
+    ``n_features > n_targets``, ``||Xc @ R||`` depends on `R`, and the solution is that
+    of least squares with the target padded by zero features; the scale is the least
+    squares scale for that rotation.
 
-    Fewer distinct pairs than columns, or pairs on a line or in a plane, leave a
-    rotation of the other directions open. These are turned as little as possible: by
-    the matrix nearest to the identity, without a reflection between equal widths. That
-    is right where both spaces are nearly the same; where they have nothing to do with
-    one another, it is a guess, twice as wrong there as the mean. Add pairs, or take
-    :class:`LinearAligner`, which maps to the mean what no pair shows.
+    If there are fewer distinct pairs than features, or if the pairs lie in a proper
+    subspace, the rotation of the remaining directions is not determined. They are
+    rotated as little as possible, by the matrix closest to the identity, without a
+    reflection if the numbers of features are equal. This is right if both spaces are
+    nearly the same. If they are unrelated, it is a guess with twice the squared error
+    of the mean. Add pairs, or use :class:`LinearAligner`, which maps undetermined
+    directions to the mean.
 
     References
     ----------
@@ -95,7 +105,7 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     Examples
     --------
     >>> from skalign import RigidAligner
-    >>> X, y = [[0, 0], [2, 0], [0, 1]], [[3, 3], [3, 5], [2, 3]]  # turned, shifted
+    >>> X, y = [[0, 0], [2, 0], [0, 1]], [[3, 3], [3, 5], [2, 3]]  # rotated, shifted
     >>> RigidAligner().fit(X, y).transform([[1, 1]])
     array([[2., 4.]])
     """
@@ -113,11 +123,11 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same items, row by row, in the target space.
+            The same samples, row by row, in the target space.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative. A weight of k counts as k equal rows.
+            Weights, not negative. A weight of k counts as k equal samples.
 
         Returns
         -------
@@ -157,8 +167,9 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             scale = inner_product / squares if squares > 0 else 1.0
             if scale < 0:
                 warnings.warn(
-                    "One column runs against the other, and allow_reflection=False: "
-                    "the best scale is 0, and all rows go to one.",
+                    "The single feature of X is negatively correlated with that of y, "
+                    "and allow_reflection=False: the best scale is 0, and all samples "
+                    "are mapped to the mean. Set allow_reflection=True.",
                     UserWarning,
                     stacklevel=2,
                 )

@@ -1,4 +1,4 @@
-"""The `selector` of an estimator that takes one."""
+"""Selectors of anchors in estimators with a parameter `selector`."""
 
 from sklearn.base import clone
 from sklearn.utils import get_tags

@@ -135,7 +135,7 @@ def test_the_default_grid_has_ten_decades_and_follows_the_scale_of_the_data():
     assert_allclose(large.transform(1e4 * X), small.transform(X))
 
 
-@pytest.mark.filterwarnings("ignore:'gcv' chose")  # of the first batches
+@pytest.mark.filterwarnings("ignore:'gcv' selected")  # of the first batches
 @pytest.mark.parametrize("alpha", ["gcv", 0, 2.5])
 @pytest.mark.parametrize("n_samples", [12, 90])
 def test_batches_equal_the_same_data_at_once(alpha, n_samples):
@@ -324,7 +324,7 @@ def test_auto_takes_the_rows_where_sums_are_not_accurate_and_says_so():
     assert_allclose(aligner.transform(nearly_singular), target, rtol=1e-7)
     with pytest.raises(ValueError, match="condition number"):
         LinearAligner(0, solver="moments").fit(nearly_singular, target)
-    with pytest.raises(ValueError, match="at least as many rows as columns"):
+    with pytest.raises(ValueError, match="at least as many samples as features"):
         LinearAligner(solver="moments").fit(X[:5], y[:5])
 
 
@@ -588,5 +588,5 @@ def test_a_least_map_that_rounding_decides_is_refused(method):
     for columns, alpha in (([0, 1, 2, 3], 0), ([0, 1, 2, 3, 4], 1.0)):
         Z = (X * [1, 1, 1e30, 1e-15, 1e10])[:, columns]
         assert getattr(LinearAligner(alpha), method)(Z, y).score(Z, y) >= -1e-9
-    with pytest.raises(ValueError, match="Columns of X depend on others and differ"):
+    with pytest.raises(ValueError, match="Features of X are linearly dependent"):
         getattr(LinearAligner(0), method)(X * [1, 1, 1e30, 1e-15, 1e10], y)

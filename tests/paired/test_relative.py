@@ -187,9 +187,9 @@ def test_widths_that_changed_are_refused(X):
 @pytest.mark.parametrize(
     ("similarity", "message"),
     [
-        ("precomputed", "leaves no anchors"),
+        ("precomputed", "is not supported"),
         ("closeness", "closeness"),
-        (lambda X, A: X, r"returned the shape \(1, 6\) .* \(1, 15\) is wanted"),
+        (lambda X, A: X, r"an array of shape \(1, 6\) .* expected \(1, 15\)"),
     ],
 )
 def test_similarities_that_make_no_sense_are_refused(X, similarity, message):

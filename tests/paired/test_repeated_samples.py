@@ -202,7 +202,7 @@ def test_gcv_from_few_sums_warns(fit):
             return parts[0].set_params(alpha="gcv").merge(parts[1])
         return LinearAligner().partial_fit(X[:n_samples], y[:n_samples])
 
-    message = "from sums over 79 samples, fewer than twice the 40 columns"
+    message = "from sums over 79 samples, fewer than twice the 40 features"
     with pytest.warns(UserWarning, match=message):
         aligner = fitted(79)
     assert not aligner.gcv_reliable_
