@@ -563,8 +563,8 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         if alpha == 0 and not spectrum.is_resolved():
             raise ValueError(
                 "Features of X are linearly dependent and differ in size by a factor "
-                "above 1e15, so that rounding determines the map of minimum norm. Scale "
-                "them (StandardScaler), or set alpha > 0."
+                "above 1e15, so that rounding determines the map of minimum norm. "
+                "Scale them (StandardScaler), or set alpha > 0."
             )
         curvature = spectrum.eigenvalues + alpha
         coef = spectrum.cross / curvature[:, None]

@@ -1,4 +1,4 @@
-"""Class means as anchors."""
+"""Maps learnt from class means."""
 
 import numpy as np
 from scipy.linalg import svd
@@ -23,7 +23,7 @@ from skalign.unpaired._open_axes import at_the_mean
 
 
 def open_beyond_means(source, target):
-    """Directions of the target in which class means do not differ.
+    """Return the directions of the target in which class means do not differ.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def open_beyond_means(source, target):
     Returns
     -------
     axes : ndarray of shape (n_targets, n_open)
-        Orthonormal columns.
+        Orthonormal basis of these directions.
     """
     ranks = []
     for side in (source, target):
@@ -48,59 +48,61 @@ def open_beyond_means(source, target):
 class ClassMeanAligner(
     ClassStreamingMixin, InnerAlignerMixin, MetaEstimatorMixin, BaseEstimator
 ):
-    """Class means as pairs for any paired aligner.
+    """Aligner fitted on the means of classes.
 
-    Where labels are all that two sides share, the mean of a class on one side belongs
-    to its mean on the other. That fixes one direction less than there are classes: with
-    wider spaces the rest is a guess, and :class:`MomentAligner`, which also compares
-    the spread of each class, is far better. Read more in the
-    :ref:`User Guide <unpaired>`.
+    The mean of a class in the source space and its mean in the target space are a pair
+    for any paired aligner. Use it if there are class labels on both sides but no pairs,
+    and more classes than features. Class means determine at most one
+    direction fewer than there are classes; in spaces with more features,
+    :class:`MomentAligner`, which also compares the covariance of each class, is far
+    more accurate. Read more in the :ref:`User Guide <unpaired>`.
 
     Parameters
     ----------
     aligner : object, default=None
-        Paired aligner to fit on the means. None is ``LinearAligner()``, whose ridge
-        is what the few means need: on latents of autoencoders it beats rotations at
-        every width, see the user guide.
+        Paired aligner to fit on the means. None is ``LinearAligner()``, whose penalty
+        is needed for few means: on latents of autoencoders it is more accurate than
+        rotations for every number of features, see the user guide.
 
     weight_by_size : bool, default=False
-        Whether a class counts by its number of rows, the mean of its shares on both
-        sides, as `sample_weight` of the aligner; else all classes count alike.
+        Whether to weight classes by their proportion, averaged over both sides, which
+        is passed to the aligner as `sample_weight`. If False, all classes have equal
+        weight.
 
     Attributes
     ----------
     aligner_ : object
-        The aligner, fitted on the means; in a pipeline with a projection if it does
-        not map all other directions to the mean by itself.
+        Aligner fitted on the means. It is a pipeline with a projection if the aligner
+        does not map undetermined directions to the mean itself.
 
     classes_ : ndarray of shape (n_classes,) or None
-        Classes on both sides, sorted; None without target rows.
+        Classes on both sides, sorted. None if there were no target samples.
 
     determined_rank_ : int
-        Number of directions in which the class means differ, at most one less than
-        there are classes. All others are mapped to the mean, whatever the aligner: no
-        answer has a smaller expected error. A warning is given where they are fewer
-        than the columns of the narrower side.
+        Number of directions in which the class means differ, at most the number of
+        classes minus one. All other directions are mapped to the mean, which has the
+        smallest expected error, whatever the aligner. A warning is raised if it is less
+        than ``min(n_features, n_targets)``.
 
     source_moments_, target_moments_ : GroupMoments or None
         Counts and means of all classes seen on each side.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
     MomentAligner : Class means, class covariances and third moments.
-    ICPAligner : Matches rows of the same class, from such a start.
+    ICPAligner : Matches samples of the same class.
 
     References
     ----------
@@ -130,20 +132,20 @@ class ClassMeanAligner(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, labels=None, target_labels=None):
-        """Learn the map from the means of the classes that both sides have.
+        """Learn the map from the means of the classes that occur on both sides.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space. With a `y` that holds no target rows (None, or
-            the class labels that a Pipeline passes on) the aligner is the identity and
-            warns.
+            Samples in the target space. If `y` has no target samples (None, or the
+            class labels that a Pipeline passes on), the aligner is the identity and a
+            warning is raised.
         labels : array-like of shape (n_samples,)
-            Classes of the source rows, strings or numbers.
+            Classes of the source samples, strings or numbers.
         target_labels : array-like of shape (n_target_samples,)
-            Classes of the target rows. A class on one side only is left out, and a
+            Classes of the target samples. A class on one side only is ignored, and a
             warning names it.
 
         Returns
@@ -154,9 +156,9 @@ class ClassMeanAligner(
         Raises
         ------
         ValueError
-            If labels are missing on a side, fewer than two classes are on both sides,
+            If labels of a side are missing, fewer than two classes occur on both sides,
             all class means of a side are equal, lengths differ, a value is not finite,
-            or `weight_by_size` is set for an aligner whose `fit` takes no
+            or `weight_by_size` is True and `fit` of the aligner has no parameter
             `sample_weight`.
         """
         X, y, labels, target_labels = check_sides(

@@ -19,14 +19,14 @@ from skalign.unpaired._second_moments import (
 
 
 def coral_map(source, target, reg):
-    """Matrix that whitens with one covariance and colours with the other.
+    """Return the matrix that whitens by one covariance and colours by the other.
 
     Parameters
     ----------
     source, target : Spectrum
         Both sides.
     reg : float
-        Added to the diagonal of both covariances.
+        Constant added to the diagonal of both covariances.
 
     Returns
     -------
@@ -50,70 +50,70 @@ def coral_map(source, target, reg):
 
 
 class CORALAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
-    """Correlation alignment: whiten the source, colour it as the target.
+    """Correlation alignment: match mean and covariance by whitening and colouring.
 
-    Source rows are given the mean and the covariance of the target rows [1]_. The
-    quickest thing to try where two domains share their features, and often all that
-    a linear classifier needs; of the many maps that carry one covariance to the other
-    it is not the one that moves rows least (:class:`GaussianOTAligner`). Read more in
-    the :ref:`User Guide <second_moments>`.
+    The mapped source samples have the mean and the covariance of the target samples
+    [1]_. Use it as a fast baseline if two domains have the same features; it is often
+    sufficient for a linear classifier. Many maps match the covariances;
+    :class:`GaussianOTAligner` is the one with the smallest mean squared displacement.
+    Read more in the :ref:`User Guide <second_moments>`.
 
     Parameters
     ----------
     reg : float, default=1.0
-        Added to the diagonal of both covariances, in squared units of the features.
-        The paper's 1 suits standardised features; a larger value pulls the map toward
-        a mere shift of the mean. Not negative. With 0 the inverse is the
-        pseudo-inverse: directions in which the source does not vary are lost. A small
-        value stretches new rows there, and a warning says so if it is more than a
-        hundredfold.
+        Constant added to the diagonal of both covariances, in squared units of the
+        features; not negative. The value of the paper, 1, suits standardised features.
+        With larger values the map is closer to a shift of the mean. With 0, the
+        pseudo-inverse is used, and directions in which the source does not vary are
+        lost. A small value stretches new samples in these directions; a warning is
+        raised if the factor exceeds 100.
 
     solver : {"auto", "moments", "svd"}, default="auto"
-        "moments" sums products of columns and takes eigenvectors of both covariances,
-        "svd" takes those of the centred rows, which is faster with fewer rows than
-        columns, and keeps more digits where a covariance is nearly singular. "auto"
-        is "svd" where both sides have fewer rows than columns. `partial_fit` and
-        `merge` always work from the sums.
+        Algorithm. "moments" computes eigenvectors of both covariances from sums of
+        products of features. "svd" decomposes the centred samples, which is faster with
+        fewer samples than features and more accurate if a covariance is nearly
+        singular. "auto" is "svd" if both sides have fewer samples than features.
+        `partial_fit` and `merge` always use the sums.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features, n_features)
-        Map from centred source rows to centred target rows.
+        Map from centred source samples to centred target samples.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,)
-        Means of the source and the target rows.
+        Means of the source and the target samples.
 
     determined_rank_ : int
-        Number of directions in which the source varies. What becomes of the others is
-        up to `reg`; with 0 they are mapped to the mean, and a warning says so.
+        Number of directions in which the source varies. How the others are mapped
+        depends on `reg`; with 0 they are mapped to the mean, and a warning is raised.
 
     solver_ : {"moments", "svd"} or None
-        The solver used; None if there were no target rows.
+        Solver used. None if there were no target samples.
 
     source_moments_, target_moments_ : Moments or None
-        The sums of each side, if the map was made of them.
+        Sums of each side, if the map was computed from them.
 
     n_targets_ : int
-        Width of the target space, equal to `n_features_in_`.
+        Number of target features, equal to `n_features_in_`.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    GaussianOTAligner : The map between the same means and covariances that moves rows
-        least.
-    MeanVarianceAligner : Column by column, for when rows are few.
+    GaussianOTAligner : Map between the same means and covariances with the smallest
+        displacement.
+    MeanVarianceAligner : Mean and variance of each feature, for few samples.
 
     Notes
     -----
-    The paper assumes both sides centred; here the means are aligned too. With
+    The paper assumes that both sides are centred; here the means are aligned too. With
     :math:`C = \\Sigma + \\mathrm{reg} \\cdot I`, the map is
     :math:`x \\mapsto (x - m_s) C_s^{-1/2} C_t^{1/2} + m_t` (Algorithm 1 of [1]_). The
     covariance of the mapped source is that of the target exactly with ``reg=0`` and
@@ -148,16 +148,16 @@ class CORALAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learn the map from samples of both sides, which need not correspond.
+        """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_features)
-            Samples of the target space, of the same width. With a `y` that holds no
-            target samples (None, or the class labels that a Pipeline passes on) the
-            aligner is the identity and warns.
+            Samples in the target space, with the same features. If `y` has no target
+            samples (None, or the class labels that a Pipeline passes on), the aligner
+            is the identity and a warning is raised.
 
         Returns
         -------
@@ -167,8 +167,8 @@ class CORALAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If widths or names of columns differ, a side has fewer than two samples, or
-            a value is not finite.
+            If numbers or names of features differ, a side has fewer than two samples,
+            or a value is not finite.
         """
         X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None

@@ -36,7 +36,7 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features, n_targets)
-        Map from centred source rows to centred target rows.
+        Map from centred source samples to centred target samples.
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
         Means of the sides.
     """

@@ -19,14 +19,14 @@ from skalign.unpaired._second_moments import (
 
 
 def monge_map(source, target, reg):
-    """Symmetric matrix that carries one covariance to the other.
+    """Return the symmetric matrix that maps one covariance to the other.
 
     Parameters
     ----------
     source, target : Spectrum
         Both sides.
     reg : float
-        Added to the diagonal of both covariances.
+        Constant added to the diagonal of both covariances.
 
     Returns
     -------
@@ -58,64 +58,65 @@ def monge_map(source, target, reg):
 
 
 class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
-    """The linear map to the target's mean and covariance that moves rows least.
+    """Optimal transport between Gaussians with the means and covariances of both sides.
 
-    It is the optimal-transport (Monge) map between the Gaussians of both sides [1]_,
-    and the best linear guess for any two clouds of equal shape [2]_. Takes a few
-    hundred rows more than columns to be worth its covariances. Read more in the
+    Among the maps that match mean and covariance, it minimises the mean squared
+    displacement of the samples (Monge map) [1]_. It is optimal if the two distributions
+    are Gaussian, or of the same shape up to such a map [2]_. Use it if there are a few
+    hundred samples more than features. Read more in the
     :ref:`User Guide <second_moments>`.
 
     Parameters
     ----------
     reg : float, default=1e-6
-        Added to the diagonal of both covariances, in squared units of the features;
-        a larger value pulls the map toward a mere shift of the mean. Not negative.
-        With 0 the inverse is the pseudo-inverse: directions in which the source does
-        not vary are lost. A small value stretches new rows there, and a warning says
-        so if it is more than a hundredfold.
+        Constant added to the diagonal of both covariances, in squared units of the
+        features; not negative. With larger values the map is closer to a shift of the
+        mean. With 0, the pseudo-inverse is used, and directions in which the source
+        does not vary are lost. A small value stretches new samples in these directions;
+        a warning is raised if the factor exceeds 100.
 
     solver : {"auto", "moments", "svd"}, default="auto"
-        "moments" sums products of columns and takes eigenvectors of both covariances,
-        "svd" takes those of the centred rows, which is faster with fewer rows than
-        columns, and keeps more digits where a covariance is nearly singular. "auto"
-        is "svd" where both sides have fewer rows than columns. `partial_fit` and
-        `merge` always work from the sums.
+        Algorithm. "moments" computes eigenvectors of both covariances from sums of
+        products of features. "svd" decomposes the centred samples, which is faster with
+        fewer samples than features and more accurate if a covariance is nearly
+        singular. "auto" is "svd" if both sides have fewer samples than features.
+        `partial_fit` and `merge` always use the sums.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features, n_features)
-        Map from centred source rows to centred target rows; symmetric, with no
-        negative eigenvalue.
+        Map from centred source samples to centred target samples, symmetric and
+        positive semi-definite.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,)
-        Means of the source and the target rows.
+        Means of the source and the target samples.
 
     determined_rank_ : int
-        Number of directions in which the source varies. What becomes of the others is
-        up to `reg`; with 0 they are mapped to the mean, and a warning says so.
+        Number of directions in which the source varies. How the others are mapped
+        depends on `reg`; with 0 they are mapped to the mean, and a warning is raised.
 
     solver_ : {"moments", "svd"} or None
-        The solver used; None if there were no target rows.
+        Solver used. None if there were no target samples.
 
     source_moments_, target_moments_ : Moments or None
-        The sums of each side, if the map was made of them.
+        Sums of each side, if the map was computed from them.
 
     n_targets_ : int
-        Width of the target space, equal to `n_features_in_`.
+        Number of target features, equal to `n_features_in_`.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    CORALAligner : The same moments by another map.
-    OptimalTransportAligner : Transport of the rows themselves.
+    CORALAligner : Another map that matches the same moments.
+    OptimalTransportAligner : Optimal transport between the samples themselves.
 
     Notes
     -----
@@ -138,7 +139,7 @@ class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
     >>> from skalign import GaussianOTAligner
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 2))
-    >>> y = X[::-1] @ [[2, 1], [1, 3]] + 5  # no row meets its partner
+    >>> y = X[::-1] @ [[2, 1], [1, 3]] + 5  # not paired
     >>> GaussianOTAligner(reg=0).fit(X, y).coef_.round(6)
     array([[2., 1.],
            [1., 3.]])
@@ -156,16 +157,16 @@ class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learn the map from samples of both sides, which need not correspond.
+        """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_features)
-            Samples of the target space, of the same width. With a `y` that holds no
-            target samples (None, or the class labels that a Pipeline passes on) the
-            aligner is the identity and warns.
+            Samples in the target space, with the same features. If `y` has no target
+            samples (None, or the class labels that a Pipeline passes on), the aligner
+            is the identity and a warning is raised.
 
         Returns
         -------
@@ -175,8 +176,8 @@ class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If widths or names of columns differ, a side has fewer than two samples, or
-            a value is not finite.
+            If numbers or names of features differ, a side has fewer than two samples,
+            or a value is not finite.
         """
         X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None

@@ -1,4 +1,4 @@
-"""Iterative closest points, in any width."""
+"""Iterative closest points between spaces of any dimension."""
 
 import warnings
 from functools import cache, partial
@@ -41,16 +41,16 @@ _CORES = 0.75, 0.9
 
 
 class Stage:
-    """A map that is fitted to matches, up to a number of times.
+    """Stage of the schedule: a map and its maximum number of iterations.
 
     Parameters
     ----------
     aligner : {"rotation", "covariance"} or object
-        A map whose variance is that of the sides, or a paired aligner.
+        Map with the variance of the sides, or a paired aligner.
     n_iter : int
-        Largest number of iterations.
+        Maximum number of iterations.
     below : float, default=inf
-        The stage is left out where the matching cost is not below.
+        Matching cost at or above which the stage is omitted.
     """
 
     def __init__(self, aligner, n_iter, below=np.inf):
@@ -59,7 +59,7 @@ class Stage:
         self.below = below
 
     def fit(self, rows, targets, weights, spreads):
-        """Return a map fitted to rows that match."""
+        """Return a map fitted to matched samples."""
         if isinstance(self.aligner, str):
             source, target = spreads()
             aligner = VarianceMap(
@@ -72,7 +72,7 @@ class Stage:
         return aligner.fit(rows, targets, sample_weight=weights)
 
     def learns_scale(self, rows, targets, weights, spreads):
-        """Whether the map is shorter where the targets lie at half their distances."""
+        """Whether the map shrinks if the distances of the targets are halved."""
         centre, spread = targets.mean(axis=0), []
         for factor in (1.0, 0.5):
             nearer = (centre + factor * (targets - centre)).astype(targets.dtype)
@@ -82,7 +82,7 @@ class Stage:
 
 
 def check_stages(aligner, max_iter):
-    """Return the list of `Stage` that a parameter `aligner` stands for."""
+    """Return the list of `Stage` for a value of the parameter `aligner`."""
     if not isinstance(aligner, list):
         return [Stage(aligner, max_iter)]
     stages = []
@@ -109,7 +109,7 @@ def check_stages(aligner, max_iter):
 
 
 class Fit(NamedTuple):
-    """What iterative closest points came to."""
+    """Result of iterative closest points."""
 
     aligner: object
     costs: np.ndarray  # of the matches, at the start and after each iteration
@@ -133,30 +133,30 @@ def closest_points(
     progress,
     pairs=None,
 ):
-    """Match and fit, stage by stage.
+    """Alternate between matching and fitting, stage by stage.
 
     Parameters
     ----------
     X, y : ndarray of shape (n_samples, n_features) and (n_target_samples, n_targets)
-        Rows of both sides.
+        Samples of both sides.
     aligner : object
-        Fitted aligner to start from.
+        Fitted initial aligner.
     stages : list of Stage
-        What to fit to the matches.
+        Stages of the schedule.
     groups : list of Group
-        Rows that may be matched with one another.
+        Samples that may be matched with one another.
     matching : str
-        Name of the rule.
+        Matching rule.
     tol : float
-        Mean squared move, as a share of the target's variance, that ends a stage.
+        Mean squared change, relative to the target's variance, that ends a stage.
     weigh : callable
-        Gives the weights of matches from their numbers in each group, or None.
+        Returns the weights of matches from their numbers in each group, or None.
     spreads : callable
-        Gives the `spread` of each side.
+        Returns the `spread` of each side.
     progress : Progress or None
-        Is told of each iteration.
+        Notified of each iteration.
     pairs : ndarray of shape (n_pairs, 2), default=None
-        Rows that are known to match.
+        Indices of samples that are known to match.
 
     Returns
     -------
@@ -204,10 +204,9 @@ def closest_points(
 
 
 def _core(rows, groups, share):
-    """Mean squared distance to the centre, of the share of each group nearest to it.
+    """Return the mean squared distance of the central part of each group to its centre.
 
-    Stray rows, far from all others, have no part in it, and groups of any size count
-    alike.
+    Outliers are ignored, and all groups have equal weight.
     """
     centre = np.mean([np.median(rows[group], axis=0) for group in groups], axis=0)
     means = []
@@ -218,24 +217,24 @@ def _core(rows, groups, share):
 
 
 def _compared(aligner, X, y):
-    """Rows of both sides where `aligner` compares them."""
+    """Map samples of both sides to the space in which `aligner` compares them."""
     return np.asarray(aligner.transform(X)), np.asarray(transform_target(aligner, y))
 
 
 def _left_open(X, y, start):
-    """Number of directions that a start by moments leaves open."""
+    """Number of directions that an initial map by moments does not determine."""
     if not isinstance(start, MomentAligner):
         return 0
     return min(X.shape[1], y.shape[1]) - start.determined_rank_
 
 
 def _cost(matches, target):
-    """Mean squared distance of matches, as a share of the variance of the target."""
+    """Mean squared distance of matches, relative to the variance of the target."""
     return float(matches.distances.mean() / target.var(axis=0).sum())
 
 
 def _of_classes(classes, rows, labels):
-    """Rows of some classes, and their labels."""
+    """Return the samples of given classes, and their labels."""
     kept = np.isin(labels, classes)
     return (rows, labels) if kept.all() else (rows[kept], labels[kept])
 
@@ -243,118 +242,125 @@ def _of_classes(classes, rows, labels):
 class ICPAligner(
     CallbackSupportMixin, InnerAlignerMixin, MetaEstimatorMixin, BaseEstimator
 ):
-    """Iterative closest points: match rows, fit a map to the matches, and again.
+    """Iterative closest points: alternate between matching samples and fitting a map.
 
-    With labels on both sides, rows are matched within their class only. The rows of the
-    two sides need not be the same items: the maps used by default turn as the matches
-    say but stretch as the two sides do, so that wrong matches cannot shrink them. Read
-    more in the :ref:`User Guide <unpaired>`.
+    The aim is a small mean squared distance between mapped source samples and their
+    matches in the target. With labels on both sides, samples are matched only within
+    their class. The two sides need not contain the same samples: by default, only the
+    rotation is learnt from the matches, and the scale of each direction is estimated
+    from all samples of both sides, so that wrong matches cannot shrink the map. Use it
+    if there are labels but no pairs, and the classes have the same distribution up to
+    a linear map. Read more in the :ref:`User Guide <unpaired>`.
 
     Parameters
     ----------
     aligner : {"rotation", "covariance"}, object, list of (stage, n_iter) or None, \
             default=None
-        What is fitted to the matches: "rotation", a rotation with the scale of the two
-        total variances; "covariance", the map that carries the covariance of the source
-        exactly to that of the target; or any paired aligner. A list is a schedule of
-        such stages, each with its own largest number of iterations. None is
-        "covariance" from a start by moments, and "rotation" followed by "covariance"
-        from any other; with fewer than 100 rows a column on either side, or where the
-        moments leave directions open, it is "rotation". Where both sides hold the same
-        rows in unknown order, end the schedule with ``(LinearAligner(), 5)``; elsewhere
-        least squares shrinks the map.
+        Map that is fitted to the matches: "rotation", a rotation with the ratio of the
+        total standard deviations as its scale; "covariance", a map of the covariance of
+        the source exactly to that of the target; or any paired aligner. A list is a
+        schedule of such stages, each with its maximum number of iterations. None is
+        "covariance" if `init` is "moments", and "rotation" followed by "covariance"
+        otherwise. With fewer than 100 samples per feature on either side, or if the
+        moments do not determine all directions, it is "rotation". If both sides contain
+        the same samples in unknown order, end the schedule with ``(LinearAligner(),
+        5)``; otherwise least squares shrinks the map.
 
     init : {"moments", "means", "identity"} or object, default="moments"
-        The map before the first matching: that of :class:`MomentAligner` (with labels,
-        if there are any), that of :class:`ClassMeanAligner` (needs labels), rows as
-        they are (equal widths only), or an aligner. One that is fitted is used as it
-        is, else a clone is fitted, with labels where its `fit` takes them. A search or
-        a pipeline clones its steps: wrap what was fitted, to a few pairs for instance,
-        in :class:`~sklearn.frozen.FrozenEstimator`, and it stays so.
+        Initial map: that of :class:`MomentAligner` (with labels, if given), that of
+        :class:`ClassMeanAligner` (requires labels), the identity (for equal numbers of
+        features only), or an aligner. A fitted aligner is used as it is; otherwise a
+        clone is fitted, with labels if its `fit` accepts them. Since searches and
+        pipelines clone their steps, wrap an aligner that was fitted, for example to a
+        few pairs, in :class:`~sklearn.frozen.FrozenEstimator`.
 
     matching : {"nearest", "mutual", "both", "assignment"}, default="both"
-        "nearest" matches each source row with the nearest target row, "mutual" keeps of
-        these the pairs that are nearest to each other, "both" adds the nearest source
-        row of each target row, and "assignment" matches rows one to one at the least
-        sum of squared distances, which needs a cost matrix of all rows of a class.
+        Matching rule. "nearest" matches each source sample with the nearest target
+        sample. "mutual" keeps only those matches that are mutual nearest neighbours.
+        "both" also matches each target sample with the nearest source sample.
+        "assignment" matches samples one to one with the smallest sum of squared
+        distances, which needs a cost matrix of all samples of a class.
 
     max_iter : int, default=10
-        Largest number of iterations of a stage. 0 returns the start. The stages of a
-        schedule have their own.
+        Maximum number of iterations of a stage. 0 returns the initial map. The stages
+        of a schedule have their own.
 
     tol : float, default=1e-4
-        A stage ends when mapped rows move by less: mean squared distance, as a share
-        of the variance of the target.
+        Tolerance: a stage ends when the mean squared change of the mapped samples is
+        smaller, relative to the variance of the target.
 
     class_weight : {"balanced"} or None, default="balanced"
-        "balanced" counts every class alike, in the matches and in the variances of the
-        sides, so that class shares may differ between them. Given to an aligner as
-        `sample_weight` where its `fit` takes that.
+        Weights of classes. "balanced" gives all classes equal weight, in the matches
+        and in the variances of the sides, so that class proportions may differ between
+        them. The weights are passed to an aligner whose `fit` accepts `sample_weight`.
 
     max_samples : int, default=None
-        Rows drawn from each class of each side (without labels, from each side), once.
-        Only these look for a match, among all rows; with ``matching="assignment"``
-        they are also all that is matched. None is every row.
+        Number of samples drawn from each class of each side (without labels, from each
+        side), once. Only these are matched, with any samples of the other side; with
+        ``matching="assignment"``, only with drawn samples. None uses all samples.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the start by moments and the rows drawn.
+        Determines the initial map by moments and the samples drawn.
 
     Attributes
     ----------
     aligner_ : object
-        The last map; in a pipeline with a projection if it leaves directions open.
+        Last map. It is a pipeline with a projection if the map does not determine all
+        directions.
 
     n_iter_ : int
         Number of iterations, over all stages.
 
     objective_ : ndarray of shape (`n_iter_` + 1,)
-        Mean squared distance of matches as a share of the variance of the target, at
-        the start and after each iteration.
+        Mean squared distance of matches relative to the variance of the target, for the
+        initial map and after each iteration.
 
     matching_cost_ : float
-        Its last value. Not negative; smaller is better. It tends to 0 where both sides
-        hold the same rows, and to the distance of neighbours where they do not.
+        Last value of `objective_`. Not negative; smaller is better. It tends to 0 if
+        both sides contain the same samples, and to the distance of neighbours
+        otherwise.
 
     variance_ratio_ : float
-        Total variance of the mapped training rows, as a share of that of the target. A
-        warning is given below 0.7 if the map has its scale from the matches, unless a
-        few stray rows make the difference, of which another warning is given.
+        Total variance of the mapped training samples, relative to that of the target. A
+        warning is raised below 0.7 if the map learns its scale from the matches. If a
+        few outliers are the reason, another warning is raised.
 
     determined_rank_ : int
-        Number of directions that the data determine, at most the smaller width. What a
-        start by moments leaves open, and what can then be reversed without rows being
-        farther from their matches, is mapped to the mean; the start warns of it. Any
-        other start is taken as known.
+        Number of directions that the data determine, at most ``min(n_features,
+        n_targets)``. Directions that an initial map by moments does not determine, and
+        which can be reversed without increasing the distance to matches, are mapped to
+        the mean; the initial map raises a warning. Other initial maps are assumed to
+        determine all directions.
 
     classes_ : ndarray of shape (n_classes,) or None
-        Classes on both sides; None where matches were not restricted.
+        Classes on both sides. None if matches were not restricted to classes.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    MomentAligner : The start, which is often enough.
-    WassersteinProcrustesAligner : Without labels, with several starts.
+    MomentAligner : Initial map, which is often sufficient.
+    WassersteinProcrustesAligner : Without labels, with several initial maps.
 
     Notes
     -----
-    Least squares on the nearest neighbours of rows that are not the same items, as in
-    [2]_, regresses to the mean: the mapped rows shrink, their neighbours are found
-    further inside, and the map collapses. Matching in both directions and a map that
-    cannot shrink prevent that.
+    If the sides do not contain the same samples, least squares on nearest neighbours,
+    as in [2]_, regresses to the mean: the mapped samples shrink, their neighbours are
+    then closer to the mean, and the map collapses. Matching in both directions and a
+    map that cannot shrink prevent this.
 
-    Progress is told to scikit-learn's callbacks (`set_callbacks`), one task an
-    iteration; a callback that asks to stop ends the fit.
+    Progress is reported to scikit-learn's callbacks (`set_callbacks`), with one task
+    per iteration; a callback that requests to stop ends the fit.
 
     References
     ----------
@@ -373,7 +379,7 @@ class ICPAligner(
     >>> rng = np.random.default_rng(0)
     >>> rows = rng.gamma([1, 2, 3], size=(2000, 3))
     >>> rotation = ortho_group.rvs(3, random_state=0)
-    >>> X, y = rows[:1000], rows[1000:] @ rotation  # no row is on both sides
+    >>> X, y = rows[:1000], rows[1000:] @ rotation  # no common samples
     >>> aligner = ICPAligner(random_state=0).fit(X, y)
     >>> bool(np.abs(aligner.transform(X) - X @ rotation).mean() < 0.1)
     True
@@ -421,21 +427,21 @@ class ICPAligner(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, labels=None, target_labels=None):
-        """Learn the map from rows of both sides, which need not correspond.
+        """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space. With a `y` that holds no target rows (None, or
-            the class labels that a Pipeline passes on) the aligner is the identity and
-            warns.
+            Samples in the target space. If `y` has no target samples (None, or the
+            class labels that a Pipeline passes on), the aligner is the identity and a
+            warning is raised.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the source rows, strings or numbers. Used where
+            Classes of the source samples, strings or numbers. Used if
             `target_labels` are given too.
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows. A class on one side only is left out, and a
+            Classes of the target samples. A class on one side only is ignored, and a
             warning names it.
 
         Returns
@@ -446,10 +452,10 @@ class ICPAligner(
         Raises
         ------
         ValueError
-            If no class is on both sides, the start does not suit the widths or needs
-            labels, fewer than two rows match, a cost matrix would not fit
-            scikit-learn's working memory, lengths differ, a value is not finite, or
-            squares overflow or underflow.
+            If no class is on both sides, the initial map does not fit the numbers of
+            features or requires labels, fewer than two samples match, a cost matrix
+            would exceed scikit-learn's working memory, lengths differ, a value is not
+            finite, or squares overflow or underflow.
         """
         X, y, labels, target_labels = check_sides(
             self, X, y, labels=labels, target_labels=target_labels
@@ -506,7 +512,7 @@ class ICPAligner(
         return getattr(self.init, "_same_features", False)
 
     def _leave_open(self, aligner, start, X, y, groups):
-        """Map to the mean what neither the start nor the matches determine."""
+        """Map undetermined directions to the mean."""
         mapped, target = _compared(aligner, X, y)
         n_open = _left_open(X, y, start) if target is y else 0  # no common space
         axes = unmatched_axes(mapped, target, groups, n_open)
@@ -545,7 +551,7 @@ class ICPAligner(
             )
 
     def _start(self, X, y, labels, target_labels, rng):
-        """Return the fitted aligner to start from."""
+        """Return the fitted initial aligner."""
         passed = {"labels": labels, "target_labels": target_labels}
         if isinstance(self.init, str):
             if self.init == "identity":
@@ -573,7 +579,7 @@ class ICPAligner(
         return self.init
 
     def _stages(self, X, y, start):
-        """Return the stages in force."""
+        """Return the stages used."""
         if self.aligner is not None:
             return check_stages(self.aligner, self.max_iter)
         few = min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS
@@ -585,7 +591,7 @@ class ICPAligner(
         return [Stage("rotation", self.max_iter), last]
 
     def _weights(self, sizes):
-        """Weights that make groups of these sizes count alike; None if they do not."""
+        """Return weights that give groups equal weight, or None for unweighted."""
         if self.class_weight is None or self.classes_ is None:
             return None
         sizes = np.asarray(sizes)
@@ -593,7 +599,7 @@ class ICPAligner(
         return np.repeat(sizes.sum() / (len(sizes) * kept), sizes)
 
     def _spreads(self, X, y, groups):
-        """Mean and covariance of each side, over the classes in force."""
+        """Return the mean and covariance of each side, over the classes used."""
         spreads = []
         for rows, side in ((X, "source"), (y, "target")):
             members = [getattr(group, side) for group in groups]

@@ -1,4 +1,4 @@
-"""Mean and variance of each column."""
+"""Alignment of the mean and variance of each feature."""
 
 from numbers import Real
 
@@ -12,46 +12,54 @@ from skalign.moments import SideStreamingMixin
 
 
 class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
-    """Give each source column the mean and variance of the target's.
+    r"""Match the mean and variance of each feature.
 
-    The statistics of adaptive instance normalisation [1]_. It needs a handful of rows
-    and sees no correlation, so it is the safe step where rows are few; where a few
-    times more rows than columns are at hand, :class:`GaussianOTAligner` also aligns
-    correlations. Read more in the :ref:`User Guide <second_moments>`.
+    Feature :math:`j` of a source sample is mapped by
+
+    .. math::
+        x_j \mapsto \sqrt{\frac{\sigma_{t,j}^2 + \mathrm{reg}}
+        {\sigma_{s,j}^2 + \mathrm{reg}}} \; (x_j - m_{s,j}) + m_{t,j}
+
+    with the means :math:`m` and variances :math:`\sigma^2` of the source and the
+    target, as in adaptive instance normalisation [1]_. It needs only a few samples and
+    ignores correlations. With several times more samples than features,
+    :class:`GaussianOTAligner` also aligns correlations. Read more in the
+    :ref:`User Guide <second_moments>`.
 
     Parameters
     ----------
     reg : float, default=0.0
-        Added to both variances, in squared units of the columns. Not negative.
+        Constant added to both variances, in squared units of the features; not
+        negative.
 
     Attributes
     ----------
     scale_ : ndarray of shape (n_features,)
-        Stretch of each column. Without `reg`, 1 where the source column is constant
-        (there is nothing to stretch), and 0 where only the target's is.
+        Scale of each feature. With ``reg=0`` it is 1 if the source feature is constant,
+        and 0 if only the target feature is.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,)
-        Means of the source and the target rows.
+        Means of the source and the target samples.
 
     source_moments_, target_moments_ : Moments or None
-        The sums of each side; None if there were no target rows.
+        Sums of each side. None if there were no target samples.
 
     n_targets_ : int
-        Width of the target space, equal to `n_features_in_`.
+        Number of target features, equal to `n_features_in_`.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
     CORALAligner : Means and covariances.
-    GaussianOTAligner : Means and covariances, moving rows least.
+    GaussianOTAligner : Means and covariances, with the smallest displacement.
 
     References
     ----------
@@ -74,16 +82,16 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learn the map from rows of both sides, which need not correspond.
+        """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_features)
-            Rows of the target space, of the same width. With a `y` that holds no
-            target rows (None, or the class labels that a Pipeline passes on) the
-            aligner is the identity and warns.
+            Samples in the target space, with the same features. If `y` has no target
+            samples (None, or the class labels that a Pipeline passes on), the aligner
+            is the identity and a warning is raised.
 
         Returns
         -------
@@ -93,8 +101,8 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If widths or names of columns differ, a side has fewer than two rows, or a
-            value is not finite.
+            If numbers or names of features differ, a side has fewer than two samples,
+            or a value is not finite.
         """
         X, y, *_ = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None

@@ -1,4 +1,4 @@
-"""Alignment of the first three moments: no rows are matched."""
+"""Alignment of the first three moments, without matching samples."""
 
 import warnings
 from numbers import Integral
@@ -38,7 +38,7 @@ _APART = 0.05  # rotations that are not the same to whoever uses the rows
 
 
 def norm_shells(rows, n_shells):
-    """Number of the shell of each row: groups of equal size by distance to the mean."""
+    """Assign samples to groups of equal size by their distance to the mean."""
     centred = near_one(rows)  # squares may overflow
     centred -= centred.mean(axis=0)
     order = np.argsort(np.einsum("ij,ij->i", centred, centred), kind="stable")
@@ -57,7 +57,7 @@ def row_moments(rows, groups, n_axes, name):
 
 
 def shell_sides(X, y, *, n_shells, n_axes):
-    """Both sides by shells of equal norm."""
+    """Return the group moments of both sides, with groups of similar norm (shells)."""
     n_shells = min(n_shells, len(X) // 2, len(y) // 2)
     sides = []
     for name, rows in (("X", X), ("y", y)):
@@ -125,7 +125,7 @@ def covariance_coef(source, target, rotation):
 
 
 def shell_doubts(noise, difference):
-    """What makes an alignment without labels doubtful, in words.
+    """Return reasons why an alignment without labels may have failed.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def shell_doubts(noise, difference):
 
 
 def warn_of_doubts(aligner, doubts):
-    """Warn once of all that makes a fit doubtful."""
+    """Raise one warning with all reasons why a fit may have failed."""
     doubts = list(doubts)
     if aligner.objective_ < _SOUND_OBJECTIVE:
         doubts.append(f"the moments agree only to objective_={aligner.objective_:.2f}")
@@ -163,109 +163,111 @@ def warn_of_doubts(aligner, doubts):
 
 
 class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
-    """Linear map under which the moments of two sides agree; no rows are matched.
+    """Linear map that matches the first three moments of two unpaired spaces.
 
-    For two latent spaces that a linear map joins, where no row of one is known to
-    belong to any row of the other. With class labels on both sides it compares the
-    mean and the covariance of each class; without, those of shells of equal norm. What
-    fixes the answer are the third moments of all rows. The rows of the two sides must
-    have the same distribution up to the map, or, with labels, the rows of each class.
-    Read more in the :ref:`User Guide <unpaired>`.
+    With class labels on both sides, the means and covariances of the classes are
+    compared; without labels, those of groups of samples of similar norm (shells). The
+    third moments of all samples are compared in both cases. The notes give the
+    objective. Use it if the two spaces are related by a linear map but no pairs are
+    known. The two sides, or with labels each class, must have the same distribution up
+    to the map. Read more in the :ref:`User Guide <unpaired>`.
 
     Parameters
     ----------
     map : {"auto", "rotation", "covariance"}, default="auto"
-        "rotation" is a rotation with one scale, the ratio of the total deviations.
-        "covariance" carries the covariance of the source exactly to that of the
-        target. "auto" takes the second where both sides have at least 100 rows an
-        axis, all directions are determined, and, without labels, `objective_` is at
-        least 0.93; else the first.
+        Class of map. "rotation" is a rotation with one scale, the ratio of the total
+        standard deviations. "covariance" maps the covariance of the source exactly to
+        that of the target. "auto" is "covariance" if both sides have at least 100
+        samples per axis, all directions are determined, and, without labels,
+        `objective_` is at least 0.93; else "rotation".
 
     n_components : int, default=100
-        Leading principal axes of each side to work in, at most; never more than the
-        rank of either side. Memory grows with its third power, time of a step with its
-        fourth. Directions beyond are mapped to the mean.
+        Maximum number of leading principal axes of each side that are used, limited by
+        the rank of either side. Memory grows with its third power, and time of a step
+        with its fourth. Other directions are mapped to the mean.
 
     n_restarts : int, default=50
-        Random rotations to start from.
+        Number of random initial rotations.
 
     n_shells : int, default=8
-        Shells that stand in for classes where there are no labels; at most half the
-        rows of a side.
+        Number of groups by norm that replace classes if there are no labels; at most
+        half the number of samples of a side.
 
     class_weight : {"balanced"} or None, default="balanced"
-        "balanced" counts every class alike, so that class shares may differ between
-        the sides. None counts a class by the mean of its shares on both sides.
+        Weights of classes. "balanced" gives all classes equal weight, so that class
+        proportions may differ between the sides. None weights a class by its
+        proportion, averaged over both sides.
 
     random_state : int, RandomState instance or None, default=None
-        Determines the starts, and the clusters by which shares are compared.
+        Determines the initial rotations, and the clusters of `share_difference_`.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features, n_targets)
-        Map from centred source rows to centred target rows.
+        Map from centred source samples to centred target samples.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
-        Means of the two sides; of the class means with balanced weights.
+        Means of the two sides; with balanced weights, means of the class means.
 
     map_ : {"rotation", "covariance"} or None
-        The map in force; None without target rows.
+        Class of map used. None if there were no target samples.
 
     objective_ : float
-        Agreement of the moments after the rotation, from -1 to 1; 1 for exact copies.
+        Agreement of the moments after the rotation, from -1 to 1; 1 if they are equal.
 
     next_objective_ : float
-        That of the second best rotation found that differs; -inf if there was none. A
-        value near `objective_` means that the choice between the two was close.
+        Agreement of the second best rotation found; -inf if there was none. If it is
+        close to `objective_`, the rotation is not determined reliably.
 
     n_restarts_at_best_ : int
-        Number of starts that led to the rotation returned.
+        Number of initial rotations that led to the result.
 
     signal_ : ndarray of shape (3,)
-        Share of the squared norm of group means, group covariances and third moments
-        that is no sampling noise, from 0 to 1. The blocks count in this proportion.
+        Fraction of the squared norm of group means, group covariances and third moments
+        that is not sampling noise, from 0 to 1. The three terms of the objective are
+        weighted by it.
 
     skewness_noise_ : float
-        Share of the third moments of whitened rows (Mardia's skewness) that as many
-        Gaussian rows would show, the larger of the two sides; 1 where rows cannot be
-        told from Gaussian ones.
+        Expected third moments (Mardia's skewness) of as many whitened Gaussian samples,
+        as a fraction of those observed; the larger value of the two sides. 1 if samples
+        cannot be distinguished from Gaussian ones.
 
     share_difference_ : float or None
-        How differently the two sides fill 20 clusters of the target: total variation
-        distance of the shares, less what chance explains. Only without labels.
+        Total variation distance between the proportions of the two sides in 20 clusters
+        of the target, minus its expected value for equal proportions. None with labels.
 
     classes_ : ndarray of shape (n_classes,) or None
         Classes on both sides; None without labels.
 
     n_components_ : int
-        Leading axes in force.
+        Number of leading axes used.
 
     determined_rank_ : int
-        Number of directions that the data determine, at most `n_components_`. Those
-        whose sign the moments leave open, up to sampling noise, are mapped to the mean:
-        no answer has a smaller expected error. A warning is given where they are fewer
-        than the columns of the narrower side.
+        Number of directions that the data determine, at most `n_components_`.
+        Directions whose sign is not determined by the moments, up to sampling noise,
+        are mapped to the mean, which has the smallest expected error. A warning is
+        raised if it is less than ``min(n_features, n_targets)``.
 
     source_moments_, target_moments_ : GroupMoments or None
-        Sums of each side, kept where labels were given.
+        Sums of each side, if labels were given.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    ICPAligner : Matches rows, starting from this.
-    WassersteinProcrustesAligner : Without labels, this and a refinement.
-    ClassMeanAligner : Class means only.
+    ICPAligner : Starts from this map and refines it by matching samples.
+    WassersteinProcrustesAligner : The same without labels, with several starts.
+    ClassMeanAligner : Map learnt from class means only.
 
     Notes
     -----
@@ -279,16 +281,17 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         + w_3 \\langle T_x(R, R, R), T_y \\rangle
 
     over orthogonal :math:`R`, with group means :math:`M`, group covariances :math:`C`
-    less a multiple of the identity, and third moments :math:`T`. A step takes the
-    polar factor of the gradient plus :math:`\\mu R`, with :math:`\\mu` raised until the
-    objective does not fall; a climb ends when it changes by less than 1e-7 three times
-    in a row, or after 500 steps. The covariance-exact map is the same climb between
-    the two whitened spaces, without labels by :math:`T` alone.
+    minus a multiple of the identity, and third moments :math:`T`. Each step computes
+    the polar factor of the gradient plus :math:`\\mu R`, with :math:`\\mu` increased
+    until the objective does not decrease. The iteration ends when the objective changes
+    by less than 1e-7 three times in a row, or after 500 steps. The map "covariance" is
+    found by the same iteration between the two whitened spaces, without labels with
+    :math:`T` only.
 
-    Rows whose third moments vanish, such as Gaussian ones, do not fix the rotation
-    unless their classes do: a warning says so, as it does for too few rows, for an
-    objective that stays low, for shares that differ, and where sampling noise may be
-    all that sets the rotation above the next best.
+    Samples with vanishing third moments, such as Gaussian samples, do not determine the
+    rotation unless their classes do. A warning is raised in this case, and also for too
+    few samples, for a low objective, for proportions that differ, and if the difference
+    between the best two rotations may be sampling noise.
 
     Examples
     --------
@@ -298,7 +301,7 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.gamma([1, 2, 3], size=(2000, 3))
     >>> rotation = ortho_group.rvs(3, random_state=0)
-    >>> y = rng.permutation(X) @ rotation  # no row is known to belong to another
+    >>> y = rng.permutation(X) @ rotation  # the pairing is not known
     >>> aligner = MomentAligner(random_state=0).fit(X, y)
     >>> bool(np.allclose(aligner.coef_, rotation))
     True
@@ -332,21 +335,21 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, labels=None, target_labels=None):
-        """Learn the map from rows of both sides, which need not correspond.
+        """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space. With a `y` that holds no target rows (None, or
-            the class labels that a Pipeline passes on) the aligner is the identity and
-            warns.
+            Samples in the target space. If `y` has no target samples (None, or the
+            class labels that a Pipeline passes on), the aligner is the identity and a
+            warning is raised.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the source rows, strings or numbers. Used where
+            Classes of the source samples, strings or numbers. Used if
             `target_labels` are given too.
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows. A class on one side only is left out, and a
+            Classes of the target samples. A class on one side only is ignored, and a
             warning names it.
 
         Returns
@@ -357,8 +360,9 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If fewer than two classes are on both sides, a side has fewer than two
-            rows or all its rows are equal, lengths differ, or a value is not finite.
+            If fewer than two classes occur on both sides, a side has fewer than two
+            samples or all its samples are equal, lengths differ, or a value is not
+            finite.
         """
         X, y, labels, target_labels = check_sides(
             self, X, y, labels=labels, target_labels=target_labels
@@ -416,7 +420,7 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         warn_of_doubts(self, doubts + undetermined(self))
 
     def _align(self, source, target, n_rows, classes=None):
-        """Set the map between two sides; return the generator used, and doubts."""
+        """Set the map between two sides; return the generator used, and warnings."""
         k = min(source.n_axes, target.n_axes, self.n_components)
         self.signal_, weights = block_weights(source, target)
         self.skewness_noise_ = max(source.skewness_noise, target.skewness_noise)

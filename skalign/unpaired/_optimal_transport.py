@@ -1,4 +1,4 @@
-"""Optimal transport of source rows onto target rows."""
+"""Optimal transport of source samples onto target samples."""
 
 import warnings
 from numbers import Integral, Real
@@ -22,15 +22,15 @@ _CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many row
 
 
 def exact_plan(cost, *, max_iter):
-    """Plan of least cost between rows of equal weight.
+    """Return the plan of least cost between samples of equal weight.
 
     Returns
     -------
     plan : ndarray of shape (n_samples, n_target_samples)
     n_iter : int
-        1; the solver does not say how many pivots it took.
+        1; the solver does not return the number of pivots.
     problem : str
-        Why the plan is not the best one; empty where it is.
+        Why the plan is not optimal; empty if it is.
     """
     import ot
 
@@ -44,7 +44,7 @@ def exact_plan(cost, *, max_iter):
 
 
 def entropic_plan(cost, reg, *, max_iter, tol):
-    """Plan of least cost plus `reg` times the negative entropy of the plan.
+    """Return the plan of least cost plus `reg` times its negative entropy.
 
     Returns
     -------
@@ -83,9 +83,9 @@ def entropic_plan(cost, reg, *, max_iter, tol):
 
 
 def class_plan(cost, classes, reg, class_reg, *, max_iter, tol):
-    """Entropic plan that sends to a target row source rows of few classes.
+    """Return the entropic plan with a penalty on target samples with many classes.
 
-    The concave penalty is replaced by its tangent again and again (majorisation).
+    The concave penalty is replaced by its tangent repeatedly (majorisation).
 
     Parameters
     ----------
@@ -150,87 +150,90 @@ def number_classes(labels, target_labels):
 
 
 class OptimalTransportAligner(AlignerMixin, BaseEstimator):
-    """Carry source rows onto target rows by an optimal-transport plan.
+    """Map source samples onto target samples by optimal transport.
 
-    Each source row goes to the mean of the target rows that the plan sends it to; a
-    new row moves as its nearest source row does [1]_. The plan can bend and tear
-    space where a linear map cannot, and needs about as many rows as the shapes it is
-    to follow have detail; with class shares that differ between the sides it sends
-    rows to the wrong class. Read more in the :ref:`User Guide <optimal_transport>`.
+    Each source sample is mapped to the mean of the target samples to which the plan
+    transports it, and a new sample is shifted like its nearest source sample [1]_. The
+    map is nonlinear. Use it if a linear map is not sufficient, there are many samples
+    relative to the complexity of the distributions, and class proportions are equal on
+    both sides; if they differ, samples are mapped to wrong classes. The notes give the
+    objective. Read more in the :ref:`User Guide <optimal_transport>`.
 
     Parameters
     ----------
     reg : float, default=0.1
-        Strength of the entropy, in medians of the cost, the squared distance of a
-        source row to a target row about their means: it means the same at any scale
-        of the features. Larger is faster, and draws all rows toward the mean of the
-        target. With 0 the plan is exact. Not negative.
+        Weight of the entropy relative to the median of the cost, so that it does not
+        depend on the scale of the features. The cost is the squared distance between
+        centred source and target samples. Larger values are faster, and shrink the
+        mapped samples towards the mean of the target. With 0 the plan is exact. Not
+        negative.
 
     class_reg : float, default=0.3
-        Strength of the class penalty, in medians of the cost. Used where `fit` is
+        Weight of the class penalty relative to the median of the cost. Used if `fit` is
         given `labels` and `reg` is positive. Not negative.
 
     max_iter : int, default=10_000
-        Limit of Sinkhorn iterations; for an exact plan, of pivots for each row of
-        both sides.
+        Maximum number of Sinkhorn iterations; for an exact plan, of pivots per sample
+        of both sides.
 
     tol : float, default=1e-4
-        Mass that may be out of place where Sinkhorn iterations stop; all is 1. Steps
-        of the class penalty stop when they move no more than ten times that.
+        Tolerance of Sinkhorn iterations: the misplaced mass at which they stop, as a
+        fraction of the total mass. Steps of the class penalty stop when they move at
+        most ten times this mass.
 
     on_nonconvergence : {"raise", "warn"}, default="raise"
-        What to do about a plan that the limits left unfinished: raise a RuntimeError
-        or issue a ConvergenceWarning.
+        Action if the plan has not converged within the limits: raise a RuntimeError or
+        issue a ConvergenceWarning.
 
     Attributes
     ----------
     plan_ : ndarray of shape (n_samples, n_target_samples) or None
-        Share of all mass that goes from each source to each target row; None if there
-        were no target rows.
+        Fraction of the total mass that is transported from each source sample to each
+        target sample. None if there were no target samples.
 
     source_ : ndarray of shape (n_samples, n_features)
-        The source rows.
+        Training samples of the source.
 
     shift_ : ndarray of shape (n_samples, n_features)
-        How far each source row moves.
+        Displacement of each source sample.
 
     n_iter_ : int
-        Sinkhorn iterations, of the last step where there is a class penalty; 1 where
-        none were needed.
+        Number of Sinkhorn iterations; with a class penalty, of the last step. 1 if none
+        were needed.
 
     n_targets_ : int
-        Width of the target space, equal to `n_features_in_`.
+        Number of target features, equal to `n_features_in_`.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    GaussianOTAligner : The linear map of least cost, from means and covariances.
+    GaussianOTAligner : Linear optimal transport, from means and covariances.
 
     Notes
     -----
-    With uniform weights on the rows of both sides the plan minimises
+    With uniform weights on the samples of both sides, the plan :math:`P` minimises
 
     .. math::
         \\langle P, C \\rangle + \\mathrm{reg} \\sum_{ij} P_{ij} \\log P_{ij} +
         \\mathrm{class\\_reg} \\sum_j n w_j \\sum_c
         \\Big(\\tfrac{1}{n w_j} \\sum_{i \\in c} P_{ij} + 10^{-3}\\Big)^{1/2}
 
-    where :math:`w_j` is the weight of target row j and :math:`n = 1000`. The last term,
-    large where a target row receives from many classes, is that of [1]_ for 1,000
-    target rows; here it means the same for any number of them. A cost between rows
-    about their own means gives the same plans as one between the rows as they are, but
-    its median does not grow with the distance of the means.
+    where :math:`w_j` is the weight of target sample j and :math:`n = 1000`. The last
+    term is large if a target sample receives mass from many classes. It equals that of
+    [1]_ for 1,000 target samples, and is normalised for other numbers of them. Centring
+    both sides does not change the plan for given weights, but the median of the cost
+    then does not grow with the distance of the means.
 
     Memory and time grow with ``n_samples * n_target_samples``. The map is piecewise a
-    shift and not one-to-one, so there is no inverse.
+    shift and not injective, so there is no inverse.
 
     References
     ----------
@@ -275,23 +278,24 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, labels=None, target_labels=None):
-        """Find the plan between rows of both sides, which need not correspond.
+        """Compute the plan between samples of both spaces, which need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_features)
-            Rows of the target space, of the same width. With a `y` that holds no
-            target rows (None, or the class labels that a Pipeline passes on) the
-            aligner is the identity and warns.
+            Samples in the target space, with the same features. If `y` has no target
+            samples (None, or the class labels that a Pipeline passes on), the aligner
+            is the identity and a warning is raised.
         labels : array-like of shape (n_samples,), default=None
-            Classes of the source rows, numbers or strings. With them, target rows are
-            made to receive source rows of few classes (`class_reg`).
+            Classes of the source samples, numbers or strings. If given, plans in which
+            a target sample receives mass from several classes are penalised
+            (`class_reg`).
         target_labels : array-like of shape (n_target_samples,), default=None
-            Classes of the target rows, None or NaN where not known. Used where `labels`
-            are given too: between rows of two known classes the cost is ten times the
-            largest.
+            Classes of the target samples, None or NaN if unknown. Used if `labels` are
+            given too: the cost between samples of different known classes is ten times
+            the largest cost.
 
         Returns
         -------
@@ -301,12 +305,12 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If widths or names of columns differ, a side has fewer than two rows, a
-            value is not finite, lengths differ, a source row has no class,
-            `target_labels` holds a class that `labels` lacks, squared distances
+            If numbers or names of features differ, a side has fewer than two samples, a
+            value is not finite, lengths differ, a source sample has no class,
+            `target_labels` has a class that is not in `labels`, squared distances
             overflow or underflow, or `reg` > 0 and the median of the cost is 0.
         RuntimeError
-            If a limit was met and ``on_nonconvergence="raise"``.
+            If the plan has not converged and ``on_nonconvergence="raise"``.
         """
         X, y, labels, target_labels = check_sides(
             self,

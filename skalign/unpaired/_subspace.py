@@ -14,7 +14,7 @@ from skalign.moments import Moments, Spectrum, pseudo_inverse
 
 
 def principal_axes(rows, name="X"):
-    """Mean of rows, and the axes in which they vary.
+    """Return the mean, variances and principal axes of samples.
 
     Returns
     -------
@@ -53,67 +53,69 @@ def tied_at(k, variances, precision):
 
 
 class SubspaceAligner(AlignerMixin, BaseEstimator):
-    """Turn the principal axes of the source onto those of the target.
+    """Align the leading principal axes of the source with those of the target.
 
-    Both sides are reduced to their leading principal axes, and source coordinates are
-    turned into the axes of the target [1]_. Suits many columns and few rows, where a
-    covariance cannot be estimated but its leading axes can. Both sides meet in a
-    common subspace: compare ``transform(X)`` with ``transform_target(y)``. Read more in
-    the :ref:`User Guide <subspaces>`.
+    Both sides are projected onto their leading principal axes, and source coordinates
+    are mapped linearly to target coordinates such that
+    :math:`\\lVert P_s M - P_t \\rVert_F` is smallest [1]_. Use it for many features and
+    few samples, for which leading axes can be estimated but a full covariance cannot.
+    Both sides are mapped to a common subspace: compare ``transform(X)`` with
+    ``transform_target(y)``. Read more in the :ref:`User Guide <subspaces>`.
 
     Parameters
     ----------
     n_components : int, default=None
-        Width of the common subspace, at most the rank of the centred target rows. By
-        default the largest that both sides span, which leaves out very little: smaller
-        is what helps.
+        Dimension of the common subspace, at most the rank of the centred target
+        samples. None is the smaller rank of both sides, which removes almost nothing;
+        smaller values are usually better.
 
     Attributes
     ----------
     n_components_ : int
-        Width of the common subspace.
+        Dimension of the common subspace.
 
     determined_rank_ : int
         Number of axes that the data determine on both sides, at most `n_components_`.
-        It is smaller, with a warning, where the source varies in fewer directions, and
-        where the variances before and after the last axis are equal up to rounding, as
-        those of whitened rows are: any of the axes that tie may be taken then, and the
-        source keeps all of them, so that both sides are projected alike.
+        It is smaller, and a warning is raised, if the source varies in fewer
+        directions, or if the variances before and after the last axis are equal up to
+        rounding, as for whitened samples. In the second case any of the tied axes may
+        be selected, and the source keeps all of them, so that both sides are projected
+        in the same way.
 
     coef_ : ndarray of shape (n_features, n_components)
-        Map from centred source rows to the subspace. Source axes without variance
-        have no part in it.
+        Map from centred source samples to the subspace. Source axes without variance
+        are ignored.
 
     target_coef_ : ndarray of shape (n_features, n_components)
-        Map from centred target rows to the subspace, with orthonormal columns, each
-        with its largest entry positive.
+        Map from centred target samples to the subspace. Its columns are orthonormal,
+        and the largest entry of each is positive.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,)
-        Means of the source and the target rows.
+        Means of the source and the target samples.
 
     n_targets_ : int
-        Width of the target space, equal to `n_features_in_`.
+        Number of target features, equal to `n_features_in_`.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    TransferComponentAligner : A subspace found from both sides at once.
-    CORALAligner : Aligns variances too.
+    TransferComponentAligner : Subspace computed from both sides together.
+    CORALAligner : Also aligns variances.
 
     Notes
     -----
-    With the leading axes :math:`P_s` and :math:`P_t` of both sides, source rows are
-    mapped by :math:`P_s P_s^\\top P_t` and target rows by :math:`P_t` (Eq. 3 of [1]_).
-    The paper standardises both sides; here rows are centred, so standardise first where
-    columns differ in scale.
+    With the leading axes :math:`P_s` and :math:`P_t` of both sides, source samples are
+    mapped by :math:`P_s P_s^\\top P_t` and target samples by :math:`P_t` (Eq. 3 of
+    [1]_). The paper standardises both sides; here samples are only centred. Standardise
+    them first if features differ in scale.
 
     References
     ----------
@@ -145,16 +147,16 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Find the axes of both sides, whose rows need not correspond.
+        """Compute the axes of both sides, whose samples need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_features)
-            Rows of the target space, of the same width. With a `y` that holds no
-            target rows (None, or the class labels that a Pipeline passes on) the
-            aligner is the identity and warns.
+            Samples in the target space, with the same features. If `y` has no target
+            samples (None, or the class labels that a Pipeline passes on), the aligner
+            is the identity and a warning is raised.
 
         Returns
         -------
@@ -164,9 +166,9 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If widths or names of columns differ, a side has fewer than two rows or only
-            equal ones, a value is not finite, or `n_components` is above the rank of
-            the target.
+            If numbers or names of features differ, a side has fewer than two samples or
+            only equal ones, a value is not finite, or `n_components` is above the rank
+            of the target.
         """
         X, y, *_ = check_sides(self, X, y)
         if y is None:

@@ -96,86 +96,88 @@ def _square(singular_values):
 
 
 class TransferComponentAligner(AlignerMixin, BaseEstimator):
-    """A subspace of large variance in which both sides have the same mean.
+    """Transfer component analysis: components with similar means on both sides.
 
-    Finds components in the feature space of a kernel that keep the variance of all
-    rows while the distance between the means of both sides (their maximum mean
-    discrepancy) is small [1]_. Both sides meet in a common subspace: compare
-    ``transform(X)`` with ``transform_target(y)``. Read more in the
-    :ref:`User Guide <subspaces>`.
+    The components, in the feature space of a kernel, maximise the variance of all
+    samples relative to the distance between the means of both sides (their maximum mean
+    discrepancy) [1]_. Use it if domains differ in a few directions that can be removed.
+    Both sides are mapped to a common subspace: compare ``transform(X)`` with
+    ``transform_target(y)``. Read more in the :ref:`User Guide <subspaces>`.
 
     Parameters
     ----------
     n_components : int, default=None
-        Width of the common subspace, at most the rank of the kernel; by default that
-        rank.
+        Dimension of the common subspace, at most the rank of the kernel matrix. None is
+        that rank.
 
     kernel : {"linear", "rbf"}, default="linear"
-        Kernel of two rows.
+        Kernel function.
 
     gamma : float, default=None
-        Coefficient of the RBF kernel, ``exp(-gamma * ||x - y||^2)``; 1 / n_features by
-        default, which suits standardised columns. Positive.
+        Coefficient of the RBF kernel, ``exp(-gamma * ||x - y||^2)``. Positive. None is
+        1 / n_features, which suits standardised features.
 
     mu : float, default=1.0
-        Weight of the complexity of the components against the distance of the means,
-        in squared units of the kernel. Positive; larger values care less about the
-        distance.
+        Weight of the complexity of the components relative to the distance of the
+        means, in squared units of the kernel. Positive. Larger values reduce the
+        influence of the distance.
 
     n_landmarks : int, default=1000
-        With the RBF kernel, how many rows of both sides together span the components
-        (Nystroem approximation); as many as there are rows, or more, is exact. Time
-        grows with the number of rows times its square.
+        Number of samples of both sides together that span the components with the RBF
+        kernel (Nystroem approximation). The result is exact if it is at least the
+        number of samples. Time grows with the number of samples times its square.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the landmarks. The draw does not depend on the order of rows.
+        Determines the landmarks, which do not depend on the order of samples.
 
     Attributes
     ----------
     n_components_ : int
-        Width of the common subspace.
+        Dimension of the common subspace.
 
     coef_ : ndarray of shape (n_features, n_components) or \
             (n_landmarks, n_components) or None
-        Map from rows, or from their kernel features, to the subspace; None if there
-        were no target rows.
+        Map from samples, or from their kernel features, to the subspace. None if there
+        were no target samples.
 
     eigenvalues_ : ndarray of shape (n_components,)
-        Scatter of all rows along each component, against the penalty; largest first.
+        Scatter of all samples along each component relative to the penalty, in
+        decreasing order.
 
     landmarks_ : ndarray of shape (n_landmarks, n_features) or None
-        Rows that span the components; None with the linear kernel.
+        Samples that span the components. None with the linear kernel.
 
     n_targets_ : int
-        Width of the target space, equal to `n_features_in_`.
+        Number of target features, equal to `n_features_in_`.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    SubspaceAligner : Principal axes of each side, turned onto one another.
+    SubspaceAligner : Alignment of the principal axes of each side.
 
     Notes
     -----
-    With the kernel matrix :math:`K` of all rows, the centring matrix :math:`H` and
-    :math:`L = e e^\\top`, where :math:`e` holds :math:`1 / n_s` for source and
-    :math:`-1 / n_t` for target rows, the components are the leading solutions of the
+    With the kernel matrix :math:`K` of all samples, the centring matrix :math:`H` and
+    :math:`L = e e^\\top`, where :math:`e` is :math:`1 / n_s` for source and
+    :math:`-1 / n_t` for target samples, the components are the leading solutions of the
     symmetric-definite problem
 
     .. math::  K H K w = \\lambda \\, (K L K + \\mu I) \\, w
 
     (Eq. 5 of [1]_, with :math:`\\mu` where the paper has it in the unsupervised case),
     scaled by :math:`w^\\top (K L K + \\mu I) w = 1`. It is solved in the span of the
-    features, from the sums of their products, so the order of rows has no part in it.
-    The sign of a component makes its largest coefficient positive. The linear kernel
-    depends on where the origin is: centre or standardise first.
+    features, from the sums of their products, and does not depend on the order of
+    samples. The sign of a component is chosen such that its largest coefficient is
+    positive. The linear kernel depends on the origin: centre or standardise samples
+    first.
 
     References
     ----------
@@ -189,7 +191,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
     >>> from skalign import TransferComponentAligner
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(50, 2)) * [1, 5]
-    >>> y = X[:20] + [9, 0]  # the first column tells the sides apart
+    >>> y = X[:20] + [9, 0]  # the sides differ in the first feature
     >>> aligner = TransferComponentAligner(n_components=1).fit(X, y)
     >>> mapped, target = aligner.transform(X), aligner.transform_target(y)
     >>> bool(abs(mapped.mean() - target.mean()) < 0.001 * mapped.std())
@@ -225,16 +227,16 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Find the components from both sides, whose rows need not correspond.
+        """Compute the components of both sides, whose samples need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_features)
-            Rows of the target space, of the same width. With a `y` that holds no
-            target rows (None, or the class labels that a Pipeline passes on) the
-            aligner is the identity and warns.
+            Samples in the target space, with the same features. If `y` has no target
+            samples (None, or the class labels that a Pipeline passes on), the aligner
+            is the identity and a warning is raised.
 
         Returns
         -------
@@ -244,9 +246,9 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If widths or names of columns differ, a side has fewer than two rows, a
-            value is not finite, all rows of both sides are equal, `n_components` is
-            above the rank of the kernel, or eigenvalues overflow or underflow.
+            If numbers or names of features differ, a side has fewer than two samples, a
+            value is not finite, all samples of both sides are equal, `n_components` is
+            above the rank of the kernel matrix, or eigenvalues overflow or underflow.
         """
         X, y, *_ = check_sides(self, X, y)
         self.landmarks_ = self._nystroem = None

@@ -1,4 +1,4 @@
-"""Alignment of two clouds: no pairs, no labels."""
+"""Alignment of two sets of samples without pairs or labels."""
 
 import warnings
 from numbers import Integral, Real
@@ -46,7 +46,7 @@ _TIED, _APART = 1.05, 0.1
 
 
 def coupling_cross(X, y, n_clusters, rng):
-    """Cross-covariance of both sides under a Gromov-Wasserstein plan of centroids.
+    """Return the cross-covariance under a Gromov-Wasserstein plan of centroids.
 
     Parameters
     ----------
@@ -77,128 +77,132 @@ def coupling_cross(X, y, n_clusters, rng):
 
 
 class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
-    """Linear map between two clouds of rows: no pairs, no labels.
+    """Linear map between two spaces without pairs or labels.
 
-    Rotations under which the moments of both sides agree are found first, as in
-    :class:`MomentAligner` without labels; those that agree best are tried by matching
-    rows, and the one of least cost is refined by matching rows in both directions. The
-    two sides must have the same distribution up to the map. Read more in the
-    :ref:`User Guide <unpaired>`.
+    First, rotations under which the moments of both sides agree are computed, as in
+    :class:`MomentAligner` without labels. The best of them are compared by the mean
+    squared distance of matched samples, and the one with the lowest cost is refined by
+    alternating between matching samples in both directions and fitting a map to the
+    matches. Use it if neither pairs nor labels are known. The two sides must have the
+    same distribution up to the map. Read more in the :ref:`User Guide <unpaired>`.
 
     Parameters
     ----------
     init : {"moments", "gw"}, default="moments"
-        Where the search for rotations begins: "moments" at random rotations, "gw" also
-        at the one of a Gromov-Wasserstein plan between k-means centroids [2]_.
+        Initial rotations of the search: random rotations with "moments", and with "gw"
+        also that of a Gromov-Wasserstein plan between k-means centroids [2]_.
 
     least_squares : {"auto"} or bool, default="auto"
         Whether to finish with least squares on the matches (:class:`LinearAligner`).
-        Only where matched rows are as good as pairs: both sides hold the same rows, or
-        rows are so dense that neighbours are. "auto" does where the matching cost is
-        below 0.1; elsewhere least squares would shrink the map.
+        This is useful only if matched samples are as good as pairs, because both sides
+        contain the same samples or samples are dense; otherwise least squares shrinks
+        the map. "auto" uses it if the matching cost is below 0.1.
 
     n_restarts : int, default=50
-        Random rotations to start from.
+        Number of random initial rotations.
 
     n_shells : int, default=8
-        Shells of equal norm whose moments are compared; at most half the rows of a
-        side.
+        Number of groups by norm whose moments are compared; at most half the number of
+        samples of a side.
 
     n_components : int, default=100
-        Leading principal axes of each side by which rotations are found, at most.
+        Maximum number of leading principal axes of each side in the search for
+        rotations.
 
     n_clusters : int, default=60
-        Centroids of each side for ``init="gw"``.
+        Number of centroids of each side for ``init="gw"``.
 
     max_iter : int, default=20
-        Largest number of iterations of the refinement, and again of least squares. 0
-        leaves both out.
+        Maximum number of iterations of the refinement, and of least squares. 0 omits
+        both.
 
     tol : float, default=1e-4
-        The refinement ends when mapped rows move by less: mean squared distance, as a
-        share of the variance of the target.
+        Tolerance of the refinement: it ends when the mean squared change of the mapped
+        samples is smaller, relative to the variance of the target.
 
     max_samples : int, default=5000
-        Rows drawn from each side, once, that look for their nearest row among all of
-        the other side. None is every row.
+        Number of samples drawn from each side, once, that are matched with their
+        nearest sample among all of the other side. None uses all samples.
 
     random_state : int, RandomState instance or None, default=None
-        Determines starts, centroids and the rows drawn.
+        Determines initial rotations, centroids and the samples drawn.
 
     Attributes
     ----------
     coef_ : ndarray of shape (n_features, n_targets)
-        Map from centred source rows to centred target rows.
+        Map from centred source samples to centred target samples.
 
     x_mean_, y_mean_ : ndarray of shape (n_features,) and (n_targets,)
         Means of the two sides.
 
     map_ : {"rotation", "covariance", "least_squares"} or None
-        What the map is: a rotation with the scale of the variances (with fewer than
-        100 rows a column), the map that carries covariance to covariance, or least
-        squares. None without target rows.
+        Class of map: a rotation with one scale (for fewer than 100 samples per
+        feature), the map that matches the covariances, or least squares. None if there
+        were no target samples.
 
     matching_cost_ : float
-        Mean squared distance of matched rows, as a share of the variance of the
-        target. Not negative; smaller is better. It tends to 0 where both sides hold
-        the same rows, and to the distance of neighbours where they do not.
+        Mean squared distance of matched samples, as a fraction of the variance of the
+        target. Not negative; smaller is better. It tends to 0 if both sides contain the
+        same samples, and to the distance of neighbours otherwise.
 
     objective_ : float
-        Agreement of the moments after the rotation that was refined, from -1 to 1; 1
-        for exact copies.
+        Agreement of the moments after the rotation that was refined, from -1 to 1; 1 if
+        they are equal.
 
     next_objective_ : float
-        The best of the other rotations; -inf if there was none. It can be above
-        `objective_` where matching rows preferred the other.
+        Best agreement of the other rotations; -inf if there was none. It can exceed
+        `objective_`, because rotations are selected by the matching cost.
 
     n_restarts_at_best_ : int
-        Number of starts that led to the rotation that was refined.
+        Number of initial rotations that led to the one that was refined.
 
     signal_ : ndarray of shape (3,)
-        Share of the squared norm of shell means, shell covariances and third moments
-        that is no sampling noise, from 0 to 1.
+        Fraction of the squared norm of group means, group covariances and third moments
+        that is not sampling noise, from 0 to 1.
 
     skewness_noise_ : float
-        Share of the third moments of whitened rows (Mardia's skewness) that as many
-        Gaussian rows would show, the larger of the two sides; 1 where rows cannot be
-        told from Gaussian ones.
+        Expected third moments (Mardia's skewness) of as many whitened Gaussian samples,
+        as a fraction of those observed; the larger value of the two sides. 1 if samples
+        cannot be distinguished from Gaussian ones.
 
     share_difference_ : float
-        How differently the two sides fill 20 clusters of the target: total variation
-        distance of the shares, less what chance explains.
+        Total variation distance between the proportions of the two sides in 20 clusters
+        of the target, minus its expected value for equal proportions.
 
     determined_rank_ : int
-        Number of directions that the data determine, at most the smaller width. Those
-        whose sign the moments leave open, and which can be reversed without rows being
-        farther from their matches or from known pairs, are mapped to the mean: no
-        answer has a smaller expected error. A warning is given below the smaller width.
+        Number of directions that the data determine, at most ``min(n_features,
+        n_targets)``. Directions whose sign is not determined by the moments, and which
+        can be reversed without increasing the distance to matches or known pairs, are
+        mapped to the mean, which has the smallest expected error. A warning is raised
+        if it is less than the maximum.
 
     n_iter_ : int
-        Number of iterations of the refinement, least squares included.
+        Number of iterations of the refinement, including least squares.
 
     n_targets_ : int
-        Width of the target space.
+        Number of target features.
 
     n_features_in_ : int
-        Width of the source space.
+        Number of source features.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source columns, where `X` had any.
+        Names of the source features, if `X` had any.
 
     target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target columns, where `y` had any.
+        Names of the target features, if `y` had any.
 
     See Also
     --------
-    MomentAligner : The same start, without matching rows; takes labels.
-    ICPAligner : The refinement alone, from any start; takes labels.
+    MomentAligner : The same initial map without refinement; can use labels.
+    ICPAligner : The refinement from any initial map; can use labels.
 
     Notes
     -----
-    Wasserstein-Procrustes [1]_ alternates between an optimal one-to-one matching and
-    the rotation that fits it. One-to-one matching of a sample of rows that are not the
-    same items destroys a good start at 50 columns; matching in both directions, and a
-    map that carries the covariance, improve it.
+    Wasserstein-Procrustes [1]_ alternates between the optimal one-to-one matching and
+    the rotation that minimises the mean squared distance of matches. If the sides do
+    not contain the same samples, one-to-one matching makes a good initial map worse in
+    50 dimensions. Matching in both directions, and a map that matches the covariances,
+    improve it.
 
     References
     ----------
@@ -216,7 +220,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.gamma([1, 2, 3], size=(2000, 3))
     >>> rotation = ortho_group.rvs(3, random_state=0)
-    >>> y = rng.permutation(X) @ rotation  # no row is known to belong to another
+    >>> y = rng.permutation(X) @ rotation  # the pairing is not known
     >>> aligner = WassersteinProcrustesAligner(random_state=0).fit(X, y)
     >>> bool(np.allclose(aligner.transform(X), X @ rotation, atol=1e-5))
     True
@@ -262,20 +266,20 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, pairs=None):
-        """Learn the map from rows of both sides, which need not correspond.
+        """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples in the source space.
         y : array-like of shape (n_target_samples, n_targets)
-            Rows of the target space. With a `y` that holds no target rows (None, or
-            the class labels that a Pipeline passes on) the aligner is the identity and
-            warns.
+            Samples in the target space. If `y` has no target samples (None, or the
+            class labels that a Pipeline passes on), the aligner is the identity and a
+            warning is raised.
         pairs : array-like of shape (n_pairs, 2), default=None
-            Positions in `X` and in `y` of rows known to correspond, be they few. They
-            count in the search for rotations as much as a block of moments, and are
-            matches at every step of the refinement.
+            Indices in `X` and in `y` of samples that are known to correspond; a few
+            suffice. In the search for rotations they have the weight of one term of the
+            objective, and they are matches at every step of the refinement.
 
         Returns
         -------
@@ -285,8 +289,8 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `pairs` are not positions of rows, a side has fewer than two rows or all
-            its rows are equal, or a value is not finite.
+            If `pairs` are not indices of samples, a side has fewer than two samples or
+            all its samples are equal, or a value is not finite.
         """
         X, y, *_ = check_sides(self, X, y)
         if y is None:
