@@ -54,7 +54,7 @@ variances, errors = {}, {}
 with warnings.catch_warnings():
     # The fit is stopped after each iteration, which raises a warning.
     warnings.simplefilter("ignore", ConvergenceWarning)
-    warnings.filterwarnings("ignore", "The mapped rows have only")
+    warnings.filterwarnings("ignore", "The mapped samples have only")
     for name, icp in icps.items():
         variances[name], errors[name] = [], []
         for n_iter in n_iters:

@@ -8,14 +8,14 @@ from skalign.moments import check_same_kind
 
 
 def shared_classes(labels, target_labels, *, minimum):
-    """Return the sorted classes on both sides; warn of those that are on one only.
+    """Return the sorted classes on both sides; warn about those on one side only.
 
     Parameters
     ----------
     labels, target_labels : array-like of shape (n_samples,) and (n_target_samples,)
-        Classes, repeated or not.
+        Classes of the samples, or each class once.
     minimum : int
-        Number of shared classes that the caller needs.
+        Number of shared classes required.
 
     Raises
     ------
@@ -28,12 +28,12 @@ def shared_classes(labels, target_labels, *, minimum):
     if len(shared) < minimum:
         raise ValueError(
             f"Classes on both sides: {len(shared)}; at least {minimum} are needed. "
-            f"labels holds {_named(source)}; target_labels holds {_named(target)}."
+            f"labels has {_named(source)}; target_labels has {_named(target)}."
         )
     for name, classes in (("labels", source), ("target_labels", target)):
         if len(one_sided := np.setdiff1d(classes, shared)):
             warnings.warn(
-                f"Left out, since only {name} holds them: {_named(one_sided)}.",
+                f"Classes that occur only in {name} are ignored: {_named(one_sided)}.",
                 UserWarning,
                 stacklevel=6,
             )

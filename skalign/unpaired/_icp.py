@@ -522,9 +522,9 @@ class ICPAligner(
     def _warn(self, fit):
         if fit.move >= self.tol and self.n_iter_:
             warnings.warn(
-                f"ICPAligner stopped after {self.n_iter_} iterations, while rows still "
-                f"moved by {fit.move:.1e} of the variance; tol={self.tol}. Raise "
-                "max_iter.",
+                f"ICPAligner stopped after {self.n_iter_} iterations, while the mean "
+                f"squared change was {fit.move:.1e} of the variance, above "
+                f"tol={self.tol}. Increase max_iter.",
                 ConvergenceWarning,
                 stacklevel=5,
             )
@@ -534,18 +534,18 @@ class ICPAligner(
         strayed = min(changes) > _STRAY or max(changes) < 1 / _STRAY
         if strayed and (off or self.matching_cost_ > _FAR):
             warnings.warn(
-                f"The mapped rows have {everything:.2g} times the variance of the "
-                f"target rows, but {cores[1]:.2g} times without the farthest tenth of "
-                "both: a few stray rows mislead the map. Leave them out, or try "
+                f"The mapped samples have {everything:.2g} times the variance of the "
+                f"target samples, but {cores[1]:.2g} times without the farthest tenth "
+                "of both: a few outliers distort the map. Remove them, or use "
                 "matching='mutual' with an aligner that learns its scale from matches.",
                 UserWarning,
                 stacklevel=5,
             )
         elif max(everything, *cores) < _COLLAPSED and fit.learns_scale():
             warnings.warn(
-                f"The mapped rows have only {everything:.0%} of the variance "
-                "of the target: wrong matches have shrunk the map. Take maps whose "
-                "variance is that of the sides, aligner=None, and matching='both'.",
+                f"The mapped samples have only {everything:.0%} of the variance "
+                "of the target: wrong matches have shrunk the map. Use aligner=None, "
+                "whose scale does not depend on the matches, and matching='both'.",
                 UserWarning,
                 stacklevel=5,
             )

@@ -1,4 +1,4 @@
-"""Which mapped source row belongs to which target row."""
+"""Rules that match mapped source samples with target samples."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ _FEW_PRODUCTS = 2**20
 
 
 class Matches(NamedTuple):
-    """Pairs of rows, and how far apart they are.
+    """Matched samples and their distances.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Matches(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Rows that may be matched with one another.
+    """Samples that may be matched with one another.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Group(NamedTuple):
 
 
 def nearest(queries, rows):
-    """Positions of the nearest of `rows`, and squared distances, in chunks."""
+    """Return indices of the nearest of `rows`, and squared distances, in chunks."""
     if len(queries) * rows.size <= _FEW_PRODUCTS:  # checks would take longer
         squares = cdist(queries, rows, "sqeuclidean")
         found = squares.argmin(axis=1)
@@ -58,13 +58,13 @@ def nearest(queries, rows):
 
 
 def match_nearest(mapped, y, n_drawn):
-    """Match source rows with the nearest target row."""
+    """Match each source sample with the nearest target sample."""
     found, distances = nearest(mapped[: n_drawn[0]], y)
     return np.arange(len(found)), found, distances
 
 
 def match_mutual(mapped, y, n_drawn):
-    """Match rows that are the nearest of each other."""
+    """Match samples that are mutual nearest neighbours."""
     source, found, distances = match_nearest(mapped, y, n_drawn)
     candidates, back = np.unique(found, return_inverse=True)
     mutual = nearest(y[candidates], mapped)[0][back] == source
@@ -72,7 +72,7 @@ def match_mutual(mapped, y, n_drawn):
 
 
 def match_both(mapped, y, n_drawn):
-    """Match rows of either side with the nearest row of the other."""
+    """Match samples of either side with the nearest sample of the other."""
     source, target, there = match_nearest(mapped, y, n_drawn)
     found, back = nearest(y[: n_drawn[1]], mapped)
     return (
@@ -83,12 +83,12 @@ def match_both(mapped, y, n_drawn):
 
 
 def match_assignment(mapped, y, n_drawn):
-    """Match rows one to one at the least sum of squared distances."""
+    """Match samples one to one with the smallest sum of squared distances."""
     n, m = n_drawn
     limit = get_config()["working_memory"]
     if (needed := 8 * n * m / 2**20) > limit:
         raise ValueError(
-            f"matching='assignment' of {n} to {m} rows needs a cost matrix of "
+            f"matching='assignment' of {n} to {m} samples needs a cost matrix of "
             f"{needed:.0f} MiB; scikit-learn's working_memory is {limit} MiB. Set "
             "max_samples, or raise it by sklearn.set_config(working_memory=...)."
         )
@@ -106,7 +106,7 @@ MATCHINGS = {
 
 
 def match(mapped, y, groups, matching):
-    """Match rows within each group.
+    """Match samples within each group.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def match(mapped, y, groups, matching):
 
 
 def draw_groups(labels, target_labels, classes, max_samples, rng):
-    """Rows of each class, in an order whose first `max_samples` are drawn."""
+    """Samples of each class, in an order whose first `max_samples` are drawn."""
     groups = []
     for c in classes:
         sides = [np.flatnonzero(side == c) for side in (labels, target_labels)]

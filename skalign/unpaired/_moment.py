@@ -136,13 +136,14 @@ def shell_doubts(noise, difference):
     """
     doubts = []
     if noise > _GAUSSIAN_NOISE:
-        doubts.append("rows that are about Gaussian fix no rotation")
+        doubts.append("samples that are about Gaussian determine no rotation")
     elif noise > _SOUND_NOISE:
-        doubts.append(f"third moments are {noise:.0%} noise: the rows are too few")
+        doubts.append(f"third moments are {noise:.0%} noise: there are too few samples")
     if difference > _SOUND_SHARES:
         doubts.append(
-            f"the sides fill clusters in shares that differ by {difference:.2f} more "
-            "than by chance: class shares may differ between them"
+            "the proportions of both sides in clusters differ by "
+            f"{difference:.2f} more than expected by chance: class proportions may "
+            "differ"
         )
     return doubts
 
@@ -153,7 +154,7 @@ def warn_of_doubts(aligner, doubts):
     if aligner.objective_ < _SOUND_OBJECTIVE:
         doubts.append(f"the moments agree only to objective_={aligner.objective_:.2f}")
     if aligner.n_restarts_at_best_ < 2 and aligner.objective_ < _MAP_OBJECTIVE:
-        doubts.append("only one start led to the map")
+        doubts.append("only one initial rotation led to the map")
     if doubts:
         warnings.warn(
             f"{type(aligner).__name__} may have failed: {'; '.join(doubts)}.",
@@ -397,8 +398,8 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
     def _sum(self, rows, labels, *, name="X"):
         if rows.shape[1] > self.n_components:
             raise ValueError(
-                f"Sums are kept for at most n_components={self.n_components} columns; "
-                f"the rows have {rows.shape[1]}. Reduce them first, or use fit."
+                f"Sums are kept for at most n_components={self.n_components} features; "
+                f"got {rows.shape[1]}. Reduce them first, or use fit."
             )
         return super()._sum(rows, labels, name=name)
 
@@ -416,7 +417,7 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         ]
         _, doubts = self._align(*sides, n_rows, classes)
         if n_rows < _SOUND_ROWS * self.n_components_:
-            doubts.append(f"{n_rows} rows are few for {self.n_components_} axes")
+            doubts.append(f"{n_rows} samples are few for {self.n_components_} axes")
         warn_of_doubts(self, doubts + undetermined(self))
 
     def _align(self, source, target, n_rows, classes=None):
@@ -434,7 +435,7 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
             and differ_by_chance(source, target, weights, [best, other])
             for other in optima[1:]
         ):
-            doubts = ["another rotation agrees as well but for chance"]
+            doubts = ["another rotation agrees equally well up to sampling noise"]
         rotation, self.map_ = best.rotation, self.map
         open_ = open_axes(source, target, weights, rotation)
         if self.map == "auto":

@@ -1,4 +1,4 @@
-"""What the maps made of both means and covariances share."""
+"""Functions shared by the maps from means and covariances."""
 
 import warnings
 
@@ -20,7 +20,7 @@ def is_svd_better(solver, X, y):
 
 
 def warn_of_stretch(aligner, source, target):
-    """Warn if target variance meets `reg` alone, as with too few samples."""
+    """Warn if the map stretches directions in which only the target varies."""
     known = source.vectors
     n_features, n_known = known.shape
     if n_known == n_features or not aligner.reg:
@@ -29,10 +29,10 @@ def warn_of_stretch(aligner, source, target):
     hidden = max(target.values.sum() - shared, 0) / (n_features - n_known)
     if (stretch := np.sqrt(1 + hidden / aligner.reg)) > _MAX_STRETCH:
         warnings.warn(
-            f"The source rows vary in {n_known} of {n_features} directions, the "
-            f"target in others too: there {type(aligner).__name__} stretches new rows "
-            f"some {stretch:.0f}-fold. Raise reg={aligner.reg} toward the variance of "
-            "a column, or drop these directions by reg=0.",
+            f"The source samples vary in {n_known} of {n_features} directions, and the "
+            f"target also in others: {type(aligner).__name__} stretches new samples "
+            f"by a factor of {stretch:.0f} in these. Increase reg={aligner.reg} to "
+            "about the variance of a feature, or remove these directions by reg=0.",
             UserWarning,
             stacklevel=6,
         )

@@ -334,7 +334,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
                 and differ_by_chance(*sides, [starts[first][0], optimum])
             ]
             if _carry_apart(X, y, tried[first].aligner, rivals):
-                doubts = ["another map agrees, and matches rows, about as well"]
+                doubts = ["another map has a similar agreement and matching cost"]
             starts = [starts.pop(first), *starts]
         (best, aligner), *others = starts
         self.objective_, self.n_restarts_at_best_ = best.objective, best.n_restarts

@@ -96,7 +96,7 @@ def test_one_sided_classes_are_left_out_and_named(make_clouds):
     target_names = np.array(["a", "b", "c"])[clouds.target_labels[of_three]]
     X, y = clouds.X[:, :2], clouds.y[of_three, :2]  # as many columns as means fix
     aligner = ClassMeanAligner(RigidAligner())
-    with pytest.warns(UserWarning, match="only labels holds them: 'd'"):
+    with pytest.warns(UserWarning, match="only in labels are ignored: 'd'"):
         aligner.fit(X, y, labels=names, target_labels=target_names)
     assert_array_equal(aligner.classes_, ["a", "b", "c"])
     kept = clouds.labels < 3
@@ -122,7 +122,7 @@ def test_missing_labels_and_too_few_classes_are_refused(make_clouds):
 @pytest.mark.parametrize(("n_classes", "rest"), [(10, ""), (11, ", ...")])
 def test_ten_classes_are_named_in_an_error(n_classes, rest):
     X, labels = np.eye(n_classes), np.arange(n_classes)
-    message = f"labels holds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9{rest}; target_labels holds 20"
+    message = f"labels has 0, 1, 2, 3, 4, 5, 6, 7, 8, 9{rest}; target_labels has 20"
     with pytest.raises(ValueError, match=re.escape(message)):
         ClassMeanAligner().fit(X, X, labels=labels, target_labels=labels + 20)
 
@@ -255,7 +255,7 @@ def test_minus_one_is_a_class_of_one_side_among_strings_too(make_clouds, aligner
     expected = aligner.fit(
         clouds.X, clouds.y[known], labels=labels, target_labels=target[known]
     ).transform(clouds.X)
-    with pytest.warns(UserWarning, match="Left out.*'-1'"):
+    with pytest.warns(UserWarning, match="are ignored: .*'-1'"):
         aligner.fit(clouds.X, clouds.y, labels=labels, target_labels=some)
     assert_allclose(aligner.transform(clouds.X), expected)
 

@@ -128,7 +128,7 @@ def test_pairs_must_be_positions_of_rows(make_clouds, pairs, message):
 def test_gaussian_rows_are_found_out():
     rng = np.random.default_rng(0)
     X, y = (rng.normal(size=(3000, 4)) * [3, 2, 1.5, 1] for _ in range(2))
-    with pytest.warns(UserWarning, match="about Gaussian fix no rotation"):
+    with pytest.warns(UserWarning, match="about Gaussian determine no rotation"):
         on_few_rows().fit(X, y)
 
 
@@ -138,20 +138,20 @@ def test_a_gaussian_part_of_skewed_rows_is_found_out():
         np.hstack([rng.gamma(1.0, size=(2000, 3)), rng.normal(size=(2000, 2))])
         for _ in range(2)
     )
-    with pytest.warns(UserWarning, match="another map agrees, and matches"):
+    with pytest.warns(UserWarning, match="another map has a similar agreement"):
         on_few_rows().fit(X, y @ ortho_group.rvs(5, random_state=0))
 
 
 def test_too_few_rows_are_found_out(make_clouds):
     clouds = make_clouds(200, 12)
-    with pytest.warns(UserWarning, match="the rows are too few"):
+    with pytest.warns(UserWarning, match="there are too few samples"):
         on_few_rows().fit(clouds.X, clouds.y)
 
 
 def test_shifted_class_shares_are_found_out(make_clouds):
     clouds = make_clouds(4000, 8)
     rare = np.flatnonzero((clouds.target_labels > 1) | (np.arange(4100) % 5 == 0))
-    with pytest.warns(UserWarning, match="class shares may differ"):
+    with pytest.warns(UserWarning, match="class proportions may differ"):
         on_few_rows().fit(clouds.X, clouds.y[rare])
 
 
