@@ -1,4 +1,4 @@
-"""Template methods of all aligners."""
+"""Mixins with the public methods that aligners share."""
 
 from operator import attrgetter
 
@@ -20,9 +20,9 @@ from skalign.moments import pseudo_inverse
 
 
 class TargetNamesOutMixin(ClassNamePrefixFeaturesOutMixin):
-    """Output columns have the names of the target's, where they are the same.
+    """Mixin that names output columns after the target columns if they are the same.
 
-    Expects `_names_out` after `fit`: these names or None.
+    Expects `_names_out` after `fit`: the names of the target columns, or None.
     """
 
     def get_feature_names_out(self, input_features=None):
@@ -31,36 +31,37 @@ class TargetNamesOutMixin(ClassNamePrefixFeaturesOutMixin):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Only compared with the names seen in `fit`.
+            Names of the source columns, only used to check them against those seen in
+            `fit`.
 
         Returns
         -------
         feature_names_out : ndarray of str objects
-            The names of the target columns, where rows are carried to these and `fit`
-            was given their names; otherwise the class name in lower case, numbered.
+            Names of the target columns if samples are mapped to these and `fit` was
+            given their names; otherwise the class name in lower case, numbered.
 
         Raises
         ------
         ValueError
-            If `input_features` are not the names seen in `fit`, or not as many.
+            If `input_features` differ in names or number from those seen in `fit`.
         """
         generated = super().get_feature_names_out(input_features)
         return generated if self._names_out is None else self._names_out.copy()
 
 
 class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
-    """A map from a source space to a target space, as template methods.
+    """Mixin for maps from a source space to a target space.
 
-    A subclass writes `fit`, which sets `n_targets_`, and methods for validated samples:
+    A subclass defines `fit`, which sets `n_targets_`, and methods for validated
+    samples:
 
     - `_map(X)`, the map;
-    - `_map_target(y)` if both sides meet in a space of their own, of width
+    - `_map_target(y)` if both sides are mapped to a common space, of dimension
       `n_components_`; then `_into_target` is False;
-    - `_unmap(y)`, the inverse of `_map`, if there is one.
+    - `_unmap(y)`, the inverse of `_map`, if it exists.
 
-    `_same_features` says whether the columns of both sides must be the same features.
-    Without target samples, an aligner that does without pairs returns
-    `_be_identity(...)` from `fit`.
+    `_same_features` states whether the columns of both sides must be the same features.
+    Without target samples, `fit` of an unpaired aligner returns `_be_identity(...)`.
     """
 
     _into_target = True
@@ -68,7 +69,7 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
     _is_identity = False
 
     def transform(self, X):
-        """Map source samples to where they can be compared with target samples.
+        """Map source samples to the target space or to the common space.
 
         Parameters
         ----------
@@ -83,14 +84,14 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If the width changed since `fit`, columns have other names or another order,
-            or a value is not finite.
+            If the number, names or order of columns differ from those in `fit`, or a
+            value is not finite.
         """
         X = self._check_source(X)
         return X.copy() if self._is_identity else self._map(X)
 
     def transform_target(self, y):
-        """Map target samples to where mapped source samples are compared with them.
+        """Map target samples to the space in which `transform` returns source samples.
 
         Parameters
         ----------
@@ -100,28 +101,28 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
         Returns
         -------
         y_mapped : ndarray of shape (n_target_samples, n_features_out)
-            The same samples, unchanged unless both sides meet in a common space.
+            The same samples, unchanged unless both sides are mapped to a common space.
 
         Raises
         ------
         ValueError
-            If the width is not `n_targets_`, columns have other names or another order
-            than in `fit`, or a value is not finite.
+            If the number of columns is not `n_targets_`, their names or order differ
+            from those in `fit`, or a value is not finite.
         """
         y = self._check_target(y)
         return y if self._is_identity else self._map_target(y)
 
     @available_if(attrgetter("_unmap"))
     def inverse_transform(self, y):
-        """Map samples back into the source space, if the map has an inverse.
+        """Map samples back to the source space.
 
-        Source samples come back as they were if the map loses nothing; if it does, what
-        comes back is the nearest that there is.
+        If the map is injective, source samples are recovered exactly, up to rounding;
+        otherwise by the pseudo-inverse of the map.
 
         Parameters
         ----------
         y : array-like of shape (n_target_samples, n_features_out)
-            Samples of the space that `transform` maps to.
+            Samples of the space to which `transform` maps.
 
         Returns
         -------
@@ -131,8 +132,8 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If the width is not that of `transform`, columns of the target have other
-            names or another order than in `fit`, or a value is not finite.
+            If the number of columns is not that of `transform`, names or order of the
+            target columns differ from those in `fit`, or a value is not finite.
         """
         y = self._check_mapped(y)
         return y.copy() if self._is_identity else self._unmap(y)
@@ -141,13 +142,13 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
         return y
 
     def _be_identity(self, **attributes):
-        """Leave samples as they are, with these attributes; return the aligner."""
+        """Make the aligner the identity, with these attributes; return self."""
         self._is_identity = True
         vars(self).update(attributes)
         return self
 
     def _check_source(self, X):
-        """Validate samples of the source space, as wide as in `fit`."""
+        """Validate samples of the source space, with the columns of `fit`."""
         check_is_fitted(self)
         return validate_data(self, X, dtype=FLOATS, reset=False)
 
@@ -158,7 +159,7 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
         return check_target(y, self.n_targets_)
 
     def _check_mapped(self, y):
-        """Validate samples of the space that `transform` maps to."""
+        """Validate samples of the space to which `transform` maps."""
         if self._into_target:
             return self._check_target(y)
         check_is_fitted(self)
@@ -186,12 +187,12 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
 
 
 class AffineMixin(AlignerMixin):
-    """An aligner that is one matrix and two means, which `_set_map` takes."""
+    """Mixin for affine maps, set by `_set_map` as a matrix and two means."""
 
     _target_precision = 0.0
 
     def _set_map(self, coef, x_mean, y_mean, dtype, target_precision=0.0):
-        """Set the fitted map, and the relative precision of the target samples."""
+        """Set the fitted map and the relative precision of the target samples."""
         self.coef_ = cast_finite(coef, dtype, "The map")
         self.x_mean_ = x_mean.astype(dtype, copy=False)
         self.y_mean_ = y_mean.astype(dtype, copy=False)
@@ -218,16 +219,16 @@ class AffineMixin(AlignerMixin):
 
 
 def _inner_inverts(self):
-    # Before fit it may not be known yet which aligner will do the work.
+    # Before fit it may not be known which aligner will be used.
     aligner = getattr(self, "aligner_", getattr(self, "_unfitted", None))
     return aligner is None or hasattr(aligner, "inverse_transform")
 
 
 class InnerAlignerMixin(AlignerMixin):
-    """An aligner that leaves the work to the fitted aligner `aligner_`."""
+    """Mixin for aligners that delegate to the fitted aligner `aligner_`."""
 
     def _map(self, X):
-        # An array: what a data frame is made of, if one is asked for, with its index.
+        # An array, from which set_output makes a data frame with the right index.
         return np.asarray(self.aligner_.transform(X))
 
     def _map_target(self, y):
@@ -254,23 +255,23 @@ class InnerAlignerMixin(AlignerMixin):
 
 
 class PairedMixin(RegressorMixin):
-    """An aligner whose target rows are the same items as its source rows.
+    """Mixin for aligners fitted on pairs of source and target samples.
 
-    Expects `_map(X)` for validated rows, and `_y_ndim` after `fit`.
+    Expects `_map(X)` for validated samples, and `_y_ndim` after `fit`.
     """
 
     def predict(self, X):
-        """Predict the target row of each source row; the same as `transform`.
+        """Predict the target of each source sample; the same as `transform`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples of the source space.
 
         Returns
         -------
         y : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            The rows in the target space; one-dimensional if `fit` was given a
+            Samples in the target space; one-dimensional if `fit` was given a
             one-dimensional `y`.
         """
         mapped = self._map(self._check_source(X))
@@ -282,22 +283,22 @@ class PairedMixin(RegressorMixin):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows of the source space.
+            Samples of the source space.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             The same items, row by row, in the target space.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative.
+            Non-negative weights.
 
         Returns
         -------
         r2 : float
-            At most 1; the mean over targets.
+            Mean of :math:`R^2` over the targets, at most 1.
 
         Raises
         ------
         ValueError
-            If columns have other names or another order than in `fit`, widths or
-            lengths differ, or a value is not finite.
+            If the number, names or order of columns differ from those in `fit`, lengths
+            differ, or a value is not finite.
         """
         check_is_fitted(self)
         check_target_names(self, y)

@@ -1,4 +1,4 @@
-"""Arrays of numpy and of other libraries that follow the array API."""
+"""Arrays of NumPy and of other libraries that follow the array API."""
 
 import numpy as np
 from sklearn.utils.validation import check_array
@@ -9,7 +9,7 @@ _ON_CPU = 1  # as DLPack numbers devices
 
 
 def namespace(*arrays):
-    """Return numpy, or the array API functions of the library that arrays are of."""
+    """Return NumPy, or the array API namespace of the library of the arrays."""
     if all(isinstance(array, np.ndarray) for array in arrays):
         return np
     try:
@@ -26,7 +26,7 @@ def namespace(*arrays):
 
 
 def to_numpy(array):
-    """Copy a few rows or numbers to where numpy can read them."""
+    """Convert a small array of any library to NumPy."""
     if isinstance(array, np.ndarray):
         return array
     if array.__dlpack_device__()[0] != _ON_CPU:
@@ -37,13 +37,13 @@ def to_numpy(array):
 
 
 def is_of_another_library(rows):
-    """Whether an array is not of numpy, and may lie on another device."""
+    """Return whether an array is not of NumPy and may be on another device."""
     return hasattr(rows, "__dlpack_device__") and not isinstance(rows, np.ndarray)
 
 
 def check_sizes(values, name, *, finite=True):
     """Validate a number or numbers, as float64."""
-    # `check_array` takes longer than what is done with the sizes of some columns.
+    # `check_array` takes longer than the computation with a few sizes.
     plain = isinstance(values, np.ndarray) and values.dtype == np.float64
     if plain and values.ndim == 1 and (not finite or np.isfinite(values).all()):
         return values
@@ -58,7 +58,7 @@ def check_sizes(values, name, *, finite=True):
 
 
 def check_rows(rows, name):
-    """Validate rows, finite and 2-D; those of another library stay where they are.
+    """Validate samples, finite and 2-D; other libraries' arrays stay on their device.
 
     Returns
     -------
@@ -67,14 +67,14 @@ def check_rows(rows, name):
     Raises
     ------
     ValueError
-        If there is no row or column, values are complex or not finite, or torch
-        follows their gradients.
+        If there is no row or column, values are complex or not finite, or the array
+        requires gradients.
     """
     if not is_of_another_library(rows):
         return check_array(rows, dtype=FLOATS, input_name=name)
     xp = namespace(rows)
     if getattr(rows, "requires_grad", False):
-        raise ValueError(f"{name} requires gradients: pass it as detach() gives it.")
+        raise ValueError(f"{name} requires gradients: pass {name}.detach().")
     if rows.ndim != 2:
         raise ValueError(f"Expected 2D array, got {rows.ndim}D array as {name}.")
     if 0 in rows.shape:

@@ -1,4 +1,4 @@
-"""All or nothing: a method that fails leaves its estimator as it was."""
+"""Methods that leave their estimator unchanged if they fail."""
 
 from functools import wraps
 from inspect import isfunction
@@ -17,12 +17,13 @@ _CHANGES_STATE = (
 
 
 def atomic(method):
-    """Let a method change its estimator in the last moment, and in one step.
+    """Make a method change its estimator in one step, after it has succeeded.
 
-    The method works on a shallow copy, whose attributes the estimator takes over at the
-    end. Where it fails or is interrupted nothing has to be put back, and other threads
-    never see a half-fitted estimator. The method may bind attributes anew but must not
-    write into what they refer to; a RandomState is the exception, and is set back.
+    The method runs on a shallow copy, and the estimator takes over its attributes at
+    the end. If the method fails or is interrupted, the estimator is unchanged, and
+    other threads never see a partly fitted estimator. The method may rebind attributes
+    but must not modify the objects they refer to. The exception is a RandomState, whose
+    state is restored after a failure.
     """
 
     @wraps(method)
@@ -47,11 +48,11 @@ def atomic(method):
 
 
 class AtomicMixin:
-    """An estimator whose state-changing methods are `atomic`.
+    """Mixin that makes the state-changing methods of an estimator `atomic`.
 
-    They are wrapped when a class is made, those that it inherits from scikit-learn and
-    the wrappers of `set_output` included. A method behind `available_if` is decorated
-    where it is written.
+    Methods are wrapped when a class is defined, including those inherited from
+    scikit-learn and the wrappers of `set_output`. A method behind `available_if` must
+    be decorated explicitly.
     """
 
     def __init_subclass__(cls, **kwargs):

@@ -1,7 +1,7 @@
-"""Files: written whole or not at all, and read no further than they hold.
+"""Atomic writing of files, and reading with checks of the declared sizes.
 
-A file of a few bytes can declare, or unpack to, more than there is memory for. So what
-is declared is compared with what is there before anything is read.
+A file of a few bytes can declare, or unpack to, more than the available memory. The
+declared size is therefore compared with the size of the file before anything is read.
 """
 
 import errno
@@ -25,7 +25,7 @@ _LONGEST_HEADER = 10_000  # as in numpy
 
 
 def check_writable(path):
-    """Refuse a path that cannot be written.
+    """Raise an error if a path cannot be written.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def check_writable(path):
     Returns
     -------
     mode : int or None
-        Of the file that is there, if there is one.
+        Mode of the existing file, or None if there is none.
 
     Raises
     ------
@@ -61,10 +61,10 @@ def check_writable(path):
 
 @contextmanager
 def writing(path):
-    """Give a path to write to, which takes the place of `path` once it is whole.
+    """Write to a temporary file that replaces `path` once it is complete.
 
-    A failure or an interrupt leaves the file that was there. Links stay links, the
-    mode of a file is kept, and devices and pipes are written to directly.
+    After a failure or an interrupt, an existing file is unchanged. Links remain links,
+    the mode of a file is kept, and devices and pipes are written to directly.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ def _os_error(number, path):
 
 @contextmanager
 def damaged(what):
-    """Say that a file is damaged, whatever those who read it stumble over.
+    """Convert any error of reading a file to a ValueError that it is damaged.
 
     Parameters
     ----------
     what : str
-        What the file is not, such as ``"map.skops is no map"``.
+        Beginning of the message, such as ``"map.skops is no map"``.
 
     Raises
     ------
@@ -120,13 +120,13 @@ def damaged(what):
         yield
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
-            raise  # where it is opened; a damaged size fails later, too
+            raise  # raised on opening; errors of damaged content have no file name
         text = str(error) or type(error).__name__
         raise ValueError(f"{what}, or damaged: {text}") from error
 
 
 def check_growth(n_bytes, n_stored, what):
-    """Refuse what unpacks to far more than the file that it is in.
+    """Raise an error if content unpacks to much more than the size of its file.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def check_growth(n_bytes, n_stored, what):
     n_stored : int
         Size of the file on disk.
     what : str
-        What declares it, for the error.
+        Name of the content in the error.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def check_npy(file, n_bytes):
     Parameters
     ----------
     file : binary file
-        At its start; it is left at the start of the values.
+        File at its start; it is left at the start of the values.
     n_bytes : int
         Size of the file.
 
@@ -241,7 +241,7 @@ def read_npz(path, keys):
 
 
 def check_skops(file, n_stored):
-    """Refuse a skops file that unpacks to far more than its size.
+    """Raise an error if a skops file unpacks to much more than its size.
 
     Parameters
     ----------

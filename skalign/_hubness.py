@@ -9,7 +9,7 @@ _MAX_BLOCK_BYTES = 2**25
 
 
 def mean_of_largest(A, B, n_neighbors):
-    """Return the mean product of each row of `A` with those of `B` nearest to it."""
+    """Return the mean inner product of each row of `A` with its nearest rows of `B`."""
     means = np.empty(len(A), dtype=A.dtype)
     for rows in gen_batches(len(A), block_rows(B)):
         similarity = A[rows] @ B.T
@@ -19,7 +19,7 @@ def mean_of_largest(A, B, n_neighbors):
 
 
 def block_rows(Y):
-    """Return how many rows to compare with all of `Y` at a time."""
+    """Return the number of rows to compare with all of `Y` at a time."""
     row_bytes = (Y.itemsize + 1) * len(Y)  # similarities, and which are large
     memory = min(get_config()["working_memory"] * 2**20, _MAX_BLOCK_BYTES)
     return int(np.clip(memory // row_bytes, 1, _MAX_BLOCK_ROWS))

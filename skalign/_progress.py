@@ -1,20 +1,20 @@
-"""Telling scikit-learn's callbacks how far a fit has come."""
+"""Progress of a fit, reported to scikit-learn's callbacks."""
 
 
 class Progress:
-    """Steps of a fit, as tasks of scikit-learn's callbacks.
+    """Report the steps of a fit as tasks of scikit-learn's callbacks.
 
-    The way to open a context is that of scikit-learn 1.9, offered to developers under
-    a name with an underscore; where it is gone, no callback hears of the steps.
+    The context is opened by a private method of scikit-learn 1.9, intended for
+    developers; in versions without it, the steps are not reported.
 
     Parameters
     ----------
     estimator : estimator with `CallbackSupportMixin`
-        What is being fitted.
+        Estimator that is being fitted.
     n_steps : int
-        Largest number of steps.
+        Maximum number of steps.
     X, y : ndarray
-        The training rows.
+        Training samples.
     """
 
     def __init__(self, estimator, n_steps, X, y):
@@ -31,7 +31,7 @@ class Progress:
             self._step.call_on_fit_task_begin(**self._rows)
 
     def end_step(self, **fitted):
-        """End a step, with what is fitted so far; True if a callback says stop."""
+        """End a step with the attributes so far; return True if a callback stops."""
         if self._context is None:
             return False
         return self._step.call_on_fit_task_end(

@@ -1,16 +1,16 @@
-"""Rows of a size whose squares are numbers, and which keep all of their digits."""
+"""Rescaling by powers of two, so that squares neither overflow nor underflow."""
 
 import numpy as np
 from sklearn.preprocessing import normalize
 
 
 def power_of(rows, axis=None):
-    """Exponent of the power of two just above the largest entry, of all or of a row."""
+    """Exponent of the power of two just above the largest entry, per row if axis=1."""
     return np.frexp(np.abs(rows).max(axis=axis, keepdims=axis is not None))[1]
 
 
 def largest_about_mean(rows):
-    """Largest size of each column about its mean; 0 where that is all rounding.
+    """Largest absolute value of each centred column; 0 for columns of rounding errors.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def largest_about_mean(rows):
 
 
 def near_one(rows, axis=None):
-    """Rows times a power of two, the largest entry between 1/2 and 1: it loses nothing.
+    """Scale rows by an exact power of two, with the largest entry between 1/2 and 1.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ def near_one(rows, axis=None):
 
 
 def signed(axes):
-    """Turn columns round so that the entry of largest size is positive."""
+    """Flip the sign of columns so that their largest absolute entry is positive."""
     largest = np.abs(axes).argmax(axis=0)
     return axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1, 1)
 
 
 def unit_rows(rows):
-    """Rows of length one, however short they are; those of zeros stay.
+    """Scale rows to unit length without overflow or underflow; rows of zeros remain.
 
     Parameters
     ----------
@@ -67,14 +67,14 @@ def unit_rows(rows):
 
 
 def cast_finite(values, dtype, what):
-    """Cast to a dtype; refuse values that are too large for it.
+    """Cast to a dtype, or raise an error if values are too large for it.
 
     Parameters
     ----------
     values : ndarray
     dtype : dtype
     what : str
-        What they are, for the error.
+        Name of the values in the error.
 
     Returns
     -------
