@@ -243,7 +243,7 @@ class DomainAdapter(
                 raise ValueError(
                     f"X has {X.shape[1]} features, but DomainAdapter is expecting "
                     f"{self.n_features_target_} features as input, those of the target "
-                    "rows given to fit."
+                    "samples given to fit."
                 )
         found = None
         if self.aligner_ is not None:

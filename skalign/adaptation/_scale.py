@@ -1,4 +1,4 @@
-"""Scales by which rows cannot be what they are taken for."""
+"""Detection of samples on a scale that indicates missing preprocessing."""
 
 import numpy as np
 

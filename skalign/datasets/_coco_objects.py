@@ -25,7 +25,7 @@ Objects of COCO with their masks
 --------------------------------
 
 {n_samples} objects of {n_classes} classes, {size} x {size} pixels, from {n_images}
-pictures of {path}.
+images of {path}.
 """
 
 
@@ -214,7 +214,7 @@ def _read_annotations(path):
         isinstance(content.get(key), list) for key in wanted
     ):
         raise ValueError(
-            f"{path} must hold lists of {', '.join(wanted)}, as those of COCO do."
+            f"{path} must contain the lists {', '.join(wanted)} of the COCO format."
         )
     return {
         "annotations": content["annotations"],

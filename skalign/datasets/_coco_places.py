@@ -23,9 +23,9 @@ Objects in places
 -----------------
 
 {n_samples} images of 3 x {height} x {width} pixels, 0 to 1, of {classes}, in
-environments of {sizes}. The background is a scene of the place of the class with
-probability {strengths}; else of {others} and, in the last environment, of {unseen}.
-No source image, and no scene, is in two environments.
+environments of sizes {sizes}. The background is a scene of the place of the class with
+probability {strengths}; otherwise a scene of {others} or, in the last environment, of
+{unseen}. No source image and no scene occurs in two environments.
 """
 
 
@@ -194,7 +194,7 @@ def make_coco_places(
                 "classes and superclasses cannot both be given; choose one."
             )
         if not all(len(group) for group in superclasses.values()):
-            raise ValueError("A superclass is empty.")
+            raise ValueError("A superclass has no classes; expected at least one.")
         classes = [name for group in superclasses.values() for name in group]
     objects = read_objects(objects, classes, data_home)
     strengths, shares, n_per_class = check_environments(strengths, shares, n_per_class)
@@ -266,20 +266,20 @@ def _read_scenes(scenes, wanted, objects, data_home):
     data, target = np.asarray(scenes["data"]), np.asarray(scenes["target"])
     if data.shape != (len(target), 3, height, width):
         raise ValueError(
-            f"scenes holds data of shape {data.shape} and {len(target)} targets; "
-            f"(n_scenes, 3, {height}, {width}), as of the objects, is wanted."
+            f"scenes has data of shape {data.shape} and {len(target)} targets; "
+            f"expected ({len(target)}, 3, {height}, {width}), the size of the objects."
         )
     if data.dtype == np.uint8:
         data = data / np.float32(255)
     elif not (data.min() >= 0 and data.max() <= 1):
         raise ValueError(
-            f"scenes of {data.dtype} go from {data.min()} to {data.max()}; bytes "
-            "(uint8), or numbers from 0 to 1, are wanted."
+            f"scenes has {data.dtype} values from {data.min()} to {data.max()}; "
+            "expected uint8, or numbers from 0 to 1."
         )
     names = np.asarray(scenes["target_names"]).astype(str)
     if target.dtype.kind not in "iu" or not np.isin(target, range(len(names))).all():
         raise ValueError(
-            f"scenes holds targets that are no indices into its {len(names)} places."
+            f"The targets of scenes are not indices into its {len(names)} places."
         )
     names = names[target]
     return Bunch(data=data.astype(np.float32, copy=False), names=names)
@@ -314,7 +314,8 @@ def _check_places(scenes, places, other, unseen, n_classes, n_domains):
     for choice in choices:
         if choice is not None and len(choice) == 1 and choice[0] < n_classes:
             raise ValueError(
-                f"The class that is in {names[choice[0]]!r} is given no other place."
+                f"The class with the place {names[choice[0]]!r} has no other place; "
+                "add one to other_places or unseen_places."
             )
     if n_classes == 1 and (choices[0] is None or choices[1] is None):
         raise ValueError("With one class, other_places must be given.")

@@ -38,9 +38,9 @@ Objects on coloured backgrounds
 -------------------------------
 
 {n_samples} images of 3 x {height} x {width} pixels, 0 to 1, of {classes}, in
-environments of {sizes}. The background has the colour of the class with probability
-{strengths}; else it has one of {n_colors} other colours, which are others again in the
-last environment. No source image is in two environments.
+environments of sizes {sizes}. The background has the colour of the class with
+probability {strengths}; otherwise one of {n_colors} other colours, which are different
+in the last environment. No source image occurs in two environments.
 """
 
 

@@ -22,11 +22,11 @@ _DESCR = """\
 Coloured digits
 ---------------
 
-{n_samples} images of {size} pixels, 0 to 1, in environments of {sizes}.
+{n_samples} images of {size} pixels, 0 to 1, in environments of sizes {sizes}.
 The class is 1 for a digit below 5, else 0, and is then flipped with probability
-{label_noise}. The colour is the channel that the digit is in, the other one is empty:
-it is the class, flipped with the probability {flips} of the environment. Shape says the
-class with accuracy {ceiling:g} at most, in every environment.
+{label_noise}. The colour is the channel that contains the digit; it equals the class,
+flipped with the probability {flips} of the environment. From shape alone, the class can
+be predicted with an accuracy of at most {ceiling:g} in every environment.
 """
 
 
@@ -154,7 +154,7 @@ def make_colored_mnist(
         flip_probabilities = _FLIPS[variant]
     flips = check_numbers(flip_probabilities, "flip_probabilities", most=1)
     if variant == "irm" and len(flips) < 2:
-        raise ValueError("variant='irm' has two environments at least; got one.")
+        raise ValueError("variant='irm' needs at least two environments; got one.")
     rng = check_random_state(random_state)
     if variant == "irm":
         images = images[:, ::2, ::2]
@@ -202,12 +202,12 @@ def _check_digits(images, target):
     images = check_array(images, dtype=None, allow_nd=True, input_name="images")
     if images.ndim != 3:
         raise ValueError(
-            f"images has shape {images.shape}; (n_samples, height, width) is wanted."
+            f"images has shape {images.shape}; expected (n_samples, height, width)."
         )
     if images.dtype != np.uint8 and (images.min() < 0 or images.max() > 1):
         raise ValueError(
-            f"images of {images.dtype} go from {images.min()} to {images.max()}; bytes "
-            "(uint8), or numbers from 0 to 1, are wanted."
+            f"images has {images.dtype} values from {images.min()} to {images.max()}; "
+            "expected uint8, or numbers from 0 to 1."
         )
     digit = column_or_1d(target)
     check_consistent_length(images, digit)

@@ -20,13 +20,13 @@ _DESCR = """\
 Latents of two autoencoders of handwritten digits
 -------------------------------------------------
 
-The 1797 images of 8 x 8 pixels of `sklearn.datasets.load_digits`, seen through two
-autoencoders of one shape, 64-{n_hidden}-{n_latents}-{n_hidden}-64 with tanh in between.
-They share neither initial weights nor training images: each had one third of the
-images, for {n_epochs} epochs of Adam, and the last third was seen by neither. A latent
-is what enters the middle layer, before its tanh, so that every vector of {n_latents}
-numbers can be decoded. Row i of `data`, `target`, `labels`, `pixels` and `images` is
-the same image.
+The 1797 images of 8 x 8 pixels of `sklearn.datasets.load_digits`, encoded by two
+autoencoders with layers of 64-{n_hidden}-{n_latents}-{n_hidden}-64 units and tanh
+activations. They share neither initial weights nor training images: each was trained
+on one third of the images, for {n_epochs} epochs of Adam, and the last third was used
+by neither. A latent is the input of the middle layer's tanh, so that every vector of
+{n_latents} numbers can be decoded. Row i of `data`, `target`, `labels`, `pixels` and
+`images` is the same image.
 """
 
 

@@ -71,7 +71,7 @@ def read_idx(path):
     array([7, 2, 1], dtype=uint8)
     """
     if Path(path).exists() and not Path(path).is_file():
-        raise ValueError(f"{path} is no regular file.")
+        raise ValueError(f"{path} is not a regular file.")
     with open(path, "rb") as file:
         n_stored = os.fstat(file.fileno()).st_size
         packed = file.read(2) == _GZIP_MAGIC
@@ -249,6 +249,6 @@ def _read(path, n_dims):
     if array.ndim != n_dims:
         raise ValueError(
             f"{path} holds an array of shape {array.shape}; {n_dims} dimensions were "
-            "wanted."
+            "expected."
         )
     return array

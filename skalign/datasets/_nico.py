@@ -186,7 +186,7 @@ def _read_split(path):
         if len(line) != 4 or line[3] not in _CLASSES:
             raise ValueError(
                 f"Line {number} of {path} is {','.join(line)!r}; image, category, "
-                "context and class are wanted, the class animal or vehicle."
+                "context and class (animal or vehicle) are expected."
             )
         picture = PureWindowsPath(line[0])
         if picture.anchor or ".." in picture.parts:

@@ -10,12 +10,13 @@ from skalign._parameters import Interval
 
 _NORMAL = 1e-6  # skewness too small to be observed, or computed accurately
 _DESCR = """\
-Two made spaces with a known map
---------------------------------
+Two simulated spaces with a known map
+-------------------------------------
 
-{n_samples} source rows of width {n_features} and {n_target_samples} target rows of
-width {n_targets}, {relation}. Without noise (here of standard deviation {noise}) a
-source row x belongs to the target row x @ coef + intercept.
+{n_samples} source samples with {n_features} features and
+{n_target_samples} target samples with {n_targets} features, {relation}. A source
+sample x corresponds to the target sample x @ coef + intercept, plus noise of standard
+deviation {noise}.
 """
 
 

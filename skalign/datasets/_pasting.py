@@ -43,13 +43,13 @@ def read_objects(objects, classes, data_home):
         )
     check_consistent_length(rgb, mask, label, image_id)
     if len(rgb) == 0:
-        raise ValueError(f"{where} holds no object.")
+        raise ValueError(f"{where} contains no object.")
     suits = rgb.ndim == 4 and rgb.shape[3] == 3 and rgb.shape[:3] == mask.shape
     if not suits or rgb.dtype != np.uint8 or mask.dtype != np.uint8:
         raise ValueError(
-            f"{where} holds rgb {rgb.dtype} {rgb.shape} and mask {mask.dtype} "
-            f"{mask.shape}; bytes (uint8) of shapes (n, height, width, 3) and "
-            "(n, height, width) are wanted."
+            f"{where} has rgb {rgb.dtype} {rgb.shape} and mask {mask.dtype} "
+            f"{mask.shape}; expected uint8 of shapes (n, height, width, 3) and "
+            "(n, height, width)."
         )
     if "classes" in objects:
         names = np.ravel(objects["classes"])
@@ -57,8 +57,7 @@ def read_objects(objects, classes, data_home):
             names
         ):
             raise ValueError(
-                f"{where} holds labels that are no indices into its {len(names)} "
-                "classes."
+                f"The labels of {where} are not indices into its {len(names)} classes."
             )
         label = names[label]
     check_names(image_id, f"image_id of {where}")

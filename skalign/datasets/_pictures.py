@@ -54,7 +54,7 @@ def find_pictures(path):
         folders = {PurePosixPath(name) for name in entries if name.endswith("/")}
         files = {PurePosixPath(name) for name in entries if not name.endswith("/")}
     else:
-        raise FileNotFoundError(f"There is no folder and no zip file {path}.")
+        raise FileNotFoundError(f"{path} is neither a folder nor a zip file.")
     pictures = sorted(
         name
         for name in files
@@ -185,7 +185,7 @@ def read_pictures(path, names, size, dtype):
 def open_picture(path):
     """Open a regular file; a pipe, which would block, raises an error."""
     if path.exists() and not path.is_file():
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     return path.open("rb")
 
 

@@ -13,7 +13,7 @@ Rendered digits
 ---------------
 
 {n_samples} images of {size} x {size} pixels of the digits 0 to 9, drawn along fixed
-lines that are moved, turned, sheared and thickened at random (variation={variation}).
+lines with random shifts, rotations, shears and widths (variation={variation}).
 """
 
 

@@ -72,7 +72,7 @@ def _scores(mapped, y, *, centre, head, labels, seed):
 
 
 def _relative_error(squares, baseline):
-    """Return a ratio of sums over rows and its standard error (delta method)."""
+    """Return a ratio of sums over samples and its standard error (delta method)."""
     error = squares.sum() / baseline.sum()
     influence = (squares - error * baseline) / baseline.mean()
     return error, np.sqrt(np.sum(influence**2) / (len(squares) * (len(squares) - 1)))

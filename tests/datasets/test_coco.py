@@ -180,7 +180,7 @@ def test_other_places_and_unseen_places_are_where_they_belong():
     assert_array_equal(pictures.place[away & ~last], "tunnel")
     assert_array_equal(pictures.place[away & last], "valley")
     assert set(pictures.place[~away & (pictures.target == 0)]) == {"park"}
-    assert "tunnel and, in the last environment, of valley" in pictures.DESCR
+    assert "tunnel or, in the last environment, of\nvalley" in pictures.DESCR
 
 
 def test_strengths_hold_where_other_places_are_those_of_classes():
@@ -313,12 +313,21 @@ def test_pictures_may_have_any_names():
     ("change", "message"),
     [
         ({"mask": None}, r"objects must hold rgb, mask, label, image_id"),
-        ({"rgb": np.zeros((120, 6, 6, 3))}, r"holds rgb float64 .* bytes"),
-        ({"mask": np.zeros((120, 5, 5), np.uint8)}, r"mask uint8 \(120, 5, 5\); bytes"),
+        ({"rgb": np.zeros((120, 6, 6, 3))}, r"has rgb float64 .* expected uint8"),
+        (
+            {"mask": np.zeros((120, 5, 5), np.uint8)},
+            r"mask uint8 \(120, 5, 5\); expected",
+        ),
         ({"label": np.zeros(7, int)}, "inconsistent numbers of samples"),
-        ({"label": np.full(120, 3)}, "labels that are no indices into its 3 classes"),
-        ({"label": np.full(120, "dog")}, "labels that are no indices into its 3"),
-        ({key: np.zeros(0) for key in make_objects()}, "objects holds no object"),
+        (
+            {"label": np.full(120, 3)},
+            "labels of objects are not indices into its 3 classes",
+        ),
+        (
+            {"label": np.full(120, "dog")},
+            "labels of objects are not indices into its 3",
+        ),
+        ({key: np.zeros(0) for key in make_objects()}, "objects contains no object"),
         ({"label": np.zeros((120, 1), int)}, r"shapes are \(120, 1\) and \(120,\)"),
         ({"image_id": np.array(7)}, r"shapes are \(120,\) and \(\)"),
         ({"rgb": np.array(7)}, r"must hold a label and an image_id"),
@@ -361,11 +370,11 @@ def test_colours_that_do_not_suit_are_refused():
         ({"places": ["city", "park"]}, r"3 classes, but 2 places: city, park"),
         ({"unseen_places": ["moon"]}, r"no place 'moon'"),
         ({"scenes": {"data": []}}, r"scenes must hold data, target, target_names"),
-        ({"scenes": make_scenes(size=7)}, r"\(50, 3, 7, 7\) .* \(n_scenes, 3, 6, 6\)"),
+        ({"scenes": make_scenes(size=7)}, r"\(50, 3, 7, 7\) .* \(50, 3, 6, 6\)"),
         ({"scenes": make_scenes(n_each=1)}, r"has 1 scenes, too few for shares"),
         (
             {"scenes": {**make_scenes(), "data": np.full((50, 3, 6, 6), 7.0)}},
-            r"scenes of float64 go from 7\.0 to 7\.0; bytes",
+            r"scenes has float64 values from 7\.0 to 7\.0; expected",
         ),
         (
             {"classes": ["dog"], "superclasses": {"animal": ["dog"]}},
@@ -374,7 +383,7 @@ def test_colours_that_do_not_suit_are_refused():
         ({"classes": ["dog"]}, "With one class, other_places must be given"),
         (
             {"places": ["park", "lake", "city"], "other_places": ["lake"]},
-            "The class that is in 'lake' is given no other place",
+            "The class with the place 'lake' has no other place",
         ),
     ],
 )
@@ -484,9 +493,12 @@ def test_files_that_do_not_suit_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{}", "must hold lists of images"),
-        (b"[]", "must hold lists of images"),
-        (b'{"images": {}, "annotations": [], "categories": []}', "must hold lists"),
+        (b"{}", "must contain the lists images"),
+        (b"[]", "must contain the lists images"),
+        (
+            b'{"images": {}, "annotations": [], "categories": []}',
+            "must contain the lists",
+        ),
         (
             b'{"images": [], "annotations": [], "categories": []}',
             "contains no category",
@@ -793,12 +805,12 @@ def test_scenes_of_no_place_are_refused(target):
     }  # fmt: skip
     scenes = {"data": np.zeros((2, 3, 2, 2)), "target": target,
               "target_names": ["sand", "sea"]}  # fmt: skip
-    with pytest.raises(ValueError, match="no indices into its 2 places"):
+    with pytest.raises(ValueError, match="not indices into its 2 places"):
         make_coco_places(objects, scenes)
 
 
 def test_an_empty_superclass_is_refused():
-    with pytest.raises(ValueError, match="A superclass is empty"):
+    with pytest.raises(ValueError, match="A superclass has no classes"):
         make_coco_places("nowhere", {}, superclasses={"a": ["dog"], "b": []})
 
 

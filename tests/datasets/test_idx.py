@@ -98,7 +98,7 @@ def test_damaged_files_are_refused(tmp_path, content, message):
 
 def test_a_pipe_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match=r"pipe is no regular file"):
+    with pytest.raises(ValueError, match=r"pipe is not a regular file"):
         read_idx(tmp_path / "pipe")
 
 
@@ -181,7 +181,7 @@ def test_labels_that_are_too_few_are_refused(tmp_path):
 def test_labels_in_place_of_images_are_refused(tmp_path):
     write_mnist(tmp_path)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(to_idx(np.arange(5)))
-    with pytest.raises(ValueError, match=r"shape \(5,\); 3 dimensions were wanted"):
+    with pytest.raises(ValueError, match=r"shape \(5,\); 3 dimensions were expected"):
         load_idx(tmp_path)
 
 

@@ -122,10 +122,10 @@ def test_the_same_seed_gives_the_same_rows_in_both_forms():
 
 def test_the_description_says_what_was_made():
     paired = make_paired_spaces(30, 4, random_state=0).DESCR
-    assert "30 source rows" in paired
+    assert "30 source samples" in paired
     assert "paired one by one" in paired
     unpaired = make_paired_spaces(30, 4, n_target_samples=20, random_state=0).DESCR
-    assert "20 target rows" in unpaired
+    assert "20 target samples" in unpaired
     assert "independently" in unpaired
 
 
