@@ -77,6 +77,6 @@ def fixed_map(coef, x_mean, y_mean):
 
 
 def identity_map(X):
-    """Map that leaves rows as they are."""
+    """Return the identity map."""
     zeros = np.zeros(X.shape[1], dtype=X.dtype)
     return fixed_map(np.eye(X.shape[1], dtype=X.dtype), zeros, zeros)

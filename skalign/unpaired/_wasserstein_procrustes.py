@@ -361,7 +361,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         if fit.move >= self.tol and self.max_iter:
             warnings.warn(
                 f"WassersteinProcrustesAligner stopped after {self.n_iter_} iterations"
-                f", while rows still moved by {fit.move:.1e} of the variance; "
+                f", while the mean squared change was {fit.move:.1e} of the variance; "
                 f"tol={self.tol}. Raise max_iter.",
                 ConvergenceWarning,
                 stacklevel=3,

@@ -401,7 +401,7 @@ def test_an_interrupt_of_a_local_model_reaches_the_caller(rows, solver, monkeypa
 def test_a_diverging_loss_names_the_epoch_and_leaves_the_estimator_unfitted(rows):
     watch = Watch()
     classifier = MultiDomainClassifier(lr=1e30, max_epochs=5, random_state=0)
-    with pytest.raises(FloatingPointError, match=r"became \w+ in epoch [12]: lower lr"):
+    with pytest.raises(FloatingPointError, match=r"became \w+ in epoch [12]. Lower lr"):
         rows.fit(classifier.set_callbacks(watch))
     assert not watch.open
     assert not [name for name in vars(classifier) if name.endswith("_")]
