@@ -313,6 +313,61 @@ def test_what_the_rows_cannot_tell_has_an_infinite_std():
     assert_array_equal(still.predict_std(origin, include_noise=False), 0)
 
 
+def test_sums_too_tell_which_columns_never_varied():
+    X, y = _pairs(n_samples=30)
+    X = np.c_[X, np.ones(30)]
+    aligner = LinearAligner(0).partial_fit(X, y)
+    assert np.isfinite(aligner.predict_std(X)).all()
+    X[:, -1] = 2
+    assert np.isinf(aligner.predict_std(X)).all()
+
+
+def test_the_std_is_that_of_the_method_of_moments():
+    X, y = _pairs(n_samples=12, n_features=6, noise=3.0)
+    alpha, centred = 40.0, X - X.mean(axis=0)
+    gram = centred.T @ centred
+    inverse = np.linalg.inv(gram + alpha * np.eye(6))
+    shrunk = gram @ inverse
+    coef = inverse @ centred.T @ y
+    residual = y - y.mean(axis=0) - centred @ coef
+    noise = np.square(residual).sum(axis=0) / (11 - np.trace(shrunk))
+    # coef is shrunk.T @ slopes, plus noise of covariance inverse @ gram @ inverse.
+    slopes = np.square(coef).sum(axis=0) - noise * np.trace(inverse @ shrunk)
+    slopes /= np.trace(shrunk @ shrunk)
+    assert np.all(slopes > noise / alpha)
+    new = np.random.default_rng(1).normal(size=(5, 6)) * 9
+    by_noise = np.einsum("ij,jk,ik->i", new, inverse @ shrunk, new)
+    by_shrinkage = alpha**2 * np.square(new @ inverse).sum(axis=1)
+    variance = np.outer(by_noise + 1 / 12, noise) + np.outer(by_shrinkage, slopes)
+    aligner = LinearAligner(alpha).fit(X, y)
+    std = aligner.predict_std(new + X.mean(axis=0), include_noise=False)
+    assert_allclose(std, np.sqrt(variance))
+
+
+def test_rounding_leaves_no_negative_noise():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 4))
+    y = X @ rng.normal(size=(4, 2)) @ rng.normal(size=(2, 30))
+    noise = LinearAligner(0, rank=2).fit(X, y).noise_variance_
+    assert np.all(noise >= 0)
+    assert_allclose(noise, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-8, 1, 1e8])
+@pytest.mark.parametrize(("spread", "solver"), [(1e-3, "moments"), (1e-7, "svd")])
+def test_auto_judges_sums_in_any_unit(size, spread, solver):
+    X, y = _pairs(n_samples=50, n_features=3)
+    X = np.linalg.qr(X - X.mean(axis=0))[0] * [1, 1, spread]
+    # The system's condition number is spread ** -2, and the limit 2.7e10.
+    assert LinearAligner(0).fit(size * X, y).solver_ == solver
+
+
+def test_sums_suffice_for_as_many_rows_as_columns():
+    X, y = _pairs(n_samples=6, n_features=6)
+    aligner = LinearAligner(3.0, solver="moments").fit(X, y)
+    assert_allclose(aligner.transform(X), Ridge(3.0).fit(X, y).predict(X))
+
+
 def test_auto_takes_the_rows_where_sums_are_not_accurate_and_says_so():
     X, y = _pairs(n_samples=200)
     assert LinearAligner().fit(X, y).solver_ == "moments"
@@ -448,6 +503,8 @@ def test_constant_rows_map_to_the_mean():
     for alpha in ("gcv", "loo", 0.0):
         aligner = LinearAligner(alpha).fit(X, y)
         assert_allclose(aligner.transform(X), np.tile(y.mean(axis=0), (6, 1)))
+        if alpha != 0:
+            assert_allclose(aligner.alphas_, np.logspace(-9, 1, 41))
 
 
 def test_it_is_a_multi_output_regressor():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import brentq
+from scipy.spatial.distance import pdist
 from sklearn.linear_model import Ridge
 
 from skalign import LinearAligner, RigidAligner
@@ -233,6 +234,7 @@ def test_rows_that_agree_in_some_columns_differ():
     rows[[0, 1], 99] = 1
     assert_array_equal(np.bincount(equal_rows(rows)), [2, 2])
     assert equal_rows(rows)[0] == equal_rows(rows)[1]
+    assert_array_equal(np.bincount(equal_rows(rows[1:3])), [1, 1])
 
 
 @pytest.mark.parametrize("n_features", [10, 200])
@@ -247,6 +249,17 @@ def test_near_rows_are_found(n_features, offset, scale):
     labels = near_rows(scale * np.vstack([X, copies]))
     pairs = np.unique(np.column_stack([labels, expected]), axis=0)
     assert len(pairs) == labels.max() + 1 == 50
+
+
+def test_distances_in_few_columns_are_exact():
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(2, 30, 32))
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    for share, n_labels in ((0.93, 30), (1.07, 60)):
+        rows = np.vstack([X, X + share * np.sqrt(0.06 * 32) * noise])
+        near = pdist(rows) < np.sqrt(0.06 * rows.var(axis=0).sum())
+        assert near.sum() == 60 - n_labels
+        assert near_rows(rows).max() + 1 == n_labels
 
 
 @pytest.mark.parametrize("n_features", [5, 20, 300])
@@ -316,7 +329,8 @@ def test_a_tight_cluster_is_one_sample(cluster, near):
 
 
 def test_equal_rows_alone_are_one_sample():
-    assert_array_equal(near_rows(np.full((3, 2), 0.1)), [0, 0, 0])
+    for value in (0.1, 1.0):  # the mean of the first is rounded
+        assert_array_equal(near_rows(np.full((3, 2), value)), [0, 0, 0])
 
 
 def test_copies_of_a_pair_are_one_sample():

@@ -132,6 +132,7 @@ def test_equal_rows_give_no_nan():
     with pytest.warns(UserWarning, match="determine 0 of 3 directions"):
         aligner.fit(np.ones((5, 3)), np.ones((5, 3)))
     assert np.isfinite(aligner.transform(np.ones((2, 3)))).all()
+    assert aligner.scale_ == 1
 
 
 def _of_rank(rank, widths, dtype=np.float64, n_samples=20, seed=0):
@@ -200,6 +201,11 @@ def test_pairs_in_a_plane_leave_only_a_reflection_open():
         aligner = RigidAligner().fit(X, y)
     assert aligner.determined_rank_ == 2
     assert_allclose(aligner.rotation_, turn)
+
+
+def test_a_reflection_is_open_between_equal_widths_alone():
+    X, y, _ = _of_rank(2, (2, 3))
+    assert RigidAligner(allow_reflection=False).fit(X, y).determined_rank_ == 2
 
 
 def test_few_pairs_of_spaces_that_are_nearly_the_same_map_new_rows():

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skalign import GeneralizedProcrustes, LinearAligner, RigidAligner
 from skalign.metrics import retrieval_accuracy
+from skalign.spaces._consensus import _place_one_by_one
 
 KINDS = ["orthogonal", "similarity", "linear"]
 few_examples = settings(max_examples=15, deadline=None)
@@ -147,6 +148,17 @@ def test_turned_copies_are_placed_at_once_whatever_rows_they_miss():
     spaces, _ = _without(_copies(), 0.3)
     model = GeneralizedProcrustes().fit_spaces(spaces)
     assert_allclose(model.objective_, [0, 0], atol=1e-14)
+
+
+def test_of_equal_widths_the_space_with_most_rows_is_placed_first():
+    X, Y, Z = _copies(noise=0.3)
+    present = np.ones((40, 3), dtype=bool)
+    present[20:, 0] = False
+    present[5:15, 2] = False
+    placed = _place_one_by_one([X, Y, Z], present, scaling=False)
+    centred = Y - Y.mean(axis=0)
+    turned = RigidAligner().fit(Z[present[:, 2]], centred[present[:, 2]]).predict(Z)
+    assert_allclose(placed[20:], (centred + turned)[20:] / 2)
 
 
 def test_scales_are_those_of_ten_berge_up_to_a_common_factor():
@@ -365,6 +377,7 @@ def test_equal_rows_give_no_nan_and_no_linear_map():
     with pytest.warns(UserWarning, match="0 of 2 in space 0, 0 of 2 in space 1"):
         model.fit(X)
     assert model.n_iter_ == 2  # the loss falls by no more than 0
+    assert_allclose(model.objective_, 0)
     assert_allclose(model.transform(X), 0)
     with pytest.raises(ValueError, match="All samples are equal in each space"):
         model.set_params(kind="linear").fit(X)
