@@ -127,7 +127,7 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
         self.y_mean_ = target.x_mean.astype(self._dtype)
 
     def _variances(self, moments):
-        """Variances of a side plus `reg`; zero where they are of rounding size."""
+        """Variances of a side plus `reg`; those of rounding size count as zero."""
         variances = moments.x2 / (moments.weight - 1)
         return np.where(moments.varies(), variances, 0) + self.reg
 
@@ -136,7 +136,7 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
         return mapped.astype(X.dtype, copy=False)
 
     def _unmap(self, y):
-        # At the source's mean in columns where `scale_` is 0.
+        # Columns with a `scale_` of 0 are set to the source's mean.
         inverse = np.divide(
             1, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0
         )

@@ -8,27 +8,27 @@ from skalign._aligner import AffineMixin
 from skalign.unpaired._matching import match, nearest
 
 _TESTED_ROWS = 1000
-_CHANCE = 4  # deviations of a mean difference that rows fitted to one another show
+_CHANCE = 4  # standard deviations of a mean difference that chance can explain
 
 
 def unmatched_axes(mapped, target, groups, n_open, *, within=None, pairs=None):
-    """Directions that can be reversed without rows being farther from their matches.
+    """Directions that can be reversed without increasing the distance to matches.
 
     Parameters
     ----------
     mapped : ndarray of shape (n_samples, n_targets)
-        Mapped source rows.
+        Mapped source samples.
     target : ndarray of shape (n_target_samples, n_targets)
-        Target rows.
+        Target samples.
     groups : list of Group
-        Rows that may be matched with one another; about 1,000 are reversed.
+        Samples that may be matched; about 1,000 are used for the test.
     n_open : int
-        Largest number of directions to return.
+        Maximum number of directions to return.
     within : ndarray of shape (n_targets, n_axes), default=None
-        Orthonormal columns, in the span of which directions are looked for.
+        Orthonormal columns that span the space of candidate directions.
     pairs : ndarray of shape (n_pairs, 2), default=None
-        Positions of rows that are known to correspond, and are not to be farther from
-        one another either.
+        Positions of samples that are known to correspond; their distance must not
+        increase either.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def _reversed(rows, axis):
 
 
 def _deviations(differences):
-    """Mean of differences in its standard deviations."""
+    """Mean of differences in units of its standard error."""
     spread = differences.std() / np.sqrt(len(differences))
     if spread > 0:
         return differences.mean() / spread
@@ -90,7 +90,7 @@ def _spaced(rows, n_rows):
 
 
 def at_the_mean(aligner, axes, mean):
-    """The aligner, with some directions of the target at their mean."""
+    """Return the aligner with some directions of the target set to their mean."""
     if axes.shape[1] == 0:
         return aligner
     projection = np.eye(len(axes), dtype=mean.dtype)
@@ -99,7 +99,7 @@ def at_the_mean(aligner, axes, mean):
 
 
 class _Projection(AffineMixin, BaseEstimator):
-    """Projection, about a mean, of what another aligner returned: array or frame."""
+    """Projection, about a mean, of the output of another aligner (array or frame)."""
 
     def __init__(self, coef, mean):
         self.coef, self.mean = coef, mean
@@ -107,7 +107,7 @@ class _Projection(AffineMixin, BaseEstimator):
         self.n_features_in_ = self.n_targets_ = len(coef)
 
     def fit(self, X, y=None):
-        """Return the projection, which is known."""
+        """Return self; the projection is given."""
         return self
 
     def _check_source(self, X):

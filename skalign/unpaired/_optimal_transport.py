@@ -18,7 +18,7 @@ from skalign._validation import check_sides
 from skalign.moments import check_scale
 
 _CLASS_STEPS = 100
-_CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # the penalty of [1] for so many rows
+_CLASS_SMOOTHING, _CLASS_ROWS = 1e-3, 1000  # penalty of [1] for this sample size
 
 
 def exact_plan(cost, *, max_iter):
@@ -36,7 +36,7 @@ def exact_plan(cost, *, max_iter):
 
     weights = [np.full(n, 1 / n) for n in cost.shape]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # said by `problem`
+        warnings.simplefilter("ignore")  # reported as `problem`
         plan, log = ot.emd(
             *weights, near_one(cost), numItermax=max_iter * sum(cost.shape), log=True
         )
@@ -50,15 +50,15 @@ def entropic_plan(cost, reg, *, max_iter, tol):
     -------
     plan : ndarray of shape (n_samples, n_target_samples)
     n_iter : int
-        Sinkhorn iterations.
+        Number of Sinkhorn iterations.
     problem : str
-        How much mass is out of place; empty if at most `tol`.
+        Message with the amount of misplaced mass; empty if it is at most `tol`.
     """
     import ot
 
     weights = [np.full(n, 1 / n) for n in cost.shape]
-    # A number taken off a row or a column does not change the plan, and with a zero in
-    # each the stabilised scalings start without division by zero.
+    # Subtracting a constant from a row or a column does not change the plan, and with a
+    # zero in each the stabilised scalings start without division by zero.
     cost = cost - cost.min(axis=1, keepdims=True)
     cost -= cost.min(axis=0)
     plan, log = ot.sinkhorn(
@@ -66,7 +66,7 @@ def entropic_plan(cost, reg, *, max_iter, tol):
         cost,
         reg,
         method="sinkhorn_stabilized",
-        tau=1e30,  # POT's 1e3 is passed by the first scaling of 1,000 rows, for ever
+        tau=1e30,  # 1,000 samples exceed POT's default of 1e3 in every iteration
         numItermax=max_iter,
         stopThr=tol / np.sqrt(cost.shape[1]),
         warn=False,
@@ -78,7 +78,7 @@ def entropic_plan(cost, reg, *, max_iter, tol):
     )
     problem = ""
     if not misplaced <= tol:  # or NaN
-        problem = f"{misplaced:.1e} of the mass is out of place (tol={tol:.1e})"
+        problem = f"{misplaced:.1e} of the mass is misplaced (tol={tol:.1e})"
     return plan, log["n_iter"] + 1, problem
 
 
@@ -91,19 +91,19 @@ def class_plan(cost, classes, reg, class_reg, *, max_iter, tol):
     ----------
     cost : ndarray of shape (n_samples, n_target_samples)
     classes : ndarray of shape (n_samples,)
-        Class of each source row, from 0.
+        Class of each source sample, numbered from 0.
     reg, class_reg : float
-        Strengths of the entropy and of the class penalty.
+        Weights of the entropy and of the class penalty.
 
     Returns
     -------
     plan, n_iter, problem
-        As of `entropic_plan`; the iterations are those of the last step.
+        As in `entropic_plan`; the iterations are those of the last step.
     """
     member = np.eye(classes.max() + 1)[classes]
     plan, *_ = entropic_plan(cost, reg, max_iter=max_iter, tol=tol)
     for _ in range(_CLASS_STEPS):
-        # Share of each class in what a target row receives.
+        # Share of each class in the mass that a target sample receives.
         share = member.T @ plan * cost.shape[1]
         tangent = member @ (0.5 / np.sqrt(share / _CLASS_ROWS + _CLASS_SMOOTHING))
         previous = plan
@@ -130,9 +130,9 @@ def number_classes(labels, target_labels):
     Returns
     -------
     classes : ndarray of shape (n_samples,) or None
-        From 0.
+        Class numbers from 0.
     target_classes : ndarray of shape (n_target_samples,) or None
-        The same numbers; -1 where the label is None or NaN.
+        Class numbers of the target; -1 if the label is None or NaN.
     """
     if labels is None:
         return None, None
@@ -325,7 +325,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             return self._be_identity(plan_=None, shift_=None, n_iter_=1)
         classes, target_classes = number_classes(labels, target_labels)
         for name, rows in (("X", X), ("y", y)):
-            largest = largest_about_mean(rows)  # and twice that between rows
+            largest = largest_about_mean(rows)  # distances are up to twice as large
             check_scale(largest, np.float64, name, n_terms=4 * rows.size)
         centred = (rows - rows.mean(axis=0, dtype=np.float64) for rows in (X, y))
         cost = euclidean_distances(*centred, squared=True)
@@ -333,7 +333,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             if (median := np.median(cost)) == 0:
                 raise ValueError(
                     "The median of the squared distances between the sides is 0: at "
-                    "least half of their rows are equal, and reg has no scale."
+                    "least half of their samples are equal, and reg has no scale."
                 )
             cost /= median
         if target_classes is not None:
@@ -355,8 +355,8 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             )
         if problem:
             message = (
-                f"The plan did not converge: {problem}. A larger reg ({self.reg}) or "
-                f"max_iter ({self.max_iter}) helps."
+                f"The plan did not converge: {problem}. Raise reg={self.reg} or "
+                f"max_iter={self.max_iter}."
             )
             if self.on_nonconvergence == "raise":
                 raise RuntimeError(message)
@@ -367,13 +367,13 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         sent = self.plan_.sum(axis=1, keepdims=True)
         if (sent > 0).all():
             return (self.plan_ / sent) @ y - X
-        # An unfinished plan can leave rows out: they move as the means do.
+        # Samples left out by a plan that did not converge move as the means do.
         mean = np.broadcast_to(y.mean(axis=0) + X - X.mean(axis=0), X.shape)
         return np.divide(self.plan_ @ y, sent, out=mean.copy(), where=sent > 0) - X
 
     def _map(self, X):
         # Each sample moves as the nearest sample of `source_` does.
-        centre = self.source_.mean(axis=0)  # far from it, products are all rounding
+        centre = self.source_.mean(axis=0)  # far from 0, products lose precision
         sides = ((rows - centre).astype(X.dtype) for rows in (X, self.source_))
         nearest = pairwise_distances_argmin(*sides)
         return X + self.shift_.astype(X.dtype, copy=False)[nearest]

@@ -14,7 +14,7 @@ def inverse_root(values):
 
 
 def is_svd_better(solver, X, y):
-    """Whether to decompose the samples and not their sums."""
+    """Return whether to decompose the samples instead of their sums."""
     few = max(len(X), len(y)) < X.shape[1]
     return solver == "svd" or (solver == "auto" and few)
 

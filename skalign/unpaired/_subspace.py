@@ -30,21 +30,22 @@ def principal_axes(rows, name="X"):
 
 
 def tied_at(k, variances, precision):
-    """Numbers of axes before and with those whose variances tie at a cut after `k`.
+    """Numbers of axes before and including those whose variances tie at position `k`.
 
     Parameters
     ----------
     k : int
-        Number of leading axes to take.
+        Number of leading axes to keep.
     variances : ndarray of shape (rank,), largest first
     precision : float
-        Relative precision of the rows. Equal variances may differ by its root, since
-        whitening has divided by variances of all sizes.
+        Relative precision of the samples. Equal variances may differ by its square
+        root because whitening divides by variances of all sizes.
 
     Returns
     -------
     before, through : int
-        Both `k` if the cut ties nothing.
+        Number of axes before the ties, and number that includes them; both `k` if no
+        axis ties with one beyond.
     """
     tied = np.abs(variances / variances[k - 1] - 1) <= np.sqrt(precision)
     if not tied[k:].any():
@@ -193,7 +194,7 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         elif k > y_axes.shape[1]:
             raise ValueError(
                 f"n_components={k} must be at most {y_axes.shape[1]}, the rank of the "
-                "centred target rows."
+                "centred target samples."
             )
         precision = np.finfo(X.dtype).eps
         x_before, n_kept = tied_at(min(k, len(x_variances)), x_variances, precision)

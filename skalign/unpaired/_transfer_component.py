@@ -31,13 +31,13 @@ def transfer_components(source, target, mu, *, of_kernel):
     Parameters
     ----------
     source, target : Moments
-        Sums of products of the features of each side; the kernel of two rows is the
+        Sums of products of the features of each side; the kernel of two samples is the
         inner product of their features.
     mu : float
         Weight of the complexity term.
     of_kernel : bool
-        Whether the features come from the inverse root of a kernel matrix. Rounding of
-        the matrix then reaches all of them alike.
+        Whether the features come from the inverse root of a kernel matrix. Rounding
+        errors of the matrix then affect all of them equally.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def transfer_components(source, target, mu, *, of_kernel):
             + (" in the kernel: scale them, or raise gamma." if of_kernel else ".")
         )
     spread = np.sqrt(values)
-    # The products about the origin are those about the mean, and one more row.
+    # Products about the origin are those about the mean plus one more row.
     level = np.sqrt(pooled.n_samples) * pooled.x_mean
     beyond = level - axes @ (axes.T @ level)
     if beyond @ beyond > norm(beyond * rounding):
@@ -80,7 +80,7 @@ def transfer_components(source, target, mu, *, of_kernel):
 
 
 def _square(singular_values):
-    """Square values of which the first is the largest, if it stays a normal number."""
+    """Square descending values; raise an error if the largest leaves float64."""
     with np.errstate(over="ignore", under="ignore"):
         squares = singular_values**2
     for way, beyond in (
@@ -89,8 +89,8 @@ def _square(singular_values):
     ):
         if beyond:
             raise ValueError(
-                f"The eigenvalues {way} float64; they change with the fourth power of "
-                "the rows: scale the rows."
+                f"The eigenvalues {way} float64; they grow with the fourth power of "
+                "the features. Scale the columns."
             )
     return squares
 
@@ -263,7 +263,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
             self._nystroem = Nystroem(
                 gamma=self.gamma,
                 n_components=min(self.n_landmarks, len(X) + len(y)),
-                random_state=0,  # only the order of landmarks is left to it
+                random_state=0,  # affects only the order of the landmarks
             ).set_output(transform="default")
             self.landmarks_ = self._draw_landmarks(X, y)
             self._centre = self.landmarks_.mean(axis=0)  # products far from 0 cancel
@@ -282,7 +282,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         if k > coef.shape[1]:
             raise ValueError(
                 f"n_components={k} must be at most {coef.shape[1]}, the rank of the "
-                "kernel of all rows."
+                "kernel of all samples."
             )
         coef = coef[:, :k] if basis is None else basis @ coef[:, :k]
         self.n_components_, self.eigenvalues_ = k, eigenvalues[:k]

@@ -38,10 +38,10 @@ from skalign.unpaired._moment_matching import (
 )
 from skalign.unpaired._open_axes import unmatched_axes
 
-_LOW_COST = 0.1  # matches so near are nearly as good as pairs
-# Rotations whose objective is this near the best are tried on so many rows.
+_LOW_COST = 0.1  # matches at this cost are nearly as good as pairs
+# Rotations tried by matching: number, objective margin, samples and iterations.
 _TRIED, _TRIED_MARGIN, _TRIED_ROWS, _TRIED_ITER = 4, 0.05, 1000, 2
-# Costs of maps that matching does not tell apart, and how far they carry rows apart.
+# Ratio of costs that count as tied; distance from which tied maps count as different.
 _TIED, _APART = 1.05, 0.1
 
 
@@ -51,17 +51,17 @@ def coupling_cross(X, y, n_clusters, rng):
     Parameters
     ----------
     X, y : ndarray of shape (n_samples, n_features) and (n_target_samples, n_targets)
-        Rows of both sides.
+        Samples of both sides.
     n_clusters : int
-        Centroids of each side, at most.
+        Maximum number of centroids of each side.
     rng : RandomState
-        Determines the centroids.
+        Random number generator for k-means.
 
     Returns
     -------
     cross : ndarray of shape (n_features, n_targets)
     """
-    import ot  # imports torch where it is installed
+    import ot  # imports torch if it is installed
 
     centres, weights, distances = [], [], []
     for rows in (X, y):
@@ -369,7 +369,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         return self
 
     def _starts(self, X, y, pairs, rng):
-        """Return the best rotations, each with its map, and what they compare."""
+        """Return the best rotations with their maps, and the sides compared."""
         source, target = shell_sides(
             X, y, n_shells=self.n_shells, n_axes=self.n_components
         )
@@ -404,7 +404,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         return starts, (source, target, weights)
 
     def _leave_open(self, X, y, groups, open_, pairs):
-        """Map to the mean what neither moments nor matches determine."""
+        """Map directions to the mean that neither moments nor matches determine."""
         axes = unmatched_axes(
             self._map(X), y, groups, open_.shape[1], within=open_, pairs=pairs
         )
@@ -413,12 +413,12 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
 
 def _all_rows(X, y, max_samples, rng):
-    """One group of all rows of both sides."""
+    """Return one group of all samples of both sides."""
     return draw_groups(np.zeros(len(X)), np.zeros(len(y)), [0], max_samples, rng)
 
 
 def _open_directions(source, target, weights, rotation):
-    """Directions of the target that moments leave open; (n_targets, n_open)"""
+    """Return target directions that moments leave open, (n_targets, n_open)."""
     k = len(rotation)
     leading = target.axes[:, :k]
     known = leading @ complement(open_axes(source, target, weights, rotation))
@@ -434,7 +434,7 @@ def _pair_cost(fit, X, y, pairs):
 
 
 def _carry_apart(X, y, aligner, others):
-    """Whether one of the others carries rows far from where an aligner does."""
+    """Return whether one of the others maps samples far from where `aligner` does."""
     mapped = aligner.transform(X)
     far = _APART * np.mean(y.var(axis=0))
     return any(np.mean((other.transform(X) - mapped) ** 2) > far for other in others)
@@ -452,5 +452,8 @@ def _check_positions(pairs, n_source, n_target):
     for column, n_rows, name in ((0, n_source, "X"), (1, n_target, "y")):
         wrong = pairs[(pairs[:, column] < 0) | (pairs[:, column] >= n_rows), column]
         if len(wrong):
-            raise ValueError(f"pairs names row {wrong[0]} of {name}, with {n_rows}.")
+            raise ValueError(
+                f"pairs holds position {wrong[0]} of {name}, which has {n_rows} "
+                "samples."
+            )
     return pairs

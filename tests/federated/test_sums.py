@@ -289,7 +289,7 @@ def test_products_that_no_rows_have_are_left_out(aligner, name, spoil, line, cap
     assert re.search(line, caplog.text)
 
 
-@pytest.mark.filterwarnings("ignore:The source rows vary:UserWarning")
+@pytest.mark.filterwarnings("ignore:The source samples vary:UserWarning")
 @pytest.mark.filterwarnings("ignore:.* determine 4 of 6 directions:UserWarning")
 @pytest.mark.parametrize("aligner", [*PAIRED, *UNPAIRED], ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -47,7 +47,9 @@ ALIGNERS = [
     WassersteinProcrustesAligner(init="gw", n_clusters=5, **FAST),
 ]
 SCALE = r"sums (over|under)flow float\d\d: column \d of X .* StandardScaler"
-EQUAL = "[Aa]ll rows of (X|y|a side|both sides) are equal|half of their rows are equal"
+EQUAL = (
+    "[Aa]ll rows of (X|y|a side|both sides) are equal|half of their samples are equal"
+)
 EQUAL += "|class means of a side are all equal"
 FEW = "matching='mutual' found [01] matches"
 

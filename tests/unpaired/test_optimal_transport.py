@@ -226,8 +226,8 @@ def test_labels_that_do_not_fit_are_refused():
     ("options", "problem"),
     [
         ({"reg": 0, "max_iter": 1}, "numItermax"),
-        ({"reg": 0.01, "max_iter": 1}, "of the mass is out of place"),
-        ({"reg": 0.01, "class_reg": 1, "max_iter": 1}, "of the mass is out of place"),
+        ({"reg": 0.01, "max_iter": 1}, "of the mass is misplaced"),
+        ({"reg": 0.01, "class_reg": 1, "max_iter": 1}, "of the mass is misplaced"),
     ],
 )
 def test_a_plan_that_did_not_converge_raises_or_warns(options, problem):

@@ -107,7 +107,9 @@ def test_eigenvalues_are_right_at_any_scale(scale, mu, shift, expected):
 @pytest.mark.parametrize(("scale", "way"), [(1e80, "overflow"), (1e-80, "underflow")])
 def test_eigenvalues_that_are_no_normal_numbers_are_refused(scale, way):
     X, y = sides()
-    with pytest.raises(ValueError, match=f"eigenvalues {way} float64.*scale the rows"):
+    with pytest.raises(
+        ValueError, match=f"eigenvalues {way} float64.*Scale the columns"
+    ):
         TransferComponentAligner().fit(scale * X, scale * y)
 
 

@@ -115,8 +115,8 @@ def test_known_pairs_decide_where_moments_cannot():
             r"integers of shape \(n_pairs, 2\).*got float64 of shape \(1, 2",
         ),
         ([[0, 1, 2]], r"got int64 of shape \(1, 3\)"),
-        ([[0, 1], [2000, 1]], "row 2000 of X, with 2000"),
-        ([[0, -1]], "row -1 of y, with 2100"),
+        ([[0, 1], [2000, 1]], "2000 of X, which has 2000"),
+        ([[0, -1]], "-1 of y, which has 2100"),
     ],
 )
 def test_pairs_must_be_positions_of_rows(make_clouds, pairs, message):
