@@ -131,7 +131,9 @@ ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *MANY, *STYLE, *TRAINED]
 pytestmark = [
     pytest.mark.filterwarnings("ignore:y is one column of .* integers:UserWarning"),
     pytest.mark.filterwarnings("ignore:y holds no target rows:UserWarning"),
-    pytest.mark.filterwarnings("ignore:There is (neither|no):UserWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:(Neither X_target|sample_domain was not|There is no):UserWarning"
+    ),
     pytest.mark.filterwarnings("ignore:The columns of X need scaling:UserWarning"),
     pytest.mark.filterwarnings("ignore:The domains that were found:UserWarning"),
 ]

@@ -550,7 +550,7 @@ def test_a_fit_that_is_not_told_of_domains_is_refused():
     pipeline = make_pipeline(
         StandardScaler(), MultiDomainClassifier(DANN(), max_epochs=1)
     )
-    with pytest.warns(UserWarning, match="sample_domain was not passed"):
+    with pytest.warns(UserWarning, match="There is no sample_domain"):
         pipeline.fit(X, y)
     unrouted = config_context(enable_metadata_routing=False)
     with unrouted, pytest.raises(RuntimeError, match="was not told whether"):
