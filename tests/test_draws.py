@@ -163,7 +163,7 @@ def test_measures_of_pairs_are_no_measures_of_rows_drawn_apart(metric, sets):
     X = sets[0]
     Y = X + 0.1 * sets[1]
     with pytest.raises(
-        ValueError, match="depends on the order of the samples.*paired=True"
+        ValueError, match=r"depends on the order of the samples.*paired=True"
     ):
         bootstrap_interval(metric, X, Y, n_resamples=50, random_state=0)
     low, high = bootstrap_interval(
