@@ -14,7 +14,7 @@ from skalign.moments import (
 
 
 def _whiten(rows, shrinkage, name):
-    """Return rows in axes of variance one, less a ridge, and the map there."""
+    """Return samples whitened with a ridge, and the whitening map."""
     power = power_of(rows) if rows.any() else 0
     rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
     rounding = rounding_of_columns(rows)
@@ -29,23 +29,23 @@ def _whiten(rows, shrinkage, name):
 
 
 def canonical_maps(X, y, shrinkage, n_components):
-    """Return the maps of pairs, about their means, to their common space.
+    """Return the maps from centred pairs to their common canonical space.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, n_targets)
     shrinkage : float
-        Ridge, as a share of the mean eigenvalue of the Gram matrix of a side.
+        Ridge as a multiple of the mean eigenvalue of the Gram matrix of each side.
     n_components : int
-        Width of the common space, if the rows span as much.
+        Dimension of the common space; the rank of the samples if smaller.
 
     Returns
     -------
     x_coef : ndarray of shape (n_features, n_components)
     y_coef : ndarray of shape (n_targets, n_components)
     correlations : ndarray of shape (n_components,)
-        Falling.
+        Canonical correlations in descending order.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def canonical_maps(X, y, shrinkage, n_components):
 
 
 def check_n_components(n_components, X, y):
-    """Return the number of canonical components to look for."""
+    """Validate and return the number of canonical components."""
     limit = min(X.shape[1], y.shape[1])
     if n_components is not None and n_components > limit:
         raise ValueError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def are_installed(*names):
-    """Whether all of these packages can be found; none is imported."""
+    """Return whether all of these packages are installed, without importing them."""
     try:
         return all(find_spec(name) is not None for name in names)
     except ImportError:
@@ -33,12 +33,12 @@ def homes_in_stub(file):
 
 
 def import_on_use(package, file, needs):
-    """Make the `__getattr__`, `__dir__` and `__all__` of a package.
+    """Return the `__getattr__`, `__dir__` and `__all__` of a package.
 
     The names are those that the stub of the package (`__init__.pyi`) imports. A name
-    whose module needs an optional package that is not installed is in none of the
-    lists; asked for nevertheless, it raises what says what to install: an
-    AttributeError, or an ImportError for ``from package import name``.
+    whose module needs an optional package that is not installed is not listed. Access
+    to it raises an error that states what to install: an AttributeError, or an
+    ImportError for ``from package import name``.
 
     Parameters
     ----------

@@ -8,19 +8,19 @@ from sklearn.utils import _param_validation
 
 
 class Interval(_param_validation.Interval):
-    """Numbers of a range, as in scikit-learn, but no booleans."""
+    """Interval of numbers, as in scikit-learn, without booleans."""
 
     def is_satisfied_by(self, val):
         return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
 
 
 def is_whole(value):
-    """Whether a value is an int of Python or numpy; booleans are not."""
+    """Return whether a value is an integer of Python or NumPy and not a boolean."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_numbers(values, name, *, positive=False, most=float_info.max):
-    """Validate a list of finite numbers, not negative or even `positive`.
+    """Validate a list of finite numbers, non-negative or `positive`.
 
     Returns
     -------
@@ -29,8 +29,8 @@ def check_numbers(values, name, *, positive=False, most=float_info.max):
     Raises
     ------
     ValueError
-        If there is none, or an entry is another number or none at all, such as a
-        string, a complex number or a boolean.
+        If the list is empty or an entry is out of range or not a real number, such as
+        a string, a complex number or a boolean.
     """
     entries = np.asarray(values, dtype=object)
     if not (entries.ndim == 1 and len(entries)) or not all(

@@ -1,9 +1,9 @@
-"""The rotation under which the moments of two sides agree best.
+"""Search for the rotation that maximises the agreement of the moments of two sides.
 
-A side is known by its groups of rows (classes, or shells of equal norm). Three blocks
-of moments are compared: the means of the groups, their covariances less a multiple of
-the identity, and the third moments of all rows. Each is scaled to norm 1, so that the
-agreement, their weighted inner product after a rotation, is 1 for exact copies.
+The samples of each side form groups (classes, or shells of equal norm). Three blocks of
+moments are compared: the means of the groups, their covariances minus a multiple of the
+identity, and the third moments of all samples. Each block is scaled to norm 1, so that
+the agreement, their weighted inner product after a rotation, is 1 for exact copies.
 """
 
 from typing import NamedTuple
@@ -46,7 +46,7 @@ class Blocks(NamedTuple):
 
 
 class Embedding(NamedTuple):
-    """Leading axes of a side with too many columns to take third moments of."""
+    """Leading axes of a side with too many columns for third moments."""
 
     mean: np.ndarray  # (n_features,)
     axes: np.ndarray  # (n_features, n_axes)
@@ -67,7 +67,7 @@ class Embedding(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """A rotation from which the agreement cannot rise, and how it was found."""
+    """Local maximum of the agreement, with the number of starts that led to it."""
 
     rotation: np.ndarray  # (d, d), source axes to target axes
     objective: float
@@ -75,7 +75,7 @@ class Optimum(NamedTuple):
 
 
 class Side:
-    """Moments of all rows of a side, as a weighted sum over its groups.
+    """Moments of all samples of a side, as a weighted sum over its groups.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def polar(matrices):
 
 
 def climb(agreement, rotations):
-    """Raise the agreement from each of `rotations` (b, d, d) until it stops rising.
+    """Maximise the agreement from each of `rotations` (b, d, d) by fixed-point steps.
 
     ``R <- polar(gradient + mu * R)``, where `mu` grows until the agreement does not
     fall. Returns rotations (b, d, d) and values (b,).
@@ -312,10 +312,10 @@ def random_rotations(n_rotations, n_axes, rng):
 
 
 def search(source, target, weights, starts, *, n_axes, pairs=None):
-    """Find the rotations between leading axes under which two sides agree best.
+    """Find the rotations between leading axes with the best agreement of two sides.
 
-    Rotations of a few leading axes climb; the best of the different ones they end at
-    are widened to more axes, step by step, and climb on.
+    The agreement is first maximised over rotations of a few leading axes. The best
+    distinct optima are then extended to more axes in steps and optimised again.
 
     Parameters
     ----------
@@ -421,17 +421,16 @@ def _padded(rotations, width):
 
 
 def parting(rotation, other, variances):
-    """Mean squared distance between rows turned by one and by the other.
+    """Mean squared distance between samples rotated by one and by the other.
 
-    As a share of that between rows that have nothing to do with one another, twice
-    their variance.
+    It is relative to the distance between independent samples, twice their variance.
     """
     steps = np.sum((rotation - other) ** 2, axis=1)
     return variances @ steps / (2 * variances.sum())
 
 
 def _different(rotations, values, hits, variances):
-    """Merge what moves rows alike: less than `_SAME` apart."""
+    """Merge rotations whose `parting` is below `_SAME`."""
     optima = []
     for i in np.argsort(-values, kind="stable"):
         for j, other in enumerate(optima):
