@@ -3,6 +3,7 @@
 from operator import attrgetter
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     RegressorMixin,
@@ -25,7 +26,9 @@ class TargetNamesOutMixin(ClassNamePrefixFeaturesOutMixin):
     Expects `_names_out` after `fit`: the names of the target columns, or None.
     """
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> np.ndarray:
         """Get the names of the columns that `transform` returns.
 
         Parameters
@@ -68,7 +71,7 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
     _same_features = False
     _is_identity = False
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Map source samples to the target space or to the common space.
 
         Parameters
@@ -90,7 +93,7 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
         X = self._check_source(X)
         return X.copy() if self._is_identity else self._map(X)
 
-    def transform_target(self, y):
+    def transform_target(self, y: ArrayLike) -> np.ndarray:
         """Map target samples to the space in which `transform` returns source samples.
 
         Parameters
@@ -113,7 +116,7 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
         return y if self._is_identity else self._map_target(y)
 
     @available_if(attrgetter("_unmap"))
-    def inverse_transform(self, y):
+    def inverse_transform(self, y: ArrayLike) -> np.ndarray:
         """Map samples back to the source space.
 
         If the map is injective, source samples are recovered exactly, up to rounding;
@@ -260,7 +263,7 @@ class PairedMixin(RegressorMixin):
     Expects `_map(X)` for validated samples, and `_y_ndim` after `fit`.
     """
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the target of each source sample; the same as `transform`.
 
         Parameters
@@ -277,7 +280,9 @@ class PairedMixin(RegressorMixin):
         mapped = self._map(self._check_source(X))
         return mapped.ravel() if self._y_ndim == 1 else mapped
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Coefficient of determination of `predict`.
 
         Parameters

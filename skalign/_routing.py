@@ -1,5 +1,7 @@
 """Metadata routing, and the estimators inside pipelines and searches."""
 
+from typing import Any
+
 import numpy as np
 from sklearn import get_config
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -17,7 +19,7 @@ class MetadataRequestMixin:
     Expects `_requested`: the name of a method, and the metadata that it takes.
     """
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Request the metadata that this object takes.
 
         Returns

@@ -1,8 +1,10 @@
 """Use of an unpaired aligner as a step of a supervised pipeline."""
 
 import warnings
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -126,12 +128,25 @@ class DomainAdapter(
         "direction": [StrOptions({"source_to_target", "target_to_source"})],
     }
 
-    def __init__(self, aligner, *, direction="source_to_target"):
+    def __init__(
+        self,
+        aligner: Any,
+        *,
+        direction: Literal["source_to_target", "target_to_source"] = "source_to_target",
+    ) -> None:
         self.aligner = aligner
         self.direction = direction
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, X_target=None, y_target=None, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        X_target: ArrayLike | tuple[Any, ...] | None = None,
+        y_target: ArrayLike | tuple[Any, ...] | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> Self:
         """Fit the aligner on the source and the target samples.
 
         If neither `X_target` nor `sample_domain` is given, there is no target domain: a
@@ -177,8 +192,14 @@ class DomainAdapter(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_transform(
-        self, X, y=None, *, X_target=None, y_target=None, sample_domain=None
-    ):
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        X_target: ArrayLike | tuple[Any, ...] | None = None,
+        y_target: ArrayLike | tuple[Any, ...] | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> np.ndarray:
         """Fit the aligner, and map the samples of `X` to the common space.
 
         The samples of `X` are treated as source samples or, with `sample_domain`, by
@@ -208,7 +229,9 @@ class DomainAdapter(
         """
         return self._map(*self._fit(X, y, X_target, y_target, sample_domain))
 
-    def transform(self, X, sample_domain=None):
+    def transform(
+        self, X: ArrayLike, sample_domain: ArrayLike | None = None
+    ) -> np.ndarray:
         """Map new samples to the common space.
 
         Parameters

@@ -2,8 +2,10 @@
 
 import warnings
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -94,12 +96,18 @@ class DomainHarmonizer(
         "reference": [str, Real],
     }
 
-    def __init__(self, aligner, *, reference="pooled"):
+    def __init__(self, aligner: Any, *, reference: Any = "pooled") -> None:
         self.aligner = aligner
         self.reference = reference
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        sample_domain: ArrayLike | None = None,
+    ) -> Self:
         """Fit an aligner for each domain.
 
         If `sample_domain` is not given, a warning is issued, and samples are left
@@ -132,7 +140,13 @@ class DomainHarmonizer(
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_transform(self, X, y=None, *, sample_domain=None):
+    def fit_transform(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        sample_domain: ArrayLike | None = None,
+    ) -> np.ndarray:
         """Fit an aligner for each domain, and map the samples to the reference.
 
         Parameters
@@ -151,7 +165,9 @@ class DomainHarmonizer(
         """
         return self._map(*self._fit(X, y, sample_domain))
 
-    def transform(self, X, sample_domain=None):
+    def transform(
+        self, X: ArrayLike, sample_domain: ArrayLike | None = None
+    ) -> np.ndarray:
         """Map new samples to the reference, by the aligners of their domains.
 
         Parameters

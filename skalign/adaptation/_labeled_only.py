@@ -1,8 +1,10 @@
 """Supervised learning from the labelled samples of stacked domains."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -91,12 +93,21 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         "missing_label": [Real, str, None],
     }
 
-    def __init__(self, estimator, *, missing_label=None):
+    def __init__(
+        self, estimator: Any, *, missing_label: int | float | str | None = None
+    ) -> None:
         self.estimator = estimator
         self.missing_label = missing_label
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, sample_weight=None, sample_domain=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> Self:
         """Fit the estimator on the labelled samples.
 
         Parameters
@@ -126,7 +137,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator_ = clone(self.estimator).fit(X, y, **weights)
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict with the fitted estimator.
 
         Parameters
@@ -143,7 +154,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.predict(X)
 
     @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict class probabilities with the fitted estimator.
 
         Parameters
@@ -160,7 +171,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.predict_proba(X)
 
     @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Evaluate the decision function of the fitted estimator.
 
         Parameters
@@ -177,7 +188,14 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.decision_function(X)
 
     @available_if(_estimator_has("score"))
-    def score(self, X, y, *, sample_weight=None, sample_domain=None):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> float:
         """Score the fitted estimator on the labelled samples.
 
         Parameters

@@ -1,6 +1,7 @@
 """One anchor from each cluster."""
 
 from heapq import heappop, heappush
+from typing import Literal
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -114,7 +115,13 @@ class KMeansAnchors(AnchorSelector):
         "member": [StrOptions({"middle", "random"})],
     }
 
-    def __init__(self, n_anchors=0.1, *, member="middle", random_state=None):
+    def __init__(
+        self,
+        n_anchors: int | float = 0.1,
+        *,
+        member: Literal["middle", "random"] = "middle",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_anchors = n_anchors
         self.member = member
         self.random_state = random_state

@@ -99,7 +99,12 @@ class PivotedQRAnchors(AnchorSelector):
     array([0, 2, 1, 3])
     """
 
-    def __init__(self, n_anchors=0.1, *, random_state=None):
+    def __init__(
+        self,
+        n_anchors: int | float = 0.1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_anchors = n_anchors
         self.random_state = random_state
 

@@ -1,5 +1,6 @@
 """Random anchors."""
 
+import numpy as np
 from sklearn.utils import check_random_state
 
 from skalign.anchors._selector import AnchorSelector
@@ -36,7 +37,12 @@ class RandomAnchors(AnchorSelector):
 
     _draws = True
 
-    def __init__(self, n_anchors=0.1, *, random_state=None):
+    def __init__(
+        self,
+        n_anchors: int | float = 0.1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_anchors = n_anchors
         self.random_state = random_state
 

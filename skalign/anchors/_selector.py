@@ -1,9 +1,12 @@
 """Base of the anchor selectors."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
@@ -53,7 +56,7 @@ class AnchorSelector(BaseEstimator, ABC):
         "random_state": ["random_state"],
     }
 
-    def select(self, X, labels=None):
+    def select(self, X: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
         """Select anchors among the source samples.
 
         Parameters
@@ -77,7 +80,12 @@ class AnchorSelector(BaseEstimator, ABC):
         return self.select_path(X, [self.n_anchors], labels)[0]
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def select_path(self, X, n_anchors, labels=None):
+    def select_path(
+        self,
+        X: ArrayLike,
+        n_anchors: Sequence[Any] | float,
+        labels: ArrayLike | None = None,
+    ) -> list[Any]:
         """Select anchors for several numbers, at about the cost of the largest.
 
         Parameters
@@ -116,7 +124,7 @@ class AnchorSelector(BaseEstimator, ABC):
         return self._choose(X, counts, labels)
 
     @staticmethod
-    def count_anchors(n_anchors, n_samples):
+    def count_anchors(n_anchors: int | float, n_samples: int) -> int:
         """Return the number of anchors for a number or a share of the samples.
 
         A share is rounded, and gives at least two anchors if there are two samples,

@@ -9,8 +9,10 @@ from itertools import islice
 from numbers import Integral, Real
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
@@ -42,15 +44,15 @@ images of {path}.
     prefer_skip_nested_validation=True,
 )
 def load_coco_objects(
-    annotations,
-    images,
+    annotations: str | os.PathLike[str],
+    images: str | os.PathLike[str],
     *,
-    classes=None,
-    min_area=10_000,
-    crop=False,
-    size=64,
-    data_home=None,
-):
+    classes: ArrayLike | None = None,
+    min_area: float = 10_000,
+    crop: bool = False,
+    size: int = 64,
+    data_home: str | os.PathLike[str] | None = None,
+) -> Any:
     """Load objects of COCO, cut out of their images along the annotated outlines.
 
     The largest object of each class in each image is used; crowds are skipped. Requires

@@ -4,8 +4,10 @@ import os
 from collections.abc import Mapping
 from itertools import chain
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
@@ -48,21 +50,21 @@ probability {strengths}; otherwise a scene of {others} or, in the last environme
     prefer_skip_nested_validation=True,
 )
 def make_coco_places(
-    objects,
-    scenes,
+    objects: dict[Any, Any] | str | os.PathLike[str],
+    scenes: dict[Any, Any] | str | os.PathLike[str],
     *,
-    classes=None,
-    superclasses=None,
-    places=None,
-    other_places=None,
-    unseen_places=None,
-    strengths=(0.8, 0.9, 0.1),
-    shares=(2, 2, 1),
-    n_per_class=None,
-    data_home=None,
-    random_state=None,
-    return_X_y=False,
-):
+    classes: ArrayLike | None = None,
+    superclasses: dict[Any, Any] | None = None,
+    places: ArrayLike | None = None,
+    other_places: ArrayLike | None = None,
+    unseen_places: ArrayLike | None = None,
+    strengths: ArrayLike = (0.8, 0.9, 0.1),
+    shares: ArrayLike = (2, 2, 1),
+    n_per_class: int | ArrayLike | None = None,
+    data_home: str | os.PathLike[str] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Paste objects onto scenes of places that correlate with their class.
 
     This is COCOPlaces [1]_ [2]_: in the training environments most objects are in the

@@ -3,8 +3,10 @@
 import os
 from collections.abc import Mapping
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
@@ -60,18 +62,18 @@ in the last environment. No source image occurs in two environments.
     prefer_skip_nested_validation=True,
 )
 def make_colored_coco(
-    objects,
+    objects: dict[Any, Any] | str | os.PathLike[str],
     *,
-    classes=None,
-    strengths=(0.8, 0.9, 0.0),
-    shares=(2, 2, 1),
-    n_per_class=None,
-    class_colors=None,
-    n_colors=10,
-    data_home=None,
-    random_state=None,
-    return_X_y=False,
-):
+    classes: ArrayLike | None = None,
+    strengths: ArrayLike = (0.8, 0.9, 0.0),
+    shares: ArrayLike = (2, 2, 1),
+    n_per_class: int | ArrayLike | None = None,
+    class_colors: ArrayLike | None = None,
+    n_colors: int = 10,
+    data_home: str | os.PathLike[str] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Paste objects onto plain backgrounds whose colour correlates with their class.
 
     This is ColoredCOCO [1]_ [2]_: in the training environments most backgrounds have

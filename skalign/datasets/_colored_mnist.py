@@ -2,8 +2,10 @@
 
 import os
 from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import (
     Bunch,
     check_array,
@@ -45,17 +47,17 @@ be predicted with an accuracy of at most {ceiling:g} in every environment.
     prefer_skip_nested_validation=True,
 )
 def make_colored_mnist(
-    images=None,
-    target=None,
+    images: ArrayLike | None = None,
+    target: ArrayLike | None = None,
     *,
-    variant="domainbed",
-    flip_probabilities=None,
-    label_noise=0.25,
-    directory="mnist",
-    data_home=None,
-    random_state=None,
-    return_X_y=False,
-):
+    variant: Literal["domainbed", "irm"] = "domainbed",
+    flip_probabilities: ArrayLike | None = None,
+    label_noise: float = 0.25,
+    directory: str | os.PathLike[str] = "mnist",
+    data_home: str | os.PathLike[str] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Generate coloured digits in environments where colour and class correlate.
 
     In the training environments the colour of a digit predicts its class better than

@@ -1,6 +1,7 @@
 """Latent representations of digits by two independently trained autoencoders."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -38,7 +39,12 @@ by neither. A latent is the input of the middle layer's tanh, so that every vect
     },
     prefer_skip_nested_validation=True,
 )
-def load_digits_latents(random_state=0, *, n_latents=24, return_X_y=False):
+def load_digits_latents(
+    random_state: int | np.random.RandomState | None = 0,
+    *,
+    n_latents: int = 24,
+    return_X_y: bool = False,
+) -> Any:
     """Load digits as the latents of two independently trained autoencoders.
 
     Provides two learned latent spaces in about a second, without a download: the images

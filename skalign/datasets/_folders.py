@@ -3,8 +3,10 @@
 import os
 from numbers import Integral
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
@@ -32,15 +34,15 @@ _PARAMETERS = {
     {**_PARAMETERS, "domains": ["array-like", None]}, prefer_skip_nested_validation=True
 )
 def domains_from_folders(
-    path,
+    path: str | os.PathLike[str],
     *,
-    size=64,
-    domains=None,
-    classes=None,
-    dtype="float32",
-    data_home=None,
-    return_X_y=False,
-):
+    size: int = 64,
+    domains: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
+    dtype: Literal["float32", "uint8"] = "float32",
+    data_home: str | os.PathLike[str] | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Load images from one folder per domain, with one subfolder per class.
 
     This is the layout of Office-Caltech10, PACS and Office-Home. Requires Pillow. Read
@@ -146,8 +148,14 @@ def domains_from_folders(
 
 @validate_params(_PARAMETERS, prefer_skip_nested_validation=True)
 def images_from_folders(
-    path, *, size=64, classes=None, dtype="float32", data_home=None, return_X_y=False
-):
+    path: str | os.PathLike[str],
+    *,
+    size: int = 64,
+    classes: ArrayLike | None = None,
+    dtype: Literal["float32", "uint8"] = "float32",
+    data_home: str | os.PathLike[str] | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Load images from one folder per class.
 
     Requires Pillow. Read more in the :ref:`User Guide <pictures>`.

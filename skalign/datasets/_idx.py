@@ -15,6 +15,7 @@ import zlib
 from itertools import product
 from math import prod
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -36,7 +37,7 @@ Images in the MNIST file format
 
 
 @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
-def read_idx(path):
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """Read an array from a file in the IDX format.
 
     Parameters
@@ -138,7 +139,13 @@ def _read_values(file, path, n_stored, packed=False):
     },
     prefer_skip_nested_validation=True,
 )
-def load_idx(directory, *, subset="train", data_home=None, return_X_y=False):
+def load_idx(
+    directory: str | os.PathLike[str],
+    *,
+    subset: Literal["train", "test", "all"] = "train",
+    data_home: str | os.PathLike[str] | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Load images and labels from a directory in the MNIST file format.
 
     Reads the files of MNIST, Fashion-MNIST and KMNIST as distributed; nothing is

@@ -5,8 +5,10 @@ import os
 from itertools import chain
 from numbers import Integral
 from pathlib import Path, PureWindowsPath
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
@@ -40,15 +42,15 @@ forest, on a beach and on grass, as {splits} deals them out to the environments 
     prefer_skip_nested_validation=True,
 )
 def load_nico(
-    path="NICO",
+    path: str | os.PathLike[str] = "NICO",
     *,
-    splits="mixed_split_corrected",
-    environments=_ENVIRONMENTS,
-    size=224,
-    dtype="float32",
-    data_home=None,
-    return_X_y=False,
-):
+    splits: str | os.PathLike[str] = "mixed_split_corrected",
+    environments: ArrayLike = _ENVIRONMENTS,
+    size: int = 224,
+    dtype: Literal["float32", "uint8"] = "float32",
+    data_home: str | os.PathLike[str] | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Load NICO in the environments of OoD-Bench.
 
     In the two training environments most animals are in a forest or on grass, and most

@@ -1,6 +1,7 @@
 """Simulated pairs of spaces with a known map between them."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
@@ -41,23 +42,23 @@ deviation {noise}.
     prefer_skip_nested_validation=True,
 )
 def make_paired_spaces(
-    n_samples=500,
-    n_features=8,
-    n_targets=None,
+    n_samples: int = 500,
+    n_features: int = 8,
+    n_targets: int | None = None,
     *,
-    n_target_samples=None,
-    scale=1.0,
-    rank=None,
-    condition_number=1.0,
-    noise=0.0,
-    offset=1.0,
-    n_classes=1,
-    class_sep=1.0,
-    spread=1.0,
-    skewness=0.0,
-    random_state=None,
-    return_X_y=False,
-):
+    n_target_samples: int | None = None,
+    scale: float = 1.0,
+    rank: int | None = None,
+    condition_number: float = 1.0,
+    noise: float = 0.0,
+    offset: float = 1.0,
+    n_classes: int = 1,
+    class_sep: float = 1.0,
+    spread: float = 1.0,
+    skewness: float = 0.0,
+    random_state: int | np.random.RandomState | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Generate samples in two spaces related by a known affine map.
 
     By default the map is a rotation and a translation; a `condition_number` above 1 or

@@ -1,6 +1,7 @@
 """Synthetic images of digits, drawn with straight strokes."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
@@ -56,14 +57,14 @@ _LINES = [
     prefer_skip_nested_validation=True,
 )
 def make_rendered_digits(
-    n_samples=1000,
+    n_samples: int = 1000,
     *,
-    size=16,
-    margin=0.15,
-    variation=1.0,
-    random_state=None,
-    return_X_y=False,
-):
+    size: int = 16,
+    margin: float = 0.15,
+    variation: float = 1.0,
+    random_state: int | np.random.RandomState | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Generate images of digits, as a synthetic source domain.
 
     Suitable target domains are MNIST, USPS and :func:`sklearn.datasets.load_digits`.

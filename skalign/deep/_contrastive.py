@@ -1,9 +1,12 @@
 """Contrastive projection of paired spaces into a common space."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
@@ -244,25 +247,25 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        hidden_layer_sizes=(),
-        init="canonical",
-        shrinkage=1.0,
-        temperature=0.07,
-        lr=1e-4,
-        weight_decay=0.0,
-        batch_size=1024,
-        max_epochs=30,
-        steps_per_epoch=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        device="auto",
-        warm_start=False,
-        callbacks=None,
-        random_state=None,
-    ):
+        hidden_layer_sizes: Sequence[Any] = (),
+        init: Literal["canonical", "random"] = "canonical",
+        shrinkage: float = 1.0,
+        temperature: float = 0.07,
+        lr: float = 1e-4,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 1024,
+        max_epochs: int = 30,
+        steps_per_epoch: int | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.init = init
@@ -282,7 +285,7 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train the heads on pairs.
 
         Parameters

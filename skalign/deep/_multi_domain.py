@@ -3,9 +3,12 @@
 import copy
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -186,24 +189,24 @@ class MultiDomainClassifier(
 
     def __init__(
         self,
-        objective=None,
+        objective: Any = None,
         *,
-        module=None,
-        hidden_layer_sizes=(128, 128),
-        image_shape=None,
-        lr=1e-3,
-        weight_decay=0.0,
-        batch_size=32,
-        max_epochs=50,
-        steps_per_epoch=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        device="auto",
-        warm_start=False,
-        callbacks=None,
-        random_state=None,
-    ):
+        module: torch.nn.Module | Callable[..., Any] | None = None,
+        hidden_layer_sizes: ArrayLike = (128, 128),
+        image_shape: tuple[Any, ...] | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 32,
+        max_epochs: int = 50,
+        steps_per_epoch: int | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.objective = objective
         self.module = module
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -242,7 +245,9 @@ class MultiDomainClassifier(
         return self._chosen.learns_by_domain
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, *, sample_domain=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, *, sample_domain: ArrayLike | None = None
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -534,7 +539,7 @@ class MultiDomainClassifier(
         outputs = self.net_.forward_rows(torch.from_numpy(self._in_shape(X)))
         return tuple(output.cpu() for output in outputs)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -552,7 +557,7 @@ class MultiDomainClassifier(
         loss = self.net_.criterion_.loss
         return loss.probabilities(logits.double()).numpy()
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the most probable class.
 
         Parameters
@@ -568,7 +573,9 @@ class MultiDomainClassifier(
         _, logits = self._forward(X)
         return self.classes_[logits.argmax(dim=1).numpy()]
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Compute the accuracy of `predict`.
 
         Parameters
@@ -588,7 +595,7 @@ class MultiDomainClassifier(
         """
         return super().score(X, as_written(y), sample_weight=sample_weight)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Compute the features of samples.
 
         Parameters

@@ -1,9 +1,11 @@
 """Neural-collapse-inspired feature alignment."""
 
 import warnings
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils import check_random_state
@@ -161,28 +163,28 @@ class NCFALClassifier(MultiDomainClassifier):
 
     def __init__(
         self,
-        objective=None,
+        objective: Any = None,
         *,
-        partition=None,
-        mask=None,
-        head=None,
-        encoder="shared",
-        module=None,
-        hidden_layer_sizes=(128, 128),
-        image_shape=None,
-        lr=1e-3,
-        weight_decay=0.0,
-        batch_size=32,
-        max_epochs=50,
-        steps_per_epoch=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        device="auto",
-        warm_start=False,
-        callbacks=None,
-        random_state=None,
-    ):
+        partition: Any = None,
+        mask: Any = None,
+        head: Any = None,
+        encoder: Literal["shared", "domain"] = "shared",
+        module: Any = None,
+        hidden_layer_sizes: ArrayLike = (128, 128),
+        image_shape: tuple[int, int, int] | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 32,
+        max_epochs: int = 50,
+        steps_per_epoch: int | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         super().__init__(
             objective,
             module=module,

@@ -1,6 +1,7 @@
 """Parts that a classifier by neural-collapse-inspired feature alignment is made of."""
 
 from numbers import Integral, Real
+from typing import Any, Literal
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -75,19 +76,19 @@ class Partition(BaseEstimator):
 
     def __init__(
         self,
-        n_domains=2,
+        n_domains: int = 2,
         *,
-        assign_by="likelihood",
-        initial="errors",
-        local_model=None,
-        class_weight="balanced",
-        cross_fit=True,
-        tol=0.002,
-        max_iter=15,
-        n_init=1,
-        inputs="rest",
-        n_rounds=1,
-    ):
+        assign_by: Literal["likelihood", "confidence", "random"] = "likelihood",
+        initial: Literal["errors", "random"] = "errors",
+        local_model: Any = None,
+        class_weight: Literal["balanced"] | None = "balanced",
+        cross_fit: bool = True,
+        tol: float = 0.002,
+        max_iter: int = 15,
+        n_init: int = 1,
+        inputs: Literal["rest", "all"] = "rest",
+        n_rounds: int = 1,
+    ) -> None:
         self.n_domains = n_domains
         self.assign_by = assign_by
         self.initial = initial
@@ -151,15 +152,15 @@ class Mask(BaseEstimator):
 
     def __init__(
         self,
-        level="pixel",
+        level: Literal["pixel", "feature", "channel"] = "pixel",
         *,
-        gate="clip",
-        scope="shared",
-        noise=0.1,
-        penalty=0.0,
-        target=None,
-        lr=0.3,
-    ):
+        gate: Literal["clip", "sigmoid", "gumbel"] = "clip",
+        scope: Literal["shared", "domain", "sample"] = "shared",
+        noise: float = 0.1,
+        penalty: float = 0.0,
+        target: float | None = None,
+        lr: float = 0.3,
+    ) -> None:
         self.level = level
         self.gate = gate
         self.scope = scope
@@ -225,14 +226,14 @@ class SimplexHead(BaseEstimator):
 
     def __init__(
         self,
-        n_features=None,
+        n_features: int | None = None,
         *,
-        fixed=True,
-        loss="dot",
-        temperature=1.0,
-        normalize="auto",
-        distance_weight=0.0,
-    ):
+        fixed: bool = True,
+        loss: Literal["dot", "cross_entropy"] = "dot",
+        temperature: float = 1.0,
+        normalize: bool | Literal["batch"] | Literal["auto"] = "auto",
+        distance_weight: float = 0.0,
+    ) -> None:
         self.n_features = n_features
         self.fixed = fixed
         self.loss = loss

@@ -1,9 +1,11 @@
 """Stitching networks: small networks between paired spaces."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from torch import nn
 
@@ -141,21 +143,21 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
 
     def __init__(
         self,
-        hidden_factor=2,
+        hidden_factor: int = 2,
         *,
-        lr=1e-3,
-        weight_decay=0.0,
-        batch_size=64,
-        max_epochs=30,
-        steps_per_epoch=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        device="auto",
-        warm_start=False,
-        callbacks=None,
-        random_state=None,
-    ):
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+        batch_size: int | None = 64,
+        max_epochs: int = 30,
+        steps_per_epoch: int | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        warm_start: bool = False,
+        callbacks: list[Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.hidden_factor = hidden_factor
         self.lr = lr
         self.weight_decay = weight_decay
@@ -171,7 +173,7 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train the network on pairs.
 
         Parameters

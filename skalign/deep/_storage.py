@@ -1,9 +1,11 @@
 """Estimators in a file, without pickle."""
 
 import os
+from collections.abc import Callable
 from inspect import isabstract
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
 import torch
@@ -23,7 +25,7 @@ _GIVEN = "given"  # in the place of a module that was
 
 
 @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
-def save_estimator(estimator, path):
+def save_estimator(estimator: Any, path: str | os.PathLike[str]):
     """Store a trained estimator: weights by safetensors, the rest by skops.
 
     The stored estimator can predict. The state of the optimizer and of the objective
@@ -96,7 +98,12 @@ def save_estimator(estimator, path):
 
 
 @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
-def load_estimator(path, *, module=None, device="auto"):
+def load_estimator(
+    path: str | os.PathLike[str],
+    *,
+    module: torch.nn.Module | Callable[..., Any] | None = None,
+    device: str = "auto",
+) -> Any:
     """Read an estimator that :func:`save_estimator` stored.
 
     Parameters

@@ -1,6 +1,7 @@
 """Cross-validation with one domain left out at a time."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skalign._labels import check_domain, is_target_domain
 from skalign._routing import MetadataRequestMixin
@@ -39,7 +40,14 @@ class LeaveOneDomainOut(MetadataRequestMixin):
 
     _requested = ("split", ("sample_domain",))
 
-    def split(self, X, y=None, sample_domain=None, *, groups=None):
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ):
         """Generate the indices of training and test samples.
 
         Parameters
@@ -71,7 +79,14 @@ class LeaveOneDomainOut(MetadataRequestMixin):
         for source in sources:
             yield np.flatnonzero(domain != source), np.flatnonzero(domain == source)
 
-    def get_n_splits(self, X=None, y=None, sample_domain=None, *, groups=None):
+    def get_n_splits(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> int:
         """Return the number of folds, one for each source domain.
 
         Parameters

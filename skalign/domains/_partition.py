@@ -2,9 +2,10 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -80,20 +81,20 @@ def _random_domains(y, n_domains, rng):
     prefer_skip_nested_validation=True,
 )
 def partition_domains(
-    X,
-    y,
-    n_domains=2,
+    X: ArrayLike,
+    y: ArrayLike,
+    n_domains: int = 2,
     *,
-    local_model=None,
-    assign_by="likelihood",
-    cross_fit=True,
-    class_weight="balanced",
-    tol=0.002,
-    max_iter=15,
-    initial="errors",
-    n_init=1,
-    random_state=None,
-):
+    local_model: Any = None,
+    assign_by: Literal["likelihood", "confidence", "random"] = "likelihood",
+    cross_fit: bool = True,
+    class_weight: Literal["balanced"] | None = "balanced",
+    tol: float = 0.002,
+    max_iter: int = 15,
+    initial: Literal["errors", "random"] | ArrayLike = "errors",
+    n_init: int = 1,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     r"""Partition samples into domains by the fit of local classifiers.
 
     Alternates between fitting a classifier :math:`p_e` to each domain :math:`e` and

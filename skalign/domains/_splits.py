@@ -5,6 +5,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skalign._labels import is_target_domain
@@ -25,7 +26,14 @@ class _DomainSplit(MetadataRequestMixin):
         if not is_whole(self.n_splits) or self.n_splits < 1:
             raise ValueError(f"n_splits={self.n_splits!r} must be a positive integer.")
 
-    def split(self, X, y=None, sample_domain=None, *, groups=None):
+    def split(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ):
         """Generate the indices of training and test samples.
 
         Parameters
@@ -89,7 +97,14 @@ class _DomainSplit(MetadataRequestMixin):
             test = np.concatenate([held[code] for code in validated])
             yield np.sort(train), np.sort(test)
 
-    def get_n_splits(self, X=None, y=None, sample_domain=None, *, groups=None):
+    def get_n_splits(
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_domain: Any = None,
+        *,
+        groups: Any = None,
+    ) -> int:
         """Return the number of splits.
 
         Parameters

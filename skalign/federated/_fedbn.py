@@ -1,9 +1,13 @@
 """Shared and local parts of a network (FedBN)."""
 
+from typing import Any
+
 import numpy as np
 
 
-def split_state(module, *, share_batch_norm=False):
+def split_state(
+    module: Any, *, share_batch_norm: bool = False
+) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Split the state of a network into a shared and a local part.
 
     Federated averaging [1]_ shares all weights. FedBN [2]_ shares all weights except
@@ -66,7 +70,7 @@ def split_state(module, *, share_batch_norm=False):
     return shared, local
 
 
-def shared_arrays(module, *, share_batch_norm=False):
+def shared_arrays(module: Any, *, share_batch_norm: bool = False) -> list[Any]:
     """Copy the shared part of the state of a network to arrays.
 
     Parameters
@@ -104,7 +108,9 @@ def shared_arrays(module, *, share_batch_norm=False):
     ]
 
 
-def load_shared_arrays(module, arrays, *, share_batch_norm=False):
+def load_shared_arrays(
+    module: Any, arrays: list[Any], *, share_batch_norm: bool = False
+):
     """Load arrays into the shared part of the state of a network.
 
     Parameters

@@ -20,8 +20,10 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from skalign.federated._fedbn import load_shared_arrays, shared_arrays, split_state
 from skalign.federated._updates import is_count, keep_sound, logger
@@ -105,17 +107,17 @@ class NetworkClient(NumPyClient):
 
     def __init__(
         self,
-        net,
-        X,
-        y,
-        X_test,
-        y_test,
+        net: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        X_test: ArrayLike,
+        y_test: ArrayLike,
         *,
-        name,
-        share_batch_norm=False,
-        renew_statistics=False,
-        state_path=None,
-    ):
+        name: str,
+        share_batch_norm: bool = False,
+        renew_statistics: bool = False,
+        state_path: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.net = net
         self.X, self.y = X, y
         self.X_test, self.y_test = X_test, y_test
@@ -128,7 +130,7 @@ class NetworkClient(NumPyClient):
         if self.state_path is not None and self.state_path.exists():
             self._restore()
 
-    def get_parameters(self, config):
+    def get_parameters(self, config: dict[Any, Any]) -> list[Any]:
         """Return the shared part of the network.
 
         Parameters
@@ -142,7 +144,9 @@ class NetworkClient(NumPyClient):
         """
         return shared_arrays(self.net.module_, share_batch_norm=self.share_batch_norm)
 
-    def fit(self, parameters, config):
+    def fit(
+        self, parameters: list[Any], config: dict[Any, Any]
+    ) -> tuple[list[Any], int, dict[Any, Any]]:
         """Train the network, starting from the shared part sent by the server.
 
         If training fails or is interrupted, the network is unchanged.
@@ -172,7 +176,9 @@ class NetworkClient(NumPyClient):
             self._store()
         return self.get_parameters(config), len(self.y), {"client": self.name}
 
-    def evaluate(self, parameters, config):
+    def evaluate(
+        self, parameters: list[Any], config: dict[Any, Any]
+    ) -> tuple[float, int, dict[Any, Any]]:
         """Evaluate the shared part sent by the server with the client's local part.
 
         Parameters
@@ -260,7 +266,7 @@ class SoundUpdates(Strategy):
         Shared part of the network after the last round.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: Any) -> None:
         self.strategy = strategy
 
     def initialize_parameters(self, client_manager):
@@ -362,7 +368,7 @@ def _result_problem(result, total=None):
     return None
 
 
-def metrics_by_client(metrics):
+def metrics_by_client(metrics: list[Any] | dict[Any, Any]) -> dict[Any, Any]:
     """Report the metrics of each client separately instead of their mean.
 
     Pass it as `evaluate_metrics_aggregation_fn` or `fit_metrics_aggregation_fn` of a
@@ -410,7 +416,13 @@ def _mean(results):
     return float(np.average(values, weights=n_samples if any(n_samples) else None))
 
 
-def serve(strategy, *, address="127.0.0.1:8080", n_rounds=3, round_timeout=None):
+def serve(
+    strategy: Any,
+    *,
+    address: str = "127.0.0.1:8080",
+    n_rounds: int = 3,
+    round_timeout: float | None = None,
+) -> Any:
     """Run a server that trains with its clients for some rounds, over gRPC.
 
     Call this function in the main thread of a separate process because Flower sets
@@ -438,7 +450,7 @@ def serve(strategy, *, address="127.0.0.1:8080", n_rounds=3, round_timeout=None)
     return start_server(server_address=address, config=config, strategy=strategy)
 
 
-def join(client, *, address="127.0.0.1:8080", wait=60.0):
+def join(client: Any, *, address: str = "127.0.0.1:8080", wait: float = 60.0):
     """Connect a client to a server and take part in its rounds until they end.
 
     A process that was stopped takes part again as soon as it calls this function again.

@@ -20,7 +20,9 @@ from skalign.moments import Moments
     },
     prefer_skip_nested_validation=True,
 )
-def gaussian_noise_scale(epsilon, delta, *, sensitivity=1.0):
+def gaussian_noise_scale(
+    epsilon: float, delta: float, *, sensitivity: float = 1.0
+) -> float:
     """Standard deviation of the noise that makes a sum differentially private.
 
     The result is the smallest value that gives (epsilon, delta)-differential privacy,

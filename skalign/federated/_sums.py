@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils._param_validation import validate_params
 
@@ -26,17 +28,17 @@ from skalign.moments import GroupMoments, Sums
     prefer_skip_nested_validation=True,
 )
 def client_sums(
-    aligner,
-    X=None,
-    y=None,
+    aligner: Any,
+    X: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     *,
-    clip=None,
-    epsilon=None,
-    delta=1e-5,
-    random_state=None,
-    labels=None,
-    target_labels=None,
-):
+    clip: float | None = None,
+    epsilon: float | None = None,
+    delta: float = 1e-5,
+    random_state: int | None = None,
+    labels: ArrayLike | None = None,
+    target_labels: ArrayLike | None = None,
+) -> dict[Any, Any]:
     """Compute the sums over a client's samples that a closed-form aligner needs.
 
     With `clip` and `epsilon`, samples longer than `clip` are scaled to that length and
@@ -138,7 +140,7 @@ def client_sums(
     return sums.to_dict() | {"private": np.asarray(epsilon is not None)}
 
 
-def fit_from_sums(aligner, updates):
+def fit_from_sums(aligner: Any, updates: dict[Any, Any] | list[Any]) -> Any:
     """Fit an aligner from the sums of many clients.
 
     With exact sums the result equals a fit to the pooled samples of all clients, up to

@@ -11,6 +11,7 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import entr, softmax
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
@@ -114,7 +115,15 @@ class RoutedScorer(MetadataRequestMixin):
 class _AdaptationScorer(RoutedScorer):
     """Base of the scorers of adaptation; a subclass implements `_score`."""
 
-    def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
+    def __call__(
+        self,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        X_target: ArrayLike | tuple[Any, ...] | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> float:
         """Score a fitted pipeline; greater is better.
 
         Parameters

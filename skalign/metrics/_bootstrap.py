@@ -1,10 +1,12 @@
 """Confidence intervals of metrics, by the bootstrap."""
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions, validate_params
@@ -41,16 +43,16 @@ class ConfidenceInterval(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def bootstrap_interval(
-    metric,
-    X,
-    Y,
+    metric: Callable[..., Any],
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    paired=False,
-    confidence_level=0.95,
-    n_resamples=999,
-    method="normal",
-    random_state=None,
-):
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    n_resamples: int = 999,
+    method: Literal["normal", "basic", "percentile"] = "normal",
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     r"""Bootstrap confidence interval of a metric.
 
     Samples are drawn with replacement, as many as given, and the metric of each draw

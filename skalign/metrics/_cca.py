@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import namespace, to_numpy
@@ -16,7 +17,7 @@ from skalign.moments import rounding_from_norms, storage_precision, truncated_sv
     {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
 )
 @autocast_off()
-def cca_similarity(X, Y):
+def cca_similarity(X: ArrayLike, Y: ArrayLike) -> float:
     r"""Mean canonical correlation of two representations of the same samples.
 
     The mean is taken over the canonical correlations :math:`\rho_i`, the cosines of the
@@ -88,7 +89,7 @@ def cca_similarity(X, Y):
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def svcca(X, Y, *, explained_variance=0.99):
+def svcca(X: ArrayLike, Y: ArrayLike, *, explained_variance: float = 0.99) -> float:
     r"""Mean canonical correlation of the leading principal directions.
 
     Each representation is reduced to the fewest principal directions that explain a

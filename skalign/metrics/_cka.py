@@ -2,8 +2,10 @@
 
 from functools import partial
 from numbers import Real
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import StrOptions, validate_params
 
@@ -26,7 +28,14 @@ from skalign.metrics._validation import check_no_overflow, check_paired_rows
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
+def cka(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    kernel: Literal["linear", "rbf"] = "linear",
+    gamma: float | None = None,
+    debiased: bool = False,
+) -> float:
     r"""Centred kernel alignment of two representations of the same samples.
 
     The cosine between two centred kernel matrices :math:`K` and :math:`L`, of `X` and
@@ -131,7 +140,7 @@ def cka(X, Y, *, kernel="linear", gamma=None, debiased=False):
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def rv_coefficient(X, Y, *, modified=False):
+def rv_coefficient(X: ArrayLike, Y: ArrayLike, *, modified: bool = False) -> float:
     r"""RV coefficient, a squared correlation between matrices.
 
     The cosine between the Gram matrices of the centred representations [1]_,

@@ -1,6 +1,7 @@
 """CORAL distance between two covariance matrices."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import namespace
@@ -19,7 +20,13 @@ from skalign.metrics._validation import check_no_overflow, check_spaces
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def coral_distance(X, Y, *, X_weight=None, Y_weight=None):
+def coral_distance(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+) -> float:
     r"""Squared Frobenius distance of covariances, as in the CORAL loss.
 
     With the covariances :math:`C_X` and :math:`C_Y`, which divide by ``n_samples - 1``,

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.validation import _num_samples
 
@@ -17,7 +19,14 @@ class _DomainScorer(RoutedScorer):
 
     _requested = ("score", ("sample_domain",))
 
-    def __call__(self, estimator, X, y, *, sample_domain=None):
+    def __call__(
+        self,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_domain: ArrayLike | None = None,
+    ) -> float:
         """Score a fitted model; greater is better.
 
         Parameters

@@ -1,6 +1,7 @@
 """Energy distance between two sets of samples."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import validate_params
 
 from skalign.metrics._kernels import discrepancy, negative_distance
@@ -16,7 +17,13 @@ from skalign.metrics._validation import check_mass, check_spaces
     },
     prefer_skip_nested_validation=True,
 )
-def energy_distance(X, Y, *, X_weight=None, Y_weight=None):
+def energy_distance(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+) -> float:
     r"""Energy distance between two sets of samples.
 
     With sample weights :math:`a_i` and :math:`b_j` that sum to one, the distance is

@@ -1,6 +1,7 @@
 """Wasserstein distances between Gaussian approximations of two sets of samples."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import validate_params
 
@@ -26,7 +27,13 @@ _BLOCK_ROWS = 8192
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
+def gaussian_wasserstein_distance(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+) -> float:
     r"""2-Wasserstein distance between Gaussian approximations of `X` and `Y`.
 
     With the means :math:`\mu` and the covariances :math:`\Sigma` of both sets, the
@@ -112,7 +119,13 @@ def gaussian_wasserstein_distance(X, Y, *, X_weight=None, Y_weight=None):
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def frechet_distance(X, Y, *, X_weight=None, Y_weight=None):
+def frechet_distance(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+) -> float:
     r"""Squared 2-Wasserstein distance between Gaussian approximations, as in FID.
 
     With the means :math:`\mu` and the covariances :math:`\Sigma`, which divide by

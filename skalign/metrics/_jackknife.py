@@ -1,8 +1,11 @@
 """Confidence intervals of metrics, by the jackknife."""
 
+from collections.abc import Callable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_params
@@ -26,15 +29,15 @@ from skalign.metrics._bootstrap import ConfidenceInterval
     prefer_skip_nested_validation=True,
 )
 def jackknife_interval(
-    metric,
-    X,
-    Y,
+    metric: Callable[..., Any],
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    paired=False,
-    confidence_level=0.95,
-    n_groups=100,
-    random_state=None,
-):
+    paired: bool = False,
+    confidence_level: float = 0.95,
+    n_groups: int = 100,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     r"""Jackknife confidence interval of a smooth metric.
 
     Each side :math:`s` is divided into :math:`g_s` groups. With the value :math:`t` of

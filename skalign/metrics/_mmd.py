@@ -1,8 +1,10 @@
 """Maximum mean discrepancy: exact, blockwise and with random features."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state, gen_batches, gen_even_slices
 from sklearn.utils._param_validation import StrOptions, validate_params
 
@@ -41,17 +43,17 @@ _BLOCK_VALUES = 2**21
 )
 @autocast_off()
 def mmd(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    kernel="rbf",
-    gamma=None,
-    degree=3,
-    coef0=1.0,
-    unbiased=True,
-    X_weight=None,
-    Y_weight=None,
-):
+    kernel: Literal["rbf", "laplacian", "polynomial", "linear"] = "rbf",
+    gamma: float | ArrayLike | Literal["target"] | None = None,
+    degree: int = 3,
+    coef0: float = 1.0,
+    unbiased: bool = True,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+) -> float:
     r"""Squared maximum mean discrepancy under a kernel.
 
     The squared distance between the kernel means of two sets of samples [1]_. Its
@@ -178,18 +180,18 @@ def mmd(
 )
 @autocast_off()
 def block_mmd(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    block_size=100,
-    kernel="rbf",
-    gamma=None,
-    degree=3,
-    coef0=1.0,
-    X_weight=None,
-    Y_weight=None,
-    random_state=None,
-):
+    block_size: int = 100,
+    kernel: Literal["rbf", "laplacian", "polynomial", "linear"] = "rbf",
+    gamma: float | ArrayLike | Literal["target"] | None = None,
+    degree: int = 3,
+    coef0: float = 1.0,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> float:
     r"""Unbiased estimate of `mmd` from pairs of samples within blocks.
 
     Both sets are divided at random into the same number of blocks, and only samples of
@@ -313,17 +315,17 @@ def block_mmd(
 )
 @autocast_off()
 def random_fourier_mmd(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    n_components=500,
-    kernel="rbf",
-    gamma=None,
-    unbiased=True,
-    X_weight=None,
-    Y_weight=None,
-    random_state=None,
-):
+    n_components: int = 500,
+    kernel: Literal["rbf", "laplacian"] = "rbf",
+    gamma: float | ArrayLike | Literal["target"] | None = None,
+    unbiased: bool = True,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> float:
     r"""Estimate of `mmd` from random Fourier features.
 
     The kernel is approximated by cosines and sines of :math:`D` random projections

@@ -1,8 +1,10 @@
 """Similarities of the neighbourhoods and distances within two representations."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import rankdata
 from sklearn.neighbors import NearestNeighbors
@@ -35,7 +37,13 @@ _BLOCK_PAIRS = 2**19
 
 
 @validate_params(_NEIGHBOR_CONSTRAINTS, prefer_skip_nested_validation=True)
-def mutual_knn(X, Y, *, n_neighbors=10, metric="cosine"):
+def mutual_knn(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    n_neighbors: int = 10,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+) -> float:
     r"""Mean share of nearest neighbours that two representations have in common.
 
     With :math:`N_k^X(i)`, the :math:`k` nearest neighbours of sample :math:`i` in `X`,
@@ -102,7 +110,13 @@ def mutual_knn(X, Y, *, n_neighbors=10, metric="cosine"):
 
 
 @validate_params(_NEIGHBOR_CONSTRAINTS, prefer_skip_nested_validation=True)
-def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
+def mutual_knn_samples(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    n_neighbors: int = 10,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+) -> np.ndarray:
     r"""Share of nearest neighbours in common, for each sample.
 
     With :math:`N_k^X(i)`, the :math:`k` nearest neighbours of sample :math:`i` in `X`,
@@ -161,7 +175,13 @@ def mutual_knn_samples(X, Y, *, n_neighbors=10, metric="cosine"):
 
 
 @validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)
-def rsa_correlation(X, Y, *, metric="euclidean", correlation="spearman"):
+def rsa_correlation(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    metric: Literal["euclidean", "cosine"] = "euclidean",
+    correlation: Literal["spearman", "pearson"] = "spearman",
+) -> float:
     r"""Correlation of the pairwise distances within two representations.
 
     Representational similarity analysis [1]_ correlates the distances of all pairs of
@@ -224,7 +244,13 @@ def rsa_correlation(X, Y, *, metric="euclidean", correlation="spearman"):
 
 
 @validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)
-def rsa_samples(X, Y, *, metric="euclidean", correlation="spearman"):
+def rsa_samples(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    metric: Literal["euclidean", "cosine"] = "euclidean",
+    correlation: Literal["spearman", "pearson"] = "spearman",
+) -> np.ndarray:
     r"""Correlation of the distances from each sample to all others.
 
     For each sample :math:`i`, the correlation is

@@ -8,6 +8,7 @@ whatever its number of samples. For classes of equal size, this agrees with the 
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import norm, qr
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils import check_array, check_consistent_length, check_random_state
@@ -37,7 +38,11 @@ _EQUAL_MEANS = "All class means are equal, so they span no simplex."
     },
     prefer_skip_nested_validation=True,
 )
-def simplex_etf(n_classes, n_features, random_state=None):
+def simplex_etf(
+    n_classes: int,
+    n_features: int,
+    random_state: int | np.random.RandomState | None = None,
+) -> np.ndarray:
     r"""Vertices of a randomly rotated regular simplex, an equiangular tight frame.
 
     With :math:`K` classes and a random matrix :math:`P` with orthonormal columns, the
@@ -106,7 +111,9 @@ def simplex_etf(n_classes, n_features, random_state=None):
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
-def nc1_variability(X, y, *, sample_domain=None):
+def nc1_variability(
+    X: ArrayLike, y: ArrayLike, *, sample_domain: ArrayLike | None = None
+) -> float | np.ndarray:
     r"""NC1: within-class variability relative to the spread of the class means.
 
     With the covariances :math:`\Sigma_W` within and :math:`\Sigma_B` between the
@@ -182,7 +189,9 @@ def nc1_variability(X, y, *, sample_domain=None):
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
-def nc1_trace_ratio(X, y, *, sample_domain=None):
+def nc1_trace_ratio(
+    X: ArrayLike, y: ArrayLike, *, sample_domain: ArrayLike | None = None
+) -> float | np.ndarray:
     r"""NC1 as a ratio of traces: variance within classes over that between them.
 
     With the covariances :math:`\Sigma_W` within and :math:`\Sigma_B` between classes,
@@ -235,7 +244,9 @@ def nc1_trace_ratio(X, y, *, sample_domain=None):
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
-def nc2_equiangularity(X, y, *, sample_domain=None):
+def nc2_equiangularity(
+    X: ArrayLike, y: ArrayLike, *, sample_domain: ArrayLike | None = None
+) -> float | np.ndarray:
     r"""NC2: distance of the class means from a regular simplex.
 
     With the centred class means as the columns of :math:`H`, the distance is [1]_
@@ -307,7 +318,13 @@ def nc2_equiangularity(X, y, *, sample_domain=None):
 @validate_params(
     {**CLASS_SAMPLES, "coef": ["array-like"]}, prefer_skip_nested_validation=True
 )
-def nc3_duality(X, y, coef, *, sample_domain=None):
+def nc3_duality(
+    X: ArrayLike,
+    y: ArrayLike,
+    coef: ArrayLike,
+    *,
+    sample_domain: ArrayLike | None = None,
+) -> float | np.ndarray:
     r"""NC3: distance of a linear head and the class means from a common simplex.
 
     With the weights of the head as the rows of :math:`W` and the centred class means as
@@ -381,7 +398,13 @@ def nc3_duality(X, y, coef, *, sample_domain=None):
 @validate_params(
     {**CLASS_SAMPLES, "y_pred": ["array-like"]}, prefer_skip_nested_validation=True
 )
-def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
+def nc4_disagreement(
+    X: ArrayLike,
+    y: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_domain: ArrayLike | None = None,
+) -> float | np.ndarray:
     r"""NC4: share of samples on which a head and the nearest class mean disagree.
 
     With the predictions :math:`\hat y_i` of the head and the class means :math:`\mu_k`,
@@ -458,7 +481,14 @@ def nc4_disagreement(X, y, y_pred, *, sample_domain=None):
     {**CLASS_SAMPLES, "etf": ["array-like"], "squared": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
-def etf_distance(X, y, etf, *, squared=False, sample_domain=None):
+def etf_distance(
+    X: ArrayLike,
+    y: ArrayLike,
+    etf: ArrayLike,
+    *,
+    squared: bool = False,
+    sample_domain: ArrayLike | None = None,
+) -> float | np.ndarray:
     r"""Distance of the class means from a fixed frame, such as a simplex.
 
     With the centred class means as the columns of :math:`H` and the centred frame

@@ -1,5 +1,7 @@
 """Procrustes distance between the shapes of two representations."""
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import namespace, to_numpy
@@ -12,7 +14,7 @@ from skalign.moments import storage_precision, varying_columns
     {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
 )
 @autocast_off()
-def procrustes_distance(X, Y):
+def procrustes_distance(X: ArrayLike, Y: ArrayLike) -> float:
     r"""Distance of two representations after the best rotation or reflection.
 
     Both representations are centred and scaled to unit Frobenius norm; the one with
@@ -75,7 +77,7 @@ def procrustes_distance(X, Y):
     {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
 )
 @autocast_off()
-def procrustes_samples(X, Y):
+def procrustes_samples(X: ArrayLike, Y: ArrayLike) -> np.ndarray:
     r"""Distance of each sample after the best rotation or reflection.
 
     For the scaled representations :math:`\tilde X` and :math:`\tilde Y` of

@@ -1,6 +1,7 @@
 """Class means in each domain, and their distance between domains."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import norm
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params
@@ -17,7 +18,9 @@ CLASS_SAMPLES = {
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
-def class_prototypes(X, y, *, sample_domain=None):
+def class_prototypes(
+    X: ArrayLike, y: ArrayLike, *, sample_domain: ArrayLike | None = None
+) -> np.ndarray:
     r"""Mean of each class, or of each class in each domain.
 
     The prototype of class :math:`k` in domain :math:`d`, with the samples
@@ -70,7 +73,7 @@ def class_prototypes(X, y, *, sample_domain=None):
     {**CLASS_SAMPLES, "sample_domain": ["array-like"]},
     prefer_skip_nested_validation=True,
 )
-def prototype_distance(X, y, sample_domain):
+def prototype_distance(X: ArrayLike, y: ArrayLike, sample_domain: ArrayLike) -> float:
     r"""Mean distance between the prototypes of a class in different domains.
 
     With the class means :math:`\mu_{dk}` of :math:`D` domains and :math:`K` classes,

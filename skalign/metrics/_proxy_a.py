@@ -2,8 +2,10 @@
 
 from functools import partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
@@ -29,15 +31,15 @@ from skalign.metrics._validation import check_mass, check_spaces
     prefer_skip_nested_validation=True,
 )
 def proxy_a_distance(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    classifier=None,
-    cv=5,
-    X_weight=None,
-    Y_weight=None,
-    random_state=None,
-):
+    classifier: Any = None,
+    cv: int = 5,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> float:
     r"""Proxy A-distance, from the error of a classifier of the two sets.
 
     With the cross-validated error rates :math:`\epsilon_X` and :math:`\epsilon_Y` of a

@@ -1,8 +1,10 @@
 """Retrieval metrics: ranks of the correct target samples of each query."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import StrOptions, validate_params
 
@@ -24,7 +26,15 @@ _SHARED_CONSTRAINTS = {
     {**_SHARED_CONSTRAINTS, "k": [Interval(Integral, 1, None, closed="left")]},
     prefer_skip_nested_validation=True,
 )
-def retrieval_accuracy(X, Y, *, k=1, relevant=None, metric="cosine", csls=None):
+def retrieval_accuracy(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    k: int = 1,
+    relevant: ArrayLike | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    csls: int | None = None,
+) -> float:
     r"""Share of queries with a correct candidate among the `k` nearest (hits@k).
 
     With the rank of the nearest correct candidate of each of :math:`n` queries, as in
@@ -102,7 +112,14 @@ def retrieval_accuracy(X, Y, *, k=1, relevant=None, metric="cosine", csls=None):
 
 
 @validate_params(_SHARED_CONSTRAINTS, prefer_skip_nested_validation=True)
-def mean_reciprocal_rank(X, Y, *, relevant=None, metric="cosine", csls=None):
+def mean_reciprocal_rank(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    relevant: ArrayLike | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    csls: int | None = None,
+) -> float:
     r"""Mean reciprocal rank of the nearest correct candidate of each query.
 
     With the ranks of `retrieval_ranks`, the score is [1]_
@@ -157,7 +174,14 @@ def mean_reciprocal_rank(X, Y, *, relevant=None, metric="cosine", csls=None):
 
 
 @validate_params(_SHARED_CONSTRAINTS, prefer_skip_nested_validation=True)
-def retrieval_ranks(X, Y, *, relevant=None, metric="cosine", csls=None):
+def retrieval_ranks(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    relevant: ArrayLike | None = None,
+    metric: Literal["cosine", "euclidean"] = "cosine",
+    csls: int | None = None,
+) -> np.ndarray:
     r"""Rank of the nearest correct candidate of each query.
 
     With the similarity :math:`s` and the correct candidates :math:`R_i` of query

@@ -1,7 +1,9 @@
 """Scorers that compare spaces, for searches over aligners."""
 
+from collections.abc import Callable
 from functools import partial
 from inspect import signature
+from typing import Any
 
 from skalign._draws import with_fixed_draws
 from skalign._routing import transform_target
@@ -17,7 +19,7 @@ from skalign.metrics._sliced_wasserstein import sliced_wasserstein_distance
 from skalign.metrics._wasserstein import wasserstein_distance
 
 
-def make_distance_scorer(metric, **kwargs):
+def make_distance_scorer(metric: Callable[..., Any], **kwargs) -> Callable[..., Any]:
     r"""Make a scorer from a distance between mapped source and target samples.
 
     With a distance :math:`d`, the score of an aligner with the maps :math:`f` of source
@@ -70,7 +72,7 @@ def make_distance_scorer(metric, **kwargs):
     return _SpaceScorer(metric, kwargs, falls=True)
 
 
-def make_similarity_scorer(metric, **kwargs):
+def make_similarity_scorer(metric: Callable[..., Any], **kwargs) -> Callable[..., Any]:
     r"""Make a scorer from a similarity of mapped source and target samples.
 
     With a similarity :math:`s`, the score of an aligner with the maps :math:`f` of

@@ -1,8 +1,10 @@
 """Sinkhorn divergence: entropic transport cost without its entropic bias."""
 
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import norm
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
@@ -34,16 +36,16 @@ _DEFAULT_SHARE = 0.1
     prefer_skip_nested_validation=True,
 )
 def sinkhorn_divergence(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    reg=None,
-    p=2,
-    X_weight=None,
-    Y_weight=None,
-    max_iter=10_000,
-    tol=1e-5,
-):
+    reg: float | None = None,
+    p: Literal[1, 2] = 2,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+    max_iter: int = 10_000,
+    tol: float = 1e-5,
+) -> float:
     r"""Sinkhorn divergence, an entropic transport cost that is 0 for equal sets.
 
     With weights :math:`a_i` and :math:`b_j` that sum to one and :math:`\varepsilon` =

@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import validate_params
 
@@ -31,8 +32,15 @@ _LEAST_CLIMB = 1e-6
 )
 @autocast_off()
 def sliced_wasserstein_distance(
-    X, Y, *, n_projections=100, p=2, X_weight=None, Y_weight=None, random_state=None
-):
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    n_projections: int = 100,
+    p: float = 2,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> float:
     r"""Wasserstein distance averaged over random one-dimensional projections.
 
     With random unit vectors :math:`\theta_1, \dots, \theta_L`, the distance is [1]_
@@ -126,16 +134,16 @@ def sliced_wasserstein_distance(
 )
 @autocast_off()
 def max_sliced_wasserstein_distance(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    n_projections=100,
-    p=2,
-    max_iter=100,
-    X_weight=None,
-    Y_weight=None,
-    random_state=None,
-):
+    n_projections: int = 100,
+    p: float = 2,
+    max_iter: int = 100,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> float:
     r"""Wasserstein distance of the one-dimensional projection that maximises it.
 
     The distance is [1]_
@@ -251,7 +259,14 @@ def max_sliced_wasserstein_distance(
     prefer_skip_nested_validation=True,
 )
 @autocast_off()
-def feature_wasserstein_distances(X, Y, *, p=1, X_weight=None, Y_weight=None):
+def feature_wasserstein_distances(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    p: float = 1,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+) -> np.ndarray:
     r"""Wasserstein distance of each feature.
 
     For feature :math:`j`, with the quantile functions :math:`F_j^{-1}` of `X` and

@@ -1,9 +1,10 @@
 """Permutation two-sample tests that compute the kernel once."""
 
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import validate_params
 
@@ -49,16 +50,16 @@ class TwoSampleTestResult(NamedTuple):
     prefer_skip_nested_validation=True,
 )
 def mmd_test(
-    X,
-    Y,
+    X: ArrayLike,
+    Y: ArrayLike,
     *,
-    kernel="rbf",
-    gamma=None,
-    degree=3,
-    coef0=1.0,
-    n_permutations=999,
-    random_state=None,
-):
+    kernel: Literal["rbf", "laplacian", "polynomial", "linear"] = "rbf",
+    gamma: float | ArrayLike | Literal["target"] | None = None,
+    degree: int = 3,
+    coef0: float = 1.0,
+    n_permutations: int = 999,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     r"""Permutation test of equal distributions, based on `mmd`.
 
     Samples are randomly reassigned to the two sets :math:`B` times [1]_. With the
@@ -152,7 +153,13 @@ def mmd_test(
     },
     prefer_skip_nested_validation=True,
 )
-def energy_test(X, Y, *, n_permutations=999, random_state=None):
+def energy_test(
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    n_permutations: int = 999,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     r"""Permutation test of equal distributions, based on `energy_distance`.
 
     Samples are randomly reassigned to the two sets :math:`B` times [1]_. With the

@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 from sklearn.utils._param_validation import validate_params
 
@@ -29,8 +30,14 @@ from skalign.metrics._validation import (
     prefer_skip_nested_validation=True,
 )
 def wasserstein_distance(
-    X, Y, *, p=2, X_weight=None, Y_weight=None, max_iter=10_000_000
-):
+    X: ArrayLike,
+    Y: ArrayLike,
+    *,
+    p: float = 2,
+    X_weight: ArrayLike | None = None,
+    Y_weight: ArrayLike | None = None,
+    max_iter: int = 10_000_000,
+) -> float:
     r"""Wasserstein distance between two sets of samples, by linear programming.
 
     With weights :math:`a_i` and :math:`b_j` that sum to one, the distance is [1]_

@@ -1,10 +1,13 @@
 """Cross-validated comparison of classes of maps."""
 
+from collections.abc import Callable
 from functools import partial
 from itertools import product
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 from scipy.stats import norm
 from sklearn.base import clone
@@ -158,19 +161,19 @@ def _verdict(result, confidence):
     prefer_skip_nested_validation=False,
 )
 def alignability(
-    X,
-    y,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    labels=None,
-    aligners=None,
-    cv=5,
-    learning_curves=True,
-    confidence_level=0.95,
-    max_samples=10_000,
-    n_jobs=None,
-    random_state=0,
-    progress=iter,
-):
+    labels: ArrayLike | None = None,
+    aligners: dict[Any, Any] | None = None,
+    cv: Any = 5,
+    learning_curves: bool = True,
+    confidence_level: float = 0.95,
+    max_samples: int | None = 10_000,
+    n_jobs: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+    progress: Callable[..., Any] = iter,
+) -> Any:
     r"""Compare classes of maps by cross-validation, and recommend one.
 
     Each class is fitted on the training pairs of each split and evaluated on the test

@@ -1,5 +1,6 @@
 """Cross-validated search over anchor selectors and numbers of anchors."""
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from inspect import signature
@@ -7,9 +8,11 @@ from itertools import product
 from numbers import Integral, Real
 from time import perf_counter
 from traceback import format_exc
+from typing import Any, Literal, Self
 from warnings import warn
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from sklearn import get_config
 from sklearn.base import (
@@ -400,18 +403,23 @@ class AnchorSearchCV(
 
     def __init__(
         self,
-        aligner,
-        selectors,
-        n_anchors,
+        aligner: Any,
+        selectors: list[Any] | dict[Any, Any],
+        n_anchors: ArrayLike | float,
         *,
-        cv=None,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        error_score=np.nan,
-        return_train_score=False,
-        verbose=0,
-    ):
+        cv: Any = None,
+        scoring: str
+        | Callable[..., Any]
+        | list[Any]
+        | tuple[Any, ...]
+        | dict[Any, Any]
+        | None = None,
+        n_jobs: int | None = None,
+        refit: bool | str | Callable[..., Any] = True,
+        error_score: Literal["raise"] | float = np.nan,
+        return_train_score: bool = False,
+        verbose: int = 0,
+    ) -> None:
         self.aligner = aligner
         self.selectors = selectors
         self.n_anchors = n_anchors
@@ -424,7 +432,9 @@ class AnchorSearchCV(
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, labels=None, **params):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, *, labels: ArrayLike | None = None, **params
+    ) -> Self:
         """Score every candidate on every fold, and fit the best on all samples.
 
         Parameters
@@ -521,7 +531,7 @@ class AnchorSearchCV(
         )
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Map source samples with the best estimator.
 
         Parameters
@@ -536,7 +546,7 @@ class AnchorSearchCV(
         """
         return self._best("transform").transform(X)
 
-    def transform_target(self, y):
+    def transform_target(self, y: ArrayLike) -> np.ndarray:
         """Map target samples to the space of mapped source samples.
 
         Parameters
@@ -552,7 +562,7 @@ class AnchorSearchCV(
         return self._best("transform_target").transform_target(y)
 
     @available_if(_best_has("predict"))
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets with the best estimator.
 
         Parameters
@@ -568,7 +578,7 @@ class AnchorSearchCV(
         return self._best("predict").predict(X)
 
     @available_if(_best_has("predict_std"))
-    def predict_std(self, X, *, include_noise=True):
+    def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
         """Standard deviations of the predictions of the best estimator.
 
         Parameters
@@ -588,7 +598,7 @@ class AnchorSearchCV(
         return best.predict_std(X, include_noise=include_noise)
 
     @available_if(_best_has("inverse_transform"))
-    def inverse_transform(self, y):
+    def inverse_transform(self, y: ArrayLike) -> np.ndarray:
         """Map samples back to the source space with the best estimator.
 
         Parameters
@@ -603,7 +613,7 @@ class AnchorSearchCV(
         """
         return self._best("inverse_transform").inverse_transform(y)
 
-    def score(self, X, y, **params):
+    def score(self, X: ArrayLike, y: ArrayLike, **params) -> float:
         """Score the best estimator as the search did.
 
         Parameters
@@ -626,7 +636,7 @@ class AnchorSearchCV(
         scores = self.scorer_(best, X, y, **params)
         return scores[self.refit] if isinstance(scores, dict) else scores
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Get the metadata routing of this object.
 
         Returns

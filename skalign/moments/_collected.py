@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class Sums:
         """Return other sums with the same header."""
         return self.of(**(vars(self) | {"parts": parts}))
 
-    def merge(self, other):
+    def merge(self, other: Any) -> Any:
         """Combine with the sums over other samples.
 
         Parameters
@@ -100,7 +101,7 @@ class Sums:
         dtype = np.result_type(self.dtype, other.dtype).name
         return self.of(parts, dtype, **header)
 
-    def subtract(self, other):
+    def subtract(self, other: Any) -> Any:
         """Remove samples from the sums: the inverse of `merge`.
 
         Parameters
@@ -129,7 +130,7 @@ class Sums:
         }
         return self.with_parts(self.parts | rest)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[Any, Any]:
         """Convert the sums to plain arrays.
 
         Returns
@@ -153,7 +154,7 @@ class Sums:
         return {name: np.asarray(value) for name, value in arrays.items()}
 
     @classmethod
-    def from_dict(cls, arrays, *, exact=True):
+    def from_dict(cls, arrays: dict[Any, Any], *, exact: bool = True) -> Any:
         """Restore sums from the result of `to_dict`.
 
         Parameters

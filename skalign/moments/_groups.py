@@ -8,7 +8,10 @@ References
    and arbitrary-order statistical moments", Sandia Report SAND2008-6212, 2008.
 """
 
+from typing import Any, Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
 from skalign._labels import check_labels
@@ -60,7 +63,14 @@ class GroupMoments:
         return self
 
     @classmethod
-    def from_rows(cls, rows, labels, *, order, name="X"):
+    def from_rows(
+        cls,
+        rows: ArrayLike,
+        labels: ArrayLike,
+        *,
+        order: Literal[1, 3],
+        name: str = "X",
+    ) -> Any:
         """Compute the sums over the samples of each group.
 
         Parameters
@@ -112,7 +122,7 @@ class GroupMoments:
                 self.third[g] = _third_products(centred)
         return self
 
-    def merge(self, other):
+    def merge(self, other: Any) -> Any:
         """Combine with the sums over other samples, for the groups of both.
 
         Parameters
@@ -157,7 +167,7 @@ class GroupMoments:
             **precisions,
         )
 
-    def subtract(self, other):
+    def subtract(self, other: Any) -> Any:
         """Remove the samples of `other` from the sums: the inverse of `merge`.
 
         The rounding errors are those of the sums over the whole group, as in
@@ -277,7 +287,7 @@ class GroupMoments:
         """Number of columns, as a tuple of one int."""
         return (self.means.shape[1],)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[Any, Any]:
         """Convert the sums to plain arrays.
 
         Returns
@@ -305,7 +315,7 @@ class GroupMoments:
         return arrays
 
     @classmethod
-    def from_dict(cls, arrays, *, exact=True):
+    def from_dict(cls, arrays: dict[Any, Any], *, exact: bool = True) -> Any:
         """Restore sums from the result of `to_dict`.
 
         Parameters

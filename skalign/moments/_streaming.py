@@ -1,7 +1,9 @@
 """Mixins that fit an aligner batch by batch from sums over samples."""
 
 from operator import attrgetter
+from typing import Any, Self
 
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
@@ -46,7 +48,9 @@ class StreamingMixin:
         return True
 
     @available_if(attrgetter("_streams"))
-    def collect(self, X=None, y=None, **of_samples) -> Sums:
+    def collect(
+        self, X: ArrayLike | None = None, y: ArrayLike | None = None, **of_samples
+    ) -> Sums:
         """Compute the sums over samples without learning a map.
 
         Sums can be merged, subtracted, stored and sent; `fit_sums` learns the map from
@@ -78,7 +82,7 @@ class StreamingMixin:
         return Sums.of(batch, **header)
 
     @available_if(attrgetter("_streams"))
-    def select_sums(self, sums) -> Sums:
+    def select_sums(self, sums: Any) -> Sums:
         """Keep only the sums that this aligner needs.
 
         Parameters
@@ -112,7 +116,7 @@ class StreamingMixin:
     @available_if(attrgetter("_streams"))
     @atomic
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit_sums(self, sums):
+    def fit_sums(self, sums: Any) -> Self:
         """Learn the map from sums.
 
         Parameters
@@ -150,7 +154,7 @@ class StreamingMixin:
 
     @available_if(attrgetter("_streams"))
     @atomic
-    def merge(self, other):
+    def merge(self, other: Any) -> Self:
         """Add the samples of another aligner and learn the map from all of them.
 
         Parameters
@@ -255,7 +259,9 @@ class PairStreamingMixin(StreamingMixin):
     @available_if(attrgetter("_streams"))
     @atomic
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Add a batch of pairs and learn the map from all pairs so far.
 
         Parameters
@@ -312,7 +318,9 @@ class SideStreamingMixin(StreamingMixin):
     @available_if(attrgetter("_streams"))
     @atomic
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X=None, y=None):
+    def partial_fit(
+        self, X: ArrayLike | None = None, y: ArrayLike | None = None
+    ) -> Self:
         """Add a batch of samples of one side or of both.
 
         The map is available as soon as both sides have two samples. Each call learns it
@@ -385,7 +393,14 @@ class ClassStreamingMixin(SideStreamingMixin):
     @available_if(attrgetter("_streams"))
     @atomic
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X=None, y=None, *, labels=None, target_labels=None):
+    def partial_fit(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+    ) -> Self:
         """Add a batch of labelled samples of one side or of both.
 
         The map is available as soon as two classes occur on both sides. Each call

@@ -13,9 +13,11 @@ References
    algorithm for computing sample variances", COMPSTAT 1982, pp. 30-41.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import eigvalsh
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight, check_array
@@ -86,8 +88,14 @@ class Moments:
 
     @classmethod
     def from_arrays(
-        cls, X, y=None, *, sample_weight=None, products=("xx",), x_name="X"
-    ):
+        cls,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        products: Sequence[Any] = ("xx",),
+        x_name: str = "X",
+    ) -> Any:
         """Compute the sums over the samples of arrays.
 
         Parameters
@@ -193,7 +201,7 @@ class Moments:
     def y_mean(self):
         return None if self._y_shift is None else self._y_shift + self._y_offset
 
-    def rounding(self):
+    def rounding(self) -> np.ndarray:
         """Bound the norm of the rounding errors of each column of `X`.
 
         Needs the product "xx" or "x2"; see :func:`rounding_of_columns`.
@@ -205,7 +213,7 @@ class Moments:
         _, norm = self._norms()
         return rounding_from_norms(self.x_precision, norm, self.n_samples)
 
-    def varies(self):
+    def varies(self) -> np.ndarray:
         """Return whether each column of `X` varies by more than its rounding errors.
 
         Needs the product "xx" or "x2"; see :func:`varying_columns`.
@@ -217,7 +225,7 @@ class Moments:
         centred_norm, norm = self._norms()
         return varying_columns(centred_norm, self.x_precision, norm, self.n_samples)
 
-    def svd_of_xy(self):
+    def svd_of_xy(self) -> tuple[np.ndarray, Any, np.ndarray]:
         """Singular value decomposition of `xy` without values of rounding size.
 
         Needs "xy", "y2" and one of "x2" and "xx"; see :func:`svd_of_products`.
@@ -252,7 +260,7 @@ class Moments:
         mean = np.sqrt(self.weight) * getattr(self, f"{side}_mean")
         return centred_norm, np.hypot(centred_norm, mean)
 
-    def merge(self, other):
+    def merge(self, other: Any) -> Any:
         """Combine with the sums over other samples.
 
         Parameters
@@ -297,7 +305,7 @@ class Moments:
                 setattr(copy, name, getattr(self, name).copy())
         return copy
 
-    def subtract(self, other):
+    def subtract(self, other: Any) -> Any:
         """Remove the samples of `other` from the sums: the inverse of `merge`.
 
         The rounding error of an entry of the result is about
@@ -376,7 +384,7 @@ class Moments:
             return None if self.xx is None else np.diag(self.xx)
         return squares
 
-    def select(self, products):
+    def select(self, products: Sequence[Any]) -> Any:
         """Keep only some of the products.
 
         Parameters
@@ -410,7 +418,7 @@ class Moments:
         shifts = self._x_shift, self._y_shift
         return tuple(len(shift) for shift in shifts if shift is not None)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[Any, Any]:
         """Convert the sums to plain arrays.
 
         Returns
@@ -431,7 +439,7 @@ class Moments:
         }
 
     @classmethod
-    def from_dict(cls, arrays, *, exact=True):
+    def from_dict(cls, arrays: dict[Any, Any], *, exact: bool = True) -> Any:
         """Restore sums from the result of `to_dict`.
 
         Parameters

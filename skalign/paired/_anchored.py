@@ -1,8 +1,10 @@
 """Aligner fitted on a few selected pairs."""
 
 from copy import deepcopy
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
@@ -95,13 +97,26 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, aligner=None, selector=None, *, random_state=None):
+    def __init__(
+        self,
+        aligner: Any = None,
+        selector: Any = None,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.aligner = aligner
         self.selector = selector
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, labels=None, **fit_params):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        **fit_params,
+    ) -> Self:
         """Select the anchors and fit the aligner on them.
 
         Parameters
@@ -145,7 +160,7 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         return self
 
     @available_if(_aligner_has("predict"))
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict target samples by the fitted aligner.
 
         Parameters
@@ -162,7 +177,7 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         return self.aligner_.predict(X)
 
     @available_if(_aligner_has("predict_std"))
-    def predict_std(self, X, *, include_noise=True):
+    def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
         """Standard deviations of predictions by the fitted aligner.
 
         Parameters
@@ -182,7 +197,9 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         return self.aligner_.predict_std(X, include_noise=include_noise)
 
     @available_if(_aligner_has("score"))
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Score the fitted aligner, by R2 for all aligners with `predict`.
 
         Parameters
@@ -204,7 +221,7 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return self.aligner_.score(X, np.asarray(y), **weights)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Get the metadata that `fit` uses itself or passes on to the aligner.
 
         Returns

@@ -1,7 +1,9 @@
 """Projection of paired spaces into a common space by canonical correlations."""
 
 from numbers import Integral, Real
+from typing import Self
 
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._canonical import canonical_maps, check_n_components
@@ -109,12 +111,14 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         "shrinkage": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, n_components=None, *, shrinkage=1.0):
+    def __init__(
+        self, n_components: int | None = None, *, shrinkage: float = 1.0
+    ) -> None:
         self.n_components = n_components
         self.shrinkage = shrinkage
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the common space from pairs.
 
         Parameters

@@ -1,6 +1,7 @@
 """Aligners that map both sides of pairs to a common space."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import _check_sample_weight
 
 from skalign._aligner import AlignerMixin
@@ -22,7 +23,9 @@ class CommonSpaceMixin(AlignerMixin):
 
     _into_target = False
 
-    def score(self, X, y, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Fraction of source samples whose own target sample is the nearest.
 
         Samples are compared by cosine similarity in the common space.

@@ -3,8 +3,10 @@
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import eigh, svd
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import assert_all_finite
@@ -388,13 +390,13 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
 
     def __init__(
         self,
-        alpha="gcv",
+        alpha: float | Literal["gcv", "loo"] = "gcv",
         *,
-        fit_intercept=True,
-        rank=None,
-        alphas=None,
-        solver="auto",
-    ):
+        fit_intercept: bool = True,
+        rank: int | None = None,
+        alphas: ArrayLike | None = None,
+        solver: Literal["auto", "moments", "svd"] = "auto",
+    ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.rank = rank
@@ -402,7 +404,9 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         self.solver = solver
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the map from pairs.
 
         Parameters
@@ -462,7 +466,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         self._finish(spectrum, distinct)
         return self
 
-    def predict_std(self, X, *, include_noise=True):
+    def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
         """Standard deviations of the predicted target samples.
 
         The variance is the sum of two parts: the noise of the training targets in the

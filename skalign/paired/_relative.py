@@ -1,6 +1,10 @@
 """Relative representations: similarities of samples to anchors."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.metrics.pairwise import (
     kernel_metrics,
@@ -189,13 +193,25 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         "similarity": [str, callable],
     }
 
-    def __init__(self, selector=None, *, similarity="cosine", random_state=None):
+    def __init__(
+        self,
+        selector: Any = None,
+        *,
+        similarity: str | Callable[..., Any] = "cosine",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.selector = selector
         self.similarity = similarity
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, labels=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Select the anchors.
 
         Parameters

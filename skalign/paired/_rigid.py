@@ -1,8 +1,10 @@
 """Rotation and translation between paired spaces."""
 
 import warnings
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AffineMixin, PairedMixin
@@ -112,12 +114,14 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
 
     _parameter_constraints = {"scaling": ["boolean"], "allow_reflection": ["boolean"]}
 
-    def __init__(self, *, scaling=False, allow_reflection=True):
+    def __init__(self, *, scaling: bool = False, allow_reflection: bool = True) -> None:
         self.scaling = scaling
         self.allow_reflection = allow_reflection
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn the rotation from pairs.
 
         Parameters

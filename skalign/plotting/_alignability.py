@@ -1,6 +1,9 @@
 """Classes of maps compared: learning curves, or a table of scores."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
@@ -58,12 +61,12 @@ class AlignabilityDisplay:
     'rigid'
     """
 
-    def __init__(self, result):
+    def __init__(self, result: Any) -> None:
         self.result = result
 
     @classmethod
     @validate_params({"result": [Bunch]}, prefer_skip_nested_validation=True)
-    def from_result(cls, result, *, ax=None):
+    def from_result(cls, result: Any, *, ax: Any = None) -> Any:
         """Plot a result.
 
         Parameters
@@ -82,8 +85,16 @@ class AlignabilityDisplay:
 
     @classmethod
     def from_spaces(
-        cls, X, y, *, labels=None, aligners=None, cv=5, random_state=0, ax=None
-    ):
+        cls,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        aligners=None,
+        cv=5,
+        random_state: int | np.random.RandomState | None = 0,
+        ax: Any = None,
+    ) -> Any:
         """Compare classes of maps between two paired spaces, and plot the result.
 
         Parameters
@@ -107,7 +118,7 @@ class AlignabilityDisplay:
         )
         return cls.from_result(result, ax=ax)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(self, ax: Any = None, *, line_kw: dict[Any, Any] | None = None) -> Self:
         """Draw the learning curves.
 
         Parameters
@@ -152,7 +163,9 @@ class AlignabilityDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def plot_scores(self, ax=None, *, cmap="cividis", values_format=".3g"):
+    def plot_scores(
+        self, ax: Any = None, *, cmap: Any = "cividis", values_format: str = ".3g"
+    ) -> Self:
         """Draw a table of the mean scores, with a star at the best of each column.
 
         Colours show ranks within a column, so that a single extreme score does not hide

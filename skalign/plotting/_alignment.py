@@ -1,6 +1,9 @@
 """Scatter plots of two spaces before and after alignment."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array
@@ -87,16 +90,16 @@ class AlignmentDisplay:
 
     def __init__(
         self,
-        source_before,
-        target_before,
-        source_after,
-        target_after,
+        source_before: np.ndarray,
+        target_before: np.ndarray,
+        source_after: np.ndarray,
+        target_after: np.ndarray,
         *,
-        paired=True,
-        same_axes=True,
-        labels=None,
-        target_labels=None,
-    ):
+        paired: bool = True,
+        same_axes: bool = True,
+        labels: np.ndarray | None = None,
+        target_labels: np.ndarray | None = None,
+    ) -> None:
         self.source_before = source_before
         self.target_before = target_before
         self.source_after = source_after
@@ -109,16 +112,16 @@ class AlignmentDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        paired=None,
-        labels=None,
-        target_labels=None,
-        max_samples=200,
-        ax=None,
-    ):
+        paired: bool | None = None,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+        max_samples: int | None = 200,
+        ax: ArrayLike | None = None,
+    ) -> Any:
         """Plot two spaces before and after a fitted aligner.
 
         Parameters
@@ -164,17 +167,17 @@ class AlignmentDisplay:
     @classmethod
     def from_spaces(
         cls,
-        X,
-        X_mapped,
-        y,
+        X: ArrayLike,
+        X_mapped: ArrayLike,
+        y: ArrayLike,
         *,
-        y_mapped=None,
-        paired=True,
-        labels=None,
-        target_labels=None,
-        max_samples=200,
-        ax=None,
-    ):
+        y_mapped: ArrayLike | None = None,
+        paired: bool = True,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+        max_samples: int | None = 200,
+        ax: ArrayLike | None = None,
+    ) -> Any:
         """Plot two spaces before and after a map.
 
         Parameters
@@ -266,7 +269,13 @@ class AlignmentDisplay:
             target_labels=None if target_labels is None else target_labels[target],
         ).plot(ax=ax)
 
-    def plot(self, ax=None, *, scatter_kw=None, line_kw=None):
+    def plot(
+        self,
+        ax: ArrayLike | None = None,
+        *,
+        scatter_kw: dict[Any, Any] | None = None,
+        line_kw: dict[Any, Any] | None = None,
+    ) -> Self:
         """Draw both panels.
 
         Parameters

@@ -1,6 +1,7 @@
 """Plot of scores against the number of anchors."""
 
 from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils._param_validation import validate_params
@@ -60,13 +61,26 @@ class AnchorSearchDisplay:
     ['random', 'k-means']
     """
 
-    def __init__(self, curves, *, score_name="Score", in_shares=False):
+    def __init__(
+        self,
+        curves: dict[Any, Any],
+        *,
+        score_name: str = "Score",
+        in_shares: bool = False,
+    ) -> None:
         self.curves = curves
         self.score_name = score_name
         self.in_shares = in_shares
 
     @classmethod
-    def from_estimator(cls, estimator, *, scoring="score", score_name=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        scoring: str = "score",
+        score_name: str | None = None,
+        ax: Any = None,
+    ) -> Any:
         """Plot a fitted search.
 
         Parameters
@@ -92,7 +106,14 @@ class AnchorSearchDisplay:
 
     @classmethod
     @validate_params({"cv_results": [Mapping]}, prefer_skip_nested_validation=True)
-    def from_cv_results(cls, cv_results, *, scoring="score", score_name=None, ax=None):
+    def from_cv_results(
+        cls,
+        cv_results: dict[Any, Any],
+        *,
+        scoring: str = "score",
+        score_name: str | None = None,
+        ax: Any = None,
+    ) -> Any:
         """Plot the results of a search.
 
         Parameters
@@ -141,7 +162,13 @@ class AnchorSearchDisplay:
         display = cls(curves, score_name=score_name, in_shares=all(shares))
         return display.plot(ax=ax)
 
-    def plot(self, ax=None, *, line_kw=None, band_kw=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        line_kw: dict[Any, Any] | None = None,
+        band_kw: dict[Any, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters

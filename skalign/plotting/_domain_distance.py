@@ -1,8 +1,11 @@
 """Matrix of distances between domains."""
 
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import check_is_fitted
@@ -54,13 +57,23 @@ class DomainDistanceDisplay:
     array([0., 0., 5.])
     """
 
-    def __init__(self, distances, domains, *, name="Distance"):
+    def __init__(
+        self, distances: np.ndarray, domains: ArrayLike, *, name: str = "Distance"
+    ) -> None:
         self.distances = distances
         self.domains = domains
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, sample_domain, *, metric=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        sample_domain: ArrayLike,
+        *,
+        metric: Callable[..., Any] | None = None,
+        ax: Any = None,
+    ) -> Any:
         """Plot distances between domains after a transformation.
 
         Parameters
@@ -90,7 +103,14 @@ class DomainDistanceDisplay:
 
     @classmethod
     @validate_params({"metric": [callable, None]}, prefer_skip_nested_validation=True)
-    def from_spaces(cls, X, sample_domain, *, metric=None, ax=None):
+    def from_spaces(
+        cls,
+        X: ArrayLike,
+        sample_domain: ArrayLike,
+        *,
+        metric: Callable[..., Any] | None = None,
+        ax: Any = None,
+    ) -> Any:
         """Plot distances between domains.
 
         Parameters
@@ -133,13 +153,13 @@ class DomainDistanceDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        cmap="cividis",
-        values_format=".2g",
-        colorbar=True,
-        image_kw=None,
-    ):
+        cmap: Any = "cividis",
+        values_format: str | None = ".2g",
+        colorbar: bool = True,
+        image_kw: dict[Any, Any] | None = None,
+    ) -> Self:
         """Draw the matrix.
 
         Parameters

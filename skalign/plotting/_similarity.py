@@ -1,6 +1,10 @@
 """Matrix of similarities between the samples of two spaces."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -52,8 +56,13 @@ class SimilarityDisplay:
     """
 
     def __init__(
-        self, similarities, *, labels=None, target_labels=None, name="Similarity"
-    ):
+        self,
+        similarities: np.ndarray,
+        *,
+        labels: np.ndarray | None = None,
+        target_labels: np.ndarray | None = None,
+        name: str = "Similarity",
+    ) -> None:
         self.similarities = similarities
         self.labels = labels
         self.target_labels = target_labels
@@ -62,16 +71,16 @@ class SimilarityDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        metric="cosine",
-        labels=None,
-        target_labels=None,
-        max_samples=200,
-        ax=None,
-    ):
+        metric: str | Callable[..., Any] = "cosine",
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+        max_samples: int | None = 200,
+        ax: Any = None,
+    ) -> Any:
         """Plot the similarity of mapped source samples to target samples.
 
         Parameters
@@ -112,15 +121,15 @@ class SimilarityDisplay:
     @classmethod
     def from_spaces(
         cls,
-        X,
-        y,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        metric="cosine",
-        labels=None,
-        target_labels=None,
-        max_samples=200,
-        ax=None,
-    ):
+        metric: str | Callable[..., Any] = "cosine",
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+        max_samples: int | None = 200,
+        ax: Any = None,
+    ) -> Any:
         """Plot the similarity between the samples of two spaces.
 
         Parameters
@@ -169,7 +178,14 @@ class SimilarityDisplay:
             name=f"Similarity ({name})",
         ).plot(ax=ax)
 
-    def plot(self, ax=None, *, cmap="viridis", colorbar=True, image_kw=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        cmap: Any = "viridis",
+        colorbar: bool = True,
+        image_kw: dict[Any, Any] | None = None,
+    ) -> Self:
         """Draw the matrix.
 
         Parameters

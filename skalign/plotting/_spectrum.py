@@ -1,6 +1,9 @@
 """Plot of the singular values of linear maps."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
@@ -49,12 +52,14 @@ class SpectrumDisplay:
     (array([4., 2., 0.]), 2)
     """
 
-    def __init__(self, singular_values, *, name=None):
+    def __init__(self, singular_values: np.ndarray, *, name: str | None = None) -> None:
         self.singular_values = singular_values
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None):
+    def from_estimator(
+        cls, estimator: Any, *, name: str | None = None, ax: Any = None
+    ) -> Any:
         """Plot the spectrum of a fitted aligner.
 
         Parameters
@@ -88,7 +93,9 @@ class SpectrumDisplay:
         return cls.from_map(estimator.coef_, name=name, ax=ax)
 
     @classmethod
-    def from_map(cls, coef, *, name=None, ax=None):
+    def from_map(
+        cls, coef: ArrayLike, *, name: str | None = None, ax: Any = None
+    ) -> Any:
         """Plot the spectrum of a matrix.
 
         Parameters
@@ -111,7 +118,7 @@ class SpectrumDisplay:
         values[: len(found)] = found
         return cls(values, name=name).plot(ax=ax)
 
-    def plot(self, ax=None, *, line_kw=None):
+    def plot(self, ax: Any = None, *, line_kw: dict[Any, Any] | None = None) -> Self:
         """Draw the spectrum; call it again on the same axes to compare maps.
 
         Zero singular values are not shown.

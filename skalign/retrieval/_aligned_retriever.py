@@ -1,8 +1,10 @@
 """Nearest-neighbour search across two aligned spaces."""
 
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
@@ -139,13 +141,13 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
 
     def __init__(
         self,
-        aligner=None,
+        aligner: Any = None,
         *,
-        n_neighbors=5,
-        metric="cosine",
-        csls=None,
-        backend="scikit-learn",
-    ):
+        n_neighbors: int = 5,
+        metric: Literal["cosine", "euclidean"] = "cosine",
+        csls: int | None = None,
+        backend: Literal["scikit-learn", "faiss"] = "scikit-learn",
+    ) -> None:
         self.aligner = aligner
         self.n_neighbors = n_neighbors
         self.metric = metric
@@ -153,7 +155,14 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, candidates=None, queries=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        candidates: ArrayLike | None = None,
+        queries: ArrayLike | None = None,
+    ) -> Self:
         """Fit the map and index the candidates.
 
         Parameters
@@ -215,7 +224,7 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         self._take_in(y)
         return self
 
-    def add(self, y):
+    def add(self, y: ArrayLike) -> Self:
         """Add candidates to the index.
 
         Parameters
@@ -238,7 +247,9 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         self._take_in(y, self.candidates_, self._hubness)
         return self
 
-    def kneighbors(self, X, n_neighbors=None, return_distance=True):
+    def kneighbors(
+        self, X: ArrayLike, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Find the nearest candidates of source samples.
 
         Parameters

@@ -1,9 +1,12 @@
 """Generalised Procrustes analysis of many spaces."""
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 from sklearn.base import (
     BaseEstimator,
@@ -194,14 +197,14 @@ class GeneralizedProcrustes(
 
     def __init__(
         self,
-        space_sizes=None,
+        space_sizes: ArrayLike | None = None,
         *,
-        kind="orthogonal",
-        n_components=None,
-        shrinkage=0.01,
-        max_iter=100,
-        tol=1e-6,
-    ):
+        kind: Literal["orthogonal", "similarity", "linear"] = "orthogonal",
+        n_components: int | None = None,
+        shrinkage: float = 0.01,
+        max_iter: int = 100,
+        tol: float = 1e-6,
+    ) -> None:
         self.space_sizes = space_sizes
         self.kind = kind
         self.n_components = n_components
@@ -210,7 +213,7 @@ class GeneralizedProcrustes(
         self.tol = tol
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Fit the consensus, and a map from each space to it.
 
         Parameters
@@ -242,7 +245,7 @@ class GeneralizedProcrustes(
         return self._fit(X, sizes, names)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_spaces(self, spaces):
+    def fit_spaces(self, spaces: Sequence[Any]) -> Self:
         """Fit to a list of spaces; equivalent to `fit` with column blocks.
 
         Parameters
@@ -356,7 +359,7 @@ class GeneralizedProcrustes(
                 stacklevel=6,
             )
 
-    def add_space(self, X, *, consensus=None):
+    def add_space(self, X: ArrayLike, *, consensus: ArrayLike | None = None) -> Self:
         """Add a space, without changing the consensus or other maps.
 
         Parameters
@@ -401,7 +404,7 @@ class GeneralizedProcrustes(
         self._fit_maps(X[seen].astype(np.float64), consensus[seen].astype(np.float64))
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Map samples to the consensus: the mean over the spaces that have the sample.
 
         Parameters
@@ -423,7 +426,7 @@ class GeneralizedProcrustes(
         check_is_fitted(self)
         return self._mean(*self._split(self._check_rows(X)))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map samples from the consensus to all spaces of `fit`.
 
         Parameters
@@ -440,7 +443,7 @@ class GeneralizedProcrustes(
         spaces = range(self._n_joint)
         return np.hstack([self.from_consensus(X, space) for space in spaces])
 
-    def to_consensus(self, X, space):
+    def to_consensus(self, X: ArrayLike, space: int) -> np.ndarray:
         """Map samples from one space to the consensus.
 
         Parameters
@@ -470,7 +473,7 @@ class GeneralizedProcrustes(
             )
         return self.aligners_[space].predict(X)
 
-    def from_consensus(self, X, space):
+    def from_consensus(self, X: ArrayLike, space: int) -> np.ndarray:
         """Map samples from the consensus to one space.
 
         This is the inverse of `to_consensus` for "orthogonal" and "similarity", and for
@@ -501,7 +504,7 @@ class GeneralizedProcrustes(
             return self._decoders[space].predict(X)
         return self.aligners_[space].inverse_transform(X)
 
-    def translate(self, X, source, target):
+    def translate(self, X: ArrayLike, source: int, target: int) -> np.ndarray:
         """Map samples from one space to another, through the consensus.
 
         Parameters
@@ -523,7 +526,9 @@ class GeneralizedProcrustes(
         """
         return self.from_consensus(self.to_consensus(X, source), target)
 
-    def space_scores(self, X, sample_weight=None):
+    def space_scores(
+        self, X: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> np.ndarray:
         """R2 of the prediction of each space of `fit` from all others.
 
         Each space is predicted from the mean of the other spaces in the consensus. The
@@ -571,7 +576,9 @@ class GeneralizedProcrustes(
             )
         return scores
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Mean of `space_scores` over the spaces.
 
         Parameters

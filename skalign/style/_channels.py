@@ -1,6 +1,7 @@
 """Channel statistics, and the base of transformers that act in `fit_transform` only."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -66,7 +67,7 @@ class AugmenterMixin(AtomicMixin, OneToOneFeatureMixin, TransformerMixin):
         self._keys, self._changed = (keys, changed) if keep else (None, None)
         return changed[of_row]
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return new samples unchanged.
 
         Parameters

@@ -1,8 +1,10 @@
 """Randomisation of contrast, brightness and noise."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 
@@ -82,14 +84,14 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_channels=1,
+        n_channels: int = 1,
         *,
-        contrast=0.5,
-        brightness=0.5,
-        noise=0.2,
-        p=1.0,
-        random_state=None,
-    ):
+        contrast: float = 0.5,
+        brightness: float = 0.5,
+        noise: float = 0.2,
+        p: float = 1.0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_channels = n_channels
         self.contrast = contrast
         self.brightness = brightness
@@ -98,7 +100,7 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Give each sample a random style, to be returned by `transform`.
 
         Parameters
@@ -123,7 +125,7 @@ class DomainRandomizer(AugmenterMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> np.ndarray:
         """Give each sample a random style.
 
         Parameters

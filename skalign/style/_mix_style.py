@@ -1,8 +1,10 @@
 """Interpolation of styles between samples."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 
@@ -82,7 +84,15 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, n_channels=1, *, p=0.5, alpha=0.1, eps=1e-6, random_state=None):
+    def __init__(
+        self,
+        n_channels: int = 1,
+        *,
+        p: float = 0.5,
+        alpha: float = 0.1,
+        eps: float = 1e-6,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_channels = n_channels
         self.p = p
         self.alpha = alpha
@@ -90,7 +100,9 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_domain=None):
+    def fit(
+        self, X: ArrayLike, y: Any = None, *, sample_domain: ArrayLike | None = None
+    ) -> Self:
         """Mix the styles of samples, to be returned by `transform`.
 
         Parameters
@@ -117,7 +129,9 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None, *, sample_domain=None):
+    def fit_transform(
+        self, X: ArrayLike, y: Any = None, *, sample_domain: ArrayLike | None = None
+    ) -> np.ndarray:
         """Mix the styles of samples.
 
         Parameters

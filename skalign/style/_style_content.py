@@ -1,8 +1,10 @@
 """Separation of content and style."""
 
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -85,13 +87,19 @@ class StyleContentSplitter(
         "eps": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, n_channels=1, *, output="both", eps=1e-5):
+    def __init__(
+        self,
+        n_channels: int = 1,
+        *,
+        output: Literal["both", "content", "style"] = "both",
+        eps: float = 1e-5,
+    ) -> None:
         self.n_channels = n_channels
         self.output = output
         self.eps = eps
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Validate `X`; nothing else is learnt.
 
         Parameters
@@ -116,7 +124,7 @@ class StyleContentSplitter(
         find_style(X[:1], self.n_channels)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Split samples into content and style.
 
         Parameters
@@ -145,7 +153,7 @@ class StyleContentSplitter(
         return np.hstack([part.reshape(len(X), -1) for part in parts])
 
     @available_if(lambda self: self.output == "both")
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Recombine content and style.
 
         Parameters

@@ -1,6 +1,9 @@
 """Maps learnt from class means."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import svd
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
@@ -126,12 +129,19 @@ class ClassMeanAligner(
         "weight_by_size": ["boolean"],
     }
 
-    def __init__(self, aligner=None, *, weight_by_size=False):
+    def __init__(self, aligner: Any = None, *, weight_by_size: bool = False) -> None:
         self.aligner = aligner
         self.weight_by_size = weight_by_size
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, labels=None, target_labels=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map from the means of the classes that occur on both sides.
 
         Parameters

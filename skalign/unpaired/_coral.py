@@ -1,8 +1,10 @@
 """Correlation alignment."""
 
 from numbers import Real
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import StrOptions
 
@@ -142,12 +144,14 @@ class CORALAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         "solver": [StrOptions({"auto", "moments", "svd"})],
     }
 
-    def __init__(self, reg=1.0, *, solver="auto"):
+    def __init__(
+        self, reg: float = 1.0, *, solver: Literal["auto", "moments", "svd"] = "auto"
+    ) -> None:
         self.reg = reg
         self.solver = solver
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters

@@ -1,8 +1,10 @@
 """Optimal transport between Gaussians."""
 
 from numbers import Real
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import StrOptions
 
@@ -151,12 +153,14 @@ class GaussianOTAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         "solver": [StrOptions({"auto", "moments", "svd"})],
     }
 
-    def __init__(self, reg=1e-6, *, solver="auto"):
+    def __init__(
+        self, reg: float = 1e-6, *, solver: Literal["auto", "moments", "svd"] = "auto"
+    ) -> None:
         self.reg = reg
         self.solver = solver
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters

@@ -3,9 +3,10 @@
 import warnings
 from functools import cache, partial
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -406,16 +407,16 @@ class ICPAligner(
 
     def __init__(
         self,
-        aligner=None,
+        aligner: Any = None,
         *,
-        init="moments",
-        matching="both",
-        max_iter=10,
-        tol=1e-4,
-        class_weight="balanced",
-        max_samples=None,
-        random_state=None,
-    ):
+        init: Any = "moments",
+        matching: Literal["nearest", "mutual", "both", "assignment"] = "both",
+        max_iter: int = 10,
+        tol: float = 1e-4,
+        class_weight: Literal["balanced"] | None = "balanced",
+        max_samples: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.aligner = aligner
         self.init = init
         self.matching = matching
@@ -426,7 +427,14 @@ class ICPAligner(
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, *, labels=None, target_labels=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters

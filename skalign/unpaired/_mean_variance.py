@@ -1,8 +1,10 @@
 """Alignment of the mean and variance of each feature."""
 
 from numbers import Real
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AlignerMixin
@@ -77,11 +79,11 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
     _same_features = True
     _parameter_constraints = {"reg": [Interval(Real, 0, None, closed="left")]}
 
-    def __init__(self, reg=0.0):
+    def __init__(self, reg: float = 0.0) -> None:
         self.reg = reg
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters

@@ -2,8 +2,10 @@
 
 import warnings
 from numbers import Integral
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
@@ -319,14 +321,14 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
 
     def __init__(
         self,
-        map="auto",
+        map: Literal["auto", "rotation", "covariance"] = "auto",
         *,
-        n_components=100,
-        n_restarts=50,
-        n_shells=8,
-        class_weight="balanced",
-        random_state=None,
-    ):
+        n_components: int = 100,
+        n_restarts: int = 50,
+        n_shells: int = 8,
+        class_weight: Literal["balanced"] | None = "balanced",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.map = map
         self.n_components = n_components
         self.n_restarts = n_restarts
@@ -335,7 +337,14 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, labels=None, target_labels=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters

@@ -2,8 +2,10 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
@@ -263,13 +265,13 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
 
     def __init__(
         self,
-        reg=0.1,
+        reg: float = 0.1,
         *,
-        class_reg=0.3,
-        max_iter=10_000,
-        tol=1e-4,
-        on_nonconvergence="raise",
-    ):
+        class_reg: float = 0.3,
+        max_iter: int = 10_000,
+        tol: float = 1e-4,
+        on_nonconvergence: Literal["raise", "warn"] = "raise",
+    ) -> None:
         self.reg = reg
         self.class_reg = class_reg
         self.max_iter = max_iter
@@ -277,7 +279,14 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         self.on_nonconvergence = on_nonconvergence
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, labels=None, target_labels=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
+    ) -> Self:
         """Compute the plan between samples of both spaces, which need not correspond.
 
         Parameters

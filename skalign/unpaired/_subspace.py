@@ -1,8 +1,10 @@
 """Subspace alignment."""
 
 from numbers import Integral
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AlignerMixin
@@ -143,11 +145,11 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left"), None]
     }
 
-    def __init__(self, n_components=None):
+    def __init__(self, n_components: int | None = None) -> None:
         self.n_components = n_components
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Compute the axes of both sides, whose samples need not correspond.
 
         Parameters

@@ -2,8 +2,10 @@
 
 from functools import reduce
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import norm, qr, svd
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.kernel_approximation import Nystroem
@@ -210,14 +212,14 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components=None,
+        n_components: int | None = None,
         *,
-        kernel="linear",
-        gamma=None,
-        mu=1.0,
-        n_landmarks=1000,
-        random_state=None,
-    ):
+        kernel: Literal["linear", "rbf"] = "linear",
+        gamma: float | None = None,
+        mu: float = 1.0,
+        n_landmarks: int = 1000,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_components = n_components
         self.kernel = kernel
         self.gamma = gamma
@@ -226,7 +228,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Compute the components of both sides, whose samples need not correspond.
 
         Parameters

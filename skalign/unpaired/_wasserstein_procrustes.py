@@ -2,8 +2,10 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -241,18 +243,18 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
     def __init__(
         self,
-        init="moments",
+        init: Literal["moments", "gw"] = "moments",
         *,
-        least_squares="auto",
-        n_restarts=50,
-        n_shells=8,
-        n_components=100,
-        n_clusters=60,
-        max_iter=20,
-        tol=1e-4,
-        max_samples=5000,
-        random_state=None,
-    ):
+        least_squares: Literal["auto"] | bool = "auto",
+        n_restarts: int = 50,
+        n_shells: int = 8,
+        n_components: int = 100,
+        n_clusters: int = 60,
+        max_iter: int = 20,
+        tol: float = 1e-4,
+        max_samples: int = 5000,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.init = init
         self.least_squares = least_squares
         self.n_restarts = n_restarts
@@ -265,7 +267,13 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, pairs=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        pairs: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map from samples of both spaces, which need not correspond.
 
         Parameters

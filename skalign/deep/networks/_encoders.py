@@ -1,7 +1,9 @@
 """Networks from samples or images to features."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +32,7 @@ class MLP(nn.Sequential):
     torch.Size([3, 8])
     """
 
-    def __init__(self, n_inputs, hidden_layer_sizes):
+    def __init__(self, n_inputs: int, hidden_layer_sizes: Sequence[Any]) -> None:
         layers = [nn.Flatten()]
         for before, after in pairwise([n_inputs, *hidden_layer_sizes]):
             layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
@@ -69,7 +71,7 @@ class DigitsCNN(nn.Sequential):
     torch.Size([3, 128])
     """
 
-    def __init__(self, n_channels):
+    def __init__(self, n_channels: int) -> None:
         layers = []
         for before, after, stride in (
             (n_channels, 64, 1),
@@ -129,7 +131,7 @@ class ResNet8(nn.Sequential):
     torch.Size([2, 512])
     """
 
-    def __init__(self, n_channels):
+    def __init__(self, n_channels: int) -> None:
         super().__init__(
             nn.Conv2d(n_channels, 128, 3, padding=1, bias=False),
             nn.BatchNorm2d(128),

@@ -17,7 +17,9 @@ from skalign.deep.trainer import DomainAware, in_float32_and_back
 
 
 @in_float32_and_back
-def split_style(X, eps=1e-5):
+def split_style(
+    X: torch.Tensor, eps: float = 1e-5
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Split feature maps into content and style.
 
     Parameters
@@ -57,7 +59,9 @@ def split_style(X, eps=1e-5):
 
 
 @in_float32_and_back
-def adain(content, style, eps=1e-5):
+def adain(
+    content: torch.Tensor, style: torch.Tensor, eps: float = 1e-5
+) -> torch.Tensor:
     """Replace the style of feature maps by that of others (AdaIN).
 
     Adaptive instance normalisation [1]_ standardises each channel of `content`, and
@@ -193,7 +197,14 @@ class MixStyle(DomainAware):
     torch.Size([4, 72])
     """
 
-    def __init__(self, p=0.5, alpha=0.1, *, n_domains=None, eps=1e-6):
+    def __init__(
+        self,
+        p: float = 0.5,
+        alpha: float = 0.1,
+        *,
+        n_domains: int | None = None,
+        eps: float = 1e-6,
+    ) -> None:
         _check(p, n_domains)
         _check_alpha(alpha)
         super().__init__()
@@ -247,7 +258,9 @@ class PermutedAdaIN(DomainAware):
     True
     """
 
-    def __init__(self, p=0.01, *, n_domains=None, eps=1e-5):
+    def __init__(
+        self, p: float = 0.01, *, n_domains: int | None = None, eps: float = 1e-5
+    ) -> None:
         _check(p, n_domains)
         super().__init__()
         self.p, self.n_domains, self.eps = p, n_domains, eps
@@ -301,7 +314,15 @@ class DomainRandomization(nn.Module):
     torch.Size([1, 2, 4, 4])
     """
 
-    def __init__(self, contrast=0.5, brightness=0.5, blur=1.0, noise=0.2, *, p=1.0):
+    def __init__(
+        self,
+        contrast: float = 0.5,
+        brightness: float = 0.5,
+        blur: float = 1.0,
+        noise: float = 0.2,
+        *,
+        p: float = 1.0,
+    ) -> None:
         _check(p, contrast=contrast, brightness=brightness, blur=blur, noise=noise)
         if blur > 1:
             raise ValueError(f"blur={blur} must be at most 1.")

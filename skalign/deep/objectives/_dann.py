@@ -2,6 +2,7 @@
 
 import math
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import nn
@@ -62,11 +63,11 @@ class DANN(Objective):
     }
     takes_unlabeled = learns_by_domain = True
 
-    def __init__(self, weight=1.0, warmup=0.0):
+    def __init__(self, weight: float = 1.0, warmup: float | int = 0.0) -> None:
         self.weight = weight
         self.warmup = warmup
 
-    def start(self, training):
+    def start(self, training: Any):
         """Return the discriminator: one hidden layer of 256 units."""
         return nn.Sequential(
             nn.Linear(training.n_features, _N_HIDDEN),
@@ -74,7 +75,7 @@ class DANN(Objective):
             nn.Linear(_N_HIDDEN, training.n_domains),
         )
 
-    def loss(self, batch, learned):
+    def loss(self, batch: Any, learned: Any):
         """Return the mean risk plus the loss of the discriminator."""
         weight, n_warmup = self.weight, number_of_steps(self.warmup, batch.n_steps)
         if batch.step < n_warmup:

@@ -1,5 +1,7 @@
 """Deep CORAL."""
 
+from typing import Any
+
 from skalign.deep.objectives._objective import Penalty
 from skalign.deep.objectives._pairs import mean_over_pairs
 
@@ -45,7 +47,7 @@ class DeepCORAL(Penalty):
 
     takes_unlabeled = True
 
-    def penalty(self, batch):
+    def penalty(self, batch: Any):
         """Return the mean squared difference of means and covariances over pairs."""
         features = batch.features.split(batch.sizes)
         means = [rows.mean(dim=0) for rows in features]

@@ -1,5 +1,7 @@
 """Empirical risk minimisation."""
 
+from typing import Any
+
 from skalign.deep.objectives._objective import Objective
 
 
@@ -30,7 +32,7 @@ class ERM(Objective):
 
     needs_domains = False
 
-    def loss(self, batch, learned):
+    def loss(self, batch: Any, learned: Any):
         """Return the mean loss over domains."""
         if len(set(batch.sizes)) == 1:  # the mean over samples, which is faster
             return batch.loss.mean(batch.logits, batch.y)

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import nn
@@ -43,14 +44,14 @@ class GroupDRO(Objective):
     _parameter_constraints = {"step_size": [Interval(Real, 0, None, closed="left")]}
     learns_by_domain = True
 
-    def __init__(self, step_size=0.01):
+    def __init__(self, step_size: float = 0.01) -> None:
         self.step_size = step_size
 
-    def start(self, training):
+    def start(self, training: Any):
         """Return equal weights of the domains."""
         return _DomainWeights(training.n_domains)
 
-    def loss(self, batch, learned):
+    def loss(self, batch: Any, learned: Any):
         """Update the weights, and return the weighted risk."""
         if batch.is_training:
             learned.ascend(self.step_size * batch.risks.detach())

@@ -44,7 +44,13 @@ class _InfoNCE(torch.autograd.Function):
 
 
 @in_float32
-def info_nce(source, target, scale, *, chunk_size=1024):
+def info_nce(
+    source: torch.Tensor,
+    target: torch.Tensor,
+    scale: torch.Tensor,
+    *,
+    chunk_size: int = 1024,
+) -> torch.Tensor:
     """Contrastive loss of each pair: is the partner told from all other rows?
 
     The mean of two cross-entropies, of the partner among all target rows and of the

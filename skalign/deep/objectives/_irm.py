@@ -1,5 +1,7 @@
 """Invariant risk minimisation."""
 
+from typing import Any
+
 import torch
 
 from skalign.deep.objectives._objective import Penalty
@@ -47,10 +49,10 @@ class IRM(Penalty):
     1.0
     """
 
-    def __init__(self, weight=100.0, warmup=0.38):
+    def __init__(self, weight: float = 100.0, warmup: float | int = 0.38) -> None:
         super().__init__(weight, warmup)
 
-    def penalty(self, batch):
+    def penalty(self, batch: Any):
         """Return the mean squared derivative of the risks by a factor of the logits."""
         gradients = batch.loss.scale_gradients(batch.logits, batch.y)
         halves = [

@@ -1,6 +1,7 @@
 """Mixup."""
 
 from numbers import Real
+from typing import Any, Literal
 
 import torch
 from sklearn.utils._param_validation import StrOptions
@@ -54,16 +55,18 @@ class Mixup(Objective):
     }
     needs_domains = False
 
-    def __init__(self, alpha=0.2, *, level="input"):
+    def __init__(
+        self, alpha: float = 0.2, *, level: Literal["input", "features"] = "input"
+    ) -> None:
         self.alpha = alpha
         self.level = level
 
-    def wrap(self, encoder):
+    def wrap(self, encoder: Any):
         """Return the network with a layer that mixes samples before or after it."""
         layers = [MixupLayer(self.alpha), encoder]
         return nn.Sequential(*(layers if self.level == "input" else layers[::-1]))
 
-    def start(self, training):
+    def start(self, training: Any):
         """Return the layer that mixes, which knows what it has mixed."""
         layers = [m for m in training.module.modules() if isinstance(m, MixupLayer)]
         if len(layers) != 1:
@@ -72,7 +75,7 @@ class Mixup(Objective):
             )
         return layers[0]
 
-    def loss(self, batch, learned):
+    def loss(self, batch: Any, learned: Any):
         """Return the mean loss of mixed samples for both their classes."""
         own = batch.loss.mean(batch.logits, batch.y)
         if not batch.is_training:

@@ -1,6 +1,9 @@
 """Maximum mean discrepancy of features."""
 
+from typing import Any, Literal
+
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._parameters import check_numbers
@@ -66,16 +69,22 @@ class MMD(Penalty):
     }
     takes_unlabeled = True
 
-    def __init__(self, weight=1.0, warmup=0.0, *, gammas="scaled"):
+    def __init__(
+        self,
+        weight: float = 1.0,
+        warmup: float | int = 0.0,
+        *,
+        gammas: Literal["scaled"] | ArrayLike = "scaled",
+    ) -> None:
         super().__init__(weight, warmup)
         self.gammas = gammas
 
-    def start(self, training):
+    def start(self, training: Any):
         """Validate the coefficients of the kernels."""
         if not isinstance(self.gammas, str):
             check_numbers(self.gammas, "gammas", positive=True)
 
-    def penalty(self, batch):
+    def penalty(self, batch: Any):
         """Return the mean squared MMD over pairs of domains."""
         gammas = self.gammas
         if isinstance(gammas, str):

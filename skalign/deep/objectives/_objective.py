@@ -3,9 +3,10 @@
 from abc import ABCMeta, abstractmethod
 from functools import cached_property
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import RealNotInt
 from torch import nn
@@ -87,7 +88,17 @@ class Batch:
     """
 
     def __init__(
-        self, features, logits, y, sizes, *, loss, step, n_steps, is_drawn, is_training
+        self,
+        features,
+        logits,
+        y: ArrayLike,
+        sizes,
+        *,
+        loss,
+        step: int,
+        n_steps: int,
+        is_drawn,
+        is_training,
     ):
         self.features, self.logits, self.y, self.sizes = features, logits, y, sizes
         self.loss, self.step, self.n_steps = loss, step, n_steps
@@ -159,11 +170,11 @@ class Objective(BaseEstimator):
     takes_unlabeled = False
     learns_by_domain = False
 
-    def wrap(self, encoder):
+    def wrap(self, encoder: Any):
         """Return the network to train in place of `encoder`: by default itself."""
         return encoder
 
-    def start(self, training):
+    def start(self, training: Training) -> torch.nn.Module | None:
         """Return a module to train along with the network, or None.
 
         Parameters
@@ -178,7 +189,7 @@ class Objective(BaseEstimator):
         """
         return None
 
-    def loss(self, batch, learned):
+    def loss(self, batch: Batch, learned: torch.nn.Module | None) -> torch.Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -194,11 +205,11 @@ class Objective(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} has no method loss.")
 
-    def divisor(self, step, n_steps):
+    def divisor(self, step: int, n_steps: int):
         """Number by which the loss and the weight decay of a step are divided."""
         return 1.0
 
-    def warms_up(self, step, n_steps):
+    def warms_up(self, step: int, n_steps: int):
         """Whether the objective is not yet complete at a step."""
         return False
 
@@ -242,12 +253,12 @@ class Penalty(Objective, metaclass=ABCMeta):
         "warmup": FRACTION_OF_STEPS,
     }
 
-    def __init__(self, weight=1.0, warmup=0.0):
+    def __init__(self, weight: float = 1.0, warmup: float | int = 0.0) -> None:
         self.weight = weight
         self.warmup = warmup
 
     @abstractmethod
-    def penalty(self, batch):
+    def penalty(self, batch: Batch) -> torch.Tensor:
         """Return the penalty of a batch.
 
         Parameters
@@ -260,16 +271,16 @@ class Penalty(Objective, metaclass=ABCMeta):
         penalty : Tensor of shape ()
         """
 
-    def loss(self, batch, learned):
+    def loss(self, batch: Batch, learned: Any):
         """Return the mean risk plus the weighted penalty."""
         weight = self._weight(batch.step, batch.n_steps)
         return batch.mean_risk + weight * (self.penalty(batch) if weight else 0)
 
-    def divisor(self, step, n_steps):
+    def divisor(self, step: int, n_steps: int):
         """Return the weight in force, at least 1."""
         return max(self._weight(step, n_steps), 1.0)
 
-    def warms_up(self, step, n_steps):
+    def warms_up(self, step: int, n_steps: int):
         """Return True before the end of the warm-up of a weight above 1."""
         return self.weight > 1 and step < number_of_steps(self.warmup, n_steps)
 

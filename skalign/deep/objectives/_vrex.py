@@ -1,5 +1,7 @@
 """Risk extrapolation."""
 
+from typing import Any
+
 from skalign.deep.objectives._objective import Penalty
 
 
@@ -38,9 +40,9 @@ class VREx(Penalty):
     1.0
     """
 
-    def __init__(self, weight=10.0, warmup=0.38):
+    def __init__(self, weight: float = 10.0, warmup: float | int = 0.38) -> None:
         super().__init__(weight, warmup)
 
-    def penalty(self, batch):
+    def penalty(self, batch: Any):
         """Return the variance of the risks."""
         return batch.risks.var(correction=0)
