@@ -149,7 +149,7 @@ def test_the_advice_against_shrinkage_helps(make_clouds, aligner, shape):
     clouds = make_clouds(*shape)
     options = {"init": "means", "max_iter": 50}
     shrunk = ICPAligner(aligner, matching="nearest", **options)
-    with pytest.warns(UserWarning, match="shrunk.*aligner=None, and matching='both'"):
+    with pytest.warns(UserWarning, match=r"shrunk.*aligner=None.*matching='both'"):
         shrunk.fit(clouds.X, clouds.y, **clouds.classes)
     advised = ICPAligner(None, matching="both", **options)
     advised.fit(clouds.X, clouds.y, **clouds.classes)
