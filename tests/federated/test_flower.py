@@ -439,7 +439,7 @@ def test_a_run_outlives_a_client_that_is_killed(run):
 def test_a_client_that_sends_rubbish_is_left_out_of_each_round(run):
     left_out = [line for line in run.log if "is left out" in line]
     assert len(left_out) == 3
-    wanted = "other shapes", "is not finite", "counts 0 rows"
+    wanted = "unexpected shapes", "is not finite", "number of samples is 0"
     for k, reason in enumerate(wanted):
         where = rf"client d \(\w+\) in round {k + 1} is left out: "
         assert re.search(where + ".*" + reason, left_out[k])
