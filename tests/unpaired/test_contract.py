@@ -207,6 +207,7 @@ def test_the_order_of_samples_does_not_matter(make_clouds, aligner):
     clouds, rng = make_clouds(n), np.random.default_rng(0)
     orders = rng.permutation(n), rng.permutation(len(clouds.y))
     maps = [_fitted(aligner, clouds), _fitted(aligner, clouds, *orders)]
-    # Climbs end where the objective hardly rises, not where it does not.
-    atol = 2e-3 if aligner in LATENT else 1e-10
+    # Climbs end where the objective hardly rises, not where it does not. Components of
+    # near eigenvalues are turned by rounding, divided by the gap.
+    atol = 2e-3 if aligner in LATENT else 1e-9
     assert_allclose(*(fitted.transform(clouds.X) for fitted in maps), atol=atol)
