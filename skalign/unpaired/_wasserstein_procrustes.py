@@ -19,9 +19,9 @@ from skalign._parameters import Interval
 from skalign._validation import check_sides
 from skalign.moments import complement
 from skalign.paired import LinearAligner
+from skalign.unpaired._closest_points import Stage, closest_points
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._covariance_map import fixed_map, spread_of
-from skalign.unpaired._icp import Stage, closest_points
 from skalign.unpaired._matching import draw_groups
 from skalign.unpaired._moment import (
     MAP_ROWS,

@@ -49,3 +49,13 @@ def make_clouds():
         return Clouds(X, rows @ coef + shift, labels, target_labels, coef, shift)
 
     return make
+
+
+@pytest.fixture
+def turned():
+    """The same rows, a little turned and moved."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(80, 2))
+    angle = 0.05
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return X, X @ turn + 0.01

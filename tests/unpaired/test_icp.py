@@ -10,24 +10,13 @@ from scipy.stats import ortho_group
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from skalign import LinearAligner, RigidAligner
 from skalign.unpaired import ClassMeanAligner, ICPAligner, MomentAligner
 
 MATCHINGS = ["nearest", "mutual", "both", "assignment"]
-
-
-@pytest.fixture
-def turned():
-    """The same rows, a little turned and moved."""
-    rng = np.random.default_rng(0)
-    X = rng.uniform(-1, 1, size=(80, 2))
-    angle = 0.05
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return X, X @ turn + 0.01
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
@@ -213,18 +202,6 @@ def test_a_fitted_start_is_used_and_another_is_cloned(make_clouds):
     assert_array_equal(by_name.transform(clouds.X), expected.transform(clouds.X))
 
 
-def test_stages_follow_one_another(make_clouds):
-    clouds = make_clouds()
-    stages = [("rotation", 2), (LinearAligner(alpha=0), 3)]
-    with pytest.warns(ConvergenceWarning, match="stopped after 5 iterations"):
-        icp = ICPAligner(stages, init="means", tol=0).fit(
-            clouds.X, clouds.y, **clouds.classes
-        )
-    assert icp.n_iter_ == 5
-    assert isinstance(icp.aligner_, LinearAligner)
-    assert icp.get_params(deep=False)["aligner"] is stages
-
-
 def test_the_default_map_depends_on_the_start_and_on_the_rows(make_clouds):
     clouds = make_clouds()
     fits = {
@@ -272,47 +249,6 @@ def test_stages_by_default_are_those_that_the_docstring_names(
             icp.fit(clouds.X, clouds.y, **clouds.classes)
     assert_allclose(icps[0].objective_, icps[1].objective_)
     assert icps[0].n_iter_ == 3 * len(stages)
-
-
-@pytest.mark.long
-def test_a_last_stage_that_bends_follows_a_curved_map():
-    rng = np.random.default_rng(0)
-
-    def bend(rows):
-        return rows + rows[:, ::-1] ** 2
-
-    def quarters(rows):
-        return (rows > 0.5) @ [1, 2]
-
-    X, others = rng.beta([2, 3], [3, 2], size=(2, 1600, 2))
-    y = bend(others)  # no row is on both sides
-    quadratic = make_pipeline(PolynomialFeatures(include_bias=False), LinearAligner())
-    schedule = [("covariance", 10), (LinearAligner(), 10)]
-    straight, bent = (
-        ICPAligner(stages, init="identity", matching="assignment", tol=1e-3).fit(
-            X, y, labels=quarters(X), target_labels=quarters(others)
-        )
-        for stages in (schedule, [*schedule, (quadratic, 15)])
-    )
-    errors = [np.mean((icp.transform(X) - bend(X)) ** 2) for icp in (straight, bent)]
-    assert errors[1] < 0.3 * errors[0]
-    assert isinstance(bent.aligner_, type(quadratic))
-
-
-@pytest.mark.parametrize(
-    ("schedule", "message"),
-    [
-        ([], "at least one stage"),
-        (["rotation"], r"list of \(aligner, n_iter\); got the entry 'rotation'"),
-        ([("spin", 3)], "'rotation', 'covariance' or an aligner.*got 'spin'"),
-        ([(Ridge(), 3)], r"an aligner with fit and transform; got Ridge\(\)"),
-        ([("rotation", 0)], "n_iter=0 of a stage must be an int >= 1"),
-        ([("rotation", 1.5)], "n_iter=1.5"),
-    ],
-)
-def test_schedules_that_make_no_sense_are_refused(turned, schedule, message):
-    with pytest.raises(ValueError, match=message):
-        ICPAligner(schedule, init="identity").fit(*turned)
 
 
 def test_classes_count_alike_when_balanced(make_clouds):
@@ -475,13 +411,6 @@ def test_starts_that_do_not_suit_are_refused(make_clouds):
         ICPAligner(init=RigidAligner().fit(clouds.X, clouds.y[:2000])).fit(
             clouds.X, clouds.y, labels=np.zeros(2000), target_labels=np.ones(2100)
         )
-
-
-def test_less_than_two_matches_are_refused():
-    X = np.array([[0.0, 0.0], [0.1, 0.0]])
-    y = np.array([[-1.0, 0.0], [-2.0, 0.0]])
-    with pytest.raises(ValueError, match="matching='mutual' found 1 matches"):
-        ICPAligner("rotation", init="identity", matching="mutual").fit(X, y)
 
 
 def test_one_sided_classes_are_left_out_and_named(make_clouds):

@@ -1,0 +1,204 @@
+"""Alternation between matching samples and fitting a map to the matches."""
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from skalign._parameters import is_whole
+from skalign._routing import transform_target
+from skalign.unpaired._covariance_map import VarianceMap
+from skalign.unpaired._matching import match
+
+_CORES = 0.75, 0.9
+
+
+class Stage:
+    """Stage of the schedule: a map and its maximum number of iterations.
+
+    Parameters
+    ----------
+    aligner : {"rotation", "covariance"} or object
+        Map with the variance of the sides, or a paired aligner.
+    n_iter : int
+        Maximum number of iterations.
+    below : float, default=inf
+        Matching cost at or above which the stage is omitted.
+    """
+
+    def __init__(self, aligner, n_iter, below=np.inf):
+        self.aligner = aligner
+        self.n_iter = n_iter
+        self.below = below
+
+    def fit(self, rows, targets, weights, spreads):
+        """Return a map fitted to matched samples."""
+        if isinstance(self.aligner, str):
+            source, target = spreads()
+            aligner = VarianceMap(
+                self.aligner == "covariance", source=source, target=target
+            )
+        else:
+            aligner = clone(self.aligner)
+        if weights is None or not has_fit_parameter(aligner, "sample_weight"):
+            return aligner.fit(rows, targets)
+        return aligner.fit(rows, targets, sample_weight=weights)
+
+    def learns_scale(self, rows, targets, weights, spreads):
+        """Whether the map shrinks if the distances of the targets are halved."""
+        centre, spread = targets.mean(axis=0), []
+        for factor in (1.0, 0.5):
+            nearer = (centre + factor * (targets - centre)).astype(targets.dtype)
+            mapped = self.fit(rows, nearer, weights, spreads).transform(rows)
+            spread.append(np.asarray(mapped).var(axis=0).sum())
+        return spread[1] < 0.9 * spread[0]
+
+
+def check_stages(aligner, max_iter):
+    """Return the list of `Stage` for a value of the parameter `aligner`."""
+    if not isinstance(aligner, list):
+        return [Stage(aligner, max_iter)]
+    stages = []
+    for entry in aligner:
+        if not (isinstance(entry, tuple) and len(entry) == 2):
+            raise ValueError(
+                f"A schedule is a list of (aligner, n_iter); got the entry {entry!r}."
+            )
+        inner, n_iter = entry
+        known = inner in ("rotation", "covariance") if isinstance(inner, str) else (
+            hasattr(inner, "fit") and hasattr(inner, "transform")
+        )  # fmt: skip
+        if not known:
+            raise ValueError(
+                "A stage is 'rotation', 'covariance' or an aligner with fit and "
+                f"transform; got {inner!r}."
+            )
+        if not is_whole(n_iter) or n_iter < 1:
+            raise ValueError(f"n_iter={n_iter!r} of a stage must be an int >= 1.")
+        stages.append(Stage(inner, n_iter))
+    if not stages:
+        raise ValueError("A schedule must have at least one stage; got [].")
+    return stages
+
+
+class Fit(NamedTuple):
+    """Result of iterative closest points."""
+
+    aligner: object
+    mapped: np.ndarray  # samples of both sides where the aligner compares them
+    target: np.ndarray
+    costs: np.ndarray  # of the matches, at the start and after each iteration
+    move: float  # of the last iteration
+    variance_ratio: float
+    core_ratios: np.ndarray  # the same without a quarter and a tenth of the rows
+    learns_scale: object  # a call says whether matches gave the map its scale
+
+
+def closest_points(
+    X,
+    y,
+    aligner,
+    stages,
+    groups,
+    *,
+    matching,
+    tol,
+    weigh,
+    spreads,
+    progress,
+    pairs=None,
+):
+    """Alternate between matching and fitting, stage by stage.
+
+    Parameters
+    ----------
+    X, y : ndarray of shape (n_samples, n_features) and (n_target_samples, n_targets)
+        Samples of both sides.
+    aligner : object
+        Fitted initial aligner.
+    stages : list of Stage
+        Stages of the schedule.
+    groups : list of Group
+        Samples that may be matched with one another.
+    matching : str
+        Matching rule.
+    tol : float
+        Mean squared change, relative to the target's variance, that ends a stage.
+    weigh : callable
+        Returns the weights of matches from their numbers in each group, or None.
+    spreads : callable
+        Returns the `spread` of each side.
+    progress : Progress or None
+        Notified of each iteration.
+    pairs : ndarray of shape (n_pairs, 2), default=None
+        Indices of samples that are known to match.
+
+    Returns
+    -------
+    fit : Fit
+    """
+    if np.all(y == y[0]):
+        raise ValueError("All rows of a side are equal: there is nothing to align.")
+    mapped, target = _compared(aligner, X, y)
+    matches = match(mapped, target, groups, matching)
+    costs, move, stopped = [_cost(matches, target)], 0.0, False
+    learns_scale = bool  # False before the first map
+    for stage in stages:
+        n_left = stage.n_iter if costs[-1] < stage.below else 0
+        while n_left and not stopped:
+            if progress is not None:
+                progress.begin_step()
+            weights = weigh(matches.group_sizes)
+            source_rows, target_rows = matches.source, matches.target
+            if pairs is not None:
+                source_rows = np.concatenate([source_rows, pairs[:, 0]])
+                target_rows = np.concatenate([target_rows, pairs[:, 1]])
+            if len(source_rows) < 2:
+                raise ValueError(
+                    f"matching={matching!r} found {len(source_rows)} matches; at least "
+                    "2 are needed."
+                )
+            fitted_to = X[source_rows], y[target_rows], weights, spreads
+            aligner = stage.fit(*fitted_to)
+            learns_scale = partial(stage.learns_scale, *fitted_to)
+            before = mapped
+            mapped, target = _compared(aligner, X, y)
+            move = np.mean((mapped - before) ** 2) / np.mean(target.var(axis=0))
+            matches = match(mapped, target, groups, matching)
+            costs.append(_cost(matches, target))
+            if progress is not None:
+                stopped = progress.end_step(aligner_=aligner, n_iter_=len(costs) - 1)
+            n_left = 0 if move < tol else n_left - 1
+    ratio = float(mapped.var(axis=0).sum() / target.var(axis=0).sum())
+    core_ratios = np.array([
+        _core(mapped, [group.source for group in groups], share)
+        / _core(target, [group.target for group in groups], share)
+        for share in _CORES
+    ])  # fmt: skip
+    costs = np.array(costs)
+    return Fit(aligner, mapped, target, costs, move, ratio, core_ratios, learns_scale)
+
+
+def _core(rows, groups, share):
+    """Return the mean squared distance of the central part of each group to its centre.
+
+    Outliers are ignored, and all groups have equal weight.
+    """
+    centre = np.mean([np.median(rows[group], axis=0) for group in groups], axis=0)
+    means = []
+    for group in groups:
+        distances = np.sort(np.sum((rows[group] - centre) ** 2, axis=1))
+        means.append(distances[: int(np.ceil(share * len(group)))].mean())
+    return max(float(np.mean(means)), np.finfo(rows.dtype).tiny)
+
+
+def _compared(aligner, X, y):
+    """Map samples of both sides to the space in which `aligner` compares them."""
+    return np.asarray(aligner.transform(X)), np.asarray(transform_target(aligner, y))
+
+
+def _cost(matches, target):
+    """Mean squared distance of matches, relative to the variance of the target."""
+    return float(matches.distances.mean() / target.var(axis=0).sum())
