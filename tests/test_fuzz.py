@@ -97,6 +97,7 @@ metrics.nc[23]*.y = THREE
 metrics.nc*.y = CLASSES
 metrics.etf_distance..y = CLASSES
 metrics.*prototype*.y = CLASSES
+metrics.get_scorer..scoring = "neg_mmd"
 metrics.*_scorer..sample_domain = None
 metrics.*_scorer..y = Y
 metrics.*Scorer.*.y = CLASSES

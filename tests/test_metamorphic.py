@@ -339,6 +339,7 @@ ROWLESS = dict.fromkeys(RELATIONS, "- takes no rows")
 TENSORS = dict.fromkeys(RELATIONS, "- is a part of networks: takes tensors")
 FILES = dict.fromkeys(RELATIONS, "- reads files: takes no rows")
 PICTURES = dict.fromkeys(RELATIONS, "- draws: the answer is a picture")
+NAMED = dict.fromkeys(RELATIONS, "- takes and returns names: takes no rows")
 RESULTS = dict.fromkeys(RELATIONS, "- holds what was found")
 BY_LABEL = ("labels", "target_labels")
 
@@ -819,6 +820,8 @@ TABLE = {
         )
         for scorer in ("MeanDomainScorer", "WorstDomainScorer")
     },
+    "metrics.get_scorer": measured(None, like=NAMED),
+    "metrics.get_scorer_names": measured(None, like=NAMED),
     "metrics.make_distance_scorer": measured(
         lambda q: metrics.make_distance_scorer(metrics.energy_distance)(
             RigidAligner().fit(q.X, q.y), q.X, q.y

@@ -19,6 +19,7 @@ from skalign.metrics._gaussian_wasserstein import (
 )
 from skalign.metrics._jackknife import jackknife_interval
 from skalign.metrics._mmd import block_mmd, mmd, random_fourier_mmd
+from skalign.metrics._named_scorers import get_scorer, get_scorer_names
 from skalign.metrics._neighbors import (
     mutual_knn,
     mutual_knn_samples,
@@ -84,6 +85,8 @@ __all__ = [
     "frechet_distance",
     "gaussian_wasserstein_distance",
     "gaussian_wasserstein_scorer",
+    "get_scorer",
+    "get_scorer_names",
     "jackknife_interval",
     "make_distance_scorer",
     "make_similarity_scorer",

@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skalign import LinearAligner, RigidAligner
+from skalign import LinearAligner, RigidAligner, metrics
 from skalign.metrics import (
     block_mmd,
     cca_similarity,
@@ -28,6 +28,8 @@ from skalign.metrics import (
     frechet_distance,
     gaussian_wasserstein_distance,
     gaussian_wasserstein_scorer,
+    get_scorer,
+    get_scorer_names,
     make_distance_scorer,
     make_similarity_scorer,
     max_sliced_wasserstein_distance,
@@ -331,3 +333,62 @@ def test_widths_that_do_not_meet_are_an_error(spaces):
     X, y = spaces
     with pytest.raises(ValueError, match="X has 5 features, but Y has 4"):
         mmd_scorer(FunctionTransformer(), X, y)
+
+
+def test_every_scorer_has_a_name():
+    public = {name: getattr(metrics, name) for name in metrics.__all__}
+    classes = {value for name, value in public.items() if name.endswith("Scorer")}
+    objects = [
+        value
+        for name, value in public.items()
+        if name.endswith("_scorer") and not isinstance(value, type(get_scorer))
+    ]
+    own = set(get_scorer_names()) - set(sklearn.metrics.get_scorer_names())
+    named = [get_scorer(name) for name in own]
+    assert {type(scorer) for scorer in named} - {type(mmd_scorer)} == classes
+    assert {*map(repr, objects)} <= {*map(repr, named)}
+    assert len(own) == len(classes) + len(objects) == 12
+    assert get_scorer("neg_mmd") is mmd_scorer
+    assert get_scorer("retrieval_accuracy") is retrieval_scorer
+
+
+def test_names_of_scikit_learn_and_callables_are_passed_through(spaces):
+    X, y = spaces
+    aligner = LinearAligner().fit(X, y)
+    expected = sklearn.metrics.get_scorer("r2")(aligner, X, y)
+    assert get_scorer("r2")(aligner, X, y) == expected
+    assert get_scorer(wasserstein_scorer) is wasserstein_scorer
+    assert get_scorer(None) is None
+    # No name of scikit-learn is hidden by one of skalign.
+    theirs = sklearn.metrics.get_scorer_names()
+    assert {*map(repr, map(get_scorer, theirs))} == {
+        repr(sklearn.metrics.get_scorer(name)) for name in theirs
+    }
+
+
+def test_a_search_uses_scorers_by_name(spaces, routing):
+    X, y = spaces
+    settings = {"cv": KFold(3), "refit": False}
+    names = ["neg_mmd", "neg_wasserstein_distance", "r2"]
+    by_name, by_object = (
+        GridSearchCV(LinearAligner(), {"alpha": [1.0]}, scoring=scoring, **settings)
+        .fit(X, y)
+        .cv_results_
+        for scoring in (
+            {name: get_scorer(name) for name in names},
+            dict(zip(names, [mmd_scorer, wasserstein_scorer, "r2"], strict=True)),
+        )
+    )
+    for name in names:
+        assert by_name[f"mean_test_{name}"] == by_object[f"mean_test_{name}"]
+
+
+def test_unknown_names_are_refused_with_similar_ones():
+    with pytest.raises(ValueError, match=r"'neg_mdm' is not .* are 'neg_mmd',"):
+        get_scorer("neg_mdm")
+    with pytest.raises(ValueError, match="Similar names are 'neg_mmd'"):
+        get_scorer("mmd_scorer")
+    with pytest.raises(ValueError, match=r"a scorer. skalign.metrics.get_scorer_names"):
+        get_scorer("zzzz")
+    with pytest.raises(TypeError, match="a str, a callable or None; got 3"):
+        get_scorer(3)
