@@ -52,6 +52,9 @@ def pytest_addoption(parser):
         default=300,
         help="number of odd calls, and of damaged files, that the fuzzers try",
     )
+    parser.addoption(
+        "--fuzz-first", type=int, default=0, help="number of the first of these tries"
+    )
     parser.addoption("--fuzz-only", help="a name and numbers of tries of test_fuzz.py")
     parser.addoption("--fuzz-log", help="file of outcomes of tries, to be gone on with")
 

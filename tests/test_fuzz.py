@@ -1,8 +1,9 @@
 """Odd calls of every public callable: an answer, a warning, or an error that helps.
 
 A try is a call that is right but for one or two arguments, which are replaced by odd
-ones. ``--fuzz-tries`` says how many there are, ``--fuzz-only "LinearAligner 7"``
-repeats one, and ``--fuzz-log`` appends outcomes to a file and leaves out what it holds.
+ones. ``--fuzz-tries`` says how many there are, ``--fuzz-first`` where they start,
+``--fuzz-only "LinearAligner 7"`` repeats one, and ``--fuzz-log`` appends outcomes to a
+file and leaves out what it holds.
 """
 
 import ast
@@ -780,9 +781,11 @@ def pytest_generate_tests(metafunc):
             tries = [(name, [int(number) for number in given])]
         else:
             names = sorted(public())
-            total = config.getoption("--fuzz-tries")
+            first = config.getoption("--fuzz-first")
+            end = first + config.getoption("--fuzz-tries")
             tries = [
-                (name, range(i, total, len(names))) for i, name in enumerate(names)
+                (name, range(first + i, end, len(names)))
+                for i, name in enumerate(names)
             ]
         tries = [(name, list(numbers)) for name, numbers in tries if numbers]
         metafunc.parametrize("tries", tries, ids=[name for name, _ in tries])
