@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
 from skalign._column_names import check_target_names
+from skalign._r2 import r2
 from skalign._rescale import cast_finite
 from skalign._routing import into_target, transform_target
 from skalign._validation import FLOATS, check_target
@@ -303,11 +304,11 @@ class PairedMixin(RegressorMixin):
         ------
         ValueError
             If the number, names or order of columns differ from those in `fit`, lengths
-            differ, or a value is not finite.
+            differ, a value is not finite, or the score is too low for the dtype.
         """
         check_is_fitted(self)
         check_target_names(self, y)
-        return super().score(X, y, sample_weight=sample_weight)
+        return r2(y, self.predict(X), sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

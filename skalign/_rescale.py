@@ -5,7 +5,7 @@ from sklearn.preprocessing import normalize
 
 
 def power_of(rows, axis=None):
-    """Exponent of the power of two just above the largest entry, per row if axis=1."""
+    """Exponent of the power of two just above the largest entry along an axis."""
     return np.frexp(np.abs(rows).max(axis=axis, keepdims=axis is not None))[1]
 
 

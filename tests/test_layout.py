@@ -45,6 +45,7 @@ SHARED = {
     "_lazy",
     "_parameters",
     "_progress",
+    "_r2",
     "_rescale",
     "_routing",
     "_validation",

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr, softmax
 from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
@@ -31,6 +31,7 @@ from skalign._labels import (
     check_two_domains,
 )
 from skalign._parameters import Interval
+from skalign._r2 import r2
 from skalign._routing import MetadataRequestMixin, best_of, consumed
 
 _BLOCK_ROWS = 1024
@@ -467,4 +468,4 @@ def _metric_of(scorer, estimator):
     check_has(estimator, "predict")
     if scorer.metric is not None:
         return scorer.metric
-    return accuracy_score if is_classifier(estimator) else r2_score
+    return accuracy_score if is_classifier(estimator) else r2

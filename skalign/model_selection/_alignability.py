@@ -12,7 +12,6 @@ from scipy.optimize import nnls
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.utils import (
     Bunch,
@@ -27,6 +26,7 @@ from skalign._determined import without_warning
 from skalign._draws import one_seed
 from skalign._labels import check_labels
 from skalign._parameters import Interval
+from skalign._r2 import r2
 from skalign._rescale import largest_about_mean, power_of
 from skalign._routing import predicted
 from skalign._validation import FLOATS, check_varies
@@ -67,7 +67,7 @@ def _scores(mapped, y, *, centre, head, labels, seed):
     mapped, y, centre = (np.ldexp(rows, power) for rows in (mapped, y, centre))
     return {
         "relative_error": np.sum((mapped - y) ** 2) / np.sum((y - centre) ** 2),
-        "r2": r2_score(y, mapped),
+        "r2": r2(y, mapped),
         "hits@1": retrieval_accuracy(mapped - centre, y - centre),
         "mmd": mmd(mapped, y, gamma="target", unbiased=False),
         "sliced_wasserstein": sliced,

@@ -14,7 +14,6 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import (
@@ -28,6 +27,7 @@ from skalign._atomic import AtomicMixin
 from skalign._column_names import column_names, compare_names
 from skalign._determined import without_warning
 from skalign._parameters import Interval, is_whole
+from skalign._r2 import r2
 from skalign._rescale import largest_about_mean
 from skalign._validation import FLOATS, check_target
 from skalign.moments import check_scale, relative_ridge
@@ -568,7 +568,7 @@ class GeneralizedProcrustes(
                     "least 2 are needed for a score."
                 )
             told = self._mean([r[shared] for r in spaces], present[shared] & told_by)
-            scores[k] = r2_score(
+            scores[k] = r2(
                 rows[shared],
                 self.from_consensus(told, k),
                 sample_weight=weight[shared],
