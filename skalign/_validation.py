@@ -126,6 +126,16 @@ def warn_of_classes(estimator, n_classes, n_features):
         )
 
 
+def check_no_dates(X):
+    """Refuse an array of dates or durations, on which estimators may fail inside."""
+    dtype = getattr(X, "dtype", None)
+    if getattr(dtype, "kind", None) in ("M", "m"):
+        raise TypeError(
+            f"X has dtype {dtype}, but numbers are needed; durations are numbers after "
+            "a division by a unit, as in X / np.timedelta64(1, 'D')."
+        )
+
+
 def check_varies(y):
     """Refuse a target whose rows are all the same."""
     if np.all(y == y[0]):

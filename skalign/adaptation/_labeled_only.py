@@ -25,6 +25,7 @@ from skalign._labels import (
     check_source,
     find_missing,
 )
+from skalign._validation import check_no_dates
 
 
 def _estimator_has(name):
@@ -132,6 +133,8 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If a source sample or every sample has no label, or lengths differ.
+        TypeError
+            If `X` is an array of dates or durations.
         """
         X, y, weights = self._labeled_rows(X, y, sample_weight, sample_domain)
         self.estimator_ = clone(self.estimator).fit(X, y, **weights)
@@ -149,8 +152,14 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predictions.
+
+        Raises
+        ------
+        TypeError
+            If `X` is an array of dates or durations.
         """
         check_is_fitted(self)
+        check_no_dates(X)
         return self.estimator_.predict(X)
 
     @available_if(_estimator_has("predict_proba"))
@@ -166,8 +175,14 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         proba : ndarray of shape (n_samples, n_classes)
             Class probabilities, in the order of `classes_`.
+
+        Raises
+        ------
+        TypeError
+            If `X` is an array of dates or durations.
         """
         check_is_fitted(self)
+        check_no_dates(X)
         return self.estimator_.predict_proba(X)
 
     @available_if(_estimator_has("decision_function"))
@@ -183,8 +198,14 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
             Decision values.
+
+        Raises
+        ------
+        TypeError
+            If `X` is an array of dates or durations.
         """
         check_is_fitted(self)
+        check_no_dates(X)
         return self.estimator_.decision_function(X)
 
     @available_if(_estimator_has("score"))
@@ -216,7 +237,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             As in `fit`.
         """
         check_is_fitted(self)
@@ -228,6 +249,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
     def _labeled_rows(self, X, y, sample_weight, sample_domain, fitted=False):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None.")
+        check_no_dates(X)
         X, y, sample_weight = indexable(X, y, sample_weight)
         y, missing_label = as_written(y), self._missing_label
         if not (isinstance(missing_label, Real) and np.isnan(missing_label)):

@@ -33,6 +33,7 @@ from skalign._labels import (
 from skalign._parameters import Interval
 from skalign._r2 import r2
 from skalign._routing import MetadataRequestMixin, best_of, consumed
+from skalign._validation import check_no_dates
 
 _BLOCK_ROWS = 1024
 
@@ -47,6 +48,7 @@ class _Rows(NamedTuple):
     def ask(self, estimator, method):
         """Call a method of a fitted estimator on the samples, with their domain."""
         check_has(estimator, method)
+        check_no_dates(self.X)
         metadata = consumed(estimator, method, sample_domain=self.sample_domain)
         return getattr(estimator, method)(self.X, **metadata)
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _num_samples
 
 from skalign._labels import as_written, check_domain, is_target_domain
 from skalign._routing import best_of, consumed
+from skalign._validation import check_no_dates
 from skalign.metrics._adaptation_scorers import RoutedScorer, _metric_of
 
 
@@ -59,6 +60,7 @@ class _DomainScorer(RoutedScorer):
                 "sklearn.set_config(enable_metadata_routing=True) and pass it on."
             )
         _num_samples(X)
+        check_no_dates(X)
         domain = check_domain(sample_domain, X)
         X, y = indexable(X, y)
         domains = np.unique(domain)

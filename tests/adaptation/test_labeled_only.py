@@ -187,6 +187,19 @@ def test_a_missing_name_is_no_class(missing, kind):
     assert_array_equal(model.classes_, ["no", "yes"])
 
 
+@pytest.mark.parametrize("dtype", ["datetime64[s]", "timedelta64[s]"])
+def test_dates_are_refused(dtype):
+    X, y, sample_domain = make_rows()
+    model = LabeledOnly(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
+    X = X.astype(dtype)
+    for method in ("predict", "predict_proba", "decision_function"):
+        with pytest.raises(TypeError, match=rf"X has dtype {dtype[:-3]}.*numbers"):
+            getattr(model, method)(X)
+    for method in ("fit", "score"):
+        with pytest.raises(TypeError, match=rf"X has dtype {dtype[:-3]}.*numbers"):
+            getattr(model, method)(X, y, sample_domain=sample_domain)
+
+
 def test_sparse_rows_of_any_format_are_taken():
     X, y, sample_domain = make_rows()
     expected = LabeledOnly(LogisticRegression())

@@ -135,3 +135,11 @@ def test_sparse_rows_of_any_format_are_scored():
         assert scorer(model, coo_matrix(X), y, sample_domain=domain) == expected
     expected = SourceScorer()(model, X, y, X_target=X)
     assert SourceScorer()(model, coo_matrix(X), y, X_target=X) == expected
+
+
+@pytest.mark.parametrize("scorer", [SourceScorer(), WorstDomainScorer()], ids=repr)
+def test_dates_are_refused(scorer):
+    X, y, domain = make_rows()
+    model = LinearRegression().fit(X, y)
+    with pytest.raises(TypeError, match="X has dtype timedelta64"):
+        scorer(model, X.astype("m8[s]"), y, sample_domain=domain)
