@@ -45,8 +45,6 @@ from skalign.spaces import (
     GeneralizedProcrustes as GeneralizedProcrustes,
 )
 from skalign.style import (
-    DomainRandomizer as DomainRandomizer,
-    MixStyleAugmenter as MixStyleAugmenter,
     StyleContentSplitter as StyleContentSplitter,
 )
 from skalign.unpaired import (

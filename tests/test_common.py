@@ -34,14 +34,12 @@ from skalign import (
     CORALAligner,
     DomainAdapter,
     DomainHarmonizer,
-    DomainRandomizer,
     GaussianOTAligner,
     GeneralizedProcrustes,
     ICPAligner,
     LabeledOnly,
     LinearAligner,
     MeanVarianceAligner,
-    MixStyleAugmenter,
     MomentAligner,
     OptimalTransportAligner,
     RelativeRepresentation,
@@ -116,11 +114,7 @@ MANY = [
     AlignedRetriever(),
     AlignedRetriever(csls=2),
 ]
-STYLE = [
-    StyleContentSplitter(),
-    MixStyleAugmenter(),
-    DomainRandomizer(),
-]
+STYLE = [StyleContentSplitter()]
 ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *MANY, *STYLE, *TRAINED]
 
 

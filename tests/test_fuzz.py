@@ -43,7 +43,7 @@ from skalign._aligner import AlignerMixin
 from skalign.anchors import RandomAnchors
 
 ROOMS = ["skalign", "anchors", "datasets", "domains", "federated", "metrics"]
-ROOMS += ["model_selection", "moments"]
+ROOMS += ["model_selection", "moments", "style"]
 if find_spec("matplotlib"):
     ROOMS.append("plotting")
     import matplotlib.pyplot as plt
@@ -135,10 +135,7 @@ StyleContentSplitter.inverse_transform.X = CONTENT
 LabeledOnly..estimator = LogisticRegression()
 LabeledOnly.*.y = PARTLY
 LabeledOnly.*.sample_domain = SIDE
-MixStyleAugmenter..n_channels = 3
-DomainRandomizer..n_channels = 3
-*Augmenter.*.y = CLASSES
-*Randomizer.*.y = CLASSES
+style.*.n_channels = 3
 *Splitter.*.y = CLASSES
 *.split.sample_domain = DOMAIN
 *OracleDomainSplit..test_domain = 0

@@ -45,14 +45,12 @@ from skalign import (
     CORALAligner,
     DomainAdapter,
     DomainHarmonizer,
-    DomainRandomizer,
     GaussianOTAligner,
     GeneralizedProcrustes,
     ICPAligner,
     LabeledOnly,
     LinearAligner,
     MeanVarianceAligner,
-    MixStyleAugmenter,
     MomentAligner,
     OptimalTransportAligner,
     RelativeRepresentation,
@@ -65,6 +63,7 @@ from skalign import (
     domains,
     metrics,
     model_selection,
+    style,
 )
 from skalign.anchors import FarthestPointAnchors
 from skalign.federated import client_sums, fit_from_sums
@@ -532,20 +531,18 @@ TABLE = {
         names="same",
     ),
     # style: a row is one feature map, so that sides do not matter
-    "MixStyleAugmenter": learnt(
-        MixStyleAugmenter(p=1.0, random_state=0),
-        like=ONE_SPACE,
-        ask=lambda case, q: clone(case.estimator).fit_transform(q.X),
+    "style.mix_style": measured(
+        lambda q: style.mix_style(q.X, p=1.0, random_state=0),
+        like=ONE_SPACE | NO_WEIGHTS,
         order="not rows: partners are drawn by position",
         rotate="not stays: columns are positions",
         shift="not stays: a position moves by itself",
         scale="stays ~1e-4",
         names="same",
     ),
-    "DomainRandomizer": learnt(
-        DomainRandomizer(1, random_state=0),
-        like=ONE_SPACE,
-        ask=lambda case, q: clone(case.estimator).fit_transform(q.X),
+    "style.randomize_style": measured(
+        lambda q: style.randomize_style(q.X, random_state=0),
+        like=ONE_SPACE | NO_WEIGHTS,
         order="not rows: changes are drawn by position",
         rotate="not stays: columns are positions",
         shift="not stays: a position moves by itself",
@@ -1080,7 +1077,7 @@ if TORCH:
 
 # ----------------------------------------------------------------------------- tests
 ROOMS = ("anchors", "datasets", "domains", "federated", "metrics")
-ROOMS += ("model_selection", "moments")
+ROOMS += ("model_selection", "moments", "style")
 
 
 def _public():

@@ -17,7 +17,6 @@ from skalign import (
     LabeledOnly,
     LinearAligner,
     MeanVarianceAligner,
-    MixStyleAugmenter,
     MomentAligner,
     OptimalTransportAligner,
 )
@@ -33,6 +32,7 @@ from skalign.metrics import (
     etf_distance,
     simplex_etf,
 )
+from skalign.style import mix_style
 
 # Neighbours that float64 makes one, and integers of no common type of numpy.
 IDS = {
@@ -224,8 +224,8 @@ USES = {
     "ClassBalancedAnchors": lambda names: (
         ClassBalancedAnchors(6, random_state=0).select(_rows()[0], names).tolist()
     ),
-    "MixStyleAugmenter": lambda names: MixStyleAugmenter(random_state=0).fit_transform(
-        _rows()[0], sample_domain=names
+    "mix_style": lambda names: mix_style(
+        _rows()[0], sample_domain=names, random_state=0
     ),
     "AnchorSearchCV": _searched,
     "LabeledOnly": lambda names: (

@@ -1,7 +1,7 @@
 """Separation, mixing and randomisation of the style of feature maps."""
 
-from skalign.style._domain_randomizer import DomainRandomizer
-from skalign.style._mix_style import MixStyleAugmenter
+from skalign.style._mix_style import mix_style
+from skalign.style._randomize_style import randomize_style
 from skalign.style._style_content import StyleContentSplitter
 
-__all__ = ["DomainRandomizer", "MixStyleAugmenter", "StyleContentSplitter"]
+__all__ = ["StyleContentSplitter", "mix_style", "randomize_style"]

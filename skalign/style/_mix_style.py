@@ -1,23 +1,44 @@
 """Interpolation of styles between samples."""
 
 from numbers import Integral, Real
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import validate_params
 
 from skalign._labels import check_domain
 from skalign._parameters import Interval
-from skalign.style._channels import AugmenterMixin, find_style
+from skalign._validation import FLOATS
+from skalign.style._channels import find_style
 
 
-class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
-    r"""Mix the styles of the training samples of a pipeline.
+@validate_params(
+    {
+        "X": ["array-like"],
+        "n_channels": [Interval(Integral, 1, None, closed="left")],
+        "p": [Interval(Real, 0, 1, closed="both")],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "eps": [Interval(Real, 0, None, closed="neither")],
+        "sample_domain": ["array-like", None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def mix_style(
+    X: ArrayLike,
+    n_channels: int = 1,
+    *,
+    p: float = 0.5,
+    alpha: float = 0.1,
+    eps: float = 1e-6,
+    sample_domain: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> np.ndarray:
+    r"""Mix the styles of training samples.
 
     With probability `p`, the mean :math:`\mu` and standard deviation :math:`\sigma` of
-    each channel of a training sample are interpolated with those of another sample,
+    each channel of a sample are interpolated with those of another sample,
     :math:`\mu'` and :math:`\sigma'` [1]_:
 
     .. math::
@@ -26,13 +47,14 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         \mu}{\sigma} + (1 - \lambda) \mu + \lambda \mu', \qquad \lambda \sim
         \mathrm{Beta}(\alpha, \alpha).
 
-    `fit_transform` returns the changed samples; `transform` leaves new samples
-    unchanged. The last step of a pipeline thus learns from intermediate styles and
-    predicts for unchanged samples. Appropriate if domains differ in style and the style
-    does not depend on the class. Read more in the :ref:`User Guide <style>`.
+    A model fitted to the result learns from intermediate styles. Appropriate if domains
+    differ in style and the style does not depend on the class. Read more in the
+    :ref:`User Guide <style>`.
 
     Parameters
     ----------
+    X : array-like of shape (n_samples, n_features)
+        Training samples, with `n_channels` channels each.
     n_channels : int, default=1
         Number of channels. The values of a channel are contiguous, as in images of
         shape (n_channels, height, width) flattened to vectors.
@@ -43,20 +65,32 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
         values give weights near 0 or 1.
     eps : float, default=1e-6
         Constant added to the variances, in squared units of `X`.
+    sample_domain : array-like of shape (n_samples,), default=None
+        Domain of each sample, as numbers or strings. Samples are mixed with samples of
+        other domains. None mixes any two samples.
     random_state : int, RandomState instance or None, default=None
         Seed of the choice of samples, of their partners and of the weights.
 
-    Attributes
-    ----------
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if all are strings.
+    Returns
+    -------
+    X_mixed : ndarray of shape (n_samples, n_features)
+        Samples, some of them with a changed style.
+
+    Raises
+    ------
+    ValueError
+        If the number of features is not a multiple of `n_channels`, lengths differ,
+        there is only one domain, a value is not finite, or a parameter is out of range.
 
     See Also
     --------
-    DomainRandomizer : Draw styles at random.
+    randomize_style : Draw styles at random.
     skalign.deep.MixStyle : The same as a network layer.
+
+    Notes
+    -----
+    This is a function and not a transformer because only training samples are to be
+    changed: a transformer maps training and test samples alike.
 
     References
     ----------
@@ -65,102 +99,23 @@ class MixStyleAugmenter(AugmenterMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from skalign import MixStyleAugmenter
+    >>> from skalign.style import mix_style
     >>> X = [[0.0, 2.0], [10.0, 30.0], [5.0, 6.0]]
-    >>> augmenter = MixStyleAugmenter(p=1.0, alpha=1.0, random_state=0)
-    >>> augmenter.fit_transform(X).shape
-    (3, 2)
-    >>> augmenter.transform(X[:1])
-    array([[0., 2.]])
+    >>> mix_style(X, p=1.0, alpha=1.0, random_state=0).round(2)
+    array([[ 2.81,  4.25],
+           [10.  , 30.  ],
+           [ 0.94,  2.75]])
     """
-
-    __metadata_request__fit = {"sample_domain": True}
-
-    _parameter_constraints = {
-        "n_channels": [Interval(Integral, 1, None, closed="left")],
-        "p": [Interval(Real, 0, 1, closed="both")],
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "eps": [Interval(Real, 0, None, closed="neither")],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self,
-        n_channels: int = 1,
-        *,
-        p: float = 0.5,
-        alpha: float = 0.1,
-        eps: float = 1e-6,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_channels = n_channels
-        self.p = p
-        self.alpha = alpha
-        self.eps = eps
-        self.random_state = random_state
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: ArrayLike, y: Any = None, *, sample_domain: ArrayLike | None = None
-    ) -> Self:
-        """Mix the styles of samples, to be returned by `transform`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Training samples, with `n_channels` channels each.
-        y : None
-            Ignored.
-        sample_domain : array-like of shape (n_samples,), default=None
-            As in `fit_transform`.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If the number of features is not a multiple of `n_channels`, lengths differ,
-            there is only one domain, or a value is not finite.
-        """
-        self._fit(X, sample_domain, keep=True)
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(
-        self, X: ArrayLike, y: Any = None, *, sample_domain: ArrayLike | None = None
-    ) -> np.ndarray:
-        """Mix the styles of samples.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Training samples, with `n_channels` channels each.
-        y : None
-            Ignored.
-        sample_domain : array-like of shape (n_samples,), default=None
-            Domain of each sample, as numbers or strings. Samples are mixed with samples
-            of other domains. None mixes any two samples.
-
-        Returns
-        -------
-        X_mixed : ndarray of shape (n_samples, n_features)
-            Samples, some with a changed style; equal samples get the same style.
-        """
-        return self._fit(X, sample_domain, keep=False)
-
-    def _change(self, X, sample_domain):
-        maps, mean, std = find_style(X, self.n_channels, self.eps)
-        rng = check_random_state(self.random_state)
-        partner = _partners(sample_domain, X, rng)
-        share = rng.beta(self.alpha, self.alpha, len(X)).astype(X.dtype)
-        share[rng.uniform(size=len(X)) >= self.p] = 0
-        share = share[:, None, None]
-        gain = share * (std[partner] / std - 1)
-        shift = share * (mean[partner] - mean)
-        return (maps + (maps - mean) * gain + shift).reshape(X.shape)
+    X = check_array(X, dtype=FLOATS, input_name="X")
+    maps, mean, std = find_style(X, n_channels, eps)
+    rng = check_random_state(random_state)
+    partner = _partners(sample_domain, X, rng)
+    share = rng.beta(alpha, alpha, len(X)).astype(X.dtype)
+    share[rng.uniform(size=len(X)) >= p] = 0
+    share = share[:, None, None]
+    gain = share * (std[partner] / std - 1)
+    shift = share * (mean[partner] - mean)
+    return (maps + (maps - mean) * gain + shift).reshape(X.shape)
 
 
 def _partners(sample_domain, X, rng):
