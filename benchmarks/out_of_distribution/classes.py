@@ -109,7 +109,7 @@ def measure(n_classes, n_environments, name, seed):
         given = None if finds and name.startswith("NCFAL") else environment
         estimator.fit(X[train], y[train], sample_domain=given)
     seconds = time.perf_counter() - start
-    environment = getattr(estimator, "environment_", environment)
+    environment = getattr(estimator, "domain_", environment)
     shares = [agree[train][environment == e].mean() for e in np.unique(environment)]
     predicted = estimator.predict(X)
     f_test = ""

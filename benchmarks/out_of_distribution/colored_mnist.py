@@ -225,7 +225,8 @@ def train(estimator, kind, seed, width, n_epochs):
     y, X = digits.target, digits.data.reshape(len(digits.data), 2, -1)
     X = X.sum(axis=1) if kind == "grey" else X.reshape(len(X), -1)
     encoder = MLP(X.shape[1], (width, width))
-    if getattr(estimator, "mask", None) == "channel":
+    mask = getattr(estimator, "mask", None)
+    if mask is not None and mask.level == "channel":
         X = digits.data
     environment, found = find(kind, seed), find("inferred", seed)
 
