@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.linalg import eigh
+
+# Below this share of free rows the residual sum, taken from sums, is all rounding.
+MIN_FREE_SHARE = 1e-4
 
 # Copies with noise of a tenth of a standard deviation in each column are .01 apart
 # from their original, in units of the total variance; unrelated samples are 2 apart.
@@ -84,6 +88,48 @@ class Distinct:
             n_pairs=total if measured else float(n_pairs),
             even=even,
         )
+
+    def left_out_residuals(self, residual, P, leverage, curvature, intercept):
+        """Residuals of a ridge fit from which each sample was left out; exact.
+
+        Near copies leave together.
+
+        Parameters
+        ----------
+        residual : ndarray of shape (n_distinct, n_targets)
+            Residuals of the fit to all samples.
+        P : ndarray of shape (n_distinct, n_axes)
+            Samples in axes in which the system that is solved is diagonal.
+        leverage : ndarray of shape (n_distinct,)
+            ``intercept + P**2 @ (1 / curvature)``.
+        curvature : ndarray of shape (n_axes,)
+            Diagonal of the system.
+        intercept : float
+            One over the sum of weights, or 0 without an intercept.
+
+        Returns
+        -------
+        left_out : ndarray of shape (n_distinct, n_targets)
+            NaN for samples so influential that rounding hides their residual.
+        """
+        least = min(MIN_FREE_SHARE, 100 * np.sqrt(np.finfo(P.dtype).eps))
+        free = 1 - self.left_out * leverage
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left_out = residual / free[:, None]
+        left_out[free <= least] = np.nan
+        sizes = np.bincount(self.groups)
+        for group in np.flatnonzero(sizes > 1):
+            rows = np.flatnonzero(self.groups == group)
+            roots = np.sqrt(self.weight[rows])[:, None]
+            part = roots * P[rows]
+            hat = intercept * roots @ roots.T + (part / curvature) @ part.T
+            shares, axes = eigh(np.eye(len(rows)) - hat, check_finite=False)
+            if shares[0] <= least:
+                left_out[rows] = np.nan
+                continue
+            turned = (axes.T @ (roots * residual[rows])) / shares[:, None]
+            left_out[rows] = axes @ turned / roots
+        return left_out
 
 
 def equal_rows(rows):

@@ -1,0 +1,192 @@
+"""Ridge regression in principal axes, and the errors that choose its strength."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skalign.moments import (
+    check_scale,
+    rounding_of_columns,
+    storage_precision,
+    truncated_eigh,
+    truncated_svd,
+)
+from skalign.paired._distinct import MIN_FREE_SHARE
+
+
+@dataclass
+class Spectrum:
+    """A least-squares problem in the principal axes of the source rows.
+
+    With centred rows ``X = P @ axes.T``: ``eigenvalues`` (r,) are the squared column
+    norms of `P`, ``axes`` (n_features, r) are orthonormal, ``cross`` (r, n_targets) is
+    ``P.T @ y`` and ``y2`` (n_targets,) the squared column norms of `y`. ``n_pairs`` is
+    the number of distinct pairs, and ``axes_error`` is the sine of the angle by which
+    rounding may have turned the axes.
+    """
+
+    eigenvalues: np.ndarray
+    axes: np.ndarray
+    cross: np.ndarray
+    y2: np.ndarray
+    x_mean: np.ndarray
+    y_mean: np.ndarray
+    weight: float
+    n_pairs: float
+    fit_intercept: bool
+    x_precision: np.ndarray
+    y_precision: np.ndarray
+    axes_error: float
+
+    @classmethod
+    def from_moments(cls, moments, n_pairs, fit_intercept):
+        xx, xy, y2 = moments.xx, moments.xy, moments.y2
+        x_mean, y_mean = moments.x_mean, moments.y_mean
+        if not fit_intercept:
+            xx = xx + moments.weight * np.outer(x_mean, x_mean)
+            xy = xy + moments.weight * np.outer(x_mean, y_mean)
+            y2 = y2 + moments.weight * y_mean**2
+            x_mean, y_mean = np.zeros_like(x_mean), np.zeros_like(y_mean)
+        eigenvalues, axes = truncated_eigh(xx, moments.rounding(), moments.precision)
+        return cls(
+            eigenvalues,
+            axes,
+            axes.T @ xy,
+            y2,
+            x_mean,
+            y_mean,
+            moments.weight,
+            n_pairs,
+            fit_intercept,
+            moments.x_precision,
+            moments.y_precision,
+            len(xx) * moments.precision * _ratio(eigenvalues),
+        )
+
+    @classmethod
+    def from_rows(cls, X, y, sample_weight, n_pairs, fit_intercept):
+        rounding = rounding_of_columns(X, sample_weight)
+        precision = storage_precision(X), storage_precision(y)
+        X, y = X.astype(np.float64), y.astype(np.float64)
+        weight = float(len(X) if sample_weight is None else sample_weight.sum())
+        x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(y.shape[1])
+        if fit_intercept:
+            x_mean = np.average(X, axis=0, weights=sample_weight)
+            y_mean = np.average(y, axis=0, weights=sample_weight)
+            X -= x_mean
+            y -= y_mean
+            X -= np.average(X, axis=0, weights=sample_weight)  # what rounding left
+        if sample_weight is not None:
+            root = np.sqrt(sample_weight)[:, None]
+            X *= root
+            y *= root
+        for name, rows in (("X", X), ("y", y)):
+            check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
+        U, s, Vt = truncated_svd(X, rounding)
+        return cls(
+            s**2,
+            Vt.T,
+            s[:, None] * (U.T @ y),
+            np.einsum("ij,ij->j", y, y),
+            x_mean,
+            y_mean,
+            weight,
+            n_pairs,
+            fit_intercept,
+            *precision,
+            4 * np.sqrt(min(X.shape)) * np.finfo(np.float64).eps * _ratio(s),
+        )
+
+    def condition(self, alpha):
+        """Condition number of the system that is solved for `alpha`."""
+        if len(self.eigenvalues) == 0:
+            return np.inf
+        full_rank = len(self.eigenvalues) == len(self.axes)
+        smallest = (self.eigenvalues.min() if full_rank else 0.0) + alpha
+        return (self.eigenvalues.max() + alpha) / smallest if smallest else np.inf
+
+    def is_resolved(self):
+        """Whether rounding of large columns is below the axes of small ones."""
+        # At full rank the columns do not compete, and each keeps its own digits.
+        share = np.finfo(np.float64).eps ** 2 * self.eigenvalues.max(initial=0.0)
+        full_rank = len(self.eigenvalues) == len(self.axes)
+        return full_rank or bool(np.all(self.eigenvalues >= share))
+
+    def degrees_of_freedom(self, alpha):
+        shrunk = self.eigenvalues / (self.eigenvalues + alpha)
+        return float(shrunk.sum() + self.fit_intercept)
+
+    def explained(self):
+        """Sum of squares along each axis, per target; (n_axes, n_targets)"""
+        # The square of the product itself may overflow.
+        return (self.cross / np.sqrt(self.eigenvalues)[:, None]) ** 2
+
+    def unreachable(self):
+        """Weighted sum of squares that no strength explains, per target."""
+        if self.n_pairs <= len(self.eigenvalues) + self.fit_intercept:
+            return np.zeros_like(self.y2)  # the sums leave their rounding
+        return np.maximum(self.y2 - self.explained().sum(axis=0), 0)
+
+    def kept_back(self, alpha):
+        """Share of the sum of squares along each axis that `alpha` leaves."""
+        if np.isinf(alpha):
+            return np.ones_like(self.eigenvalues)
+        return (alpha / (self.eigenvalues + alpha)) ** 2
+
+    def residual(self, alpha):
+        """Weighted sum of squares of the residuals, per target."""
+        return self.unreachable() + self.kept_back(alpha) @ self.explained()
+
+
+def _ratio(values):
+    """Largest of falling values over the smallest."""
+    return values[0] / values[-1] if len(values) else 0.0
+
+
+def default_alphas(spectrum):
+    """41 strengths over ten decades, in units of the largest eigenvalue."""
+    largest = spectrum.eigenvalues.max(initial=0.0)
+    return (largest if largest > 0 else 1.0) * np.logspace(-9, 1, 41)
+
+
+def gcv_errors(spectrum, alphas, n_units):
+    """Generalised cross-validation error of each strength (Golub, Heath and Wahba).
+
+    Degrees of freedom are a share of `n_units` independent samples. Strengths that
+    leave less than a share of 1e-4 of them free count as infinite.
+    """
+    explained = spectrum.explained().sum(axis=1)
+    unreachable = float(spectrum.unreachable().sum())
+    errors = np.full(len(alphas), np.inf)
+    for i, alpha in enumerate(alphas):
+        free = 1 - spectrum.degrees_of_freedom(alpha) / n_units
+        if free >= MIN_FREE_SHARE:
+            residual = unreachable + float(spectrum.kept_back(alpha) @ explained)
+            errors[i] = residual / spectrum.weight / free**2
+    return errors
+
+
+def loo_errors(spectrum, alphas, distinct):
+    """Leave-one-out error of each strength, exact; all near copies leave together.
+
+    An error counts by the weight of its group, but no more than by the squared mean of
+    the square roots: one sample that occurs 50 times must not decide alone.
+    """
+    X, y, groups = distinct.X, distinct.y, distinct.groups
+    P = (X - spectrum.x_mean.astype(X.dtype)) @ spectrum.axes.astype(X.dtype)
+    y = y - spectrum.y_mean.astype(y.dtype)
+    intercept = 1 / spectrum.weight if spectrum.fit_intercept else 0.0
+    squares, errors = P.astype(np.float64) ** 2, np.full(len(alphas), np.inf)
+    by_group = np.bincount(groups, weights=distinct.weight)
+    cap = np.mean(np.sqrt(by_group)) ** 2 if distinct.capped else np.inf
+    counted = distinct.weight * np.minimum(1, cap / by_group)[groups]
+    for i, alpha in enumerate(alphas):
+        curvature = spectrum.eigenvalues + alpha
+        coef = (spectrum.cross / curvature[:, None]).astype(P.dtype)
+        left_out = distinct.left_out_residuals(
+            y - P @ coef, P, intercept + squares @ (1 / curvature), curvature, intercept
+        )
+        # Where rounding hides how errors change, the smallest of them is chance.
+        if not np.isnan(left_out).any():
+            errors[i] = counted @ np.square(left_out).sum(axis=1) / counted.sum()
+    return errors
