@@ -13,11 +13,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
-from skalign._column_names import check_target_names
 from skalign._r2 import r2
-from skalign._rescale import cast_finite
 from skalign._routing import into_target, transform_target
-from skalign._validation import FLOATS, check_target
+from skalign._validation import FLOATS, cast_finite, check_target, check_target_names
 from skalign.moments import pseudo_inverse
 
 

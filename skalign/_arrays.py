@@ -41,22 +41,6 @@ def is_of_another_library(rows):
     return hasattr(rows, "__dlpack_device__") and not isinstance(rows, np.ndarray)
 
 
-def check_sizes(values, name, *, finite=True):
-    """Validate a number or numbers, as float64."""
-    # `check_array` takes longer than the computation with a few sizes.
-    plain = isinstance(values, np.ndarray) and values.dtype == np.float64
-    if plain and values.ndim == 1 and (not finite or np.isfinite(values).all()):
-        return values
-    return check_array(
-        values,
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_min_samples=0,
-        ensure_all_finite=finite,
-        input_name=name,
-    )
-
-
 def check_rows(rows, name):
     """Validate samples, finite and 2-D; other libraries' arrays stay on their device.
 

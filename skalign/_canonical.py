@@ -4,7 +4,8 @@ import numpy as np
 from scipy.linalg import svd
 from sklearn.utils.extmath import svd_flip
 
-from skalign._rescale import cast_finite, power_of
+from skalign._rescale import power_of
+from skalign._validation import cast_finite
 from skalign.moments import (
     centre,
     relative_ridge,

@@ -35,6 +35,17 @@ def check_labels(labels, rows, name, *, partly=False):
     return labels
 
 
+def check_labels_of_sides(labels, target_labels, X, y, *, partly=False):
+    """Validate the class labels of both sides; without `y` the target has none.
+
+    Some target labels may be missing where `partly`.
+    """
+    labels = check_labels(labels, X, "labels")
+    if y is None:
+        return labels, None
+    return labels, check_labels(target_labels, y, "target_labels", partly=partly)
+
+
 def check_domain(sample_domain, X=None):
     """Validate the domain of each row of `X`: numbers or strings."""
     domain = check_names(sample_domain, "sample_domain")

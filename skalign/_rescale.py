@@ -64,29 +64,3 @@ def unit_rows(rows):
     rescaled : ndarray of shape (n_samples, n_features)
     """
     return normalize(near_one(rows, axis=1))
-
-
-def cast_finite(values, dtype, what):
-    """Cast to a dtype, or raise an error if values are too large for it.
-
-    Parameters
-    ----------
-    values : ndarray
-    dtype : dtype
-    what : str
-        Name of the values in the error.
-
-    Returns
-    -------
-    cast : ndarray of the dtype
-
-    Raises
-    ------
-    ValueError
-        If a value is not finite in the dtype.
-    """
-    with np.errstate(over="ignore"):
-        cast = values.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
-        raise ValueError(f"{what} overflows {np.dtype(dtype)}. Scale the columns.")
-    return cast

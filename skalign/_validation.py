@@ -1,22 +1,70 @@
-"""Validation of the samples of each side."""
+"""Validation of parameters, of the samples of each side and of their column names."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
+from sys import float_info
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import _check_sample_weight, check_array, validate_data
-
-from skalign._column_names import (
-    check_same_features,
-    check_target_names,
-    remember_names,
+from sklearn.utils import _param_validation, assert_all_finite
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _get_feature_names,
+    check_array,
+    validate_data,
 )
-from skalign._labels import check_labels, repeats
-from skalign._rescale import cast_finite
+
+from skalign._labels import repeats
 
 FLOATS = (np.float64, np.float32)
+_SIDES = ("feature_names_in_", "target_names_in_")
+_SINCE_FIT = (
+    "Feature names unseen at fit time:",
+    "Feature names seen at fit time, yet now missing:",
+    "Feature names must be in the same order as they were in fit.",
+)
+
+
+class Interval(_param_validation.Interval):
+    """Interval of numbers, as in scikit-learn, without booleans."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool | np.bool_) and super().is_satisfied_by(val)
+
+
+def is_whole(value):
+    """Return whether a value is an integer of Python or NumPy and not a boolean."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_numbers(values, name, *, positive=False, most=float_info.max):
+    """Validate a list of finite numbers, non-negative or `positive`.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_values,), float64
+
+    Raises
+    ------
+    ValueError
+        If the list is empty or an entry is out of range or not a real number, such as
+        a string, a complex number or a boolean.
+    """
+    entries = np.asarray(values, dtype=object)
+    if not (entries.ndim == 1 and len(entries)) or not all(
+        isinstance(entry, Real)
+        and not isinstance(entry, bool)
+        and (entry > 0 or (entry == 0 and not positive))
+        and entry <= most
+        for entry in entries
+    ):
+        least = "above 0" if positive else "not below 0"
+        end = "finite" if most == float_info.max else f"at most {most}"
+        raise ValueError(
+            f"{name} must be one-dimensional and not empty, of numbers {least} and "
+            f"{end}; got {values!r}."
+        )
+    return entries.astype(np.float64)
 
 
 def check_pairs(
@@ -153,15 +201,7 @@ def check_target(y, n_targets):
     return y
 
 
-def check_sides(
-    estimator,
-    X,
-    y,
-    *,
-    labels=None,
-    target_labels=None,
-    partly_labeled=False,
-):
+def check_sides(estimator, X, y):
     """Validate source and target rows that do not correspond, for `fit`.
 
     Sets `n_features_in_`, `n_targets_` and the names of columns on `estimator`; where
@@ -173,16 +213,13 @@ def check_sides(
     -------
     X : ndarray of shape (n_samples, n_features)
     y : ndarray of shape (n_target_samples, n_targets), of the dtype of `X`, or None
-    labels : ndarray of shape (n_samples,) or None
-    target_labels : ndarray of shape (n_target_samples,) or None
     """
     X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
     estimator._dtype, estimator._is_identity = X.dtype.name, False
-    labels = check_labels(labels, X, "labels")
     if y is None or dimensions(y) == 1:
         warn_no_target_rows(estimator, y)
         stay_in_source(estimator)
-        return X, None, labels, None
+        return X, None
     check_target_names(estimator, y, reset=True)
     y = check_array(y, dtype=FLOATS, ensure_min_samples=2, input_name="y")
     if getattr(estimator, "_same_features", False) and y.shape[1] != X.shape[1]:
@@ -192,10 +229,7 @@ def check_sides(
         )
     check_same_features(estimator)
     estimator.n_targets_ = y.shape[1]
-    target_labels = check_labels(
-        target_labels, y, "target_labels", partly=partly_labeled
-    )
-    return X, _cast(y, X.dtype), labels, target_labels
+    return X, _cast(y, X.dtype)
 
 
 def stay_in_source(estimator):
@@ -215,3 +249,150 @@ def warn_no_target_rows(estimator, y):
         UserWarning,
         stacklevel=6,
     )
+
+
+def cast_finite(values, dtype, what):
+    """Cast to a dtype, or raise an error if values are too large for it.
+
+    Parameters
+    ----------
+    values : ndarray
+    dtype : dtype
+    what : str
+        Name of the values in the error.
+
+    Returns
+    -------
+    cast : ndarray of the dtype
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite in the dtype.
+    """
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype, copy=False)
+    if not np.isfinite(cast).all():
+        raise ValueError(f"{what} overflows {np.dtype(dtype)}. Scale the columns.")
+    return cast
+
+
+def column_names(rows):
+    """Return the names that scikit-learn takes, all strings, or None.
+
+    A named Series has one.
+    """
+    name = getattr(rows, "name", None)
+    if isinstance(name, str) and hasattr(rows, "to_frame"):  # of a Series
+        return np.array([name], dtype=object) if name else None
+    return _get_feature_names(rows)
+
+
+def check_target_names(estimator, y, *, reset=False, name="y"):
+    """Store the column names of the target, or compare them with those of `fit`.
+
+    With ``reset=True``, sets `target_names_in_` on `estimator`, or deletes it if `y`
+    has no names.
+
+    Raises
+    ------
+    ValueError
+        If the names or their order are not those of `fit`.
+    TypeError
+        If some names are strings and others are not.
+    """
+    names = column_names(y)
+    if reset:
+        remember_names(estimator, names, _SIDES[1])
+    else:
+        compare_names(estimator, names, getattr(estimator, _SIDES[1], None), name)
+
+
+def merge_names(estimator, other, *, seen=(True, True), others=(True, True)):
+    """Compare the column names of two estimators, side by side.
+
+    Parameters
+    ----------
+    estimator, other : estimator
+        Estimators to compare. Names that only `other` has are set on `estimator`.
+    seen, others : tuple of length 2
+        Sums of the source and of the target in each of them; None for a side without
+        samples.
+    """
+    for side, mine, theirs in zip(_SIDES, seen, others, strict=True):
+        names = getattr(other, side, None)
+        if mine is not None and theirs is not None:
+            compare_names(estimator, names, getattr(estimator, side, None), "other")
+        elif theirs is not None:
+            remember_names(estimator, names, side)
+    check_same_features(estimator)
+
+
+def check_same_features(estimator, name="y"):
+    """Raise an error if names or order of source and target columns differ.
+
+    Applies to estimators with `_same_features`, if both sides have names.
+    """
+    source, target = (getattr(estimator, side, None) for side in _SIDES)
+    if not getattr(estimator, "_same_features", False) or source is None:
+        return
+    texts = (
+        f"Feature names of {name} that X lacks:",
+        f"Feature names of X that {name} lacks:",
+        "Feature names must be in the same order in both.",
+    )
+    if target is not None and (difference := _difference(target, source, texts)):
+        raise ValueError(
+            f"{type(estimator).__name__} needs the same columns in X and in {name}.\n"
+            + difference
+        )
+
+
+def remember_names(estimator, names, side):
+    vars(estimator).pop(side, None)
+    if names is not None:
+        setattr(estimator, side, names)
+
+
+def _difference(names, fitted, texts):
+    """Describe how names differ from fitted ones; an empty string if they do not."""
+    if np.array_equal(names, fitted):
+        return ""
+    lines = []
+    for some, others, text in ((names, fitted, texts[0]), (fitted, names, texts[1])):
+        if missing := sorted({*some} - {*others}):
+            lines += [text, *(f"- {name}" for name in missing[:5])]
+            lines += ["- ..."] * (len(missing) > 5)
+    return "\n".join(lines or [texts[2]]) + "\n"
+
+
+def compare_names(estimator, names, fitted, what):
+    """Compare the names of columns with fitted ones, as scikit-learn does for `X`.
+
+    Warns if only one of the two is None.
+
+    Raises
+    ------
+    ValueError
+        If the names or their order differ.
+    """
+    owner = type(estimator).__name__
+    if fitted is None and names is not None:
+        # Names generated by `transform` may be passed back.
+        own = [f"{owner.lower()}{i}" for i in range(len(names))]
+        names = None if np.array_equal(names, own) else names
+    if (names is None) != (fitted is None):
+        found = "has" if fitted is None else "does not have valid"
+        without = "without" if fitted is None else "with"
+        warnings.warn(
+            f"{what} {found} feature names, but {owner} was fitted {without} feature "
+            "names",
+            UserWarning,
+            stacklevel=4,
+        )
+    elif names is not None and (difference := _difference(names, fitted, _SINCE_FIT)):
+        of = "" if what == "X" else f" of {what}"
+        raise ValueError(
+            f"The feature names{of} should match those that were passed during fit.\n"
+            + difference
+        )

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError, validate_para
 
 import skalign
 from skalign import LinearAligner, RigidAligner
-from skalign._parameters import Interval, is_whole
+from skalign._validation import Interval, is_whole
 from skalign.anchors import RandomAnchors
 from skalign.domains import OracleDomainSplit
 from skalign.metrics import jackknife_interval, mmd, retrieval_accuracy

@@ -22,10 +22,9 @@ from sklearn.utils.validation import (
 
 from skalign._aligner import TargetNamesOutMixin
 from skalign._atomic import AtomicMixin
-from skalign._column_names import check_same_features, check_target_names
 from skalign._labels import as_written, check_source, check_two_domains
 from skalign._routing import into_target, unwrap
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, check_same_features, check_target_names
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 from skalign.adaptation._scale import beside_scaled, columns_of, unlike
 

@@ -12,9 +12,8 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
 
 from skalign._labels import check_labels
-from skalign._parameters import Interval
 from skalign._rescale import near_one
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, Interval
 
 
 class AnchorSelector(BaseEstimator, ABC):

@@ -17,7 +17,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from skalign._files import damaged
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.datasets._folders import check_kinds
 from skalign.datasets._pictures import import_pillow, open_picture, read_picture
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.datasets._pasting import (
     check_environments,
     deal_out,

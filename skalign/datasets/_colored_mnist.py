@@ -15,7 +15,7 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import column_or_1d
 
-from skalign._parameters import Interval, check_numbers
+from skalign._validation import Interval, check_numbers
 from skalign.datasets._idx import load_idx
 
 _FLIPS = {"domainbed": (0.1, 0.2, 0.9), "irm": (0.2, 0.1, 0.9)}

@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 
 _N_HIDDEN = 32
 _N_EPOCHS = 32

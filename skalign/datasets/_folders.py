@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.datasets._pictures import find_pictures, read_pictures
 
 _DESCR = """\

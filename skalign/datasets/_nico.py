@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._files import damaged
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.datasets._folders import check_kinds
 from skalign.datasets._pictures import read_pictures
 

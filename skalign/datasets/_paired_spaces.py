@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 
 _NORMAL = 1e-6  # skewness too small to be observed, or computed accurately
 _DESCR = """\

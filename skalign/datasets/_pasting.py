@@ -10,7 +10,7 @@ from sklearn.utils import Bunch, check_consistent_length, gen_batches
 
 from skalign._files import npz_keys, read_npz
 from skalign._labels import check_names
-from skalign._parameters import check_numbers, is_whole
+from skalign._validation import check_numbers, is_whole
 from skalign.datasets._folders import check_kinds
 
 _KEYS = ["rgb", "mask", "label", "image_id"]

@@ -13,9 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from skalign._canonical import canonical_maps, check_n_components
-from skalign._parameters import Interval
 from skalign._progress import Progress
-from skalign._validation import check_pairs
+from skalign._validation import Interval, check_pairs
 from skalign.deep._stitching import centre_and_scale, scaled
 from skalign.deep.networks import make_encoder
 from skalign.deep.objectives import ERM, Criterion, InfoNCE

@@ -32,8 +32,8 @@ from skalign._labels import (
     check_source,
     find_missing,
 )
-from skalign._parameters import is_whole
 from skalign._progress import Progress
+from skalign._validation import is_whole
 from skalign.deep.networks import Classifier, make_encoder, n_outputs
 from skalign.deep.objectives import (
     ERM,

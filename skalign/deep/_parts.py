@@ -6,7 +6,7 @@ from typing import Any, Literal
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 
 
 class Partition(BaseEstimator):

@@ -10,10 +10,9 @@ from sklearn.base import BaseEstimator, _fit_context
 from torch import nn
 
 from skalign._aligner import AlignerMixin, PairedMixin
-from skalign._parameters import Interval
 from skalign._progress import Progress
 from skalign._rescale import power_of
-from skalign._validation import check_pairs
+from skalign._validation import Interval, check_pairs
 from skalign.deep.objectives import ERM, Criterion, SquaredError
 from skalign.deep.trainer import TRAINING_CONSTRAINTS, TrainedMixin
 

@@ -20,9 +20,8 @@ from sklearn.utils._param_validation import HasMethods, StrOptions, validate_par
 from sklearn.utils.validation import has_fit_parameter
 
 from skalign._labels import check_classes
-from skalign._parameters import Interval
 from skalign._rescale import near_one
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, Interval
 
 _MANY_ROWS = 10_000
 _INTERRUPTED = "Training interrupted by user"

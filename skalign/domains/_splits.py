@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skalign._labels import is_target_domain
-from skalign._parameters import is_whole
 from skalign._routing import MetadataRequestMixin
+from skalign._validation import is_whole
 from skalign.domains._leave_one_domain_out import check_split_domain
 
 

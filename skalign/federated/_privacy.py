@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr
 from sklearn.utils._param_validation import validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.moments import Moments
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils._param_validation import validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.federated._privacy import noisy_moments, repaired, split_pairs
 from skalign.federated._updates import keep_sound
 from skalign.moments import GroupMoments, Sums

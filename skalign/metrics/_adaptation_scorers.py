@@ -30,10 +30,9 @@ from skalign._labels import (
     check_source,
     check_two_domains,
 )
-from skalign._parameters import Interval
 from skalign._r2 import r2
 from skalign._routing import MetadataRequestMixin, best_of, consumed
-from skalign._validation import check_no_dates
+from skalign._validation import Interval, check_no_dates
 
 _BLOCK_ROWS = 1024
 

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from skalign._draws import checked_value, with_fixed_draws
-from skalign._parameters import Interval
+from skalign._validation import Interval
 
 
 class ConfidenceInterval(NamedTuple):

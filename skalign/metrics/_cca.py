@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.metrics._validation import check_paired_rows
 from skalign.moments import rounding_from_norms, storage_precision, truncated_svd
 

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._arrays import namespace
 from skalign._autocast import autocast_off
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.metrics._kernels import block_shape, gen_pairs, make_kernel
 from skalign.metrics._procrustes import to_length_one
 from skalign.metrics._validation import check_no_overflow, check_paired_rows

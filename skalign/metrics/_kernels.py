@@ -11,7 +11,7 @@ from sklearn.utils import gen_batches, resample
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._arrays import namespace, to_numpy
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.metrics._validation import check_no_overflow
 
 _BLOCK_SHAPE = 1024, 2048

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.metrics._kernels import (
     KERNEL_CONSTRAINTS,
     check_gamma,

@@ -11,8 +11,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skalign._parameters import Interval
 from skalign._rescale import near_one, unit_rows
+from skalign._validation import Interval
 from skalign.metrics._cka import cosine_of
 from skalign.metrics._validation import (
     check_no_overflow,

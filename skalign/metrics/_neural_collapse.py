@@ -16,8 +16,8 @@ from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import column_or_1d
 
 from skalign._labels import check_classes
-from skalign._parameters import Interval
 from skalign._rescale import near_one
+from skalign._validation import Interval
 from skalign.metrics._procrustes import to_length_one
 from skalign.metrics._prototypes import (
     CLASS_SAMPLES,

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.metrics._validation import check_mass, check_spaces
 
 

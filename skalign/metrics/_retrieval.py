@@ -9,8 +9,8 @@ from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._hubness import block_rows, mean_of_largest
-from skalign._parameters import Interval
 from skalign._rescale import power_of, unit_rows
+from skalign._validation import Interval
 from skalign.metrics._validation import check_spaces
 
 _SHARED_CONSTRAINTS = {

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn.utils._param_validation import Options, validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.metrics._kernels import median_distance
 from skalign.metrics._validation import (
     check_mass,

@@ -9,8 +9,8 @@ from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import namespace
 from skalign._autocast import autocast_off
-from skalign._parameters import Interval
 from skalign._rescale import near_one
+from skalign._validation import Interval
 from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
 
 _BLOCK_VALUES = 2**18

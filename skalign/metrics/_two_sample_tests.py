@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import validate_params
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.metrics._kernels import (
     KERNEL_CONSTRAINTS,
     block_shape,

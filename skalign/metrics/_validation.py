@@ -10,9 +10,8 @@ from skalign._arrays import (
     namespace,
     to_numpy,
 )
-from skalign._column_names import column_names
 from skalign._rescale import near_one
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, column_names
 
 _PAIR_MASS = 1e-8
 

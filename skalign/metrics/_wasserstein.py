@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 from sklearn.utils._param_validation import validate_params
 
-from skalign._parameters import Interval
 from skalign._rescale import power_of
+from skalign._validation import Interval
 from skalign.metrics._validation import (
     check_mass,
     check_no_overflow,

@@ -25,11 +25,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from skalign._determined import without_warning
 from skalign._draws import one_seed
 from skalign._labels import check_labels
-from skalign._parameters import Interval
 from skalign._r2 import r2
 from skalign._rescale import largest_about_mean, power_of
 from skalign._routing import predicted
-from skalign._validation import FLOATS, check_varies
+from skalign._validation import FLOATS, Interval, check_varies
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.model_selection._map_classes import map_classes
 from skalign.model_selection._splits import check_aligners, check_splits, follow

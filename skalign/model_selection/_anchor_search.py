@@ -42,12 +42,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._aligner import TargetNamesOutMixin
 from skalign._atomic import AtomicMixin
-from skalign._column_names import check_same_features, check_target_names
 from skalign._determined import without_warning
 from skalign._labels import as_written, check_labels
-from skalign._parameters import Interval, is_whole
 from skalign._routing import take_rows
-from skalign._validation import FLOATS, check_pairs, count_classes
+from skalign._validation import (
+    FLOATS,
+    Interval,
+    check_pairs,
+    check_same_features,
+    check_target_names,
+    count_classes,
+    is_whole,
+)
 from skalign.anchors import AnchorSelector, RandomAnchors
 from skalign.model_selection._splits import check_splits
 from skalign.paired import AnchoredAligner, LinearAligner

@@ -15,9 +15,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
 from skalign._labels import check_labels
-from skalign._parameters import is_whole
 from skalign._rescale import largest_about_mean
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, is_whole
 from skalign.moments._rank import storage_precision
 from skalign.moments._reading import read_array
 from skalign.moments._scale import check_scale

@@ -14,10 +14,10 @@ from numbers import Real
 import numpy as np
 from sklearn.utils.validation import check_array, check_scalar
 
-from skalign._arrays import check_rows, check_sizes, namespace, to_numpy
-from skalign._rescale import cast_finite, power_of
-from skalign._validation import FLOATS
-from skalign.moments._scale import check_scale, check_sums
+from skalign._arrays import check_rows, namespace, to_numpy
+from skalign._rescale import power_of
+from skalign._validation import FLOATS, cast_finite
+from skalign.moments._scale import check_scale, check_sizes, check_sums
 
 _FORMATS = (8, 11, 24)  # significant bits of bfloat16, float16 and float32
 _SEEN_ROWS = 128

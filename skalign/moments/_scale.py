@@ -3,11 +3,25 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils.validation import check_scalar
-
-from skalign._arrays import check_sizes
+from sklearn.utils.validation import check_array, check_scalar
 
 _ADVICE = "Scale the columns, for example by StandardScaler."
+
+
+def check_sizes(values, name, *, finite=True):
+    """Validate a number or numbers, as float64."""
+    # `check_array` takes longer than the computation with a few sizes.
+    plain = isinstance(values, np.ndarray) and values.dtype == np.float64
+    if plain and values.ndim == 1 and (not finite or np.isfinite(values).all()):
+        return values
+    return check_array(
+        values,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_min_samples=0,
+        ensure_all_finite=finite,
+        input_name=name,
+    )
 
 
 def check_sums(sums, dtype=np.float64):

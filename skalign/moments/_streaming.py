@@ -10,9 +10,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, validate_data
 
 from skalign._atomic import atomic
-from skalign._column_names import check_same_features, check_target_names, merge_names
 from skalign._labels import check_labels
-from skalign._validation import FLOATS, check_pairs, dimensions, warn_no_target_rows
+from skalign._validation import (
+    FLOATS,
+    check_pairs,
+    check_same_features,
+    check_target_names,
+    dimensions,
+    merge_names,
+    warn_no_target_rows,
+)
 from skalign.moments._collected import Sums
 from skalign.moments._groups import GroupMoments
 from skalign.moments._sums import Moments

@@ -17,9 +17,8 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
-from skalign._column_names import check_target_names
 from skalign._routing import take_rows
-from skalign._validation import check_pairs
+from skalign._validation import check_pairs, check_target_names
 from skalign.paired._linear import LinearAligner
 from skalign.paired._selectors import draws, selector_of
 

@@ -7,9 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._canonical import canonical_maps, check_n_components
-from skalign._parameters import Interval
-from skalign._rescale import cast_finite
-from skalign._validation import check_pairs
+from skalign._validation import Interval, cast_finite, check_pairs
 from skalign.moments import centre
 from skalign.paired._common_space import CommonSpaceMixin
 

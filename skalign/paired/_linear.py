@@ -13,9 +13,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_scalar
 
 from skalign._aligner import AffineMixin, PairedMixin
-from skalign._parameters import Interval, check_numbers
 from skalign._rescale import power_of
-from skalign._validation import check_pairs
+from skalign._validation import Interval, check_numbers, check_pairs
 from skalign.moments import (
     PairStreamingMixin,
     rounding_of_rows,

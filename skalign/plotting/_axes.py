@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 
 # Okabe and Ito's colour-blind safe palette, darkest colours first.
 COLORS = (

@@ -12,12 +12,19 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
-from skalign._column_names import check_same_features, check_target_names
 from skalign._hubness import mean_of_largest
-from skalign._parameters import Interval, is_whole
 from skalign._rescale import unit_rows
 from skalign._routing import transform_target
-from skalign._validation import FLOATS, check_target, count_classes, warn_of_classes
+from skalign._validation import (
+    FLOATS,
+    Interval,
+    check_same_features,
+    check_target,
+    check_target_names,
+    count_classes,
+    is_whole,
+    warn_of_classes,
+)
 from skalign.paired import LinearAligner
 
 

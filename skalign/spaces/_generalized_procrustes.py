@@ -24,12 +24,17 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
-from skalign._column_names import column_names, compare_names
 from skalign._determined import without_warning
-from skalign._parameters import Interval, is_whole
 from skalign._r2 import r2
 from skalign._rescale import largest_about_mean
-from skalign._validation import FLOATS, check_target
+from skalign._validation import (
+    FLOATS,
+    Interval,
+    check_target,
+    column_names,
+    compare_names,
+    is_whole,
+)
 from skalign.moments import check_scale, relative_ridge
 from skalign.paired import LinearAligner, RigidAligner
 from skalign.spaces._consensus import linear_consensus, rigid_consensus

@@ -8,8 +8,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import validate_params
 
 from skalign._labels import check_domain
-from skalign._parameters import Interval
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, Interval
 from skalign.style._channels import find_style
 
 

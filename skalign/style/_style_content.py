@@ -16,9 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
-from skalign._parameters import Interval
-from skalign._rescale import cast_finite
-from skalign._validation import FLOATS
+from skalign._validation import FLOATS, Interval, cast_finite
 from skalign.style._channels import find_style
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin
 from skalign._determined import warn_undetermined, without_warning
+from skalign._labels import check_labels_of_sides
 from skalign._routing import transform_target
 from skalign._validation import check_sides
 from skalign.moments import (
@@ -171,9 +172,8 @@ class ClassMeanAligner(
             or `weight_by_size` is True and `fit` of the aligner has no parameter
             `sample_weight`.
         """
-        X, y, labels, target_labels = check_sides(
-            self, X, y, labels=labels, target_labels=target_labels
-        )
+        X, y = check_sides(self, X, y)
+        labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
             return self._be_identity(

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign._parameters import is_whole
 from skalign._routing import transform_target
+from skalign._validation import is_whole
 from skalign.unpaired._covariance_map import VarianceMap
 from skalign.unpaired._matching import match
 

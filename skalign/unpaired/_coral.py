@@ -10,8 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
 from skalign._determined import warn_undetermined
-from skalign._parameters import Interval
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import SideStreamingMixin, Spectrum
 from skalign.unpaired._second_moments import (
     inverse_root,
@@ -174,7 +173,7 @@ class CORALAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
             If numbers or names of features differ, a side has fewer than two samples,
             or a value is not finite.
         """
-        X, y, *_ = check_sides(self, X, y)
+        X, y = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
             return self._be_identity(source_moments_=self._sum(X), solver_=None)

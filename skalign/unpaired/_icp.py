@@ -22,10 +22,10 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin
 from skalign._determined import without_warning
-from skalign._parameters import Interval
+from skalign._labels import check_labels_of_sides
 from skalign._progress import Progress
 from skalign._rescale import largest_about_mean
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import check_scale
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._classes import shared_classes
@@ -278,9 +278,8 @@ class ICPAligner(
             would exceed scikit-learn's working memory, lengths differ, a value is not
             finite, or squares overflow or underflow.
         """
-        X, y, labels, target_labels = check_sides(
-            self, X, y, labels=labels, target_labels=target_labels
-        )
+        X, y = check_sides(self, X, y)
+        labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
         self.classes_ = None
         if y is None:
             self.objective_, self.variance_ratio_ = np.zeros(1), 1.0

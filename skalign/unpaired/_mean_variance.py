@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AlignerMixin
-from skalign._parameters import Interval
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import SideStreamingMixin
 
 
@@ -106,7 +105,7 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
             If numbers or names of features differ, a side has fewer than two samples,
             or a value is not finite.
         """
-        X, y, *_ = check_sides(self, X, y)
+        X, y = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
             zeros, ones = np.zeros(X.shape[1], X.dtype), np.ones(X.shape[1], X.dtype)

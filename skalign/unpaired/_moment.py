@@ -12,9 +12,9 @@ from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
 from skalign._determined import undetermined
-from skalign._parameters import Interval
+from skalign._labels import check_labels_of_sides
 from skalign._rescale import near_one
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import ClassStreamingMixin, GroupMoments, check_group_scale
 from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._cluster_shares import share_difference
@@ -374,9 +374,8 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
             samples or all its samples are equal, lengths differ, or a value is not
             finite.
         """
-        X, y, labels, target_labels = check_sides(
-            self, X, y, labels=labels, target_labels=target_labels
-        )
+        X, y = check_sides(self, X, y)
+        labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
             self.objective_ = self.next_objective_ = np.nan

@@ -13,10 +13,9 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
-from skalign._labels import find_missing
-from skalign._parameters import Interval
+from skalign._labels import check_labels_of_sides, find_missing
 from skalign._rescale import largest_about_mean, near_one
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import check_scale
 
 _CLASS_STEPS = 100
@@ -321,13 +320,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         RuntimeError
             If the plan has not converged and ``on_nonconvergence="raise"``.
         """
-        X, y, labels, target_labels = check_sides(
-            self,
-            X,
-            y,
-            labels=labels,
-            target_labels=target_labels,
-            partly_labeled=True,
+        X, y = check_sides(self, X, y)
+        labels, target_labels = check_labels_of_sides(
+            labels, target_labels, X, y, partly=True
         )
         self.source_ = X
         if y is None:

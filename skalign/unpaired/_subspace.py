@@ -9,9 +9,8 @@ from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AlignerMixin
 from skalign._determined import warn_undetermined
-from skalign._parameters import Interval
 from skalign._rescale import signed
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import Moments, Spectrum, pseudo_inverse
 
 
@@ -173,7 +172,7 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
             only equal ones, a value is not finite, or `n_components` is above the rank
             of the target.
         """
-        X, y, *_ = check_sides(self, X, y)
+        X, y = check_sides(self, X, y)
         if y is None:
             self.n_components_ = self.determined_rank_ = X.shape[1]
             zeros, axes = (

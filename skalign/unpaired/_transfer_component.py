@@ -13,9 +13,8 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
-from skalign._parameters import Interval
-from skalign._rescale import cast_finite, largest_about_mean, signed
-from skalign._validation import check_sides
+from skalign._rescale import largest_about_mean, signed
+from skalign._validation import Interval, cast_finite, check_sides
 from skalign.moments import (
     Moments,
     check_scale,
@@ -252,7 +251,7 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
             value is not finite, all samples of both sides are equal, `n_components` is
             above the rank of the kernel matrix, or eigenvalues overflow or underflow.
         """
-        X, y, *_ = check_sides(self, X, y)
+        X, y = check_sides(self, X, y)
         self.landmarks_ = self._nystroem = None
         if y is None:
             return self._be_identity(n_components_=X.shape[1], coef_=None)

@@ -15,8 +15,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
 from skalign._determined import undetermined
-from skalign._parameters import Interval
-from skalign._validation import check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import complement
 from skalign.paired import LinearAligner
 from skalign.unpaired._closest_points import Stage, closest_points
@@ -300,7 +299,7 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
             If `pairs` are not indices of samples, a side has fewer than two samples or
             all its samples are equal, or a value is not finite.
         """
-        X, y, *_ = check_sides(self, X, y)
+        X, y = check_sides(self, X, y)
         if y is None:
             self.map_ = self.signal_ = self.skewness_noise_ = None
             self.objective_ = self.next_objective_ = np.nan

@@ -18,7 +18,8 @@ from skalign import (
     SubspaceAligner,
     WassersteinProcrustesAligner,
 )
-from skalign._rescale import cast_finite, largest_about_mean
+from skalign._rescale import largest_about_mean
+from skalign._validation import cast_finite
 from skalign.moments import Moments, check_scale
 
 EXTREMES = [

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skalign._parameters import is_whole
+from skalign._validation import is_whole
 
 _CACHED_ROWS = 2048
 

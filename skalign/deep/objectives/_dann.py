@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.deep.objectives._objective import (
     FRACTION_OF_STEPS,
     Objective,

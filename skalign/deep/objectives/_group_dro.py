@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.deep.objectives._objective import Objective
 
 

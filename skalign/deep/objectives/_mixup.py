@@ -7,7 +7,7 @@ import torch
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.deep.networks import draw_beta, draw_partners
 from skalign.deep.objectives._objective import Objective
 from skalign.deep.trainer import in_float32_and_back

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import StrOptions
 
-from skalign._parameters import check_numbers
+from skalign._validation import check_numbers
 from skalign.deep.objectives._objective import Penalty
 from skalign.deep.objectives._pairs import mean_over_pairs
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import RealNotInt
 from torch import nn
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.deep.trainer import in_float32
 
 FRACTION_OF_STEPS = [

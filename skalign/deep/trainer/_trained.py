@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.callbacks.scoring import ScoringBase
 
-from skalign._parameters import Interval
+from skalign._validation import Interval
 from skalign.deep.trainer._net import (
     DomainBatches,
     HeldOut,
