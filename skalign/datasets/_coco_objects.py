@@ -128,10 +128,28 @@ def load_coco_objects(
 
     Examples
     --------
+    A red image of 8 x 8 pixels with a dog, annotated by the square around it:
+
+    >>> import json
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
     >>> from skalign.datasets import load_coco_objects
-    >>> objects = load_coco_objects(  # doctest: +SKIP
-    ...     "annotations/instances_train2017.json", "train2017", data_home="coco"
-    ... )
+    >>> dog = {"id": 1, "image_id": 7, "category_id": 18, "iscrowd": 0, "area": 16}
+    >>> dog["segmentation"] = [[2, 2, 6, 2, 6, 6, 2, 6]]
+    >>> content = {
+    ...     "images": [{"id": 7, "file_name": "7.png", "width": 8, "height": 8}],
+    ...     "annotations": [dog],
+    ...     "categories": [{"id": 18, "name": "dog"}],
+    ... }
+    >>> with TemporaryDirectory() as directory:
+    ...     _ = Path(directory, "instances.json").write_text(json.dumps(content))
+    ...     Image.new("RGB", (8, 8), "red").save(Path(directory, "7.png"))
+    ...     objects = load_coco_objects(
+    ...         "instances.json", "", min_area=10, size=4, data_home=directory
+    ...     )
+    >>> objects.rgb.shape, objects.label, objects.classes
+    ((1, 4, 4, 3), array([0]), ['dog'])
     """
     home = Path("" if data_home is None else data_home).expanduser()
     path, folder = home / annotations, home / images

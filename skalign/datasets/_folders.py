@@ -104,12 +104,17 @@ def domains_from_folders(
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
     >>> from skalign.datasets import domains_from_folders
-    >>> office = domains_from_folders(  # doctest: +SKIP
-    ...     "office_caltech10/images_128.zip", size=128, data_home="data"
-    ... )
-    >>> office.data.shape, office.domain_names  # doctest: +SKIP
-    ((2533, 3, 128, 128), ['amazon', 'caltech10', 'dslr', 'webcam'])
+    >>> with TemporaryDirectory() as directory:
+    ...     for folder in ("photo/cat", "photo/dog", "sketch/cat", "sketch/dog"):
+    ...         Path(directory, folder).mkdir(parents=True)
+    ...         Image.new("RGB", (9, 8), "red").save(Path(directory, folder, "1.png"))
+    ...     pictures = domains_from_folders(directory, size=4)
+    >>> pictures.data.shape, pictures.domain_names, pictures.target_names
+    ((4, 3, 4, 4), ['photo', 'sketch'], ['cat', 'dog'])
     """
     path = Path("" if data_home is None else data_home, path).expanduser()
     names = find_pictures(path)
@@ -213,14 +218,17 @@ def images_from_folders(
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
     >>> from skalign.datasets import images_from_folders
-    >>> scenes = images_from_folders(  # doctest: +SKIP
-    ...     "scenes/scenes_64.zip",
-    ...     classes=["sun/ocean", "sun/desert"],
-    ...     data_home="data",
-    ... )
-    >>> scenes.data.shape  # doctest: +SKIP
-    (514, 3, 64, 64)
+    >>> with TemporaryDirectory() as directory:
+    ...     for folder in ("cat", "dog"):
+    ...         Path(directory, folder).mkdir(parents=True)
+    ...         Image.new("RGB", (9, 8), "red").save(Path(directory, folder, "1.png"))
+    ...     pictures = images_from_folders(directory, size=4)
+    >>> pictures.data.shape, pictures.target_names
+    ((2, 3, 4, 4), ['cat', 'dog'])
     """
     path = Path("" if data_home is None else data_home, path).expanduser()
     names = find_pictures(path)

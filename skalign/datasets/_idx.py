@@ -199,10 +199,20 @@ def load_idx(
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
     >>> from skalign.datasets import load_idx
-    >>> mnist = load_idx("mnist", subset="test", data_home="data")  # doctest: +SKIP
-    >>> mnist.data.shape, mnist.target.shape  # doctest: +SKIP
-    ((10000, 784), (10000,))
+    >>> sizes = [0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]  # two images, 1 x 2
+    >>> files = {
+    ...     "t10k-images-idx3-ubyte": [0, 0, 8, 3, *sizes, 10, 20, 30, 40],
+    ...     "t10k-labels-idx1-ubyte": [0, 0, 8, 1, *sizes[:4], 7, 1],
+    ... }
+    >>> with TemporaryDirectory() as directory:
+    ...     for name, content in files.items():
+    ...         _ = Path(directory, name).write_bytes(bytes(content))
+    ...     digits = load_idx(directory, subset="test")
+    >>> digits.images.shape, digits.data.tolist(), digits.target.tolist()
+    ((2, 1, 2), [[10, 20], [30, 40]], [7, 1])
     """
     directory = Path("" if data_home is None else data_home, directory).expanduser()
     if not directory.is_dir():

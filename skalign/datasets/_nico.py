@@ -126,10 +126,22 @@ def load_nico(
 
     Examples
     --------
+    A folder with one image, and the file that lists it:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
     >>> from skalign.datasets import load_nico
-    >>> nico = load_nico(size=64, data_home="data")  # doctest: +SKIP
-    >>> nico.data.shape  # doctest: +SKIP
-    (4080, 3, 64, 64)
+    >>> with TemporaryDirectory() as directory:
+    ...     folder = Path(directory, "animal", "images", "bear", "on_snow")
+    ...     folder.mkdir(parents=True)
+    ...     Image.new("RGB", (9, 8), "red").save(folder / "1.png")
+    ...     _ = Path(directory, "env_test.csv").write_text(
+    ...         "bear/on_snow/1.png,bear,on_snow,animal"
+    ...     )
+    ...     nico = load_nico(directory, splits="", environments=["test"], size=4)
+    >>> nico.data.shape, nico.category, nico.context
+    ((1, 3, 4, 4), array(['bear'], dtype='<U4'), array(['on_snow'], dtype='<U7'))
     """
     path = Path("" if data_home is None else data_home, path).expanduser()
     if not path.is_dir():

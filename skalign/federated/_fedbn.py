@@ -110,7 +110,7 @@ def shared_arrays(module: Any, *, share_batch_norm: bool = False) -> list[Any]:
 
 def load_shared_arrays(
     module: Any, arrays: list[Any], *, share_batch_norm: bool = False
-):
+) -> None:
     """Load arrays into the shared part of the state of a network.
 
     Parameters

@@ -47,8 +47,16 @@ try:
         # typer, which Flower imports, uses names that click deprecates.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         from flwr.client import NumPyClient, start_client
-        from flwr.common import parameters_to_ndarrays
-        from flwr.server import ServerConfig, start_server
+        from flwr.common import (
+            EvaluateIns,
+            EvaluateRes,
+            FitIns,
+            FitRes,
+            Parameters,
+            parameters_to_ndarrays,
+        )
+        from flwr.server import ClientManager, ServerConfig, start_server
+        from flwr.server.client_proxy import ClientProxy
         from flwr.server.strategy import Strategy
 except ImportError as error:
     raise ImportError(
@@ -103,6 +111,29 @@ class NetworkClient(NumPyClient):
     ----------
     .. [1] Y. Li, N. Wang, J. Shi, X. Hou and J. Liu, "Adaptive batch normalization for
        practical domain adaptation", Pattern Recognition 80, 2018, pp. 109-117.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skorch import NeuralNetClassifier
+    >>> from torch import nn
+    >>> from skalign.federated import NetworkClient
+    >>> y = np.arange(24) % 3
+    >>> X = np.eye(3, dtype=np.float32)[y]
+    >>> module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    >>> net = NeuralNetClassifier(
+    ...     module, criterion=nn.CrossEntropyLoss, max_epochs=1, verbose=0
+    ... )
+    >>> client = NetworkClient(net, X, y, X, y, name="usps")
+
+    A round, as the server calls it. Batch normalisation stays at the client:
+
+    >>> arrays = client.get_parameters({})
+    >>> arrays, n_samples, metrics = client.fit(arrays, {})
+    >>> [array.shape for array in arrays]
+    [(4, 3), (4,), (3, 4), (3,)]
+    >>> n_samples, metrics
+    (24, {'client': 'usps'})
     """
 
     def __init__(
@@ -264,21 +295,60 @@ class SoundUpdates(Strategy):
     ----------
     arrays_ : list of ndarray
         Shared part of the network after the last round.
+
+    Examples
+    --------
+    A round, as Flower's server calls it. The update of the third client is left out of
+    the average:
+
+    >>> from types import SimpleNamespace
+    >>> import numpy as np
+    >>> from flwr.common import Code, FitRes, Status, ndarrays_to_parameters
+    >>> from flwr.server import SimpleClientManager
+    >>> from flwr.server.strategy import FedAvg
+    >>> from skalign.federated import SoundUpdates
+    >>> average = FedAvg(
+    ...     fraction_fit=0.0,
+    ...     min_fit_clients=0,
+    ...     min_evaluate_clients=0,
+    ...     min_available_clients=0,
+    ...     fit_metrics_aggregation_fn=lambda metrics: {},
+    ... )
+    >>> strategy = SoundUpdates(average)
+    >>> sent = ndarrays_to_parameters([np.zeros(2)])
+    >>> strategy.configure_fit(1, sent, SimpleClientManager())
+    []
+    >>> arrays = {"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [np.nan, 0.0]}
+    >>> updates = []
+    >>> for name, array in arrays.items():
+    ...     parameters = ndarrays_to_parameters([np.array(array)])
+    ...     update = FitRes(Status(Code.OK, ""), parameters, 10, {"client": name})
+    ...     updates.append((SimpleNamespace(cid=name), update))
+    >>> _ = strategy.aggregate_fit(1, updates, failures=[])
+    >>> strategy.arrays_
+    [array([2., 3.])]
     """
 
     def __init__(self, strategy: Any) -> None:
         self.strategy = strategy
 
-    def initialize_parameters(self, client_manager):
+    def initialize_parameters(self, client_manager: ClientManager) -> Parameters | None:
         """Delegate to `strategy`."""
         return self.strategy.initialize_parameters(client_manager)
 
-    def configure_fit(self, server_round, parameters, client_manager):
+    def configure_fit(
+        self, server_round: int, parameters: Parameters, client_manager: ClientManager
+    ) -> list[tuple[ClientProxy, FitIns]]:
         """Delegate to `strategy`, and remember the parameters that are sent."""
         self.arrays_ = parameters_to_ndarrays(parameters)
         return self.strategy.configure_fit(server_round, parameters, client_manager)
 
-    def aggregate_fit(self, server_round, results, failures):
+    def aggregate_fit(
+        self,
+        server_round: int,
+        results: list[tuple[ClientProxy, FitRes]],
+        failures: list[Any],
+    ) -> tuple[Parameters | None, dict[str, Any]]:
         """Aggregate the valid updates with `strategy`."""
         results = self._sound(server_round, results, failures, self._update_problem)
         parameters, metrics = self.strategy.aggregate_fit(
@@ -288,18 +358,27 @@ class SoundUpdates(Strategy):
             self.arrays_ = parameters_to_ndarrays(parameters)
         return parameters, metrics
 
-    def configure_evaluate(self, server_round, parameters, client_manager):
+    def configure_evaluate(
+        self, server_round: int, parameters: Parameters, client_manager: ClientManager
+    ) -> list[tuple[ClientProxy, EvaluateIns]]:
         """Delegate to `strategy`."""
         return self.strategy.configure_evaluate(
             server_round, parameters, client_manager
         )
 
-    def aggregate_evaluate(self, server_round, results, failures):
+    def aggregate_evaluate(
+        self,
+        server_round: int,
+        results: list[tuple[ClientProxy, EvaluateRes]],
+        failures: list[Any],
+    ) -> tuple[float | None, dict[str, Any]]:
         """Aggregate the valid results with `strategy`."""
         results = self._sound(server_round, results, failures, _result_problem)
         return self.strategy.aggregate_evaluate(server_round, results, failures)
 
-    def evaluate(self, server_round, parameters):
+    def evaluate(
+        self, server_round: int, parameters: Parameters
+    ) -> tuple[float, dict[str, Any]] | None:
         """Delegate to `strategy`."""
         return self.strategy.evaluate(server_round, parameters)
 
@@ -445,12 +524,23 @@ def serve(
     -------
     history : flwr.server.history.History
         Losses and metrics of each round.
+
+    Examples
+    --------
+    >>> from flwr.server.strategy import FedAvg
+    >>> from skalign.federated import SoundUpdates, metrics_by_client, serve
+    >>> strategy = FedAvg(
+    ...     min_fit_clients=3,
+    ...     min_available_clients=3,
+    ...     evaluate_metrics_aggregation_fn=metrics_by_client,
+    ... )
+    >>> history = serve(SoundUpdates(strategy), n_rounds=20)  # doctest: +SKIP
     """
     config = ServerConfig(num_rounds=n_rounds, round_timeout=round_timeout)
     return start_server(server_address=address, config=config, strategy=strategy)
 
 
-def join(client: Any, *, address: str = "127.0.0.1:8080", wait: float = 60.0):
+def join(client: Any, *, address: str = "127.0.0.1:8080", wait: float = 60.0) -> None:
     """Connect a client to a server and take part in its rounds until they end.
 
     A process that was stopped takes part again as soon as it calls this function again.
@@ -468,6 +558,20 @@ def join(client: Any, *, address: str = "127.0.0.1:8080", wait: float = 60.0):
     ------
     TimeoutError
         If there is no server after `wait` seconds.
+
+    Examples
+    --------
+    With `client` from the example of :class:`NetworkClient`, and a server that was
+    started by :func:`serve` in another process:
+
+    >>> from skalign.federated import join
+    >>> join(client, address="127.0.0.1:8080")  # doctest: +SKIP
+
+    Without a server:
+
+    >>> join(None, address="127.0.0.1:9", wait=0)
+    Traceback (most recent call last):
+    TimeoutError: There was no server at 127.0.0.1:9 in 0 seconds.
     """
     host, _, port = address.rpartition(":")
     end = time.monotonic() + wait

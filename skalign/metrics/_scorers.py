@@ -5,6 +5,8 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from skalign._draws import with_fixed_draws
 from skalign._routing import transform_target
 from skalign.metrics._adaptation_scorers import (
@@ -19,7 +21,9 @@ from skalign.metrics._sliced_wasserstein import sliced_wasserstein_distance
 from skalign.metrics._wasserstein import wasserstein_distance
 
 
-def make_distance_scorer(metric: Callable[..., Any], **kwargs) -> Callable[..., Any]:
+def make_distance_scorer(
+    metric: Callable[..., Any], **kwargs: Any
+) -> Callable[..., Any]:
     r"""Make a scorer from a distance between mapped source and target samples.
 
     With a distance :math:`d`, the score of an aligner with the maps :math:`f` of source
@@ -72,7 +76,9 @@ def make_distance_scorer(metric: Callable[..., Any], **kwargs) -> Callable[..., 
     return _SpaceScorer(metric, kwargs, falls=True)
 
 
-def make_similarity_scorer(metric: Callable[..., Any], **kwargs) -> Callable[..., Any]:
+def make_similarity_scorer(
+    metric: Callable[..., Any], **kwargs: Any
+) -> Callable[..., Any]:
     r"""Make a scorer from a similarity of mapped source and target samples.
 
     With a similarity :math:`s`, the score of an aligner with the maps :math:`f` of
@@ -116,14 +122,38 @@ class _SpaceScorer(RoutedScorer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skalign import LinearAligner
-    >>> from skalign.metrics import retrieval_scorer
-    >>> X, y = [[0, 0], [1, 0], [0, 1]], [[3, 3], [3, 4], [2, 3]]
-    >>> retrieval_scorer(LinearAligner(alpha=0).fit(X, y), X, y)
+    >>> from skalign.metrics import (
+    ...     gaussian_wasserstein_scorer,
+    ...     mmd_scorer,
+    ...     retrieval_scorer,
+    ...     sliced_wasserstein_scorer,
+    ...     wasserstein_scorer,
+    ... )
+    >>> X, y = np.eye(3), np.array([[3.0, 3.0], [3.0, 4.0], [2.0, 3.0]])
+    >>> aligner = LinearAligner(alpha=0).fit(X, y)
+    >>> retrieval_scorer(aligner, X, y)
     1.0
+
+    Against target samples that are shifted by 1 in each feature:
+
+    >>> for scorer in (
+    ...     gaussian_wasserstein_scorer,
+    ...     mmd_scorer,
+    ...     sliced_wasserstein_scorer,
+    ...     wasserstein_scorer,
+    ... ):
+    ...     print(f"{scorer(aligner, X, y + 1):.3f}")
+    -1.414
+    -0.102
+    -1.065
+    -1.414
     """
 
-    def __init__(self, metric, kwargs, falls):
+    def __init__(
+        self, metric: Callable[..., Any], kwargs: dict[str, Any], falls: bool
+    ) -> None:
         if not callable(metric):
             raise TypeError(f"metric={metric!r} must be callable.")
         try:
@@ -137,7 +167,15 @@ class _SpaceScorer(RoutedScorer):
         self._kwargs = kwargs
         self._falls = falls
 
-    def __call__(self, estimator, X, y=None, *, X_target=None, sample_domain=None):
+    def __call__(
+        self,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        X_target: ArrayLike | None = None,
+        sample_domain: ArrayLike | None = None,
+    ) -> float:
         """Score a fitted aligner, or a pipeline with adaptation."""
         if X_target is None and sample_domain is None:
             check_has(estimator, "transform")

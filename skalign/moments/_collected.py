@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Sums:
     --------
     >>> import numpy as np
     >>> from skalign import LinearAligner
+    >>> from skalign.moments import Sums
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(90, 3))
     >>> y = X[:, :2] + 0.1 * rng.normal(size=(90, 2))
@@ -45,27 +46,35 @@ class Sums:
     >>> without_fold = aligner.fit_sums(whole.subtract(fold)).coef_
     >>> np.allclose(without_fold, LinearAligner(alpha=1.0).fit(X[30:], y[30:]).coef_)
     True
+
+    As plain arrays, sums can be stored and sent:
+
+    >>> arrays = whole.to_dict()
+    >>> Sums.from_dict(arrays).parts["pairs"].n_samples
+    90
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         raise TypeError(
             "Sums cannot be constructed directly; use collect of an aligner or "
             "Sums.from_dict."
         )
 
     @classmethod
-    def of(cls, parts, dtype, **header):
+    def of(
+        cls, parts: dict[str, Moments | GroupMoments], dtype: str, **header: Any
+    ) -> Self:
         """Return sums with these attributes; missing ones of the header are None."""
         self = cls.__new__(cls)
         self.parts, self.dtype = parts, dtype
         vars(self).update(dict.fromkeys((*_WIDTHS, *_NAMES)) | header)
         return self
 
-    def with_parts(self, parts):
+    def with_parts(self, parts: dict[str, Moments | GroupMoments]) -> Self:
         """Return other sums with the same header."""
         return self.of(**(vars(self) | {"parts": parts}))
 
-    def merge(self, other: Any) -> Any:
+    def merge(self, other: Self) -> Self:
         """Combine with the sums over other samples.
 
         Parameters
@@ -101,7 +110,7 @@ class Sums:
         dtype = np.result_type(self.dtype, other.dtype).name
         return self.of(parts, dtype, **header)
 
-    def subtract(self, other: Any) -> Any:
+    def subtract(self, other: Self) -> Self:
         """Remove samples from the sums: the inverse of `merge`.
 
         Parameters
@@ -154,7 +163,7 @@ class Sums:
         return {name: np.asarray(value) for name, value in arrays.items()}
 
     @classmethod
-    def from_dict(cls, arrays: dict[Any, Any], *, exact: bool = True) -> Any:
+    def from_dict(cls, arrays: dict[Any, Any], *, exact: bool = True) -> Self:
         """Restore sums from the result of `to_dict`.
 
         Parameters

@@ -8,7 +8,7 @@ References
    and arbitrary-order statistical moments", Sandia Report SAND2008-6212, 2008.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,9 +44,20 @@ class GroupMoments:
         Relative precision in which the products were formed.
     x_precision : ndarray of shape (n_features,)
         Relative precision in which each column was stored.
+
+    Examples
+    --------
+    >>> from skalign.moments import GroupMoments
+    >>> first = GroupMoments.from_rows([[1.0], [3.0], [8.0]], ["a", "a", "b"], order=1)
+    >>> both = first.merge(GroupMoments.from_rows([[5.0]], ["a"], order=1))
+    >>> both.groups, both.counts
+    (array(['a', 'b'], dtype='<U1'), array([3., 1.]))
+    >>> both.means
+    array([[3.],
+           [8.]])
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         raise TypeError(
             "GroupMoments cannot be constructed directly; use GroupMoments.from_rows "
             "or from_dict."
@@ -69,7 +80,7 @@ class GroupMoments:
         *,
         order: Literal[1, 3],
         name: str = "X",
-    ) -> Any:
+    ) -> Self:
         """Compute the sums over the samples of each group.
 
         Parameters
@@ -121,7 +132,7 @@ class GroupMoments:
                 self.third[g] = _third_products(centred)
         return self
 
-    def merge(self, other: Any) -> Any:
+    def merge(self, other: Self) -> Self:
         """Combine with the sums over other samples, for the groups of both.
 
         Parameters
@@ -166,7 +177,7 @@ class GroupMoments:
             **precisions,
         )
 
-    def subtract(self, other: Any) -> Any:
+    def subtract(self, other: Self) -> Self:
         """Remove the samples of `other` from the sums: the inverse of `merge`.
 
         The rounding errors are those of the sums over the whole group, as in
@@ -249,7 +260,7 @@ class GroupMoments:
                 parts[-1][at] = part
         return self._of(groups, *parts)
 
-    def take(self, groups):
+    def take(self, groups: ArrayLike) -> Self:
         """Return the sums of some of the groups, all of which must exist."""
         at = np.searchsorted(self.groups, groups)
         parts = (self.counts, self.means, self.second, self.third)
@@ -259,7 +270,7 @@ class GroupMoments:
     def _precisions(self):
         return {"precision": self.precision, "x_precision": self.x_precision}
 
-    def select(self, order):
+    def select(self, order: Literal[1, 3]) -> Self:
         """Keep only sums up to order 1 or 3.
 
         Raises
@@ -272,17 +283,17 @@ class GroupMoments:
         first = self.groups, self.counts, self.means
         return self if order == 3 else self._of(*first, **self._precisions())
 
-    def shared_groups(self, other):
+    def shared_groups(self, other: Self) -> np.ndarray:
         """Return the names of the groups that occur on both sides."""
         return np.intersect1d(self.groups, other.groups)
 
     @property
-    def n_samples(self):
+    def n_samples(self) -> int:
         """Number of samples of all groups."""
         return int(self.counts.sum())
 
     @property
-    def widths(self):
+    def widths(self) -> tuple[int]:
         """Number of columns, as a tuple of one int."""
         return (self.means.shape[1],)
 
@@ -314,7 +325,7 @@ class GroupMoments:
         return arrays
 
     @classmethod
-    def from_dict(cls, arrays: dict[Any, Any], *, exact: bool = True) -> Any:
+    def from_dict(cls, arrays: dict[Any, Any], *, exact: bool = True) -> Self:
         """Restore sums from the result of `to_dict`.
 
         Parameters

@@ -56,7 +56,7 @@ class StreamingMixin:
 
     @available_if(attrgetter("_streams"))
     def collect(
-        self, X: ArrayLike | None = None, y: ArrayLike | None = None, **of_samples
+        self, X: ArrayLike | None = None, y: ArrayLike | None = None, **of_samples: Any
     ) -> Sums:
         """Compute the sums over samples without learning a map.
 

@@ -80,7 +80,7 @@ class Moments:
     (array([3.]), array([[14.]]))
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         raise TypeError(
             "Moments cannot be constructed directly; use Moments.from_arrays or "
             "from_dict."
@@ -194,11 +194,11 @@ class Moments:
             setattr(self, name, total)
 
     @property
-    def x_mean(self):
+    def x_mean(self) -> np.ndarray:
         return self._x_shift + self._x_offset
 
     @property
-    def y_mean(self):
+    def y_mean(self) -> np.ndarray | None:
         return None if self._y_shift is None else self._y_shift + self._y_offset
 
     def rounding(self) -> np.ndarray:
@@ -413,7 +413,7 @@ class Moments:
         return kept
 
     @property
-    def widths(self):
+    def widths(self) -> tuple[int, ...]:
         """Numbers of columns of `X` and, if present, of `y`; a tuple of int."""
         shifts = self._x_shift, self._y_shift
         return tuple(len(shift) for shift in shifts if shift is not None)
