@@ -281,15 +281,15 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         return np.nan if is_regressor else -1
 
     @property
-    def classes_(self):
+    def classes_(self) -> np.ndarray:
         return self.estimator_.classes_
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         return self.estimator_.n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
         return self.estimator_.feature_names_in_
 
     def __sklearn_tags__(self):

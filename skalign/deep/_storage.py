@@ -25,7 +25,7 @@ _GIVEN = "given"  # in the place of a module that was
 
 
 @validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
-def save_estimator(estimator: Any, path: str | os.PathLike[str]):
+def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Store a trained estimator: weights by safetensors, the rest by skops.
 
     The stored estimator can predict. The state of the optimizer and of the objective

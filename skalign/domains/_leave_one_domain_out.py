@@ -1,5 +1,7 @@
 """Cross-validation with one domain left out at a time."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -47,7 +49,7 @@ class LeaveOneDomainOut(MetadataRequestMixin):
         sample_domain: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
-    ):
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the indices of training and test samples.
 
         Parameters

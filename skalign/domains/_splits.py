@@ -1,5 +1,6 @@
 """Validation splits within the training domains or the test domain."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -33,7 +34,7 @@ class _DomainSplit(MetadataRequestMixin):
         sample_domain: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
-    ):
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the indices of training and test samples.
 
         Parameters

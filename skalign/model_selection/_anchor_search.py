@@ -439,7 +439,12 @@ class AnchorSearchCV(
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
-        self, X: ArrayLike, y: ArrayLike, *, labels: ArrayLike | None = None, **params
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        **params: Any,
     ) -> Self:
         """Score every candidate on every fold, and fit the best on all samples.
 
@@ -619,7 +624,7 @@ class AnchorSearchCV(
         """
         return self._best("inverse_transform").inverse_transform(y)
 
-    def score(self, X: ArrayLike, y: ArrayLike, **params) -> float:
+    def score(self, X: ArrayLike, y: ArrayLike, **params: Any) -> float:
         """Score the best estimator as the search did.
 
         Parameters

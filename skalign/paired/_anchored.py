@@ -114,7 +114,7 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         y: ArrayLike,
         *,
         labels: ArrayLike | None = None,
-        **fit_params,
+        **fit_params: Any,
     ) -> Self:
         """Select the anchors and fit the aligner on them.
 

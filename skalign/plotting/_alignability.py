@@ -90,8 +90,8 @@ class AlignabilityDisplay:
         y: ArrayLike,
         *,
         labels: ArrayLike | None = None,
-        aligners=None,
-        cv=5,
+        aligners: dict[Any, Any] | None = None,
+        cv: Any = 5,
         random_state: int | np.random.RandomState | None = 0,
         ax: Any = None,
     ) -> Any:

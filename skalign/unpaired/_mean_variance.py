@@ -144,7 +144,7 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
         return ((y - self.y_mean_) * inverse + self.x_mean_).astype(y.dtype, copy=False)
 
     @property
-    def coef_(self):
+    def coef_(self) -> np.ndarray:
         """Diagonal matrix of `scale_`."""
         return np.diag(self.scale_)
 

@@ -38,7 +38,7 @@ class MLP(nn.Sequential):
             layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """(batch, ...) -> (batch, hidden_layer_sizes[-1])"""
         forward = super().forward
         if X.device.type != "cpu" or len(X) <= _CACHED_ROWS:

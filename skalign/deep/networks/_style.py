@@ -211,7 +211,7 @@ class MixStyle(DomainAware):
         self.p, self.alpha, self.n_domains, self.eps = p, alpha, n_domains, eps
 
     @in_float32_and_back
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """(batch, n_channels, ...) -> (batch, n_channels, ...)"""
         if not self.training or torch.rand(()) >= self.p:
             return X
@@ -223,7 +223,7 @@ class MixStyle(DomainAware):
         content = (X - mean) / std
         return content * std.lerp(std[partner], share) + mean.lerp(mean[partner], share)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"p={self.p}, alpha={self.alpha}, n_domains={self.n_domains}"
 
 
@@ -265,14 +265,14 @@ class PermutedAdaIN(DomainAware):
         super().__init__()
         self.p, self.n_domains, self.eps = p, n_domains, eps
 
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """(batch, n_channels, ...) -> (batch, n_channels, ...)"""
         if not self.training or torch.rand(()) >= self.p:
             return X
         partner = draw_partners(len(X), self.n_domains, X.device, self.sizes)
         return adain(X, X.detach()[partner], self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"p={self.p}, n_domains={self.n_domains}"
 
 
@@ -331,7 +331,7 @@ class DomainRandomization(nn.Module):
         self.blur, self.noise, self.p = blur, noise, p
 
     @in_float32_and_back
-    def forward(self, X):
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """(batch, n_channels, height, width) -> (batch, n_channels, height, width)"""
         if not self.training or not self.p:
             return X
@@ -347,7 +347,7 @@ class DomainRandomization(nn.Module):
         changed = torch.rand_like(mean[:, :1]) < self.p
         return torch.where(changed, content * std + mean, X)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"contrast={self.contrast}, brightness={self.brightness}, "
             f"blur={self.blur}, noise={self.noise}, p={self.p}"

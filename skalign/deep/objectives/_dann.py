@@ -67,7 +67,7 @@ class DANN(Objective):
         self.weight = weight
         self.warmup = warmup
 
-    def start(self, training: Any):
+    def start(self, training: Any) -> torch.nn.Module:
         """Return the discriminator: one hidden layer of 256 units."""
         return nn.Sequential(
             nn.Linear(training.n_features, _N_HIDDEN),
@@ -75,7 +75,7 @@ class DANN(Objective):
             nn.Linear(_N_HIDDEN, training.n_domains),
         )
 
-    def loss(self, batch: Any, learned: Any):
+    def loss(self, batch: Any, learned: Any) -> torch.Tensor:
         """Return the mean risk plus the loss of the discriminator."""
         weight, n_warmup = self.weight, number_of_steps(self.warmup, batch.n_steps)
         if batch.step < n_warmup:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from skalign.deep.objectives._objective import Penalty
 from skalign.deep.objectives._pairs import mean_over_pairs
 
@@ -47,7 +49,7 @@ class DeepCORAL(Penalty):
 
     takes_unlabeled = True
 
-    def penalty(self, batch: Any):
+    def penalty(self, batch: Any) -> torch.Tensor:
         """Return the mean squared difference of means and covariances over pairs."""
         features = batch.features.split(batch.sizes)
         means = [rows.mean(dim=0) for rows in features]

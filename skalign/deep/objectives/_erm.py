@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from skalign.deep.objectives._objective import Objective
 
 
@@ -32,7 +34,7 @@ class ERM(Objective):
 
     needs_domains = False
 
-    def loss(self, batch: Any, learned: Any):
+    def loss(self, batch: Any, learned: Any) -> torch.Tensor:
         """Return the mean loss over domains."""
         if len(set(batch.sizes)) == 1:  # the mean over samples, which is faster
             return batch.loss.mean(batch.logits, batch.y)

@@ -47,11 +47,11 @@ class GroupDRO(Objective):
     def __init__(self, step_size: float = 0.01) -> None:
         self.step_size = step_size
 
-    def start(self, training: Any):
+    def start(self, training: Any) -> torch.nn.Module:
         """Return equal weights of the domains."""
         return _DomainWeights(training.n_domains)
 
-    def loss(self, batch: Any, learned: Any):
+    def loss(self, batch: Any, learned: Any) -> torch.Tensor:
         """Update the weights, and return the weighted risk."""
         if batch.is_training:
             learned.ascend(self.step_size * batch.risks.detach())

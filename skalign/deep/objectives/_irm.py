@@ -52,7 +52,7 @@ class IRM(Penalty):
     def __init__(self, weight: float = 100.0, warmup: float | int = 0.38) -> None:
         super().__init__(weight, warmup)
 
-    def penalty(self, batch: Any):
+    def penalty(self, batch: Any) -> torch.Tensor:
         """Return the mean squared derivative of the risks by a factor of the logits."""
         gradients = batch.loss.scale_gradients(batch.logits, batch.y)
         halves = [

@@ -61,12 +61,12 @@ class Mixup(Objective):
         self.alpha = alpha
         self.level = level
 
-    def wrap(self, encoder: Any):
+    def wrap(self, encoder: Any) -> torch.nn.Module:
         """Return the network with a layer that mixes samples before or after it."""
         layers = [MixupLayer(self.alpha), encoder]
         return nn.Sequential(*(layers if self.level == "input" else layers[::-1]))
 
-    def start(self, training: Any):
+    def start(self, training: Any) -> torch.nn.Module:
         """Return the layer that mixes, which knows what it has mixed."""
         layers = [m for m in training.module.modules() if isinstance(m, MixupLayer)]
         if len(layers) != 1:
@@ -75,7 +75,7 @@ class Mixup(Objective):
             )
         return layers[0]
 
-    def loss(self, batch: Any, learned: Any):
+    def loss(self, batch: Any, learned: Any) -> torch.Tensor:
         """Return the mean loss of mixed samples for both their classes."""
         own = batch.loss.mean(batch.logits, batch.y)
         if not batch.is_training:

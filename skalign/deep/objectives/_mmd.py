@@ -79,12 +79,12 @@ class MMD(Penalty):
         super().__init__(weight, warmup)
         self.gammas = gammas
 
-    def start(self, training: Any):
+    def start(self, training: Any) -> None:
         """Validate the coefficients of the kernels."""
         if not isinstance(self.gammas, str):
             check_numbers(self.gammas, "gammas", positive=True)
 
-    def penalty(self, batch: Any):
+    def penalty(self, batch: Any) -> torch.Tensor:
         """Return the mean squared MMD over pairs of domains."""
         gammas = self.gammas
         if isinstance(gammas, str):

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import torch
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import RealNotInt
 from torch import nn
@@ -89,17 +88,17 @@ class Batch:
 
     def __init__(
         self,
-        features,
-        logits,
-        y: ArrayLike,
-        sizes,
+        features: torch.Tensor,
+        logits: torch.Tensor,
+        y: torch.Tensor,
+        sizes: list[int],
         *,
-        loss,
+        loss: Any,
         step: int,
         n_steps: int,
-        is_drawn,
-        is_training,
-    ):
+        is_drawn: bool,
+        is_training: bool,
+    ) -> None:
         self.features, self.logits, self.y, self.sizes = features, logits, y, sizes
         self.loss, self.step, self.n_steps = loss, step, n_steps
         self.is_drawn, self.is_training = is_drawn, is_training
@@ -112,12 +111,12 @@ class Batch:
         return risks, risks.sum() / (counts > 0).sum().clamp(min=1)
 
     @property
-    def risks(self):
+    def risks(self) -> torch.Tensor:
         """Mean loss of the labelled samples of each domain: (n_domains,)"""
         return self._risks[0]
 
     @property
-    def mean_risk(self):
+    def mean_risk(self) -> torch.Tensor:
         """Mean of `risks` over the domains that have labels: ()"""
         return self._risks[1]
 
@@ -170,7 +169,7 @@ class Objective(BaseEstimator):
     takes_unlabeled = False
     learns_by_domain = False
 
-    def wrap(self, encoder: Any):
+    def wrap(self, encoder: Any) -> torch.nn.Module:
         """Return the network to train in place of `encoder`: by default itself."""
         return encoder
 
@@ -205,11 +204,11 @@ class Objective(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} has no method loss.")
 
-    def divisor(self, step: int, n_steps: int):
+    def divisor(self, step: int, n_steps: int) -> float:
         """Number by which the loss and the weight decay of a step are divided."""
         return 1.0
 
-    def warms_up(self, step: int, n_steps: int):
+    def warms_up(self, step: int, n_steps: int) -> bool:
         """Whether the objective is not yet complete at a step."""
         return False
 
@@ -271,16 +270,16 @@ class Penalty(Objective, metaclass=ABCMeta):
         penalty : Tensor of shape ()
         """
 
-    def loss(self, batch: Batch, learned: Any):
+    def loss(self, batch: Batch, learned: Any) -> torch.Tensor:
         """Return the mean risk plus the weighted penalty."""
         weight = self._weight(batch.step, batch.n_steps)
         return batch.mean_risk + weight * (self.penalty(batch) if weight else 0)
 
-    def divisor(self, step: int, n_steps: int):
+    def divisor(self, step: int, n_steps: int) -> float:
         """Return the weight in force, at least 1."""
         return max(self._weight(step, n_steps), 1.0)
 
-    def warms_up(self, step: int, n_steps: int):
+    def warms_up(self, step: int, n_steps: int) -> bool:
         """Return True before the end of the warm-up of a weight above 1."""
         return self.weight > 1 and step < number_of_steps(self.warmup, n_steps)
 

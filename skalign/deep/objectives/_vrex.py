@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from skalign.deep.objectives._objective import Penalty
 
 
@@ -43,6 +45,6 @@ class VREx(Penalty):
     def __init__(self, weight: float = 10.0, warmup: float | int = 0.38) -> None:
         super().__init__(weight, warmup)
 
-    def penalty(self, batch: Any):
+    def penalty(self, batch: Any) -> torch.Tensor:
         """Return the variance of the risks."""
         return batch.risks.var(correction=0)
