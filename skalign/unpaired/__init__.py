@@ -1,12 +1,11 @@
 """Maps learnt without pairs: labels only, or nothing at all."""
 
 from skalign.unpaired._class_means import ClassMeanAligner
-from skalign.unpaired._coral import CORALAligner
-from skalign.unpaired._gaussian_ot import GaussianOTAligner
 from skalign.unpaired._icp import ICPAligner
 from skalign.unpaired._mean_variance import MeanVarianceAligner
 from skalign.unpaired._moment import MomentAligner
 from skalign.unpaired._optimal_transport import OptimalTransportAligner
+from skalign.unpaired._second_moments import CORALAligner, GaussianOTAligner
 from skalign.unpaired._subspace import SubspaceAligner
 from skalign.unpaired._transfer_component import TransferComponentAligner
 from skalign.unpaired._wasserstein_procrustes import WassersteinProcrustesAligner
