@@ -1,28 +1,22 @@
 """Cross-validated search over anchor selectors and numbers of anchors."""
 
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass
 from inspect import signature
 from itertools import product
 from numbers import Integral, Real
 from time import perf_counter
-from traceback import format_exc
 from typing import Any, Literal, Self
 from warnings import warn
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
-    TransformerMixin,
     _fit_context,
     clone,
 )
-from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, get_tags
@@ -36,232 +30,23 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skalign._aligner import TargetNamesOutMixin
-from skalign._atomic import AtomicMixin
-from skalign._determined import without_warning
 from skalign._labels import as_written, check_labels
-from skalign._routing import take_rows
 from skalign._validation import (
     FLOATS,
     Interval,
-    check_pairs,
     check_same_features,
     check_target_names,
     count_classes,
     is_whole,
 )
 from skalign.anchors import AnchorSelector, RandomAnchors
+from skalign.model_selection._anchor_fold import search_fold
+from skalign.model_selection._search_results import cv_results, warn_of_failures
 from skalign.model_selection._splits import check_splits
-from skalign.paired import AnchoredAligner, LinearAligner
-
-
-@dataclass
-class _Outcome:
-    """Result of one candidate on one fold; scores are None after an error."""
-
-    fit_time: float = 0.0
-    score_time: float = 0.0
-    test_scores: dict | float | None = None
-    train_scores: dict | float | None = None
-    fit_error: str | None = None
-    score_error: str | None = None
-
-    def value(self, side, metric, error_score):
-        scores = getattr(self, f"{side}_scores")
-        score = scores.get(metric) if isinstance(scores, dict) else scores
-        return error_score if score is None or isinstance(score, str) else score
-
-    def errors(self):
-        scores = self.test_scores if isinstance(self.test_scores, dict) else {}
-        of_metrics = (score for score in scores.values() if isinstance(score, str))
-        return [*filter(None, [self.score_error]), *of_metrics]
-
-
-def _choose_anchors(selector, n_anchors, X, labels):
-    """Return the anchors for each number, or the exception that was raised."""
-    path, possible = [None] * len(n_anchors), []
-    for i, n in enumerate(n_anchors):
-        try:
-            AnchorSelector.count_anchors(n, len(X))
-            if hasattr(selector, "select_path"):
-                possible.append(i)
-            else:
-                chosen = clone(selector).set_params(n_anchors=n).select(X, labels)
-                path[i] = np.asarray(chosen)
-        except Exception as error:
-            path[i] = error
-    if possible:
-        numbers = [n_anchors[i] for i in possible]
-        try:
-            found = clone(selector).select_path(X, numbers, labels)
-        except Exception as error:
-            found = [error] * len(possible)
-        for i, anchors in zip(possible, found, strict=True):
-            path[i] = anchors
-    return path
-
-
-def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
-    """Fit `aligner` on the anchors, or update the `fitted` one with the new anchors.
-
-    With fewer samples than features, or an ill-conditioned system, sums are too
-    inaccurate, and the aligner is fitted anew.
-    """
-    n_before = len(before)
-    if (
-        getattr(fitted, "moments_", None) is not None
-        and hasattr(fitted, "partial_fit")
-        and n_before >= X.shape[1]
-        and len(anchors) >= 2 * X.shape[1]  # fewer may be repeated, which sums hide
-        and np.array_equal(anchors[:n_before], before)
-    ):
-        new = anchors[n_before:]
-        if len(new):
-            fitted.partial_fit(X[new], y[new], **take_rows(metadata, new, len(X)))
-        limit = np.finfo(X.dtype).eps ** (-2 / 3)
-        if getattr(fitted, "_condition", 1.0) <= limit:
-            return fitted
-    metadata = take_rows(metadata, anchors, len(X))
-    return clone(aligner).fit(X[anchors], y[anchors], **metadata)
-
-
-def _score(scorer, estimator, X, y, metadata):
-    """Return a score, or for several metrics a dict of scores or error texts."""
-    scores = scorer(estimator, X, y, **metadata)
-    for score in scores.values() if isinstance(scores, dict) else [scores]:
-        is_number = np.ndim(score) == 0 and isinstance(np.asarray(score).item(), Real)
-        if not (is_number or (isinstance(scores, dict) and isinstance(score, str))):
-            raise ValueError(f"scoring must return numbers; got {score!r}.")
-    return scores
-
-
-def _search_fold(
-    anchored, n_anchors, X, y, labels, train, test, scorer, fit_params, score_params,
-    *, raise_errors, return_train_score,
-):  # fmt: skip
-    """Fit and score one selector with every number of anchors on one fold."""
-    start, n_samples = perf_counter(), len(X)
-    fit_params = take_rows(fit_params, train, n_samples)
-    test_rows = X[test], y[test], take_rows(score_params, test, n_samples)
-    train_rows = X[train], y[train], take_rows(score_params, train, n_samples)
-    X, y, _ = check_pairs(anchored, *train_rows[:2])
-    y = y.ravel() if anchored._y_ndim == 1 else y
-    labels = None if labels is None else labels[train]
-    path = _choose_anchors(anchored.selector, n_anchors, X, labels)
-    shared_time = (perf_counter() - start) / len(path)
-
-    outcomes = [_Outcome() for _ in path]
-    fitted, before = None, np.empty(0, dtype=np.intp)
-    for i in sorted(range(len(path)), key=lambda i: np.size(path[i])):
-        start, outcome, anchors = perf_counter(), outcomes[i], path[i]
-        try:
-            if isinstance(anchors, Exception):
-                raise anchors
-            with without_warning():  # the final fit warns
-                fitted = _fit_or_update(
-                    anchored.aligner, fitted, X, y, before, anchors, fit_params
-                )
-        except Exception:
-            if raise_errors:
-                raise
-            outcome.fit_error = format_exc()
-            continue
-        finally:
-            outcome.fit_time = perf_counter() - start + shared_time
-        before, start = anchors, perf_counter()
-        candidate = copy(anchored)
-        candidate.aligner_, candidate.anchor_indices_ = fitted, anchors
-        try:
-            outcome.test_scores = _score(scorer, candidate, *test_rows)
-            outcome.score_time = perf_counter() - start
-            if return_train_score:
-                outcome.train_scores = _score(scorer, candidate, *train_rows)
-        except Exception:
-            if raise_errors:
-                raise
-            outcome.score_error = format_exc()
-    return outcomes
-
-
-def _cv_results(outcomes, params, error_score, return_train_score):
-    """Tabulate outcomes of shape (n_candidates, n_splits) as scikit-learn does.
-
-    Returns
-    -------
-    results : dict of ndarray
-    metrics : list of str, or None for a single metric
-    """
-    results = {}
-
-    def store(name, values, splits=False):
-        values = np.array(values, dtype=np.float64)
-        if splits:
-            for k, column in enumerate(values.T):
-                results[f"split{k}_{name}"] = column
-        results[f"mean_{name}"] = values.mean(axis=1)
-        results[f"std_{name}"] = values.std(axis=1)
-
-    store("fit_time", [[outcome.fit_time for outcome in row] for row in outcomes])
-    store("score_time", [[outcome.score_time for outcome in row] for row in outcomes])
-    for name in ("selector", "n_anchors"):
-        values = [candidate[name] for candidate in params]
-        kinds = {type(value) for value in values}
-        plain = len(kinds) == 1 and kinds <= {int, float}
-        column = np.ma.MaskedArray(np.empty(len(values), dtype=object))
-        column[:] = values
-        results[f"param_{name}"] = column.astype(kinds.pop()) if plain else column
-    results["params"] = params
-
-    flat = [outcome for row in outcomes for outcome in row]
-    known = next((o.test_scores for o in flat if o.test_scores is not None), None)
-    metrics = list(known) if isinstance(known, dict) else None
-    for metric in metrics or ["score"]:
-        for side in ("test", "train") if return_train_score else ("test",):
-            values = [
-                [outcome.value(side, metric, error_score) for outcome in row]
-                for row in outcomes
-            ]
-            store(f"{side}_{metric}", values, splits=True)
-            if side == "test":
-                means = results[f"mean_test_{metric}"]
-                means = np.nan_to_num(means, nan=np.nanmin([*means, 0.0]) - 1)
-                ranks = rankdata(-means, method="min").astype(np.int32)
-                results[f"rank_test_{metric}"] = ranks
-    return results, metrics
-
-
-def _warn_of_failures(outcomes, error_score):
-    """Raise if all fits failed; warn if some fits or scores did."""
-    fits = [outcome.fit_error for outcome in outcomes if outcome.fit_error]
-    scores = [error for outcome in outcomes for error in outcome.errors()]
-    if len(fits) == len(outcomes):
-        raise ValueError(f"All {len(fits)} fits failed. The first:\n{fits[0]}")
-    if fits:
-        warn(
-            f"{len(fits)} of {len(outcomes)} fits failed; their scores are set to "
-            f"{error_score}. The first:\n{fits[0]}",
-            FitFailedWarning,
-            stacklevel=4,
-        )
-    if scores:
-        warn(
-            f"Scoring failed {len(scores)} times; these scores are set to "
-            f"{error_score}. The first:\n{scores[0]}",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def _best_has(method):
-    def check(self):
-        getattr(getattr(self, "best_estimator_", self._anchored()), method)
-        return True
-
-    return check
+from skalign.paired import AnchoredAligner, AnchoredMixin
 
 
 def _takes_weights(scorer):
@@ -271,13 +56,7 @@ def _takes_weights(scorer):
     return "sample_weight" in signature(scorer).parameters
 
 
-class AnchorSearchCV(
-    AtomicMixin,
-    TargetNamesOutMixin,
-    MetaEstimatorMixin,
-    TransformerMixin,
-    BaseEstimator,
-):
+class AnchorSearchCV(AnchoredMixin, MetaEstimatorMixin, BaseEstimator):
     """Cross-validated search over anchor selectors and numbers of anchors.
 
     Gives the same scores as scikit-learn's `GridSearchCV` over
@@ -338,6 +117,9 @@ class AnchorSearchCV(
 
     best_estimator_ : AnchoredAligner
         Best candidate, fitted on all samples; not with ``refit=False``.
+
+    aligner_ : object
+        Fitted aligner of `best_estimator_`.
 
     best_params_ : dict
         `selector` and `n_anchors` of the best candidate.
@@ -498,7 +280,7 @@ class AnchorSearchCV(
         labels = check_labels(labels, rows[0], "labels")
         splits = check_splits(self.cv, *rows, **routed.splitter.split)
         outcomes = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
-            delayed(_search_fold)(
+            delayed(search_fold)(
                 self._anchored(clone(selector)),
                 n_anchors,
                 *rows,
@@ -512,14 +294,14 @@ class AnchorSearchCV(
             )
             for selector, split in product(selectors, splits)
         )
-        _warn_of_failures([o for fold in outcomes for o in fold], self.error_score)
+        warn_of_failures([o for fold in outcomes for o in fold], self.error_score)
         by_candidate = [
             fold
             for start in range(0, len(outcomes), len(splits))
             for fold in zip(*outcomes[start : start + len(splits)], strict=True)
         ]
         params = [{"selector": s, "n_anchors": n} for s, n in product(names, n_anchors)]
-        results, metrics = _cv_results(
+        results, metrics = cv_results(
             by_candidate, params, self.error_score, self.return_train_score
         )
         if metrics:
@@ -542,88 +324,6 @@ class AnchorSearchCV(
         )
         return self
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Map source samples with the best estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-
-        Returns
-        -------
-        X_mapped : ndarray of shape (n_samples, n_features_out)
-            Result of `best_estimator_.transform`.
-        """
-        return self._best("transform").transform(X)
-
-    def transform_target(self, y: ArrayLike) -> np.ndarray:
-        """Map target samples to the space of mapped source samples.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_targets)
-            Samples in the target space.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features_out)
-            Result of `best_estimator_.transform_target`.
-        """
-        return self._best("transform_target").transform_target(y)
-
-    @available_if(_best_has("predict"))
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict targets with the best estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            Result of `best_estimator_.predict`.
-        """
-        return self._best("predict").predict(X)
-
-    @available_if(_best_has("predict_std"))
-    def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
-        """Standard deviations of the predictions of the best estimator.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-        include_noise : bool, default=True
-            Whether to include the noise of a new target sample, or only the uncertainty
-            of the map.
-
-        Returns
-        -------
-        std : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            Result of `best_estimator_.predict_std`.
-        """
-        best = self._best("predict_std")
-        return best.predict_std(X, include_noise=include_noise)
-
-    @available_if(_best_has("inverse_transform"))
-    def inverse_transform(self, y: ArrayLike) -> np.ndarray:
-        """Map samples back to the source space with the best estimator.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_target_samples, n_features_out)
-            Samples in the output space of `transform`.
-
-        Returns
-        -------
-        y_mapped : ndarray of shape (n_target_samples, n_features)
-            Result of `best_estimator_.inverse_transform`.
-        """
-        return self._best("inverse_transform").inverse_transform(y)
-
     def score(self, X: ArrayLike, y: ArrayLike, **params: Any) -> float:
         """Score the best estimator as the search did.
 
@@ -641,10 +341,10 @@ class AnchorSearchCV(
         score : float
             Score; for several metrics, that of the metric named by `refit`.
         """
-        best = self._best("score")
+        check_is_fitted(self)
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "score", **params).scorer.score
-        scores = self.scorer_(best, X, y, **params)
+        scores = self.scorer_(self._best, X, y, **params)
         return scores[self.refit] if isinstance(scores, dict) else scores
 
     def get_metadata_routing(self) -> Any:
@@ -738,15 +438,6 @@ class AnchorSearchCV(
             self.best_score_ = results[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = results["params"][self.best_index_]
 
-    def _best(self, method):
-        check_is_fitted(self)
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(
-                f"{method} requires best_estimator_, which is not fitted with "
-                f"refit={self.refit!r}."
-            )
-        return self.best_estimator_
-
     def _anchored(self, selector=None):
         return AnchoredAligner(self._unfitted, selector)
 
@@ -754,24 +445,21 @@ class AnchorSearchCV(
         return check_scoring(self._unfitted, self.scoring, raise_exc=raise_exc)
 
     @property
-    def _into_target(self):
-        return self.best_estimator_._into_target
+    def _best(self):
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                "This requires best_estimator_, which is not fitted with "
+                f"refit={self.refit!r}."
+            )
+        return self.best_estimator_
 
     @property
-    def _names_out(self):
-        return self.best_estimator_._names_out
+    def aligner_(self) -> Any:
+        """Fitted aligner of `best_estimator_`."""
+        return self._best.aligner_
 
-    @property
-    def _same_features(self):
-        return getattr(self._unfitted, "_same_features", False)
-
-    @property
-    def _unfitted(self):
-        return LinearAligner() if self.aligner is None else self.aligner
-
-    @property
-    def _n_features_out(self):
-        return self.best_estimator_._n_features_out
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "cv_results_")
 
     def __sklearn_tags__(self):
         tags = get_tags(self._anchored(RandomAnchors(random_state=0)))

@@ -1,9 +1,8 @@
 """Maps learnt from pairs."""
 
-from skalign.paired._anchored import AnchoredAligner
-from skalign.paired._canonical import CanonicalAligner
-
 # What is not in __all__ is for the other rooms, which import no private module.
+from skalign.paired._anchored import AnchoredAligner, AnchoredMixin as AnchoredMixin
+from skalign.paired._canonical import CanonicalAligner
 from skalign.paired._common_space import CommonSpaceMixin as CommonSpaceMixin
 from skalign.paired._linear import LinearAligner
 from skalign.paired._relative import RelativeRepresentation

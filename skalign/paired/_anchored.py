@@ -31,7 +31,59 @@ def _aligner_has(method):
     return check
 
 
-class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
+class AnchoredMixin(InnerAlignerMixin):
+    """Mixin for paired aligners that delegate to `aligner_`, fitted on anchors.
+
+    Expects `aligner`, a paired aligner or None, the default.
+    """
+
+    @available_if(_aligner_has("predict"))
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict target samples by the fitted aligner.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples in the source space.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_targets) or (n_samples,)
+            Result of `predict` of the aligner.
+        """
+        X = self._check_source(X)
+        return self.aligner_.predict(X)
+
+    @available_if(_aligner_has("predict_std"))
+    def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
+        """Standard deviations of predictions by the fitted aligner.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples in the source space.
+        include_noise : bool, default=True
+            Whether to include the noise of a new target sample, or only the uncertainty
+            of the map.
+
+        Returns
+        -------
+        std : ndarray of shape (n_samples, n_targets) or (n_samples,)
+            Result of `predict_std` of the aligner.
+        """
+        X = self._check_source(X)
+        return self.aligner_.predict_std(X, include_noise=include_noise)
+
+    @property
+    def _same_features(self):
+        return getattr(self._unfitted, "_same_features", False)
+
+    @property
+    def _unfitted(self):
+        return LinearAligner() if self.aligner is None else self.aligner
+
+
+class AnchoredAligner(AnchoredMixin, MetaEstimatorMixin, BaseEstimator):
     """Aligner fitted on a few selected pairs, the anchors.
 
     Use it if pairs are expensive: only the target samples of the anchors must be known.
@@ -158,43 +210,6 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         self.anchor_indices_ = anchors
         return self
 
-    @available_if(_aligner_has("predict"))
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict target samples by the fitted aligner.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            Result of `predict` of the aligner.
-        """
-        X = self._check_source(X)
-        return self.aligner_.predict(X)
-
-    @available_if(_aligner_has("predict_std"))
-    def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
-        """Standard deviations of predictions by the fitted aligner.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-        include_noise : bool, default=True
-            Whether to include the noise of a new target sample, or only the uncertainty
-            of the map.
-
-        Returns
-        -------
-        std : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            Result of `predict_std` of the aligner.
-        """
-        X = self._check_source(X)
-        return self.aligner_.predict_std(X, include_noise=include_noise)
-
     @available_if(_aligner_has("score"))
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -230,14 +245,6 @@ class AnchoredAligner(MetaEstimatorMixin, InnerAlignerMixin, BaseEstimator):
         mapping = MethodMapping().add(caller="fit", callee="fit")
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(aligner=self._unfitted, method_mapping=mapping)
-
-    @property
-    def _same_features(self):
-        return getattr(self._unfitted, "_same_features", False)
-
-    @property
-    def _unfitted(self):
-        return LinearAligner() if self.aligner is None else self.aligner
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
