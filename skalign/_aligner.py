@@ -12,46 +12,38 @@ from sklearn.base import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from skalign._atomic import AtomicMixin
+from skalign._atomic import make_atomic
 from skalign._r2 import r2
 from skalign._routing import into_target, transform_target
 from skalign._validation import FLOATS, cast_finite, check_target, check_target_names
 from skalign.moments import pseudo_inverse
 
 
-class TargetNamesOutMixin(ClassNamePrefixFeaturesOutMixin):
-    """Mixin that names output columns after the target columns if they are the same.
+def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+    """Get the names of the columns that `transform` returns.
 
-    Expects `_names_out` after `fit`: the names of the target columns, or None.
+    Parameters
+    ----------
+    input_features : array-like of str, default=None
+        Names of the source columns, only used to check them against those seen in
+        `fit`.
+
+    Returns
+    -------
+    feature_names_out : ndarray of str objects
+        Names of the target columns if samples are mapped to these and `fit` was given
+        their names; otherwise the class name in lower case, numbered.
+
+    Raises
+    ------
+    ValueError
+        If `input_features` differ in names or number from those seen in `fit`.
     """
-
-    def get_feature_names_out(
-        self, input_features: ArrayLike | None = None
-    ) -> np.ndarray:
-        """Get the names of the columns that `transform` returns.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the source columns, only used to check them against those seen in
-            `fit`.
-
-        Returns
-        -------
-        feature_names_out : ndarray of str objects
-            Names of the target columns if samples are mapped to these and `fit` was
-            given their names; otherwise the class name in lower case, numbered.
-
-        Raises
-        ------
-        ValueError
-            If `input_features` differ in names or number from those seen in `fit`.
-        """
-        generated = super().get_feature_names_out(input_features)
-        return generated if self._names_out is None else self._names_out.copy()
+    own = ClassNamePrefixFeaturesOutMixin.get_feature_names_out(self, input_features)
+    return own if self._names_out is None else self._names_out.copy()
 
 
-class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
+class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Mixin for maps from a source space to a target space.
 
     A subclass defines `fit`, which sets `n_targets_`, and methods for validated
@@ -64,11 +56,17 @@ class AlignerMixin(AtomicMixin, TargetNamesOutMixin, TransformerMixin):
 
     `_same_features` states whether the columns of both sides must be the same features.
     Without target samples, `fit` of an unpaired aligner returns `_be_identity(...)`.
+    A method that fails leaves the aligner unchanged, see `make_atomic`.
     """
 
     _into_target = True
     _same_features = False
     _is_identity = False
+    get_feature_names_out = get_feature_names_out
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        make_atomic(cls)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Map source samples to the target space or to the common space.

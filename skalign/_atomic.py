@@ -1,7 +1,7 @@
 """Methods that leave their estimator unchanged if they fail."""
 
 from functools import wraps
-from inspect import isfunction
+from inspect import getattr_static, isfunction
 
 import numpy as np
 
@@ -44,22 +44,25 @@ def atomic(method):
         self.__dict__ = vars(trial)
         return self if result is trial else result
 
+    wrapper.is_atomic = True
     return wrapper
 
 
-class AtomicMixin:
-    """Mixin that makes the state-changing methods of an estimator `atomic`.
+def make_atomic(cls):
+    """Make the state-changing methods of a class `atomic`.
 
-    Methods are wrapped when a class is defined, including those inherited from
-    scikit-learn and the wrappers of `set_output`. A method behind `available_if` must
-    be decorated explicitly.
+    Includes those inherited from scikit-learn and the wrappers of `set_output`. A
+    method behind `available_if` must be decorated explicitly.
     """
+    for name in _CHANGES_STATE:
+        method = getattr_static(cls, name, None)
+        if isfunction(method) and not hasattr(method, "is_atomic"):
+            setattr(cls, name, atomic(method))
+
+
+class AtomicMixin:
+    """Mixin that makes the state-changing methods of an estimator `atomic`."""
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        for name in _CHANGES_STATE:
-            owner = next((base for base in cls.__mro__ if name in vars(base)), None)
-            if owner is None or (owner is not cls and issubclass(owner, AtomicMixin)):
-                continue
-            if isfunction(method := vars(owner)[name]):
-                setattr(cls, name, atomic(method))
+        make_atomic(cls)

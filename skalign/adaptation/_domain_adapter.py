@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     _fit_context,
@@ -20,7 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skalign._aligner import TargetNamesOutMixin
+from skalign._aligner import get_feature_names_out
 from skalign._atomic import AtomicMixin
 from skalign._labels import as_written, check_source, check_two_domains
 from skalign._routing import into_target, unwrap
@@ -31,7 +32,7 @@ from skalign.adaptation._scale import beside_scaled, columns_of, unlike
 
 class DomainAdapter(
     AtomicMixin,
-    TargetNamesOutMixin,
+    ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     BaseEstimator,
@@ -126,6 +127,8 @@ class DomainAdapter(
         ],
         "direction": [StrOptions({"source_to_target", "target_to_source"})],
     }
+
+    get_feature_names_out = get_feature_names_out
 
     def __init__(
         self,

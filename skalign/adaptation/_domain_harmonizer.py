@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     _fit_context,
@@ -19,7 +20,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skalign._aligner import TargetNamesOutMixin
+from skalign._aligner import get_feature_names_out
 from skalign._atomic import AtomicMixin
 from skalign._labels import as_written, check_domain, is_target_domain
 from skalign._routing import into_target
@@ -29,7 +30,7 @@ from skalign.adaptation._fit_aligner import fit_aligner, width_of
 
 class DomainHarmonizer(
     AtomicMixin,
-    TargetNamesOutMixin,
+    ClassNamePrefixFeaturesOutMixin,
     MetaEstimatorMixin,
     TransformerMixin,
     BaseEstimator,
@@ -95,6 +96,8 @@ class DomainHarmonizer(
         "aligner": [HasMethods(["fit", "transform", "transform_target"])],
         "reference": [str, Real],
     }
+
+    get_feature_names_out = get_feature_names_out
 
     def __init__(self, aligner: Any, *, reference: Any = "pooled") -> None:
         self.aligner = aligner
