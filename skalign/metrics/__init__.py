@@ -27,13 +27,11 @@ from skalign.metrics._neighbors import (
     rsa_samples,
 )
 from skalign.metrics._neural_collapse import (
-    etf_distance,
     nc1_trace_ratio,
     nc1_variability,
     nc2_equiangularity,
     nc3_duality,
     nc4_disagreement,
-    simplex_etf,
 )
 from skalign.metrics._procrustes import procrustes_distance, procrustes_samples
 from skalign.metrics._prototypes import class_prototypes, prototype_distance
@@ -52,6 +50,7 @@ from skalign.metrics._scorers import (
     sliced_wasserstein_scorer,
     wasserstein_scorer,
 )
+from skalign.metrics._simplex import etf_distance, simplex_etf
 from skalign.metrics._sinkhorn import sinkhorn_divergence
 from skalign.metrics._sliced_wasserstein import (
     feature_wasserstein_distances,

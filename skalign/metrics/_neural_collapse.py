@@ -5,109 +5,27 @@ covariances within classes are averaged over classes: every class has the same w
 whatever its number of samples. For classes of equal size, this agrees with the papers.
 """
 
-from numbers import Integral
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import norm, qr
+from scipy.linalg import norm
 from sklearn.metrics import pairwise_distances_argmin
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import column_or_1d
 
 from skalign._labels import check_classes
 from skalign._rescale import near_one
-from skalign._validation import Interval
-from skalign.metrics._procrustes import to_length_one
-from skalign.metrics._prototypes import (
+from skalign.metrics._class_samples import (
     CLASS_SAMPLES,
-    check_class_samples,
+    EQUAL_MEANS,
+    check_one_per_class,
     class_means,
     column_precision,
+    in_each_domain,
+    unit_means,
 )
+from skalign.metrics._procrustes import to_length_one
 from skalign.moments import rounding_from_norms, truncated_svd
-
-_EQUAL_MEANS = "All class means are equal, so they span no simplex."
-
-
-@validate_params(
-    {
-        "n_classes": [Interval(Integral, 2, None, closed="left")],
-        "n_features": [Interval(Integral, 2, None, closed="left")],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
-)
-def simplex_etf(
-    n_classes: int,
-    n_features: int,
-    random_state: int | np.random.RandomState | None = None,
-) -> np.ndarray:
-    r"""Vertices of a randomly rotated regular simplex, an equiangular tight frame.
-
-    With :math:`K` classes and a random matrix :math:`P` with orthonormal columns, the
-    frame is [1]_
-
-    .. math::
-
-        M = \sqrt{\frac{K}{K - 1}} \, P \Bigl( I - \frac{1}{K} 1 1^\top \Bigr) .
-
-    Its columns are unit vectors as far apart as possible. They are the weights of a
-    fixed classifier for collapsed features. Read more in the
-    :ref:`User Guide <neural_collapse>`.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number :math:`K` of vertices, at least 2.
-    n_features : int
-        Dimension of the space, at least `n_classes`.
-    random_state : int, RandomState instance or None, default=None
-        Generator of the rotation, which is uniformly distributed. Pass an int for the
-        same frame in every call.
-
-    Returns
-    -------
-    etf : ndarray of shape (n_features, n_classes)
-        One vertex per column. Columns have unit norm and sum to zero, and the cosine
-        between any two is ``-1 / (n_classes - 1)``.
-
-    Raises
-    ------
-    ValueError
-        If `n_classes` < 2, or `n_features` < `n_classes`.
-
-    See Also
-    --------
-    etf_distance : Distance of class means from a frame.
-
-    References
-    ----------
-    .. [1] Y. Yang, S. Chen, X. Li, L. Xie, Z. Lin and D. Tao, "Inducing neural collapse
-       in imbalanced learning: do we really need a learnable classifier at the end of
-       deep neural network?", NeurIPS 2022: equation 1.
-
-    Examples
-    --------
-    >>> from skalign.metrics import simplex_etf
-    >>> etf = simplex_etf(3, 5, random_state=0)
-    >>> etf.shape
-    (5, 3)
-    >>> (etf.T @ etf).round(2)
-    array([[ 1. , -0.5, -0.5],
-           [-0.5,  1. , -0.5],
-           [-0.5, -0.5,  1. ]])
-    """
-    if n_features < n_classes:
-        raise ValueError(
-            f"n_features={n_features} must be at least n_classes={n_classes}: each "
-            "class needs a dimension."
-        )
-    normal = check_random_state(random_state).standard_normal((n_features, n_classes))
-    P, R = qr(normal, mode="economic")
-    P *= np.sign(np.diag(R))  # random signs, instead of those of LAPACK
-    centring = np.eye(n_classes) - 1 / n_classes
-    return np.sqrt(n_classes / (n_classes - 1)) * P @ centring
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
@@ -179,13 +97,13 @@ def nc1_variability(
         rounding = rounding_from_norms(precision, largest, n_classes)
         _, scale, axes = truncated_svd(means, rounding)
         if len(scale) == 0:
-            raise ValueError(_EQUAL_MEANS)
+            raise ValueError(EQUAL_MEANS)
         # Variance ratios along the singular directions, without a pseudo-inverse of
         # the covariance between classes.
         spread = np.sum((residual @ axes.T) ** 2, axis=0)
         return np.sum(spread / scale**2) / n_classes
 
-    return _in_each(measure, X, y, sample_domain)
+    return in_each_domain(measure, X, y, sample_domain)
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
@@ -240,7 +158,7 @@ def nc1_trace_ratio(
         means, residual, _ = _between_and_within(X, codes, n_classes)
         return np.sum(residual**2) / np.sum(means**2)
 
-    return _in_each(measure, X, y, sample_domain)
+    return in_each_domain(measure, X, y, sample_domain)
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
@@ -309,10 +227,10 @@ def nc2_equiangularity(
     """
 
     def measure(X, codes, n_classes):
-        means = _unit_means(X, codes, n_classes)
+        means = unit_means(X, codes, n_classes)
         return _from_simplex_gram(means @ means.T, "NC2")
 
-    return _in_each(measure, X, y, sample_domain)
+    return in_each_domain(measure, X, y, sample_domain)
 
 
 @validate_params(
@@ -386,13 +304,13 @@ def nc3_duality(
     coef = near_one(check_array(coef, dtype=np.float64, input_name="coef"))
 
     def measure(X, codes, n_classes):
-        _check_shape(coef, "coef", X, n_classes, (n_classes, X.shape[1]))
-        product = coef @ _unit_means(X, codes, n_classes).T
+        check_one_per_class(coef, "coef", X, n_classes, (n_classes, X.shape[1]))
+        product = coef @ unit_means(X, codes, n_classes).T
         if norm(product) <= 4 * np.finfo(float).eps * norm(coef):
             raise ValueError("coef is zero, or orthogonal to all centred class means.")
         return _from_simplex_gram(product, "NC3")
 
-    return _in_each(measure, X, y, sample_domain)
+    return in_each_domain(measure, X, y, sample_domain)
 
 
 @validate_params(
@@ -474,122 +392,7 @@ def nc4_disagreement(
         return np.mean(pairwise_distances_argmin(X, means) != predicted)
 
     predicted = np.searchsorted(classes, y_pred)
-    return _in_each(measure, X, y, sample_domain, predicted)
-
-
-@validate_params(
-    {**CLASS_SAMPLES, "etf": ["array-like"], "squared": ["boolean"]},
-    prefer_skip_nested_validation=True,
-)
-def etf_distance(
-    X: ArrayLike,
-    y: ArrayLike,
-    etf: ArrayLike,
-    *,
-    squared: bool = False,
-    sample_domain: ArrayLike | None = None,
-) -> float | np.ndarray:
-    r"""Distance of the class means from a fixed frame, such as a simplex.
-
-    With the centred class means as the columns of :math:`H` and the centred frame
-    :math:`M`, the distance is
-
-    .. math::
-
-        \Bigl\lVert \frac{H}{\lVert H \rVert_F} - \frac{M}{\lVert M \rVert_F}
-        \Bigr\rVert_F .
-
-    Read more in the :ref:`User Guide <neural_collapse>`.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Features.
-    y : array-like of shape (n_samples,)
-        Class labels of at least two classes.
-    etf : array-like of shape (n_features, n_classes)
-        Frame to compare the class means with, one column per class in sorted order,
-        such as the result of `simplex_etf`. Its columns are centred. With the
-        transposed weights of a head, the distance is the self-duality of [1]_, their
-        NC3, for any number of classes.
-    squared : bool, default=False
-        Whether to return the square, as in the code of [2]_.
-    sample_domain : array-like of shape (n_samples,), default=None
-        Domain of each sample. Each domain must hold a sample of every class.
-
-    Returns
-    -------
-    distance : float or ndarray of shape (n_domains,)
-        Between 0, if the means equal the frame up to shift and scale, and 2 (squared:
-        4), if they are opposite to it. Means unrelated to the frame are at about the
-        square root of 2. With `sample_domain`, one value per domain, in sorted order,
-        each from the samples of that domain alone.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, `X` is not finite, there is a single class, a domain lacks a
-        class, all class means or all columns of `etf` are equal, or `etf` is not finite
-        or not of shape (n_features, n_classes).
-
-    See Also
-    --------
-    simplex_etf : Random regular simplex.
-    nc2_equiangularity : Distance from the nearest simplex, for at least three classes.
-
-    Notes
-    -----
-    The measure does not depend on the spread within classes, nor on a shift and scaling
-    of a whole domain. Means close to the frame in the training domains do not imply the
-    same in other domains: a shortcut collapses as well.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han and D. L. Donoho, "Prevalence of neural collapse during
-       the terminal phase of deep learning training", PNAS 117(40), 2020,
-       pp. 24652-24663.
-    .. [2] Y. Yang, S. Chen, X. Li, L. Xie, Z. Lin and D. Tao, "Inducing neural collapse
-       in imbalanced learning: do we really need a learnable classifier at the end of
-       deep neural network?", NeurIPS 2022.
-
-    Examples
-    --------
-    >>> from skalign.metrics import etf_distance, simplex_etf
-    >>> etf, y = simplex_etf(2, 4, random_state=0), [0, 1]
-    >>> print(f"{etf_distance(3 * etf.T + 1, y, etf):.3f}")  # one sample per vertex
-    0.000
-    >>> print(f"{etf_distance(etf.T[::-1], y, etf):.3f}")  # vertices swapped
-    2.000
-    """
-    etf = check_array(etf, dtype=np.float64, ensure_min_features=2, input_name="etf")
-    frame = to_length_one(etf.T)
-    if not frame.any():
-        raise ValueError("All columns of etf are equal, so they form no frame.")
-
-    def measure(X, codes, n_classes):
-        _check_shape(etf, "etf", X, n_classes, (X.shape[1], n_classes))
-        distance = norm(_unit_means(X, codes, n_classes) - frame)
-        return distance**2 if squared else distance
-
-    return _in_each(measure, X, y, sample_domain)
-
-
-def _in_each(measure, X, y, sample_domain, *arrays):
-    """Evaluate a measure on all samples, or on those of each domain."""
-    X, codes, n_classes, groups = check_class_samples(X, y, sample_domain)
-    values = [
-        measure(X[rows], codes[rows], n_classes, *(array[rows] for array in arrays))
-        for rows in groups
-    ]
-    return float(values[0]) if sample_domain is None else np.array(values)
-
-
-def _unit_means(X, codes, n_classes):
-    """Return the class means as rows, centred and of unit Frobenius norm."""
-    means = to_length_one(class_means(X, codes, n_classes))
-    if not means.any():
-        raise ValueError(_EQUAL_MEANS)
-    return means
+    return in_each_domain(measure, X, y, sample_domain, predicted)
 
 
 def _between_and_within(X, codes, n_classes):
@@ -604,7 +407,7 @@ def _between_and_within(X, codes, n_classes):
         raise ValueError(
             "At least one class must have two samples to have a spread within classes."
         )
-    _unit_means(X, codes, n_classes)  # raises if all are equal
+    unit_means(X, codes, n_classes)  # raises if all are equal
     means = class_means(X, codes, n_classes)
     centred = means - means.mean(axis=0)
     size = np.abs(centred).max()
@@ -622,11 +425,3 @@ def _from_simplex_gram(gram, name):
         )
     simplex = (np.eye(n_classes) - 1 / n_classes) / np.sqrt(n_classes - 1)
     return norm(gram / norm(gram) - simplex)
-
-
-def _check_shape(array, name, X, n_classes, wanted):
-    if array.shape != wanted:
-        raise ValueError(
-            f"{name} has shape {array.shape}, but {X.shape[1]} features and "
-            f"{n_classes} classes need {wanted}."
-        )

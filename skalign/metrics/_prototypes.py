@@ -6,15 +6,13 @@ from scipy.linalg import norm
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params
 
-from skalign._labels import check_classes, check_domain
 from skalign._rescale import near_one
-from skalign.moments import storage_precision
-
-CLASS_SAMPLES = {
-    "X": ["array-like"],
-    "y": ["array-like"],
-    "sample_domain": ["array-like", None],
-}
+from skalign.metrics._class_samples import (
+    CLASS_SAMPLES,
+    check_class_samples,
+    class_means,
+    column_precision,
+)
 
 
 @validate_params(CLASS_SAMPLES, prefer_skip_nested_validation=True)
@@ -145,44 +143,3 @@ def prototype_distance(X: ArrayLike, y: ArrayLike, sample_domain: ArrayLike) -> 
     prototypes = prototypes / length
     first, second = np.triu_indices(len(prototypes), k=1)
     return float(norm(prototypes[first] - prototypes[second], axis=2).mean())
-
-
-def check_class_samples(X, y, sample_domain):
-    """Validate the samples and group them by domain.
-
-    Returns
-    -------
-    X : ndarray of shape (n_samples, n_features), of float64
-    codes : ndarray of shape (n_samples,), class indices from 0 to n_classes - 1
-    n_classes : int
-    groups : list of ndarray, sample indices of each domain; one group without
-    """
-    X = check_array(X, dtype=np.float64, input_name="X")
-    classes, codes = check_classes(y, X)
-    if len(classes) < 2:
-        raise ValueError(
-            f"y holds one class, {classes.tolist()[0]!r}; at least 2 are needed."
-        )
-    if sample_domain is None:
-        return X, codes, len(classes), [np.arange(len(X))]
-    domain = check_domain(sample_domain, X)
-    groups = []
-    for value in np.unique(domain):
-        groups.append(np.flatnonzero(domain == value))
-        missing = np.setdiff1d(np.arange(len(classes)), codes[groups[-1]])
-        if len(missing):
-            raise ValueError(
-                f"Domain {value.item()!r} of sample_domain has no sample of class "
-                f"{classes.tolist()[missing[0]]!r}; every class is needed in each."
-            )
-    return X, codes, len(classes), groups
-
-
-def class_means(X, codes, n_classes):
-    return np.stack([X[codes == k].mean(axis=0) for k in range(n_classes)])
-
-
-def column_precision(X):
-    """Return the relative precision of the stored values of each column."""
-    X = check_array(X, input_name="X")
-    return storage_precision(X if X.dtype.kind == "f" else X.astype(np.float64))
