@@ -17,10 +17,11 @@ from sklearn.utils.validation import check_array
 from skalign._labels import check_labels
 from skalign._rescale import largest_about_mean
 from skalign._validation import FLOATS, is_whole
+from skalign.moments._impossible import why_impossible_groups
 from skalign.moments._rank import storage_precision
 from skalign.moments._reading import read_array
 from skalign.moments._scale import check_scale
-from skalign.moments._sums import LOST, ROUNDING
+from skalign.moments._sums import LOST
 
 _BLOCK_SIZE = 2**21  # products held at once
 
@@ -364,23 +365,9 @@ class GroupMoments:
         if {"second", "third"} & arrays.keys():
             self.second = read_array(arrays, "second", shape + width)
             self.third = read_array(arrays, "third", shape + 2 * width)
-            if exact and (problem := self._impossible()):
+            if exact and (problem := why_impossible_groups(self)):
                 raise ValueError(f"{problem}: no samples can have these sums.")
         return self
-
-    def _impossible(self):
-        """Return why no samples can have these sums beyond rounding, or None."""
-        slack = ROUNDING * np.abs(self.second).max()
-        if np.abs(self.second - self.second.transpose(0, 2, 1)).max() > slack:
-            return "second is not symmetric"
-        if np.linalg.eigvalsh(self.second).min() < -self.means.shape[1] * slack:
-            return "second has negative eigenvalues"
-        # A sum of products of three is at most the product of their lengths.
-        length = np.sqrt(np.diagonal(self.second, axis1=1, axis2=2).clip(0) + slack)
-        most = np.einsum("gi,gj,gk->gijk", length, length, length)
-        if (np.abs(self.third) > (1 + ROUNDING) * most).any():
-            return "third is larger than the squares allow"
-        return None
 
 
 def check_same_kind(first, second, *names):

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import eigvalsh
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight, check_array
 
 from skalign._validation import FLOATS
+from skalign.moments._impossible import why_impossible
 from skalign.moments._rank import (
     precision_of,
     rounding_from_norms,
@@ -38,8 +38,6 @@ _SHORTEST = float(np.finfo(np.float32).eps)
 _PRODUCTS = ("xx", "xy", "x2", "y2")
 _SECOND = {"xx": "x", "xy": "y", "x2": "x", "y2": "y"}
 _VECTORS = ("shift", "offset", "precision")
-# Relative accuracy expected of stored sums: half of the digits of float32.
-ROUNDING = float(np.sqrt(np.finfo(np.float32).eps))
 # After a subtraction, squares below this many rounding units of the whole are zero.
 LOST = 64.0
 
@@ -281,7 +279,14 @@ class Moments:
             If the widths or the products differ.
         """
         self._check_alike(other)
-        return self._copy()._absorb(other)
+        weight = self.weight + other.weight
+        both = self._copy()
+        both._update(np.add, other, weight, self.weight * other.weight / weight)
+        both.precision = max(self.precision, other.precision)
+        both.x_precision = np.maximum(self.x_precision, other.x_precision)
+        if self.y_precision is not None:
+            both.y_precision = np.maximum(self.y_precision, other.y_precision)
+        return both
 
     def _check_alike(self, other):
         """Raise an error if products or widths differ."""
@@ -340,24 +345,30 @@ class Moments:
                 f"from {self.n_samples} of weight {self.weight:.3g} leaves none."
             )
         rest = self._copy()
-        share = other.weight / weight
-        # Mean of `other`, relative to that of the whole.
-        a = (other._x_shift - self._x_shift) + (other._x_offset - self._x_offset)
-        rest._x_offset = self._x_offset - share * a
-        factor, b = share * self.weight, None
-        if self._y_shift is not None:
-            b = (other._y_shift - self._y_shift) + (other._y_offset - self._y_offset)
-            rest._y_offset = self._y_offset - share * b
-        for name, first, second in (("xx", a, a), ("xy", a, b)):
-            if (total := getattr(rest, name)) is not None:
-                total -= getattr(other, name)
-                total -= np.outer(factor * first, second)
-        for name, step in (("x2", a), ("y2", b)):
-            if (total := getattr(rest, name)) is not None:
-                total -= getattr(other, name)
-                total -= factor * step * step
-        rest.n_samples, rest.weight = self.n_samples - other.n_samples, weight
+        rest._update(np.subtract, other, weight, other.weight / weight * self.weight)
         return rest._drop_rounding(self)
+
+    def _update(self, update, other, weight, factor):
+        """Add or subtract samples in place; `self` must own its products.
+
+        `update` is `np.add` or `np.subtract`, and `weight` the resulting weight.
+        """
+        share, steps = other.weight / weight, {}
+        for side in "xy" if self._y_shift is not None else "x":
+            shift, offset = f"_{side}_shift", f"_{side}_offset"
+            before, after = vars(self), vars(other)
+            # The difference of shifts that are close to one another is exact.
+            step = (after[shift] - before[shift]) + (after[offset] - before[offset])
+            setattr(self, offset, update(before[offset], share * step))
+            steps[side] = step
+        for name in _PRODUCTS:
+            if (total := getattr(self, name)) is not None:
+                first, second = factor * steps[name[0]], steps[_SECOND[name]]
+                product = first * second if total.ndim == 1 else np.outer(first, second)
+                update(total, getattr(other, name), out=total)
+                update(total, product, out=total)
+        self.n_samples = update(self.n_samples, other.n_samples).item()
+        self.weight = weight
 
     def _drop_rounding(self, whole):
         """Set columns to zero that vary no more than rounding after a subtraction."""
@@ -488,63 +499,8 @@ class Moments:
                 shape = tuple(widths[side] for side in sides)
                 product = read_array(arrays, name, shape)
             setattr(self, name, product)
-        if exact and (problem := self._impossible()):
+        if exact and (problem := why_impossible(self)):
             raise ValueError(f"{problem}: no samples can have these sums.")
-        return self
-
-    def _impossible(self):
-        """Return why no samples can have these sums beyond rounding, or None.
-
-        The rounding errors that centring leaves in the products are tolerated.
-        """
-        squares, slack = {side: self._squares(side) for side in "xy"}, {}
-        for side, offset in (("x", self._x_offset), ("y", self._y_offset)):
-            if offset is not None:
-                slack[side] = ROUNDING * self.weight * np.max(offset**2)
-        if self.xx is not None:
-            slack["x"] += ROUNDING * np.abs(self.xx).max()
-            if np.abs(self.xx - self.xx.T).max() > slack["x"]:
-                return "xx is not symmetric"
-            least = eigvalsh(self.xx, subset_by_index=[0, 0])[0]
-            if least < -len(self.xx) * slack["x"]:
-                return "xx has negative eigenvalues"
-        for side, values in squares.items():
-            if values is not None and values.min() < -slack[side]:
-                return f"{side}2 is negative"
-        if (
-            self.xy is not None
-            and squares["x"] is not None
-            and squares["y"] is not None
-        ):
-            x, y = (squares[side].clip(0) + slack[side] for side in "xy")
-            if (np.abs(self.xy) > (1 + ROUNDING) * np.sqrt(np.outer(x, y))).any():
-                return "xy is larger than the squares allow"
-        return None
-
-    def _absorb(self, other):
-        """Add the samples of `other` in place; `self` must own its products."""
-        weight = self.weight + other.weight
-        factor, share = self.weight * other.weight / weight, other.weight / weight
-        # The difference of shifts that are close to one another is exact.
-        a = (other._x_shift - self._x_shift) + (other._x_offset - self._x_offset)
-        b = None
-        self._x_offset = self._x_offset + share * a
-        if self._y_shift is not None:
-            b = (other._y_shift - self._y_shift) + (other._y_offset - self._y_offset)
-            self._y_offset = self._y_offset + share * b
-        for name, first, second in (("xx", a, a), ("xy", a, b)):
-            if (total := getattr(self, name)) is not None:
-                total += getattr(other, name)
-                total += np.outer(factor * first, second)
-        for name, step in (("x2", a), ("y2", b)):
-            if (total := getattr(self, name)) is not None:
-                total += getattr(other, name)
-                total += factor * step * step
-        self.n_samples, self.weight = self.n_samples + other.n_samples, weight
-        self.precision = max(self.precision, other.precision)
-        self.x_precision = np.maximum(self.x_precision, other.x_precision)
-        if self.y_precision is not None:
-            self.y_precision = np.maximum(self.y_precision, other.y_precision)
         return self
 
 
