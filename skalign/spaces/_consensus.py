@@ -16,6 +16,18 @@ from skalign.moments import (
 from skalign.paired import RigidAligner
 
 
+def count_components(n_components, kind, sizes):
+    """Validate the number of dimensions of the consensus; None is the largest."""
+    limit = min(sizes) if kind == "linear" else max(sizes)
+    if n_components is not None and n_components > limit:
+        end = "narrowest" if kind == "linear" else "widest"
+        raise ValueError(
+            f"n_components={n_components} must be at most {limit}, the number of "
+            f"features of the {end} space, with kind={kind!r}."
+        )
+    return n_components or limit
+
+
 def _place_one_by_one(spaces, present, scaling):
     """Return an initial consensus: align each space with the mean of the previous ones.
 

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse.csgraph import connected_components
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,7 +17,6 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
-    check_consistent_length,
     check_is_fitted,
     validate_data,
 )
@@ -26,7 +24,6 @@ from sklearn.utils.validation import (
 from skalign._atomic import AtomicMixin
 from skalign._determined import without_warning
 from skalign._r2 import r2
-from skalign._rescale import largest_about_mean
 from skalign._validation import (
     FLOATS,
     Interval,
@@ -35,29 +32,21 @@ from skalign._validation import (
     compare_names,
     is_whole,
 )
-from skalign.moments import check_scale, relative_ridge
+from skalign.moments import relative_ridge
 from skalign.paired import LinearAligner, RigidAligner
-from skalign.spaces._consensus import linear_consensus, rigid_consensus
-
-
-def _rows_present(X, space):
-    """Return which samples a space has; missing ones are NaN in all columns."""
-    missing = np.isnan(X)
-    nowhere = ~missing.any(axis=1)
-    if (in_part := ~nowhere & ~missing.all(axis=1)).any():
-        raise ValueError(
-            f"{in_part.sum()} rows of space {space} are partly NaN, first row "
-            f"{in_part.argmax()}; a missing sample must be NaN in all columns of the "
-            "space."
-        )
-    return nowhere
-
-
-def _shared(present, k):
-    """Return the samples that space k shares with others, and a mask of the others."""
-    n_spaces = present.shape[1]
-    told_by = np.arange(n_spaces) != k if n_spaces > 1 else np.array([True])
-    return present[:, k] & present[:, told_by].any(axis=1), told_by
+from skalign.spaces._blocks import (
+    block_sizes,
+    check_linked,
+    join_blocks,
+    rows_present,
+    shared_samples,
+    split_blocks,
+)
+from skalign.spaces._consensus import (
+    count_components,
+    linear_consensus,
+    rigid_consensus,
+)
 
 
 class GeneralizedProcrustes(
@@ -243,7 +232,7 @@ class GeneralizedProcrustes(
             or `n_components` is too large.
         """
         X = self._check_rows(X, reset=True)
-        sizes = self._check_sizes(X.shape[1])
+        sizes = block_sizes(self.space_sizes, X.shape[1])
         names = [None] * len(sizes)
         if hasattr(self, "feature_names_in_"):
             names = np.split(self.feature_names_in_, np.cumsum(sizes)[:-1])
@@ -269,57 +258,17 @@ class GeneralizedProcrustes(
         ValueError
             If the lengths differ, or as in `fit`.
         """
-        try:
-            spaces = list(spaces)
-        except TypeError:
-            kind = type(spaces).__name__
-            raise ValueError(f"spaces must be a list of arrays; got {kind}.") from None
-        names = [column_names(rows) for rows in spaces]
-        spaces = [
-            check_array(rows, dtype=FLOATS, ensure_all_finite="allow-nan")
-            for rows in spaces
-        ]
-        check_consistent_length(*spaces)
-        sizes = [rows.shape[1] for rows in spaces]
-        given = (
-            None if self.space_sizes is None else np.array(self.space_sizes).tolist()
-        )
-        if given not in (None, sizes):
-            raise ValueError(
-                f"space_sizes={self.space_sizes}, but the spaces have widths {sizes}."
-            )
-        X = self._check_rows(np.hstack(spaces), reset=True)
+        X, sizes, names = join_blocks(spaces, self.space_sizes)
+        X = self._check_rows(X, reset=True)
         if not [of_space for of_space in names if of_space is None]:
             self.feature_names_in_ = np.concatenate(names)
         return self._fit(X, sizes, names)
 
     def _fit(self, X, sizes, names):
-        self.space_sizes_, self._n_joint = sizes, len(sizes)
-        self._space_names = names
-        spaces, present = self._split(X.astype(np.float64, copy=False))
-        if (n_rows := present.sum(axis=0)).min() < 2:
-            k = int(n_rows.argmin())
-            raise ValueError(
-                f"Space {k} has {n_rows[k]} samples; at least 2 are needed."
-            )
-        for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
-            largest = largest_about_mean(rows[seen])
-            check_scale(largest, rows.dtype, f"space {k}", n_terms=X.size)
-        shared = present.T.astype(int) @ present
-        n_groups, group = connected_components(shared >= 2)
-        if n_groups > 1:
-            raise ValueError(
-                f"Spaces {np.flatnonzero(group == 0).tolist()} share fewer than 2 "
-                f"samples with any of the spaces {np.flatnonzero(group > 0).tolist()}."
-            )
-        limit = min(sizes) if self.kind == "linear" else max(sizes)
-        if self.n_components is not None and self.n_components > limit:
-            end = "narrowest" if self.kind == "linear" else "widest"
-            raise ValueError(
-                f"n_components={self.n_components} must be at most {limit}, the number "
-                f"of features of the {end} space, with kind={self.kind!r}."
-            )
-        n_components = self.n_components or limit
+        self.space_sizes_, self._space_names, self._n_joint = sizes, names, len(sizes)
+        spaces, present = split_blocks(X.astype(np.float64, copy=False), sizes)
+        check_linked(spaces, present)
+        n_components = count_components(self.n_components, self.kind, sizes)
         if self.kind == "linear":
             consensus, losses = linear_consensus(
                 spaces, present, self.shrinkage, n_components
@@ -346,12 +295,11 @@ class GeneralizedProcrustes(
         """Set `determined_rank_`, and warn of spaces with undetermined directions."""
         ranks, open_spaces = [], []
         for k, rows in enumerate(spaces):
-            shared, told_by = _shared(present, k)
-            told = self._mean([r[shared] for r in spaces], present[shared] & told_by)
+            shared, others, told = self._mean_of_others(spaces, present, k)
             with without_warning():
                 aligner = RigidAligner().fit(rows[shared], told)
             ranks.append(aligner.determined_rank_)
-            others = max(np.array(self.space_sizes_)[told_by])
+            others = max(np.array(self.space_sizes_)[others])
             if ranks[k] < min(rows.shape[1], others, self.n_components_):
                 open_spaces.append(f"{ranks[k]} of {rows.shape[1]} in space {k}")
         self.determined_rank_ = min(ranks)
@@ -397,7 +345,7 @@ class GeneralizedProcrustes(
             raise ValueError(
                 f"X has {len(X)} rows, but the consensus has {len(consensus)}."
             )
-        seen = _rows_present(X, len(self.aligners_))
+        seen = rows_present(X, len(self.aligners_))
         if seen.sum() < 2:
             raise ValueError(
                 f"X has {seen.sum()} samples that are not NaN; at least 2 are needed."
@@ -429,7 +377,8 @@ class GeneralizedProcrustes(
             sample is NaN in part of a space or missing from all spaces.
         """
         check_is_fitted(self)
-        return self._mean(*self._split(self._check_rows(X)))
+        X = self._check_rows(X)
+        return self._mean(*split_blocks(X, self.space_sizes_[: self._n_joint]))
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map samples from the consensus to all spaces of `fit`.
@@ -563,16 +512,15 @@ class GeneralizedProcrustes(
         check_is_fitted(self)
         X = self._check_rows(X)
         weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        spaces, present = self._split(X)
+        spaces, present = split_blocks(X, self.space_sizes_[: self._n_joint])
         scores = np.empty(len(spaces))
         for k, rows in enumerate(spaces):
-            shared, told_by = _shared(present, k)
-            if shared.sum() < 2:
+            shared, _, told = self._mean_of_others(spaces, present, k)
+            if len(told) < 2:
                 raise ValueError(
-                    f"Space {k} shares {shared.sum()} samples with the others; at "
-                    "least 2 are needed for a score."
+                    f"Space {k} shares {len(told)} samples with the others; at least 2 "
+                    "are needed for a score."
                 )
-            told = self._mean([r[shared] for r in spaces], present[shared] & told_by)
             scores[k] = r2(
                 rows[shared],
                 self.from_consensus(told, k),
@@ -612,39 +560,12 @@ class GeneralizedProcrustes(
             ensure_all_finite="allow-nan",
         )
 
-    def _check_sizes(self, n_features):
-        if self.space_sizes is None:
-            return [n_features]
-        sizes = np.asarray(self.space_sizes)
-        if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or sizes.min(initial=1) < 1:
-            raise ValueError(
-                f"space_sizes={self.space_sizes} must be positive integers."
-            )
-        if sizes.sum() != n_features:
-            raise ValueError(
-                f"space_sizes={self.space_sizes} sum to {sizes.sum()}, but X has "
-                f"{n_features} columns."
-            )
-        return sizes.tolist()
-
     def _check_space(self, space):
         check_is_fitted(self)
         if not is_whole(space) or space not in range(len(self.aligners_)):
             raise ValueError(
                 f"space={space} must be one of 0 to {len(self.aligners_) - 1}."
             )
-
-    def _split(self, X):
-        """Return the spaces of `fit`, and the mask (n_samples, n_spaces) of samples."""
-        edges = np.cumsum(self.space_sizes_[: self._n_joint])[:-1]
-        spaces = np.split(X, edges, axis=1)
-        present = np.column_stack([_rows_present(X, k) for k, X in enumerate(spaces)])
-        if not (anywhere := present.any(axis=1)).all():
-            raise ValueError(
-                f"{np.sum(~anywhere)} rows are NaN in all spaces, first row "
-                f"{anywhere.argmin()}."
-            )
-        return spaces, present
 
     def _mean(self, spaces, present):
         """Return the mean of the mapped samples that are `present`."""
@@ -653,6 +574,12 @@ class GeneralizedProcrustes(
             if seen.any():
                 total[seen] += self.aligners_[k].predict(rows[seen])
         return total / present.sum(axis=1, dtype=total.dtype)[:, None]
+
+    def _mean_of_others(self, spaces, present, k):
+        """Return masks of shared samples and of other spaces, and the mean in these."""
+        shared, others = shared_samples(present, k)
+        rows = [space[shared] for space in spaces]
+        return shared, others, self._mean(rows, present[shared] & others)
 
     def _fit_maps(self, rows, consensus):
         """Append the maps between a space and the consensus."""

@@ -1,0 +1,97 @@
+"""Spaces as column blocks, with missing samples."""
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_consistent_length
+
+from skalign._rescale import largest_about_mean
+from skalign._validation import FLOATS, column_names
+from skalign.moments import check_scale
+
+
+def block_sizes(space_sizes, n_features):
+    """Validate the sizes of column blocks; None stands for a single block."""
+    if space_sizes is None:
+        return [n_features]
+    sizes = np.asarray(space_sizes)
+    if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or sizes.min(initial=1) < 1:
+        raise ValueError(f"space_sizes={space_sizes} must be positive integers.")
+    if sizes.sum() != n_features:
+        raise ValueError(
+            f"space_sizes={space_sizes} sum to {sizes.sum()}, but X has "
+            f"{n_features} columns."
+        )
+    return sizes.tolist()
+
+
+def join_blocks(spaces, space_sizes):
+    """Return spaces as column blocks, their sizes, and their names of columns."""
+    try:
+        spaces = list(spaces)
+    except TypeError:
+        kind = type(spaces).__name__
+        raise ValueError(f"spaces must be a list of arrays; got {kind}.") from None
+    names = [column_names(rows) for rows in spaces]
+    spaces = [
+        check_array(rows, dtype=FLOATS, ensure_all_finite="allow-nan")
+        for rows in spaces
+    ]
+    check_consistent_length(*spaces)
+    sizes = [rows.shape[1] for rows in spaces]
+    given = None if space_sizes is None else np.array(space_sizes).tolist()
+    if given not in (None, sizes):
+        raise ValueError(
+            f"space_sizes={space_sizes}, but the spaces have widths {sizes}."
+        )
+    return np.hstack(spaces), sizes, names
+
+
+def split_blocks(X, sizes):
+    """Return the spaces, and the mask (n_samples, n_spaces) of samples."""
+    spaces = np.split(X, np.cumsum(sizes)[:-1], axis=1)
+    present = np.column_stack([rows_present(X, k) for k, X in enumerate(spaces)])
+    if not (anywhere := present.any(axis=1)).all():
+        raise ValueError(
+            f"{np.sum(~anywhere)} rows are NaN in all spaces, first row "
+            f"{anywhere.argmin()}."
+        )
+    return spaces, present
+
+
+def rows_present(X, space):
+    """Return which samples a space has; missing ones are NaN in all columns."""
+    missing = np.isnan(X)
+    nowhere = ~missing.any(axis=1)
+    if (in_part := ~nowhere & ~missing.all(axis=1)).any():
+        raise ValueError(
+            f"{in_part.sum()} rows of space {space} are partly NaN, first row "
+            f"{in_part.argmax()}; a missing sample must be NaN in all columns of the "
+            "space."
+        )
+    return nowhere
+
+
+def shared_samples(present, k):
+    """Return the samples that space k shares with others, and a mask of the others."""
+    n_spaces = present.shape[1]
+    others = np.arange(n_spaces) != k if n_spaces > 1 else np.array([True])
+    return present[:, k] & present[:, others].any(axis=1), others
+
+
+def check_linked(spaces, present):
+    """Check that spaces have samples of a sound scale, and share some with others."""
+    n_terms = len(present) * sum(rows.shape[1] for rows in spaces)
+    if (n_rows := present.sum(axis=0)).min() < 2:
+        k = int(n_rows.argmin())
+        raise ValueError(f"Space {k} has {n_rows[k]} samples; at least 2 are needed.")
+    for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
+        largest = largest_about_mean(rows[seen])
+        check_scale(largest, rows.dtype, f"space {k}", n_terms=n_terms)
+    shared = present.T.astype(int) @ present
+    n_groups, group = connected_components(shared >= 2)
+    if n_groups > 1:
+        raise ValueError(
+            f"Spaces {np.flatnonzero(group == 0).tolist()} share fewer than 2 "
+            f"samples with any of the spaces {np.flatnonzero(group > 0).tolist()}."
+        )
