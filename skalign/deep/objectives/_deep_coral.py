@@ -36,15 +36,10 @@ class DeepCORAL(Penalty):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skalign import MultiDomainClassifier
     >>> from skalign.deep import DeepCORAL
-    >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=400)
-    >>> X = y[:, None] + 0.1 * rng.normal(size=(400, 3))
-    >>> classifier = MultiDomainClassifier(DeepCORAL(), random_state=0)
-    >>> classifier.fit(X, y, sample_domain=np.repeat(["a", "b"], 200)).score(X, y)
-    1.0
+    >>> MultiDomainClassifier(DeepCORAL(weight=0.1))
+    MultiDomainClassifier(objective=DeepCORAL(weight=0.1))
     """
 
     takes_unlabeled = True

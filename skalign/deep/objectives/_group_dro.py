@@ -30,15 +30,10 @@ class GroupDRO(Objective):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skalign import MultiDomainClassifier
     >>> from skalign.deep import GroupDRO
-    >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=400)
-    >>> X = y[:, None] + 0.1 * rng.normal(size=(400, 3))
-    >>> classifier = MultiDomainClassifier(GroupDRO(), random_state=0)
-    >>> classifier.fit(X, y, sample_domain=np.repeat(["a", "b"], 200)).score(X, y)
-    1.0
+    >>> MultiDomainClassifier(GroupDRO(step_size=0.1))
+    MultiDomainClassifier(objective=GroupDRO(step_size=0.1))
     """
 
     _parameter_constraints = {"step_size": [Interval(Real, 0, None, closed="left")]}

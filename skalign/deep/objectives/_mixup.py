@@ -39,14 +39,10 @@ class Mixup(Objective):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skalign import MultiDomainClassifier
     >>> from skalign.deep import Mixup
-    >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=400)
-    >>> X = y[:, None] + 0.1 * rng.normal(size=(400, 3))
-    >>> MultiDomainClassifier(Mixup(), random_state=0).fit(X, y).score(X, y)
-    1.0
+    >>> MultiDomainClassifier(Mixup(level='features'))
+    MultiDomainClassifier(objective=Mixup(level='features'))
     """
 
     _parameter_constraints = {

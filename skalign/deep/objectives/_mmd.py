@@ -52,15 +52,10 @@ class MMD(Penalty):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skalign import MultiDomainClassifier
     >>> from skalign.deep import MMD
-    >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=400)
-    >>> X = y[:, None] + 0.1 * rng.normal(size=(400, 3))
-    >>> classifier = MultiDomainClassifier(MMD(), random_state=0)
-    >>> classifier.fit(X, y, sample_domain=np.repeat(["a", "b"], 200)).score(X, y)
-    1.0
+    >>> MultiDomainClassifier(MMD(gammas=[0.1, 1.0]))
+    MultiDomainClassifier(objective=MMD(gammas=[0.1, 1.0]))
     """
 
     _parameter_constraints = {

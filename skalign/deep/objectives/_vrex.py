@@ -31,15 +31,10 @@ class VREx(Penalty):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skalign import MultiDomainClassifier
     >>> from skalign.deep import VREx
-    >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=400)
-    >>> X = y[:, None] + 0.1 * rng.normal(size=(400, 3))
-    >>> classifier = MultiDomainClassifier(VREx(weight=1), random_state=0)
-    >>> classifier.fit(X, y, sample_domain=np.repeat(["a", "b"], 200)).score(X, y)
-    1.0
+    >>> MultiDomainClassifier(VREx(weight=1, warmup=0.1))
+    MultiDomainClassifier(objective=VREx(warmup=0.1, weight=1))
     """
 
     def __init__(self, weight: float = 10.0, warmup: float | int = 0.38) -> None:
