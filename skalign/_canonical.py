@@ -22,7 +22,7 @@ def _whiten(rows, shrinkage, name):
     rows, _ = centre(rows)
     U, s, Vt = truncated_svd(rows, rounding)
     if len(s) == 0:
-        raise ValueError(f"All rows of {name} are equal: there is nothing to map.")
+        raise ValueError(f"All samples of {name} are equal: there is nothing to map.")
     length = np.sqrt(s**2 + relative_ridge(shrinkage, rows))
     with np.errstate(over="ignore"):
         back = np.ldexp(Vt.T / length, -power)
@@ -51,7 +51,7 @@ def canonical_maps(X, y, shrinkage, n_components):
     Raises
     ------
     ValueError
-        If all rows of a side are equal.
+        If all samples of a side are equal.
     """
     (x_white, x_map), (y_white, y_map) = (
         _whiten(X, shrinkage, "X"),

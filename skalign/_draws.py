@@ -64,8 +64,8 @@ def checked_value(metric, X, Y, *, caller, order=None):
     caller : str
         Name of the function that calls the measure many times.
     order : tuple of two ndarrays, default=None
-        Orders of the rows of `X` and `Y` in the second call: the value must not depend
-        on them. None repeats the same call.
+        Orders of the samples of `X` and `Y` in the second call: the value must not
+        depend on them. None repeats the same call.
 
     Raises
     ------
@@ -79,14 +79,14 @@ def checked_value(metric, X, Y, *, caller, order=None):
     name = getattr(metric, "__name__", repr(metric))
     if order is None:
         raise ValueError(
-            f"{caller} needs a metric that gives the same value for the same rows, but "
-            f"{name} gave {value:.6g} and {again:.6g}. It draws at random: give it a "
-            "parameter random_state, which is then fixed, or fix its seed."
+            f"{caller} needs a metric that gives the same value for the same samples, "
+            f"but {name} gave {value:.6g} and {again:.6g}. It draws at random: give it "
+            "a parameter random_state, which is then fixed, or fix its seed."
         )
     raise ValueError(
         f"{caller} needs a metric whose value does not depend on draws or on the order "
-        f"of the rows, but {name} gave {value:.6g} and, with the rows in another "
-        f"order, {again:.6g}. Fix what it estimates from some of the rows, such as "
-        "gamma; pass paired=True if row i of both sets is one item; or take "
+        f"of the samples, but {name} gave {value:.6g} and, with the samples in another "
+        f"order, {again:.6g}. Fix what it estimates from some of the samples, such as "
+        "gamma; pass paired=True if sample i of both sets is one item; or take "
         "bootstrap_interval."
     )

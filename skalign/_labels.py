@@ -10,11 +10,11 @@ from sklearn.utils.validation import _num_samples, check_consistent_length, colu
 from skalign._routing import unwrap
 
 
-def check_labels(labels, rows, name, *, partly=False):
-    """Validate class labels, strings or numbers, one for each of `rows`; or None.
+def check_labels(labels, X, name, *, partly=False):
+    """Validate class labels of the samples of `X`, strings or numbers; or None.
 
-    Some may be missing where `partly`: None or NaN then. Numbers that are no integers
-    are classes if they repeat. Among strings -1 may stand for an unknown class, too.
+    With `partly`, labels may be missing: None or NaN. Fractions are classes if they
+    repeat. Among strings, the number -1 may also denote an unknown class.
     """
     if labels is None:
         return None
@@ -24,14 +24,14 @@ def check_labels(labels, rows, name, *, partly=False):
     missing = find_missing(labels, np.nan)
     if missing.any() and not partly:
         raise ValueError(
-            f"{name} holds {_name_of_gap(labels[missing].flat[0])}: give rows without "
-            "a label one that the other side does not have, such as -1; classes of one "
-            "side are left out."
+            f"{name} holds {_name_of_gap(labels[missing].flat[0])}: give samples "
+            "without a label one that the other side does not have, such as -1; "
+            "classes of one side are left out."
         )
     labels = check_names(labels, name, partly=partly)
     _refuse_continuous(labels, name)
-    if len(labels) != len(rows):
-        raise ValueError(f"{name} has {len(labels)} entries for {len(rows)} rows.")
+    if len(labels) != len(X):
+        raise ValueError(f"{name} has {len(labels)} entries for {len(X)} samples.")
     return labels
 
 
@@ -47,21 +47,21 @@ def check_labels_of_sides(labels, target_labels, X, y, *, partly=False):
 
 
 def check_domain(sample_domain, X=None):
-    """Validate the domain of each row of `X`: numbers or strings."""
+    """Validate the domain of each sample of `X`: numbers or strings."""
     domain = check_names(sample_domain, "sample_domain")
     check_consistent_length(X, domain)
     return domain
 
 
 def check_classes(y, X):
-    """Validate the class of each row of `X`, and number the classes.
+    """Validate the class of each sample of `X`, and number the classes.
 
     Returns
     -------
     classes : ndarray of shape (n_classes,)
-        In order.
+        Sorted classes.
     codes : ndarray of int of shape (n_samples,)
-        That of each row among them.
+        Class of each sample, as an index into `classes`.
     """
     y = check_names(y, "y")
     _refuse_continuous(y, "y")
@@ -70,24 +70,24 @@ def check_classes(y, X):
 
 
 def _refuse_continuous(labels, name):
-    """Refuse fractions that hardly repeat: they are a quantity, not classes."""
+    """Raise an error for fractions that rarely repeat: a quantity, not classes."""
     if labels.dtype.kind != "f":
         return
     known = labels[np.isfinite(labels)]
     if np.any(known != np.floor(known)) and not repeats(known):
         raise ValueError(
-            f"{name} must hold one class for each row, but holds continuous numbers, "
-            f"such as {known[0]}."
+            f"{name} must hold one class for each sample, but holds continuous "
+            f"numbers, such as {known[0]}."
         )
 
 
 def repeats(values):
-    """Whether at most half as many values differ as there are, as classes do."""
+    """Return whether at most half of the values are distinct, as for classes."""
     return 2 * len(np.unique(values)) <= len(values)
 
 
 def check_names(values, what, *, partly=False):
-    """Refuse strings among others, and missing names unless `partly`."""
+    """Raise an error for strings among numbers, and missing names unless `partly`."""
     values = column_or_1d(as_written(values))
     missing = find_missing(values, np.nan)
     if missing.any() and not partly:
@@ -109,12 +109,12 @@ def check_names(values, what, *, partly=False):
 
 
 def as_written(values):
-    """Return an array of entries as they are.
+    """Convert labels to an array without changing any of them.
 
-    numpy makes strings of all entries of a list if one is, and floats of integers that
-    none of its types holds; scikit-learn makes floats of nullable integers. Above 2**53
-    neighbours become one then. Integers of no common type, and entries of which some
-    are missing or strings, stay objects.
+    NumPy converts all entries of a list to strings if one is a string, and integers
+    that fit none of its types to floats; scikit-learn converts nullable integers to
+    floats. Distinct integers above 2**53 may then become equal. Integers without a
+    common type, and entries of which some are missing or strings, are kept as objects.
     """
     if issparse(values):
         raise TypeError(
@@ -146,13 +146,13 @@ def as_written(values):
 
 
 def check_no_gaps(y, missing_label):
-    """Refuse None, NaN and NA as labels: `missing_label` stands for a missing one."""
+    """Raise an error for None, NaN and NA: `missing_label` denotes a missing label."""
     gaps = find_missing(y, np.nan)
     if gaps.any():
         raise ValueError(
-            f"Input y contains {_name_of_gap(y[gaps][0])} in {gaps.sum()} rows: write "
-            f"{missing_label!r} in target rows without a label, with sample_domain < 0 "
-            "there, and leave out other rows without one."
+            f"Input y contains {_name_of_gap(y[gaps][0])} in {gaps.sum()} samples: "
+            f"write {missing_label!r} for target samples without a label, with "
+            "sample_domain < 0, and leave out other samples without one."
         )
 
 
@@ -161,33 +161,33 @@ def _name_of_gap(gap):
 
 
 def check_source(sample_domain, X):
-    """Tell source rows, True, from target rows, those with `sample_domain` < 0."""
+    """Return whether each sample is a source sample: its `sample_domain` is >= 0."""
     _num_samples(X)
     domain = check_domain(sample_domain, X)
     if not are_numbers(domain):
         raise ValueError(
-            "sample_domain must hold numbers, >= 0 for source rows and < 0 for target "
-            f"rows; got {domain.dtype} values such as {domain[0].item()!r}."
+            "sample_domain must hold numbers, >= 0 for source and < 0 for target "
+            f"samples; got {domain.dtype} values such as {domain[0].item()!r}."
         )
     return domain >= 0
 
 
 def are_numbers(domain):
-    """Tell numbers from other names."""
+    """Return whether all domains are numbers."""
     if domain.dtype.kind == "O":  # integers beyond those of numpy
         return all(isinstance(name, Real) for name in domain)
     return domain.dtype.kind in "if"
 
 
 def is_target_domain(domain):
-    """Tell what is below 0 from what is not; strings are all of sources."""
+    """Return whether each domain is below 0; strings denote source domains."""
     if not are_numbers(domain):
         return np.zeros(len(domain), dtype=bool)
     return domain < 0
 
 
 def find_missing(y, missing_label):
-    """Tell rows without a label in any output; a string stands for its number too."""
+    """Return which samples have no label in any output; "-1" also counts as -1."""
     if isinstance(missing_label, Real) and np.isnan(missing_label):
         if y.dtype.kind == "O":
             missing = np.asarray(np.frompyfunc(_is_missing, 1, 1)(y), dtype=bool)
@@ -207,24 +207,24 @@ def _is_missing(name):
 
 
 def check_labeled(missing, is_source, missing_label):
-    """Refuse source rows without a label, and rows that all have none."""
+    """Raise an error for source samples without a label, or if no sample has one."""
     if n_refused := (missing & is_source).sum():
         raise ValueError(
-            f"{n_refused} source rows have the label {missing_label!r}, which stands "
-            "for a missing one. If it is a class, choose another label for it; if they "
-            "are target rows, pass sample_domain < 0 there."
+            f"{n_refused} source samples have the label {missing_label!r}, which "
+            "denotes a missing one. If it is a class, choose another label for it; if "
+            "they are target samples, pass sample_domain < 0 for them."
         )
     if missing.all():
-        raise ValueError("No row has a label.")
+        raise ValueError("No sample has a label.")
 
 
 def check_two_domains(X, X_target, sample_domain):
-    """Find source and target rows: `X_target` is given, or stacked into `X`.
+    """Find source and target samples: `X_target` is given, or stacked into `X`.
 
     Returns
     -------
-    X_target : the target rows, taken out of a 1-tuple; None if they are in `X`
-    is_source : ndarray of shape (n_samples,), True for the source rows of `X`
+    X_target : the target samples, taken out of a 1-tuple; None if they are in `X`
+    is_source : ndarray of shape (n_samples,), True for the source samples of `X`
     """
     X_target = unwrap(X_target)
     if sample_domain is None:
@@ -233,15 +233,15 @@ def check_two_domains(X, X_target, sample_domain):
         is_source = check_source(sample_domain, X)
     if X_target is not None and not is_source.all():
         raise ValueError(
-            "The target rows are given twice: by X_target, and by sample_domain < 0 in "
-            f"{np.sum(~is_source)} rows of X."
+            "The target samples are given twice: by X_target, and by sample_domain < 0 "
+            f"for {np.sum(~is_source)} samples of X."
         )
     if X_target is None and is_source.all():
         raise ValueError(
-            "There is no target row: pass X_target, or stack target rows into X with "
-            "sample_domain < 0. Splitters by domain put those into training sets only, "
-            "and leave scores of target rows to X_target."
+            "There are no target samples: pass X_target, or stack them into X with "
+            "sample_domain < 0. Splitters by domain put those into training sets only; "
+            "to score target samples, pass X_target."
         )
     if not is_source.any():
-        raise ValueError("There is no source row: sample_domain is < 0 in all rows.")
+        raise ValueError("There are no source samples: sample_domain is < 0 for all.")
     return X_target, is_source

@@ -50,8 +50,8 @@ def consumed(estimator, method, **metadata):
     enabled = get_config()["enable_metadata_routing"]
     if names and isinstance(routing, MetadataRouter) and not enabled:
         raise RuntimeError(
-            f"{type(estimator).__name__}.{method} cannot be told which domain a row is "
-            "of: switch on sklearn.set_config(enable_metadata_routing=True)."
+            f"{type(estimator).__name__}.{method} cannot be given the domains of the "
+            "samples: switch on sklearn.set_config(enable_metadata_routing=True)."
         )
     if not isinstance(routing, MetadataRouter):
         same = MethodMapping().add(caller=method, callee=method)
@@ -63,7 +63,7 @@ def consumed(estimator, method, **metadata):
         if enabled:
             raise
         raise RuntimeError(
-            f"{type(estimator).__name__}.{method} was not told whether it is given "
+            f"{type(estimator).__name__}.{method} does not declare whether it takes "
             f"{', '.join(metadata)}: switch on "
             "sklearn.set_config(enable_metadata_routing=True), and request it by "
             f"set_{method}_request."

@@ -77,11 +77,11 @@ def check_pairs(
     ensure_all_finite=True,
     ensure_min_samples=2,
 ):
-    """Validate paired rows for `fit` or, with ``reset=False``, for `partial_fit`.
+    """Validate paired samples for `fit` or, with ``reset=False``, for `partial_fit`.
 
     Sets `n_features_in_`, `n_targets_`, `_y_ndim` and the names of columns on
-    `estimator`. Who sums over the rows by `Moments` may leave the look for NaN to it
-    (`ensure_all_finite`).
+    `estimator`. Pass ``ensure_all_finite=False`` if `Moments`, which checks it, sums
+    over the samples.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def check_pairs(
     sample_weight : ndarray of shape (n_samples,) or None
     """
     if issparse(y):
-        raise TypeError("y is sparse; pass it dense, as y.toarray() gives it.")
+        raise TypeError("y is sparse; pass a dense array, such as y.toarray().")
     check_target_names(estimator, y, reset=reset)
     n_classes = count_classes(estimator, y)
     X, y = validate_data(
@@ -122,7 +122,7 @@ def check_pairs(
 
 
 def _cast(y, dtype):
-    """Return target rows in the dtype of the source rows, if it holds them."""
+    """Convert target samples to the dtype of the source samples, if they fit."""
     if y.dtype != dtype:
         assert_all_finite(y, input_name="y")
         y = cast_finite(y, dtype, "y")
@@ -138,7 +138,7 @@ def dimensions(y):
 def count_classes(estimator, y):
     """Return the number of classes in a `y` that looks like class labels, else 0.
 
-    That is one dimension of integers of which half or more occurred before.
+    Class labels are one dimension of integers, at most half of which are distinct.
 
     Raises
     ------
@@ -152,8 +152,8 @@ def count_classes(estimator, y):
     if len(texts):
         raise ValueError(
             f"y holds strings such as {texts[0]!s:.20}, and {type(estimator).__name__} "
-            "needs target rows: numbers of shape (n_samples, n_targets). The class "
-            "labels that a Pipeline passes on are none."
+            "needs target samples: numbers of shape (n_samples, n_targets), not the "
+            "class labels that a Pipeline passes on."
         )
     if kind in "iub" or (kind == "O" and all(isinstance(v, Integral) for v in entries)):
         return len(np.unique(values)) if repeats(values) else 0
@@ -161,21 +161,21 @@ def count_classes(estimator, y):
 
 
 def warn_of_classes(estimator, n_classes, n_features):
-    """Say that the `y` of a paired fit looks like `n_classes` class labels."""
+    """Warn that the `y` of a paired fit looks like `n_classes` class labels."""
     if n_classes and n_features > 1:
         warnings.warn(
             f"y is one column of {n_classes} different integers, as class labels are, "
             f"and {type(estimator).__name__} maps {n_features} columns to it. The "
-            "labels that a Pipeline passes on are no target rows: pass these, of shape "
-            "(n_samples, n_targets), as y. If y is a target of one column, pass it as "
-            "floats or of shape (n_samples, 1).",
+            "labels that a Pipeline passes on are not target samples: pass these, of "
+            "shape (n_samples, n_targets), as y. If y is a target of one column, "
+            "pass it as floats or of shape (n_samples, 1).",
             UserWarning,
             stacklevel=6,
         )
 
 
 def check_no_dates(X):
-    """Refuse an array of dates or durations, on which estimators may fail inside."""
+    """Raise an error for an array of dates or durations."""
     dtype = getattr(X, "dtype", None)
     if getattr(dtype, "kind", None) in ("M", "m"):
         raise TypeError(
@@ -185,13 +185,13 @@ def check_no_dates(X):
 
 
 def check_varies(y):
-    """Refuse a target whose rows are all the same."""
+    """Raise an error for a target whose samples are all equal."""
     if np.all(y == y[0]):
-        raise ValueError("All rows of y are equal: there is nothing to predict.")
+        raise ValueError("All samples of y are equal: there is nothing to predict.")
 
 
 def check_target(y, n_targets):
-    """Validate rows of the target space: finite floats, `n_targets` columns."""
+    """Validate samples of the target space: finite floats, `n_targets` columns."""
     y = check_array(y, dtype=FLOATS, ensure_2d=False, input_name="y")
     y = y.reshape(-1, 1) if y.ndim == 1 else y
     if y.shape[1] != n_targets:
@@ -202,12 +202,12 @@ def check_target(y, n_targets):
 
 
 def check_sides(estimator, X, y):
-    """Validate source and target rows that do not correspond, for `fit`.
+    """Validate source and target samples that do not correspond, for `fit`.
 
-    Sets `n_features_in_`, `n_targets_` and the names of columns on `estimator`; where
-    that has `_same_features`, widths and names must agree. A `y` that is None or
-    one-dimensional (the class labels that a Pipeline passes on) holds no target rows:
-    a warning says so, and the caller is to be the identity.
+    Sets `n_features_in_`, `n_targets_` and the names of columns on `estimator`; if it
+    has `_same_features`, widths and names must agree. If `y` is None or one-dimensional
+    (the class labels that a Pipeline passes on), there are no target samples: a warning
+    says so, and the estimator must become the identity.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def check_sides(estimator, X, y):
     X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
     estimator._dtype, estimator._is_identity = X.dtype.name, False
     if y is None or dimensions(y) == 1:
-        warn_no_target_rows(estimator, y)
+        warn_no_target_samples(estimator, y)
         stay_in_source(estimator)
         return X, None
     check_target_names(estimator, y, reset=True)
@@ -233,17 +233,17 @@ def check_sides(estimator, X, y):
 
 
 def stay_in_source(estimator):
-    """Make the target space that of the source, of which it has width and names."""
+    """Give the target space the width and the names of the source space."""
     estimator.n_targets_ = estimator.n_features_in_
     names = getattr(estimator, "feature_names_in_", None)
     remember_names(estimator, names, "target_names_in_")
 
 
-def warn_no_target_rows(estimator, y):
-    """Say that `y` is None or 1-D: an unpaired aligner has no target then."""
+def warn_no_target_samples(estimator, y):
+    """Warn that `y` is None or 1-D, so that an unpaired aligner has no target."""
     warnings.warn(
-        f"y holds no target rows, it is {'None' if y is None else '1-D'}: "
-        f"{type(estimator).__name__} is the identity. Pass target rows of shape "
+        f"y holds no target samples; it is {'None' if y is None else '1-D'}: "
+        f"{type(estimator).__name__} is the identity. Pass target samples of shape "
         "(n_target_samples, n_targets) as y, or wrap the aligner in DomainAdapter, "
         "which takes X_target.",
         UserWarning,

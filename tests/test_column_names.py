@@ -274,7 +274,7 @@ def test_polars_has_names_too():
     assert_array_equal(aligner.target_names_in_, ["v"])
 
 
-@pytest.mark.filterwarnings("ignore:y holds no target rows")
+@pytest.mark.filterwarnings("ignore:y holds no target samples")
 @pytest.mark.parametrize("aligner", SAME_FEATURES[:6], ids=repr)
 def test_where_there_is_no_target_columns_stay_what_they_are(aligner):
     fitted = clone(aligner).fit(X, LABELS)

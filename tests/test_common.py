@@ -124,7 +124,7 @@ ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *MANY, *STYLE, *TRAINED]
 # tests/adaptation.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:y is one column of .* integers:UserWarning"),
-    pytest.mark.filterwarnings("ignore:y holds no target rows:UserWarning"),
+    pytest.mark.filterwarnings("ignore:y holds no target samples:UserWarning"),
     pytest.mark.filterwarnings(
         "ignore:(Neither X_target|sample_domain was not|There is no):UserWarning"
     ),

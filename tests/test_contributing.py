@@ -18,7 +18,7 @@ exec(SOURCE)
 ALIGNER = MedianAligner()  # noqa: F821
 
 
-@pytest.mark.filterwarnings("ignore:y holds no target rows:UserWarning")
+@pytest.mark.filterwarnings("ignore:y holds no target samples:UserWarning")
 @pytest.mark.filterwarnings("ignore:There is no y:UserWarning")
 @pytest.mark.filterwarnings("ignore:y is one column of .* integers:UserWarning")
 @parametrize_with_checks([ALIGNER])

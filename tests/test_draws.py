@@ -76,7 +76,7 @@ def test_draws_that_cannot_be_seen_are_refused(sets):
 
     with pytest.raises(ValueError, match="does not depend on draws"):
         jackknife_interval(hidden, *sets)
-    with pytest.raises(ValueError, match="same value for the same rows, but hidden"):
+    with pytest.raises(ValueError, match="same value for the same samples, but hidden"):
         bootstrap_interval(hidden, *sets, n_resamples=20)
 
 
@@ -91,7 +91,7 @@ def test_draws_that_cannot_be_seen_are_refused(sets):
     ids=["linear time", "linear time, seed", "proxy A", "first rows"],
 )
 def test_the_jackknife_refuses_what_depends_on_the_order_of_rows(metric, sets):
-    with pytest.raises(ValueError, match="the order of the rows"):
+    with pytest.raises(ValueError, match="the order of the samples"):
         jackknife_interval(metric, *sets, random_state=0)
 
 

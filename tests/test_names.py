@@ -305,7 +305,7 @@ GAPS = {
     ),
 }
 every_gap = pytest.mark.parametrize(("gap", "form"), GAPS.values(), ids=GAPS)
-WANTED = "Input y contains {} in 2 rows: write -1 in target rows without a label"
+WANTED = "Input y contains {} in 2 samples: write -1 for target samples without a label"
 
 
 def _gapped(gap, form):
@@ -335,7 +335,7 @@ def test_gaps_among_labels_are_refused_by_labeled_only(gap, form, domains):
 def test_another_missing_label_is_named(gap, form):
     X, y, domain = _gapped(gap, form)
     model = LabeledOnly(LogisticRegression(), missing_label=-9)
-    with pytest.raises(ValueError, match="write -9 in target rows"):
+    with pytest.raises(ValueError, match="write -9 for target samples"):
         model.fit(X, y, sample_domain=domain)
 
 

@@ -75,7 +75,7 @@ def make_paired_spaces(
         Number of features of the target space. None uses `n_features`.
     n_target_samples : int, default=None
         Number of target samples, drawn independently from the same distribution. None
-        pairs the spaces: row i of `target` is row i of `data`, mapped.
+        pairs the spaces: sample i of `target` is sample i of `data`, mapped.
     scale : float, default=1.0
         Largest singular value of the map.
     rank : int, default=None
@@ -115,7 +115,7 @@ def make_paired_spaces(
         data : ndarray of shape (n_samples, n_features)
             Source samples.
         target : ndarray of shape (n_target_samples, n_targets)
-            Target samples; row i belongs to row i of `data` if they are paired.
+            Target samples; sample i belongs to sample i of `data` if they are paired.
         labels, target_labels : ndarray of shape (n_samples,) and (n_target_samples,)
             Class labels, from 0 to ``n_classes - 1``; equal for paired samples.
         coef : ndarray of shape (n_features, n_targets)

@@ -522,8 +522,8 @@ class MultiDomainClassifier(
     def _check_same_shape(self, shape):
         if shape not in (None, self.shape_):
             raise ValueError(
-                f"X has pictures of shape {shape}, but {type(self).__name__} was "
-                f"fitted to rows of shape {self.shape_}."
+                f"X has samples of shape {shape}, but {type(self).__name__} was "
+                f"fitted to samples of shape {self.shape_}."
             )
 
     def _in_shape(self, X):

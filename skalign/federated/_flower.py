@@ -479,7 +479,8 @@ def metrics_by_client(metrics: list[Any] | dict[Any, Any]) -> dict[Any, Any]:
         pairs = [(n_samples, dict(own)) for n_samples, own in metrics]
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f"metrics must hold pairs of a number of rows and a dict; got {metrics!r}."
+            f"metrics must hold pairs of a number of samples and a dict; got "
+            f"{metrics!r}."
         ) from error
     values = defaultdict(list)
     for n_samples, own in pairs:

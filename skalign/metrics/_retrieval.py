@@ -55,9 +55,9 @@ def retrieval_accuracy(
     k : int, default=1
         Number of nearest candidates considered.
     relevant : array-like of shape (n_pairs, 2), default=None
-        Row indices in `X` and in `Y` of each correct answer. A query may have several,
-        of which the nearest counts. Queries without any are not scored, but are used by
-        `csls`. None pairs row i of `X` with row i of `Y`.
+        Sample indices in `X` and in `Y` of each correct answer. A query may have
+        several, of which the nearest counts. Queries without any are not scored, but
+        are used by `csls`. None pairs sample i of `X` with sample i of `Y`.
     metric : {"cosine", "euclidean"}, default="cosine"
         Metric of the ranking.
     csls : int, default=None
@@ -263,14 +263,14 @@ def _check_relevant(relevant, n_queries, n_candidates):
         if n_queries != n_candidates:
             raise ValueError(
                 f"X has {n_queries} samples, but Y has {n_candidates}; without "
-                "relevant, row i of X is paired with row i of Y."
+                "relevant, sample i of X is paired with sample i of Y."
             )
         return np.arange(n_queries)[:, None].repeat(2, axis=1)
     relevant = check_array(relevant, dtype=None, input_name="relevant")
     if relevant.shape[1] != 2 or relevant.dtype.kind not in "iu":
         raise ValueError(
             f"relevant of shape {relevant.shape} and dtype {relevant.dtype} must hold "
-            "pairs of row indices."
+            "pairs of sample indices."
         )
     lowest, highest = relevant.min(axis=0), relevant.max(axis=0)
     for name, column, size in (("X", 0, n_queries), ("Y", 1, n_candidates)):

@@ -284,7 +284,7 @@ def alignability(
     ------
     ValueError
         If lengths differ, a value is not finite, there are fewer than 20 pairs, all
-        rows of `y` are equal, fourth powers of a column about its mean overflow or
+        samples of `y` are equal, fourth powers of a column about its mean overflow or
         underflow, `labels` are no classes, `aligners` is empty, or `cv` yields no split
         or invalid positions.
 

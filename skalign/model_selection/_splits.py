@@ -38,10 +38,10 @@ def check_splits(cv, X, y=None, **params):
         if not isinstance(split, Iterable) or len(parts := tuple(split)) != 2:
             raise ValueError(
                 f"Split {i} of cv is {split!r}; expected (train, test), two arrays of "
-                "positions of rows."
+                "sample indices."
             )
         parts = tuple(
-            _positions(part, n, f"The {name} rows of split {i} of cv")
+            _positions(part, n, f"The {name} samples of split {i} of cv")
             for part, name in zip(parts, ("training", "test"), strict=True)
         )
         splits.append(parts)
@@ -61,7 +61,7 @@ def _positions(part, n, what):
         )
     if part.min() < 0 or part.max() >= n:
         raise ValueError(
-            f"{what} lie from {part.min()} to {part.max()}, but there are {n} rows: "
+            f"{what} lie from {part.min()} to {part.max()}, but there are {n} samples: "
             f"expected 0 to {n - 1}."
         )
     return part

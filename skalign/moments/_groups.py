@@ -248,7 +248,7 @@ class GroupMoments:
                     f"New samples have {theirs} as {what}; those seen before {mine}."
                 )
         check_same_kind(
-            self.groups, other.groups, "labels of the rows before", "labels"
+            self.groups, other.groups, "labels of the samples before", "labels"
         )
 
     def _spread(self, groups):

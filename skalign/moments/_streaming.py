@@ -18,7 +18,7 @@ from skalign._validation import (
     check_target_names,
     dimensions,
     merge_names,
-    warn_no_target_rows,
+    warn_no_target_samples,
 )
 from skalign.moments._collected import Sums
 from skalign.moments._groups import GroupMoments
@@ -360,7 +360,7 @@ class SideStreamingMixin(StreamingMixin):
         """Return the sums of each side that has samples."""
         no_target, batch = y is not None and dimensions(y) == 1, {}
         if no_target:
-            warn_no_target_rows(self, y)
+            warn_no_target_samples(self, y)
         if X is not None:
             X = validate_data(
                 self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
@@ -443,7 +443,7 @@ class ClassStreamingMixin(SideStreamingMixin):
     def _add_up(self, X=None, y=None, *, labels=None, target_labels=None):
         if X is not None and labels is None and y is not None and dimensions(y) == 1:
             # y holds the class labels that a Pipeline passes on, as in `fit`.
-            warn_no_target_rows(self, y)
+            warn_no_target_samples(self, y)
             validate_data(
                 self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
             )

@@ -134,7 +134,7 @@ class Moments:
         X = check_array(X, input_name=x_name, **checks)
         y = None if y is None else check_array(y, input_name="y", **checks)
         if y is not None and len(y) != len(X):
-            raise ValueError(f"X has {len(X)} rows, but y has {len(y)}.")
+            raise ValueError(f"X has {len(X)} samples, but y has {len(y)}.")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True

@@ -87,9 +87,9 @@ class AnchoredAligner(AnchoredMixin, MetaEstimatorMixin, BaseEstimator):
     """Aligner fitted on a few selected pairs, the anchors.
 
     Use it if pairs are expensive: only the target samples of the anchors must be known.
-    The selector uses source samples only, so that the rows of `y` that belong to other
-    samples can be filled with zeros. :class:`AnchorSearchCV` helps to choose the number
-    of anchors and the selector. Read more in the :ref:`User Guide <anchors>`.
+    The selector uses source samples only, so that `y` can be filled with zeros for all
+    other samples. :class:`AnchorSearchCV` helps to choose the number of anchors and the
+    selector. Read more in the :ref:`User Guide <anchors>`.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class AlignmentDisplay:
     target_before, target_after : ndarray of shape (n_target_shown, 2)
         Coordinates of target samples in the plane.
     paired : bool, default=True
-        Whether row i of both sides is the same sample; if so, lines join the pairs.
+        Whether sample i of both sides is the same item; if so, lines join the pairs.
     same_axes : bool, default=True
         Whether both sides share their axes also before the map.
     labels, target_labels : ndarray of shape (n_shown,) and (n_target_shown,), \
@@ -133,7 +133,7 @@ class AlignmentDisplay:
         y : array-like of shape (n_target_samples, n_targets)
             Samples in the target space.
         paired : bool, default=None
-            Whether row i of both sides is the same sample. None is True for aligners
+            Whether sample i of both sides is the same item. None is True for aligners
             that are learnt from pairs.
         labels : array-like of shape (n_samples,), default=None
             Class labels of the source samples, shown as colours.
@@ -191,7 +191,7 @@ class AlignmentDisplay:
         y_mapped : array-like of shape (n_target_samples, n_features_out), default=None
             Target samples in the space of `X_mapped`. None uses `y`.
         paired : bool, default=True
-            Whether row i of both sides is the same sample.
+            Whether sample i of both sides is the same item.
         labels : array-like of shape (n_samples,), default=None
             Class labels of the source samples, shown as colours.
         target_labels : array-like of shape (n_target_samples,), default=None

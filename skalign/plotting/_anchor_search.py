@@ -198,7 +198,7 @@ class AnchorSearchDisplay:
             )
         ax.set(
             xscale="log",
-            xlabel="Anchors" + (", share of the training rows" * self.in_shares),
+            xlabel="Anchors" + (", share of the training samples" * self.in_shares),
             ylabel=self.score_name,
         )
         shown = np.unique(np.concatenate([curve[0] for curve in self.curves.values()]))

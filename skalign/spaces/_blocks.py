@@ -53,7 +53,7 @@ def split_blocks(X, sizes):
     present = np.column_stack([rows_present(X, k) for k, X in enumerate(spaces)])
     if not (anywhere := present.any(axis=1)).all():
         raise ValueError(
-            f"{np.sum(~anywhere)} rows are NaN in all spaces, first row "
+            f"{np.sum(~anywhere)} samples are NaN in all spaces, first sample "
             f"{anywhere.argmin()}."
         )
     return spaces, present
@@ -65,7 +65,7 @@ def rows_present(X, space):
     nowhere = ~missing.any(axis=1)
     if (in_part := ~nowhere & ~missing.all(axis=1)).any():
         raise ValueError(
-            f"{in_part.sum()} rows of space {space} are partly NaN, first row "
+            f"{in_part.sum()} samples of space {space} are partly NaN, first sample "
             f"{in_part.argmax()}; a missing sample must be NaN in all columns of the "
             "space."
         )

@@ -331,8 +331,8 @@ class GeneralizedProcrustes(
         Raises
         ------
         ValueError
-            If `X` does not have as many rows as the consensus, a row is partly NaN, or
-            fewer than two samples are not missing.
+            If `X` does not have as many samples as the consensus, a sample is partly
+            NaN, or fewer than two samples are not missing.
         """
         check_is_fitted(self)
         if consensus is None:
@@ -343,7 +343,7 @@ class GeneralizedProcrustes(
         X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
         if len(X) != len(consensus):
             raise ValueError(
-                f"X has {len(X)} rows, but the consensus has {len(consensus)}."
+                f"X has {len(X)} samples, but the consensus has {len(consensus)}."
             )
         seen = rows_present(X, len(self.aligners_))
         if seen.sum() < 2:

@@ -140,7 +140,7 @@ def closest_points(
     fit : Fit
     """
     if np.all(y == y[0]):
-        raise ValueError("All rows of a side are equal: there is nothing to align.")
+        raise ValueError("All samples of a side are equal: there is nothing to align.")
     mapped, target = _compared(aligner, X, y)
     matches = match(mapped, target, groups, matching)
     costs, move, stopped = [_cost(matches, target)], 0.0, False

@@ -13,7 +13,7 @@ def spread_of(rows, weights=None, name="X"):
     moments = Moments.from_arrays(rows, sample_weight=weights, x_name=name)
     spectrum = Spectrum.from_moments(moments, ddof=0)
     if len(spectrum.values) == 0:
-        raise ValueError(f"All rows of {name} are equal: there is nothing to align.")
+        raise ValueError(f"All samples of {name} are equal: there is nothing to align.")
     return spectrum
 
 

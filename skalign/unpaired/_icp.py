@@ -386,8 +386,8 @@ class ICPAligner(
         except NotFittedError:
             if is_regressor(self.init):
                 raise ValueError(
-                    f"init={self.init!r} is learnt from pairs, which these rows are "
-                    "not, and is not fitted; fit it to pairs first, and wrap it in "
+                    f"init={self.init!r} is learnt from pairs, which these samples "
+                    "are not, and is not fitted; fit it to pairs first, and wrap it in "
                     "FrozenEstimator, which clones leave fitted."
                 ) from None
             passed = {

@@ -125,7 +125,9 @@ class Side:
         )
         self.n_axes = len(self.values)
         if self.n_axes == 0:
-            raise ValueError("All rows of a side are equal: there is nothing to align.")
+            raise ValueError(
+                "All samples of a side are equal: there is nothing to align."
+            )
         self.skewness_noise = self._skewness_noise(moments.counts.sum())
         self.signal = self._signal(weights, moments.counts)
         self.axes = self._axes

@@ -187,7 +187,7 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
         for name, axes in (("X", x_axes), ("y", y_axes)):
             if axes.shape[1] == 0:
                 raise ValueError(
-                    f"All rows of {name} are equal: they span no subspace."
+                    f"All samples of {name} are equal: they span no subspace."
                 )
         k = self.n_components
         if k is None:

@@ -52,7 +52,7 @@ def transfer_components(source, target, mu, *, of_kernel):
     values, axes = truncated_eigh(pooled.xx, rounding, pooled.precision)
     if len(values) == 0:
         raise ValueError(
-            "All rows of both sides are equal up to rounding"
+            "All samples of both sides are equal up to rounding"
             + (" in the kernel: scale them, or raise gamma." if of_kernel else ".")
         )
     spread = np.sqrt(values)
@@ -256,7 +256,9 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         if y is None:
             return self._be_identity(n_components_=X.shape[1], coef_=None)
         if np.all(X[0] == X) and np.all(y == X[0]):
-            raise ValueError("All rows of both sides are equal: they span no subspace.")
+            raise ValueError(
+                "All samples of both sides are equal: they span no subspace."
+            )
         basis = None
         if self.kernel == "rbf":
             for name, rows in (("X", X), ("y", y)):

@@ -348,8 +348,8 @@ def test_an_aligner_that_needs_pairs_is_refused():
 @pytest.mark.parametrize(
     ("sample_domain", "message"),
     [
-        (np.zeros(60), "no target row"),
-        (np.full(60, -1), "no source row"),
+        (np.zeros(60), "no target samples"),
+        (np.full(60, -1), "no source samples"),
         (np.zeros(59), r"inconsistent numbers of samples: \[60, 59\]"),
         (np.full(60, np.nan), "sample_domain holds NaN"),
         (np.full(60, "lab"), "must hold numbers.* got <U3 values such as 'lab'"),
@@ -364,7 +364,7 @@ def test_a_sample_domain_that_does_not_suit_is_refused(sample_domain, message):
 def test_a_target_given_twice_is_refused():
     X, y, X_target, _ = make_domains()
     sample_domain = np.where(np.arange(len(X)) < 7, -1, 0)
-    with pytest.raises(ValueError, match=r"given twice.* in 7 rows of X"):
+    with pytest.raises(ValueError, match=r"given twice.* for 7 samples of X"):
         DomainAdapter(MeanVarianceAligner()).fit(
             X, y, X_target=X_target, sample_domain=sample_domain
         )
@@ -396,7 +396,7 @@ def test_other_input_that_does_not_suit_is_refused():
         adapter.fit(X, y, X_target=X_target.ravel())
     with pytest.raises(ValueError, match="minimum of 2 is required"):
         adapter.fit(X, y, X_target=X_target[:1])
-    with pytest.raises(ValueError, match="target_labels has 44 entries for 45 rows"):
+    with pytest.raises(ValueError, match="target_labels has 44 entries for 45 samples"):
         DomainAdapter(CheckingAligner()).fit(
             X, y, X_target=X_target, y_target=y_target[:-1]
         )
@@ -411,7 +411,7 @@ class CheckingAligner(MeanVarianceAligner):
     def fit(self, X, y=None, *, labels=None, target_labels=None):
         if target_labels is not None and len(target_labels) != len(y):
             raise ValueError(
-                f"target_labels has {len(target_labels)} entries for {len(y)} rows."
+                f"target_labels has {len(target_labels)} entries for {len(y)} samples."
             )
         return super().fit(X, y)
 

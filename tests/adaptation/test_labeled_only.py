@@ -72,7 +72,7 @@ def test_target_rows_with_a_label_are_learnt_from():
 def test_a_class_of_minus_one_is_refused_and_not_eaten():
     X, y, sample_domain = make_rows((-1, 1))
     n_refused = np.sum((y == -1) & (sample_domain >= 0))
-    message = f"{n_refused} source rows have the label -1"
+    message = f"{n_refused} source samples have the label -1"
     with pytest.raises(ValueError, match=message):
         LabeledOnly(LogisticRegression()).fit(X, y, sample_domain=sample_domain)
 
@@ -90,20 +90,20 @@ def test_minus_one_is_one_of_two_classes_where_all_rows_are_source_rows(dtype):
         assert model.score(X, y, sample_domain=domain) == expected.score(X, y)
     ones = np.flatnonzero(y == y[0])
     assert model.score(X[ones], y[ones]) == expected.score(X[ones], y[ones])
-    with pytest.raises(ValueError, match="source rows have the label -1"):
+    with pytest.raises(ValueError, match="source samples have the label -1"):
         LabeledOnly(LogisticRegression(), missing_label=-1).fit(X, y)
     zeros = np.where(np.arange(60) < 20, 0, y.astype(float))
-    with pytest.raises(ValueError, match="source rows have the label -1"):
+    with pytest.raises(ValueError, match="source samples have the label -1"):
         model.fit(X, zeros)  # two classes besides it: which of both is not known
 
 
 def test_without_sample_domain_all_rows_need_a_label():
     X, y, sample_domain = make_rows()
-    with pytest.raises(ValueError, match="20 source rows have the label -1"):
+    with pytest.raises(ValueError, match="20 source samples have the label -1"):
         LabeledOnly(LogisticRegression()).fit(X, y)
     is_source = sample_domain >= 0
     model = LabeledOnly(LogisticRegression()).fit(X[is_source], y[is_source])
-    with pytest.raises(ValueError, match="20 source rows have the label -1"):
+    with pytest.raises(ValueError, match="20 source samples have the label -1"):
         model.score(X, y)
 
 
@@ -118,7 +118,7 @@ def test_a_regressor_leaves_out_nan(n_outputs):
     model = LabeledOnly(LinearRegression()).fit(X, holes, sample_domain=sample_domain)
     assert_allclose(model.predict(X), y)
     assert model.score(X, holes, sample_domain=sample_domain) == pytest.approx(1)
-    with pytest.raises(ValueError, match="20 source rows have the label nan"):
+    with pytest.raises(ValueError, match="20 source samples have the label nan"):
         LabeledOnly(LinearRegression()).fit(X, holes)
 
 
@@ -163,7 +163,7 @@ def test_what_does_not_suit_is_refused():
     model = LabeledOnly(LogisticRegression())
     with pytest.raises(NotFittedError):
         model.predict(X)
-    with pytest.raises(ValueError, match="No row has a label"):
+    with pytest.raises(ValueError, match="No sample has a label"):
         model.fit(X, np.full(60, -1), sample_domain=np.full(60, -1))
     with pytest.raises(
         ValueError, match=r"inconsistent numbers of samples: \[60, 59\]"

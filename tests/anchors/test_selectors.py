@@ -160,7 +160,7 @@ def test_empty_rows_and_labels_of_another_length_are_refused(selector, rows):
     X, labels = rows
     with pytest.raises(ValueError, match="0 sample"):
         selector.select(X[:0], labels[:0])
-    with pytest.raises(ValueError, match="labels has 299 entries for 300 rows"):
+    with pytest.raises(ValueError, match="labels has 299 entries for 300 samples"):
         selector.select(X, labels[1:])
 
 

@@ -207,7 +207,7 @@ def _commands(folder):
         (["report", str(folder / "broken.npz"), y], "cannot be read as an array"),
         (["report", str(folder / "empty.npz"), y], "holds no array"),
         (["report", "--labels", X], "--labels needs a SOURCE"),
-        (["report", X, str(folder / "ones.npy")], "All rows of y are equal"),
+        (["report", X, str(folder / "ones.npy")], "All samples of y are equal"),
         (["report", X, y, "--cv", "1"], "--cv 1 must be from 2"),
         (["report", X, y, "--criterion", "accuracy"], "needs --labels"),
         (["report", X, y, "--json", "/nowhere/out.json"], "cannot be written"),
@@ -445,8 +445,10 @@ def test_options_that_do_not_suit_are_named(few, capsys, options, said):
 def test_equal_target_rows_are_refused_and_named(few, capsys):
     np.save(few / "same.npy", np.ones((24, 2)))
     X, same, out = few / "X.npy", few / "same.npy", few / "out.skops"
-    refused(capsys, ["report", X, same], "same.npy", "All rows of y are equal")
-    refused(capsys, ["fit", X, same, "-o", out], "same.npy", "All rows of y are equal")
+    refused(capsys, ["report", X, same], "same.npy", "All samples of y are equal")
+    refused(
+        capsys, ["fit", X, same, "-o", out], "same.npy", "All samples of y are equal"
+    )
     assert not out.exists()
 
 

@@ -273,7 +273,7 @@ def test_bad_settings_are_refused():
     )
     with pytest.raises(ValueError, match="must be a sequence of integers"):
         ContrastiveAligner(hidden_layer_sizes=(4, 0)).fit(X, y)
-    with pytest.raises(ValueError, match="All rows of X are equal"):
+    with pytest.raises(ValueError, match="All samples of X are equal"):
         ContrastiveAligner().fit(np.ones((50, 2)), y)
     with pytest.raises(ValueError, match="device='nowhere' cannot be used here"):
         ContrastiveAligner(device="nowhere").fit(X, y)

@@ -257,7 +257,7 @@ def test_labels_stay_hidden_through_a_pipeline():
 def test_a_class_of_minus_1_is_refused_where_targets_have_no_label(kind):
     X, y, domain = _two_domains(names=(-1, 1))
     n_rows = ((domain >= 0) & (y == -1)).sum()
-    message = f"{n_rows} source rows have the label -1, which stands for a missing one"
+    message = f"{n_rows} source samples have the label -1, which denotes a missing one"
     with pytest.raises(ValueError, match=message):
         kind().fit(X, y, sample_domain=domain)
 
@@ -273,7 +273,7 @@ def test_minus_1_is_a_class_where_there_is_no_target(kind):
 @pytest.mark.parametrize("kind", [*TAKE, *REFUSE])
 def test_rows_that_all_have_no_label_are_refused(kind):
     X, y, domain = _two_domains()
-    with pytest.raises(ValueError, match="No row has a label"):
+    with pytest.raises(ValueError, match="No sample has a label"):
         kind().fit(X, np.full(len(y), -1), sample_domain=domain - 1)
 
 

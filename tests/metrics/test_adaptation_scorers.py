@@ -500,7 +500,7 @@ def test_a_search_inside_is_scored_by_its_best_estimator():
 def test_a_score_without_a_target_is_refused(scorer):
     X, y, X_target, _ = make_domains()
     pipe = make_adapted().fit(X, y, X_target=X_target)
-    with pytest.raises(ValueError, match="There is no target row: pass X_target"):
+    with pytest.raises(ValueError, match="There are no target samples: pass X_target"):
         scorer(pipe, X, y, sample_domain=np.zeros(len(X)))
 
 
@@ -553,7 +553,7 @@ def test_a_fit_that_is_not_told_of_domains_is_refused():
     with pytest.warns(UserWarning, match="There is no sample_domain"):
         pipeline.fit(X, y)
     unrouted = config_context(enable_metadata_routing=False)
-    with unrouted, pytest.raises(RuntimeError, match="was not told whether"):
+    with unrouted, pytest.raises(RuntimeError, match="does not declare whether"):
         CircularValidationScorer()(model, X, labels, sample_domain=domain)
     for estimator in (model, pipeline):
         with pytest.raises(ValueError, match="not explicitly set as requested or not"):

@@ -212,7 +212,7 @@ def test_a_block_fills_the_working_memory():
         ({"csls": 2, "metric": "euclidean"}, "csls=2 needs metric='cosine'"),
         ({"relevant": [[0, 10]]}, "indices 10 to 10 for Y, which has 10"),
         ({"relevant": [[-1, 0]]}, "indices -1 to -1 for X, which has 10"),
-        ({"relevant": [[0.5, 0.0]]}, "must hold pairs of row indices"),
+        ({"relevant": [[0.5, 0.0]]}, "must hold pairs of sample indices"),
         ({"relevant": [[0, 1, 2]]}, r"shape \(1, 3\)"),
         ({"relevant": [[0], [1]]}, r"shape \(2, 1\)"),
         ({"relevant": np.empty((0, 2), dtype=int)}, "0 sample"),

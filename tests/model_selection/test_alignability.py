@@ -280,7 +280,7 @@ def test_aligners_given_are_not_fitted():
     [
         (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
         (lambda X, y: (X[:19], y[:19]), "At least 20 pairs .* got 19"),
-        (lambda X, y: (X, np.ones_like(y)), "All rows of y are equal"),
+        (lambda X, y: (X, np.ones_like(y)), "All samples of y are equal"),
         (lambda X, y: (np.where(X > 1, np.nan, X), y), "X contains NaN"),
         (lambda X, y: (X, np.where(y > 1, np.inf, y)), "y contains infinity"),
         (lambda X, y: (X[:0], y[:0]), "0 sample"),

@@ -36,9 +36,15 @@ takes_cv = pytest.mark.parametrize("call", TAKES_CV.values(), ids=TAKES_CV)
         (np.array([]), r"cv=.* yields no split"),
         ([3], r"Split 0 of cv is 3; expected \(train, test\)"),
         ([(FIRST,)], r"Split 0 of cv is .* expected \(train, test\)"),
-        ([(FIRST, LAST), (FIRST, LAST + 1)], "test rows of split 1 .* lie from 13 to"),
-        ([(FIRST - 1, LAST)], "training rows of split 0 of cv lie from -1 to 10, but"),
-        ([(FIRST, [])], "test rows of split 0 of cv must be positions"),
+        (
+            [(FIRST, LAST), (FIRST, LAST + 1)],
+            "test samples of split 1 .* lie from 13 to",
+        ),
+        (
+            [(FIRST - 1, LAST)],
+            "training samples of split 0 of cv lie from -1 to 10, but",
+        ),
+        ([(FIRST, [])], "test samples of split 0 of cv must be positions"),
         ([(FIRST, [0.5])], "must be positions, .* got float64"),
         ([(FIRST, ["a"])], "must be positions"),
         (

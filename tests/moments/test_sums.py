@@ -189,8 +189,8 @@ def test_sums_that_overflow_are_refused():
     [
         ({"products": ("xz",)}, "must be among"),
         ({"products": ("xy",)}, "need y"),
-        ({"y": np.ones((4, 1))}, "X has 5 rows, but y has 4"),
-        ({"y": np.ones((6, 1))}, "X has 5 rows, but y has 6"),
+        ({"y": np.ones((4, 1))}, "X has 5 samples, but y has 4"),
+        ({"y": np.ones((6, 1))}, "X has 5 samples, but y has 6"),
         ({"sample_weight": np.ones(4)}, r"shape == \(4,\), expected \(5,\)"),
         ({"sample_weight": np.zeros(5)}, "at least one non-zero"),
         ({"sample_weight": -np.ones(5)}, "Negative values"),

@@ -169,7 +169,7 @@ def test_impossible_widths_and_constant_sides_are_refused():
     with pytest.raises(ValueError, match=r"n_components=16 must be at most .*=15\."):
         CanonicalAligner(16).fit(X, y)
     for value in (1, 0.1):  # the mean of 0.1 is rounded
-        with pytest.raises(ValueError, match="All rows of y are equal"):
+        with pytest.raises(ValueError, match="All samples of y are equal"):
             CanonicalAligner().fit(X, np.full((50, 3), value))
     aligner = CanonicalAligner().fit(X, y)
     with pytest.raises(ValueError, match="y has 3 columns, but the target space has"):

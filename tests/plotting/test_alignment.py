@@ -143,9 +143,9 @@ def test_unpaired_target_rows_have_labels_of_their_own_or_none():
 
 def test_labels_of_another_length_are_refused():
     X, y = _pairs(4)
-    with pytest.raises(ValueError, match="labels has 3 entries for 50 rows"):
+    with pytest.raises(ValueError, match="labels has 3 entries for 50 samples"):
         AlignmentDisplay.from_spaces(X, y, y, labels=[0, 1, 2])
-    with pytest.raises(ValueError, match="target_labels has 3 entries for 50 rows"):
+    with pytest.raises(ValueError, match="target_labels has 3 entries for 50 samples"):
         AlignmentDisplay.from_spaces(X, y, y, target_labels=[0, 1, 2])
 
 

@@ -227,7 +227,7 @@ def test_an_added_space_leaves_the_others_and_meets_them(kind):
 def test_a_space_that_cannot_be_added_leaves_the_estimator_as_it_was():
     spaces = _copies()
     model = GeneralizedProcrustes().fit_spaces(spaces)
-    with pytest.raises(ValueError, match="X has 7 rows, but the consensus has 40"):
+    with pytest.raises(ValueError, match="X has 7 samples, but the consensus has 40"):
         model.add_space(spaces[0][:7])
     with pytest.raises(ValueError, match="0 samples that are not NaN; at least 2"):
         model.add_space(np.full((40, 3), np.nan))
@@ -348,8 +348,13 @@ def test_parameters_that_do_not_suit_the_rows_are_refused(change, message):
 @pytest.mark.parametrize(
     ("rows", "columns", "value", "message"),
     [
-        (slice(3, 5), slice(0, 1), np.nan, r"2 rows of space 0 are partly NaN.*row 3"),
-        (slice(7, 8), slice(0, 12), np.nan, r"1 rows are NaN in all.*row 7"),
+        (
+            slice(3, 5),
+            slice(0, 1),
+            np.nan,
+            r"2 samples of space 0 are partly NaN.*sample 3",
+        ),
+        (slice(7, 8), slice(0, 12), np.nan, r"1 samples are NaN in all.*sample 7"),
         (slice(1, 2), slice(0, 1), np.inf, "infinity"),
         (slice(1, 40), slice(4, 8), np.nan, "Space 1 has 1 samples"),
     ],

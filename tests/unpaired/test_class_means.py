@@ -158,7 +158,9 @@ def test_strings_and_numbers_are_no_common_classes():
     names = {"labels": labels.astype(str), "target_labels": labels.astype(str)}
     aligner = ClassMeanAligner()
     aligner.partial_fit(X, X, labels=labels, target_labels=labels)
-    with pytest.raises(ValueError, match="rows before holds numbers, but labels str"):
+    with pytest.raises(
+        ValueError, match="samples before holds numbers, but labels str"
+    ):
         aligner.partial_fit(X, X, **names)
     assert_array_equal(aligner.classes_, [0, 1, 2])
 

@@ -95,7 +95,7 @@ WITH_TARGET = [
         *(a for a in ONE_SPACE if repr(a) == f"{type(a).__name__}()"),
     )
 ]
-no_target = pytest.mark.filterwarnings("ignore:y holds no target rows")
+no_target = pytest.mark.filterwarnings("ignore:y holds no target samples")
 
 
 def test_every_unpaired_aligner_is_here():
@@ -135,7 +135,7 @@ def test_samples_are_mapped_after_fit_only(aligner, method):
 def test_without_target_samples_the_aligner_is_the_identity_and_warns(aligner, y):
     X = np.array([[1.0, 2.0], [3.0, 5.0], [4.0, 4.0]])
     aligner = clone(aligner)
-    with pytest.warns(UserWarning, match="no target rows.*DomainAdapter"):
+    with pytest.warns(UserWarning, match="no target samples.*DomainAdapter"):
         aligner.fit(X, y)
     assert_array_equal(aligner.transform(X), X)
     assert_array_equal(aligner.transform_target(X), X)
@@ -148,12 +148,12 @@ def test_an_identity_that_is_fitted_again_is_none(aligner):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 3)), rng.normal(size=(20, 3)) + 5
     aligner = clone(aligner)
-    with pytest.warns(UserWarning, match="no target rows"):
+    with pytest.warns(UserWarning, match="no target samples"):
         aligner.fit(X)
     expected = clone(aligner).fit(X, y).transform(X)
     assert_allclose(aligner.fit(X, y).transform(X), expected)
     if hasattr(aligner, "partial_fit"):
-        with pytest.warns(UserWarning, match="no target rows"):
+        with pytest.warns(UserWarning, match="no target samples"):
             aligner.fit(X)
         assert_allclose(aligner.partial_fit(y=y).transform(X), expected)
 

@@ -511,7 +511,7 @@ def test_a_map_learnt_from_a_few_pairs_is_a_start_if_it_stays_fitted():
 
 def test_equal_target_rows_are_refused_from_the_identity_too():
     X = np.random.default_rng(0).normal(size=(20, 3))
-    with pytest.raises(ValueError, match="All rows of a side are equal"):
+    with pytest.raises(ValueError, match="All samples of a side are equal"):
         ICPAligner(init="identity").fit(X, np.full((20, 3), 0.1))
 
 

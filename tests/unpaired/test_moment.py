@@ -181,7 +181,7 @@ def test_less_than_two_shared_classes_are_refused(make_clouds):
             clouds.X, clouds.y, labels=clouds.labels,
             target_labels=clouds.target_labels + 10,
         )  # fmt: skip
-    with pytest.raises(ValueError, match="labels has 2 entries for 2000 rows"):
+    with pytest.raises(ValueError, match="labels has 2 entries for 2000 samples"):
         MomentAligner().fit(clouds.X, clouds.y, labels=[0, 1], target_labels=[0])
 
 
@@ -274,7 +274,7 @@ def test_shapes_that_do_not_agree_are_found_out():
 @pytest.mark.parametrize("value", [1, 0.1, 1e6 + 0.1])  # the mean of 0.1 is rounded
 def test_rows_that_are_all_equal_are_refused(make_clouds, value, dtype):
     clouds = make_clouds()
-    with pytest.raises(ValueError, match="All rows of a side are equal"):
+    with pytest.raises(ValueError, match="All samples of a side are equal"):
         MomentAligner().fit(np.full((50, 3), value, dtype=dtype), clouds.y)
 
 

@@ -47,10 +47,8 @@ ALIGNERS = [
     WassersteinProcrustesAligner(init="gw", n_clusters=5, **FAST),
 ]
 SCALE = r"sums (over|under)flow float\d\d: column \d of X .* StandardScaler"
-EQUAL = (
-    "[Aa]ll rows of (X|y|a side|both sides) are equal|half of their samples are equal"
-)
-EQUAL += "|class means of a side are all equal"
+EQUAL = "[Aa]ll samples of (X|y|a side|both sides) are equal"
+EQUAL += "|half of their samples are equal|class means of a side are all equal"
 FEW = "matching='mutual' found [01] matches"
 
 

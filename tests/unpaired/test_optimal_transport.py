@@ -213,9 +213,9 @@ def test_labels_that_do_not_fit_are_refused():
     aligner = OptimalTransportAligner()
     with pytest.raises(ValueError, match=r"classes that labels lacks: \['cat'\]"):
         aligner.fit(X, y, labels=labels, target_labels=["cat"] * len(y))
-    with pytest.raises(ValueError, match="labels has 35 entries for 36 rows"):
+    with pytest.raises(ValueError, match="labels has 35 entries for 36 samples"):
         aligner.fit(X, y, labels=labels[1:])
-    with pytest.raises(ValueError, match="target_labels has 26 entries for 27 rows"):
+    with pytest.raises(ValueError, match="target_labels has 26 entries for 27 samples"):
         aligner.fit(X, y, labels=labels, target_labels=target_labels[1:])
     with pytest.raises(ValueError, match="labels holds None"):
         aligner.fit(X, y, labels=[None, *labels[1:]])

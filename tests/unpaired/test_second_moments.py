@@ -108,7 +108,7 @@ def test_only_aligners_of_one_class_that_have_seen_rows_merge(aligner):
 def test_label_vectors_in_partial_fit_add_no_target_rows(aligner):
     X, y = sides()
     aligner = clone(aligner)
-    with pytest.warns(UserWarning, match="no target rows"):
+    with pytest.warns(UserWarning, match="no target samples"):
         aligner.partial_fit(X, np.arange(len(X)))
     assert aligner.target_moments_ is None
     at_once = clone(aligner).fit(X, y)

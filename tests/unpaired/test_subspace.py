@@ -102,7 +102,7 @@ def test_what_spans_too_little_is_refused():
     X, y = sides(n_target_samples=5)
     with pytest.raises(ValueError, match="n_components=5 must be at most 4, the rank"):
         SubspaceAligner(5).fit(X, y)
-    with pytest.raises(ValueError, match="All rows of X are equal"):
+    with pytest.raises(ValueError, match="All samples of X are equal"):
         SubspaceAligner().fit(np.ones((6, 8)), y)
     with pytest.raises(ValueError, match="y has 3 columns, but transform returns 2"):
         SubspaceAligner(2).fit(X, y).inverse_transform(X[:, :3])

@@ -182,7 +182,7 @@ def test_more_landmarks_come_nearer_to_the_exact_components():
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_equal_rows_on_both_sides_are_refused(kernel, value):
     X = np.full((5, 3), value)
-    with pytest.raises(ValueError, match="All rows of both sides are equal"):
+    with pytest.raises(ValueError, match="All samples of both sides are equal"):
         TransferComponentAligner(kernel=kernel).fit(X, X[:4])
 
 

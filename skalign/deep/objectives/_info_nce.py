@@ -1,4 +1,4 @@
-"""The contrastive loss of pairs, without the matrix of all similarities."""
+"""Contrastive loss of pairs, computed without the matrix of all similarities."""
 
 import math
 
@@ -51,30 +51,31 @@ def info_nce(
     *,
     chunk_size: int = 1024,
 ) -> torch.Tensor:
-    """Contrastive loss of each pair: is the partner told from all other rows?
+    """Contrastive loss of each pair.
 
-    The mean of two cross-entropies, of the partner among all target rows and of the
-    partner among all source rows [1]_ [2]_, with products times `scale` as logits.
+    The loss is the mean of two cross-entropies [1]_ [2]_: of the partner among all
+    target samples, and of the partner among all source samples. The logits are inner
+    products times `scale`.
 
     Parameters
     ----------
     source, target : Tensor of shape (batch, n_components)
-        Pairs, row by row, as a rule of unit length.
+        Pairs, row by row, usually of unit length.
     scale : Tensor of shape ()
-        The inverse of a temperature.
+        Inverse of a temperature.
     chunk_size : int, default=1024
-        Source rows that are compared with all target rows at a time. Logits of so many
-        are all that is held, and taken again for the gradient; the loss is the same
-        for any number.
+        Number of source samples that are compared with all target samples at a time.
+        It limits the memory: only their logits are held, and they are computed again
+        for the gradient. The loss does not depend on it.
 
     Returns
     -------
     losses : Tensor of shape (batch,)
-        Not negative; about log(batch) where nothing is told apart.
+        Not negative; about log(batch) if the pairs are not distinguished.
 
     Notes
     -----
-    Differentiable once, by all three tensors.
+    The loss can be differentiated once, with respect to all three tensors.
 
     References
     ----------
@@ -96,14 +97,14 @@ def info_nce(
 
 
 class InfoNCE(nn.Module):
-    """Contrastive loss with a temperature that is learnt along.
+    """Contrastive loss with a learned temperature.
 
     Parameters
     ----------
     temperature : float, default=0.07
-        Where learning begins. It is kept from 0.01, as in [1]_, to 1.
+        Initial temperature. It is kept between 0.01, as in [1]_, and 1.
     chunk_size : int, default=1024
-        Of :func:`info_nce`.
+        As in :func:`info_nce`.
 
     References
     ----------
@@ -118,7 +119,7 @@ class InfoNCE(nn.Module):
 
     @property
     def temperature(self):
-        """The temperature in force, a float."""
+        """Current temperature, a float."""
         return math.exp(-min(max(float(self.log_scale.detach()), 0.0), _MAX_LOG_SCALE))
 
     def losses(self, embeddings, y=None):
