@@ -38,15 +38,6 @@ class ClassBalancedAnchors(AnchorSelector):
 
     _draws = True
 
-    def __init__(
-        self,
-        n_anchors: int | float = 0.1,
-        *,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_anchors = n_anchors
-        self.random_state = random_state
-
     def _choose(self, X, counts, labels):
         if labels is None:
             raise ValueError(

@@ -75,15 +75,6 @@ class FarthestPointAnchors(AnchorSelector):
     array([2, 4, 0])
     """
 
-    def __init__(
-        self,
-        n_anchors: int | float = 0.1,
-        *,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_anchors = n_anchors
-        self.random_state = random_state
-
     def _choose(self, X, counts, labels):
         order = _farthest_points(X - X.mean(axis=0), max(counts))
         return [order[:count] for count in counts]

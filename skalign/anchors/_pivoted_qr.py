@@ -99,15 +99,6 @@ class PivotedQRAnchors(AnchorSelector):
     array([0, 2, 1, 3])
     """
 
-    def __init__(
-        self,
-        n_anchors: int | float = 0.1,
-        *,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_anchors = n_anchors
-        self.random_state = random_state
-
     def _choose(self, X, counts, labels):
         order = _pivoted_rows(
             X - X.mean(axis=0), max(counts), rounding_of_rows(X).max() ** 2

@@ -1,6 +1,5 @@
 """Random anchors."""
 
-import numpy as np
 from sklearn.utils import check_random_state
 
 from skalign.anchors._selector import AnchorSelector
@@ -36,15 +35,6 @@ class RandomAnchors(AnchorSelector):
     """
 
     _draws = True
-
-    def __init__(
-        self,
-        n_anchors: int | float = 0.1,
-        *,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.n_anchors = n_anchors
-        self.random_state = random_state
 
     def _choose(self, X, counts, labels):
         order = check_random_state(self.random_state).permutation(len(X))

@@ -19,11 +19,11 @@ from skalign._validation import FLOATS, Interval
 class AnchorSelector(BaseEstimator, ABC):
     """Base class of the selectors of anchors, the samples to be paired.
 
-    A subclass has the parameters `n_anchors` and `random_state`, and the method
-    ``_choose(X, counts, labels)``, which returns an array of positions in `X` for each
-    of `counts`. A subclass whose choice is random sets ``_draws = True``. `X` is a
-    validated array, scaled such that squares neither overflow nor underflow. Read more
-    in the :ref:`User Guide <anchors>`.
+    A subclass defines the method ``_choose(X, counts, labels)``, which returns an array
+    of positions in `X` for each of `counts`; one with further parameters has a
+    constructor of its own, and one whose choice is random sets ``_draws = True``. `X`
+    is a validated array, scaled such that squares neither overflow nor underflow. Read
+    more in the :ref:`User Guide <anchors>`.
 
     See Also
     --------
@@ -34,10 +34,6 @@ class AnchorSelector(BaseEstimator, ABC):
     --------
     >>> from skalign.anchors import AnchorSelector
     >>> class LargestNorm(AnchorSelector):
-    ...     def __init__(self, n_anchors=0.1, *, random_state=None):
-    ...         self.n_anchors = n_anchors
-    ...         self.random_state = random_state
-    ...
     ...     def _choose(self, X, counts, labels):
     ...         order = (X**2).sum(axis=1).argsort()[::-1]
     ...         return [order[:count] for count in counts]
@@ -54,6 +50,15 @@ class AnchorSelector(BaseEstimator, ABC):
         ],
         "random_state": ["random_state"],
     }
+
+    def __init__(
+        self,
+        n_anchors: int | float = 0.1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_anchors = n_anchors
+        self.random_state = random_state
 
     def select(self, X: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
         """Select anchors among the source samples.

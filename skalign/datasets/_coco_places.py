@@ -136,8 +136,6 @@ def make_coco_places(
             Position of the scene in `scenes`.
         DESCR : str
             Description of the data.
-    (data, target) : tuple if ``return_X_y=True``
-        Images and classes.
 
     Raises
     ------

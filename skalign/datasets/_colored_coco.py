@@ -133,8 +133,6 @@ def make_colored_coco(
             Position of the object in `objects`, and the source image it was cut from.
         DESCR : str
             Description of the data.
-    (data, target) : tuple if ``return_X_y=True``
-        Images and classes.
 
     Raises
     ------

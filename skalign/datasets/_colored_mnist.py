@@ -111,8 +111,6 @@ def make_colored_mnist(
             Position of the sample in the input images.
         DESCR : str
             Description of the data.
-    (data, target) : tuple if ``return_X_y=True``
-        Images and classes.
 
     Raises
     ------

@@ -84,8 +84,6 @@ def domains_from_folders(
             Paths of the images, relative to `path`.
         DESCR : str
             Description of the data.
-    (data, target) : tuple if ``return_X_y=True``
-        Images and classes.
 
     Raises
     ------
@@ -198,8 +196,6 @@ def images_from_folders(
             Paths of the images, relative to `path`.
         DESCR : str
             Description of the data.
-    (data, target) : tuple if ``return_X_y=True``
-        Images and classes.
 
     Raises
     ------

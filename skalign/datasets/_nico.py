@@ -102,8 +102,6 @@ def load_nico(
             Paths of the images, relative to `path`.
         DESCR : str
             Description of the data.
-    (data, target) : tuple if ``return_X_y=True``
-        Images and classes.
 
     Raises
     ------

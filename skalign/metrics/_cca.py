@@ -36,11 +36,9 @@ def cca_similarity(X: ArrayLike, Y: ArrayLike) -> float:
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
 
     Returns
     -------
@@ -106,11 +104,9 @@ def svcca(X: ArrayLike, Y: ArrayLike, *, explained_variance: float = 0.99) -> fl
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
     explained_variance : float, default=0.99
         Minimum share of the variance explained by the directions kept on each side;
         above 0 and at most 1.

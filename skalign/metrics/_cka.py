@@ -63,11 +63,9 @@ def cka(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
     kernel : {"linear", "rbf"}, default="linear"
         Kernel of both sides.
     gamma : float, default=None
@@ -156,11 +154,9 @@ def rv_coefficient(X: ArrayLike, Y: ArrayLike, *, modified: bool = False) -> flo
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
     modified : bool, default=False
         Whether to exclude the product of each sample with itself [2]_. The value of
         unrelated representations with many features is then near 0. Unlike debiased

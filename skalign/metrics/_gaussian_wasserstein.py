@@ -50,15 +50,10 @@ def gaussian_wasserstein_distance(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
 
     Returns
     -------
@@ -142,15 +137,10 @@ def frechet_distance(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
 
     Returns
     -------

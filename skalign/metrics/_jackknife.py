@@ -62,10 +62,8 @@ def jackknife_interval(
         Parameters that are otherwise estimated from the data, such as `gamma`, should
         be set. If the parameter `random_state` of `metric` is None, the same seed is
         used in all calls.
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples.
-    Y : array-like of shape (n_samples_y, n_features_y)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features_y)
+        Source and target samples.
     paired : bool, default=False
         Whether sample i of `X` and of `Y` are a pair: pairs are then left out, instead
         of samples of each side.

@@ -72,10 +72,8 @@ def mmd(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
         Kernel, with the formulas of scikit-learn:
 
@@ -102,11 +100,8 @@ def mmd(
         Whether to exclude the pairs of a sample with itself. The estimate is then
         unbiased and can be negative. Otherwise it is too large, with "rbf" by less than
         ``1 / n_samples_x + 1 / n_samples_y``.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
 
     Returns
     -------
@@ -214,10 +209,8 @@ def block_mmd(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     block_size : int, default=100
         Minimum number of samples of the smaller set in a block, and of either set in a
         part; 2 is the cheapest. If the smaller set has less than twice as many samples,
@@ -230,11 +223,8 @@ def block_mmd(
         Degree of the polynomial kernel.
     coef0 : float, default=1.0
         Constant term of the polynomial kernel; not negative.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
     random_state : int, RandomState instance or None, default=None
         Generator of the division into blocks. Pass an int for the same division in
         every call.
@@ -354,10 +344,8 @@ def random_fourier_mmd(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     n_components : int, default=500
         Number :math:`D` of projections, each of which gives two features.
     kernel : {"rbf", "laplacian"}, default="rbf"
@@ -367,11 +355,8 @@ def random_fourier_mmd(
         projections in turn.
     unbiased : bool, default=True
         Whether to exclude the pairs of a sample with itself, as in `mmd`.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
     random_state : int, RandomState instance or None, default=None
         Generator of the projections. Pass an int for the same projections in every
         call, so that values can be compared.

@@ -58,11 +58,9 @@ def mutual_knn(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
     n_neighbors : int, default=10
         Number of neighbours; less than the number of samples.
     metric : {"cosine", "euclidean"}, default="cosine"
@@ -130,11 +128,9 @@ def mutual_knn_samples(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
     n_neighbors : int, default=10
         Number of neighbours; less than the number of samples.
     metric : {"cosine", "euclidean"}, default="cosine"
@@ -195,11 +191,9 @@ def rsa_correlation(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
     metric : {"euclidean", "cosine"}, default="euclidean"
         Distance :math:`d`. For "cosine", samples are scaled to unit length; a sample of
         zeros stays as it is.
@@ -264,11 +258,9 @@ def rsa_samples(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
     metric : {"euclidean", "cosine"}, default="euclidean"
         Distance :math:`d`, as in `rsa_correlation`.
     correlation : {"spearman", "pearson"}, default="spearman"

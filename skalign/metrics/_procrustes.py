@@ -32,11 +32,9 @@ def procrustes_distance(X: ArrayLike, Y: ArrayLike) -> float:
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
 
     Returns
     -------
@@ -94,11 +92,9 @@ def procrustes_samples(X: ArrayLike, Y: ArrayLike) -> np.ndarray:
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features_x)
-        First representation.
-    Y : array-like of shape (n_samples, n_features_y)
-        Second representation of the same samples, in the same order. Its number of
-        features may differ from that of `X`.
+    X, Y : array-like of shape (n_samples, n_features_x) and (n_samples, n_features_y)
+        Two representations of the same samples, row by row. Their numbers of features
+        may differ.
 
     Returns
     -------

@@ -55,10 +55,8 @@ def proxy_a_distance(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     classifier : classifier, default=None
         Classifier of the two sets; it is cloned. None uses logistic regression on
         standardised features, with balanced class weights. Differences that the

@@ -48,10 +48,9 @@ def retrieval_accuracy(
 
     Parameters
     ----------
-    X : array-like of shape (n_queries, n_features)
-        Queries: source samples, in the target space.
-    Y : array-like of shape (n_candidates, n_features)
-        Candidates: target samples.
+    X, Y : array-like of shape (n_queries, n_features) and (n_candidates, n_features)
+        Queries, which are source samples in the target space, and candidates, which are
+        target samples.
     k : int, default=1
         Number of nearest candidates considered.
     relevant : array-like of shape (n_pairs, 2), default=None
@@ -132,10 +131,9 @@ def mean_reciprocal_rank(
 
     Parameters
     ----------
-    X : array-like of shape (n_queries, n_features)
-        Queries: source samples, in the target space.
-    Y : array-like of shape (n_candidates, n_features)
-        Candidates: target samples.
+    X, Y : array-like of shape (n_queries, n_features) and (n_candidates, n_features)
+        Queries, which are source samples in the target space, and candidates, which are
+        target samples.
     relevant : array-like of shape (n_pairs, 2), default=None
         Correct answers, as in `retrieval_accuracy`.
     metric : {"cosine", "euclidean"}, default="cosine"
@@ -196,10 +194,9 @@ def retrieval_ranks(
 
     Parameters
     ----------
-    X : array-like of shape (n_queries, n_features)
-        Queries: source samples, in the target space.
-    Y : array-like of shape (n_candidates, n_features)
-        Candidates: target samples.
+    X, Y : array-like of shape (n_queries, n_features) and (n_candidates, n_features)
+        Queries, which are source samples in the target space, and candidates, which are
+        target samples.
     relevant : array-like of shape (n_pairs, 2), default=None
         Correct answers, as in `retrieval_accuracy`.
     metric : {"cosine", "euclidean"}, default="cosine"

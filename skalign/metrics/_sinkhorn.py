@@ -66,21 +66,16 @@ def sinkhorn_divergence(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     reg : float, default=None
         Strength of the entropic regularisation, in the unit of ``|x - y| ** p``;
         positive. None uses a tenth of the median of these costs over pairs of unequal
         samples, as in `mmd`. Set a number to compare several `X`.
     p : {1, 2}, default=2
         Power of the Euclidean distances.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
     max_iter : int, default=10_000
         Maximum number of iterations for each of the three problems.
     tol : float, default=1e-5

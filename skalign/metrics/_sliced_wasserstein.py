@@ -55,20 +55,15 @@ def sliced_wasserstein_distance(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     n_projections : int, default=100
         Number of random projections. The error of the mean decreases with the square
         root of this number.
     p : float, default=2
         Power of the distances; at least 1.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
     random_state : int, RandomState instance or None, default=None
         Generator of the projections. Pass an int for the same projections in every
         call, so that values can be compared.
@@ -158,10 +153,8 @@ def max_sliced_wasserstein_distance(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     n_projections : int, default=100
         Number of random projections to start from.
     p : float, default=2
@@ -169,11 +162,8 @@ def max_sliced_wasserstein_distance(
     max_iter : int, default=100
         Maximum number of ascent steps. With 0 the best of the initial projections is
         used.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
     random_state : int, RandomState instance or None, default=None
         Generator of the projections. Pass an int for the same projections in every
         call.
@@ -281,17 +271,12 @@ def feature_wasserstein_distances(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     p : float, default=1
         Power of the distances; at least 1.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
 
     Returns
     -------

@@ -75,10 +75,8 @@ def mmd_test(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     kernel : {"rbf", "laplacian", "polynomial", "linear"}, default="rbf"
         Kernel, as in `mmd`.
     gamma : float, array-like of shape (n_kernels,) or "target", default=None
@@ -175,10 +173,8 @@ def energy_test(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     n_permutations : int, default=999
         Number :math:`B` of permutations. The smallest possible p-value is ``1 /
         (n_permutations + 1)``.

@@ -52,17 +52,12 @@ def wasserstein_distance(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples_x, n_features)
-        Source samples, in the target space.
-    Y : array-like of shape (n_samples_y, n_features)
-        Target samples.
+    X, Y : array-like of shape (n_samples_x, n_features) and (n_samples_y, n_features)
+        Source samples, in the target space, and target samples.
     p : float, default=2
         Power of the Euclidean distances; at least 1.
-    X_weight : array-like of shape (n_samples_x,), default=None
-        Non-negative sample weights of `X`, normalised to sum to one. None weights all
-        samples equally.
-    Y_weight : array-like of shape (n_samples_y,), default=None
-        Sample weights of `Y`, likewise.
+    X_weight, Y_weight : array-like of shape (n_samples_x,) and (n_samples_y,), optional
+        Non-negative sample weights, normalised to sum to one. Equal by default.
     max_iter : int, default=10_000_000
         Maximum number of pivots of the network simplex.
 

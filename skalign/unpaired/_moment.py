@@ -254,17 +254,11 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
     source_moments_, target_moments_ : GroupMoments or None
         Sums of each side, if labels were given.
 
-    n_targets_ : int
-        Number of target features.
+    n_features_in_, n_targets_ : int
+        Numbers of source and target features.
 
-    n_features_in_ : int
-        Number of source features.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source features, if `X` had any.
-
-    target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target features, if `y` had any.
+    feature_names_in_, target_names_in_ : ndarray of str
+        Names of the source and of the target features, if all are strings.
 
     See Also
     --------

@@ -95,17 +95,11 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the source and the target samples.
 
-    n_targets_ : int
-        Number of target features, equal to `n_features_in_`.
+    n_features_in_, n_targets_ : int
+        Numbers of source and target features, which are equal.
 
-    n_features_in_ : int
-        Number of source features.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the source features, if `X` had any.
-
-    target_names_in_ : ndarray of shape (`n_targets_`,)
-        Names of the target features, if `y` had any.
+    feature_names_in_, target_names_in_ : ndarray of str
+        Names of the source and of the target features, if all are strings.
 
     See Also
     --------
