@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from skalign._draws import checked_value, with_fixed_draws
 from skalign._validation import Interval
+from skalign.metrics._validation import SPACES
 
 
 class ConfidenceInterval(NamedTuple):
@@ -32,8 +33,7 @@ class ConfidenceInterval(NamedTuple):
 @validate_params(
     {
         "metric": [callable],
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **SPACES,
         "paired": ["boolean"],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "n_resamples": [Interval(Integral, 2, None, closed="left")],

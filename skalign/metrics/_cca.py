@@ -9,13 +9,11 @@ from sklearn.utils._param_validation import validate_params
 from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
 from skalign._validation import Interval
-from skalign.metrics._validation import check_paired_rows
+from skalign.metrics._validation import SPACES, check_paired_rows
 from skalign.moments import rounding_from_norms, storage_precision, truncated_svd
 
 
-@validate_params(
-    {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
-)
+@validate_params(SPACES, prefer_skip_nested_validation=True)
 @autocast_off()
 def cca_similarity(X: ArrayLike, Y: ArrayLike) -> float:
     r"""Mean canonical correlation of two representations of the same samples.
@@ -80,8 +78,7 @@ def cca_similarity(X: ArrayLike, Y: ArrayLike) -> float:
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **SPACES,
         "explained_variance": [Interval(Real, 0, 1, closed="right")],
     },
     prefer_skip_nested_validation=True,

@@ -14,13 +14,12 @@ from skalign._autocast import autocast_off
 from skalign._validation import Interval
 from skalign.metrics._kernels import block_shape, gen_pairs, make_kernel
 from skalign.metrics._procrustes import to_length_one
-from skalign.metrics._validation import check_no_overflow, check_paired_rows
+from skalign.metrics._validation import SPACES, check_no_overflow, check_paired_rows
 
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **SPACES,
         "kernel": [StrOptions({"linear", "rbf"})],
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
         "debiased": ["boolean"],
@@ -134,7 +133,7 @@ def cka(
 
 
 @validate_params(
-    {"X": ["array-like"], "Y": ["array-like"], "modified": ["boolean"]},
+    {**SPACES, "modified": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
 @autocast_off()

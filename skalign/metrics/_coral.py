@@ -7,18 +7,10 @@ from sklearn.utils._param_validation import validate_params
 from skalign._arrays import namespace
 from skalign._autocast import autocast_off
 from skalign.metrics._gaussian_wasserstein import mean_and_covariance
-from skalign.metrics._validation import check_no_overflow, check_spaces
+from skalign.metrics._validation import WEIGHTED_SPACES, check_no_overflow, check_spaces
 
 
-@validate_params(
-    {
-        "X": ["array-like"],
-        "Y": ["array-like"],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(WEIGHTED_SPACES, prefer_skip_nested_validation=True)
 @autocast_off()
 def coral_distance(
     X: ArrayLike,

@@ -5,18 +5,10 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import validate_params
 
 from skalign.metrics._kernels import discrepancy, negative_distance
-from skalign.metrics._validation import check_mass, check_spaces
+from skalign.metrics._validation import WEIGHTED_SPACES, check_mass, check_spaces
 
 
-@validate_params(
-    {
-        "X": ["array-like"],
-        "Y": ["array-like"],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(WEIGHTED_SPACES, prefer_skip_nested_validation=True)
 def energy_distance(
     X: ArrayLike,
     Y: ArrayLike,

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import validate_params
 from skalign._arrays import namespace
 from skalign._autocast import autocast_off
 from skalign.metrics._validation import (
+    WEIGHTED_SPACES,
     check_mass,
     check_no_overflow,
     check_pair_mass,
@@ -17,15 +18,7 @@ from skalign.metrics._validation import (
 _BLOCK_ROWS = 8192
 
 
-@validate_params(
-    {
-        "X": ["array-like"],
-        "Y": ["array-like"],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(WEIGHTED_SPACES, prefer_skip_nested_validation=True)
 @autocast_off()
 def gaussian_wasserstein_distance(
     X: ArrayLike,
@@ -104,15 +97,7 @@ def gaussian_wasserstein_distance(
     )
 
 
-@validate_params(
-    {
-        "X": ["array-like"],
-        "Y": ["array-like"],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(WEIGHTED_SPACES, prefer_skip_nested_validation=True)
 @autocast_off()
 def frechet_distance(
     X: ArrayLike,

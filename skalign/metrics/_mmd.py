@@ -20,6 +20,7 @@ from skalign.metrics._kernels import (
     sum_within,
 )
 from skalign.metrics._validation import (
+    WEIGHTED_SPACES,
     check_mass,
     check_no_overflow,
     check_pair_mass,
@@ -32,12 +33,9 @@ _BLOCK_VALUES = 2**21
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         **KERNEL_CONSTRAINTS,
         "unbiased": ["boolean"],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -163,12 +161,9 @@ def mmd(
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "block_size": [Interval(Integral, 2, None, closed="left")],
         **KERNEL_CONSTRAINTS,
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -291,14 +286,11 @@ def block_mmd(
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "kernel": [StrOptions({"rbf", "laplacian"})],
         "gamma": KERNEL_CONSTRAINTS["gamma"],
         "unbiased": ["boolean"],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,

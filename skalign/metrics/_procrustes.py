@@ -6,13 +6,11 @@ from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import namespace, to_numpy
 from skalign._autocast import autocast_off
-from skalign.metrics._validation import check_no_overflow, check_paired_rows
+from skalign.metrics._validation import SPACES, check_no_overflow, check_paired_rows
 from skalign.moments import storage_precision, varying_columns
 
 
-@validate_params(
-    {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
-)
+@validate_params(SPACES, prefer_skip_nested_validation=True)
 @autocast_off()
 def procrustes_distance(X: ArrayLike, Y: ArrayLike) -> float:
     r"""Distance of two representations after the best rotation or reflection.
@@ -71,9 +69,7 @@ def procrustes_distance(X: ArrayLike, Y: ArrayLike) -> float:
     return float(namespace(distances).linalg.vector_norm(distances))
 
 
-@validate_params(
-    {"X": ["array-like"], "Y": ["array-like"]}, prefer_skip_nested_validation=True
-)
+@validate_params(SPACES, prefer_skip_nested_validation=True)
 @autocast_off()
 def procrustes_samples(X: ArrayLike, Y: ArrayLike) -> np.ndarray:
     r"""Distance of each sample after the best rotation or reflection.

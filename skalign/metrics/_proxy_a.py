@@ -15,17 +15,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, validate_params
 
 from skalign._validation import Interval
-from skalign.metrics._validation import check_mass, check_spaces
+from skalign.metrics._validation import WEIGHTED_SPACES, check_mass, check_spaces
 
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "classifier": [HasMethods(["fit", "predict"]), None],
         "cv": [Interval(Integral, 2, None, closed="left")],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,

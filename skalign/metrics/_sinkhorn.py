@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Options, validate_params
 from skalign._validation import Interval
 from skalign.metrics._kernels import median_distance
 from skalign.metrics._validation import (
+    WEIGHTED_SPACES,
     check_mass,
     check_no_overflow,
     check_pairs_fit,
@@ -24,12 +25,9 @@ _DEFAULT_SHARE = 0.1
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "reg": [Interval(Real, 0, None, closed="neither"), None],
         "p": [Options(Real, {1, 2})],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
     },

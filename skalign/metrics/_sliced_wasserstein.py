@@ -11,7 +11,12 @@ from skalign._arrays import namespace
 from skalign._autocast import autocast_off
 from skalign._rescale import near_one
 from skalign._validation import Interval
-from skalign.metrics._validation import check_mass, check_no_overflow, check_spaces
+from skalign.metrics._validation import (
+    WEIGHTED_SPACES,
+    check_mass,
+    check_no_overflow,
+    check_spaces,
+)
 
 _BLOCK_VALUES = 2**18
 _MIN_BLOCK_PROJECTIONS = 16
@@ -20,12 +25,9 @@ _LEAST_CLIMB = 1e-6
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "n_projections": [Interval(Integral, 1, None, closed="left")],
         "p": [Interval(Real, 1, None, closed="left")],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -116,13 +118,10 @@ def sliced_wasserstein_distance(
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "n_projections": [Interval(Integral, 1, None, closed="left")],
         "p": [Interval(Real, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -240,11 +239,8 @@ def max_sliced_wasserstein_distance(
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "p": [Interval(Real, 1, None, closed="left")],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
     },
     prefer_skip_nested_validation=True,
 )

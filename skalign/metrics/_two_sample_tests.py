@@ -15,7 +15,7 @@ from skalign.metrics._kernels import (
     make_kernel,
     negative_distance,
 )
-from skalign.metrics._validation import check_no_overflow, check_spaces
+from skalign.metrics._validation import SPACES, check_no_overflow, check_spaces
 
 _ROUNDING = 1e-13
 
@@ -41,8 +41,7 @@ class TwoSampleTestResult(NamedTuple):
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **SPACES,
         **KERNEL_CONSTRAINTS,
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -144,8 +143,7 @@ def mmd_test(
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **SPACES,
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     },

@@ -13,6 +13,12 @@ from skalign._arrays import (
 from skalign._rescale import near_one
 from skalign._validation import FLOATS, column_names
 
+SPACES = {"X": ["array-like"], "Y": ["array-like"]}
+WEIGHTED_SPACES = {
+    **SPACES,
+    "X_weight": ["array-like", None],
+    "Y_weight": ["array-like", None],
+}
 _PAIR_MASS = 1e-8
 
 

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import validate_params
 from skalign._rescale import power_of
 from skalign._validation import Interval
 from skalign.metrics._validation import (
+    WEIGHTED_SPACES,
     check_mass,
     check_no_overflow,
     check_pairs_fit,
@@ -20,11 +21,8 @@ from skalign.metrics._validation import (
 
 @validate_params(
     {
-        "X": ["array-like"],
-        "Y": ["array-like"],
+        **WEIGHTED_SPACES,
         "p": [Interval(Real, 1, None, closed="left")],
-        "X_weight": ["array-like", None],
-        "Y_weight": ["array-like", None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     },
     prefer_skip_nested_validation=True,
