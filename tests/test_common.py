@@ -25,67 +25,45 @@ from sklearn.utils.estimator_checks import (
 from sklearn.utils.validation import has_fit_parameter
 
 import skalign
-from skalign import (
-    AlignedRetriever,
-    AnchoredAligner,
-    AnchorSearchCV,
-    CanonicalAligner,
-    ClassMeanAligner,
-    CORALAligner,
-    DomainAdapter,
-    DomainHarmonizer,
-    GaussianOTAligner,
-    GeneralizedProcrustes,
-    ICPAligner,
-    LabeledOnly,
-    LinearAligner,
-    MeanVarianceAligner,
-    MomentAligner,
-    OptimalTransportAligner,
-    RelativeRepresentation,
-    RigidAligner,
-    StyleContentSplitter,
-    SubspaceAligner,
-    TransferComponentAligner,
-    WassersteinProcrustesAligner,
-)
 from skalign.anchors import KMeansAnchors, RandomAnchors
 
 PAIRED = [
-    LinearAligner(),
-    LinearAligner(alpha="loo"),
-    LinearAligner(alpha=0.0, solver="svd"),
-    RigidAligner(),
-    RigidAligner(scaling=True),
-    AnchoredAligner(),
-    AnchoredAligner(selector=RandomAnchors(0.5, random_state=0)),
-    AnchoredAligner(RigidAligner(), KMeansAnchors(0.5)),
-    CanonicalAligner(),
-    AnchorSearchCV(LinearAligner(), [KMeansAnchors()], [0.5, 1.0], cv=2),
+    skalign.LinearAligner(),
+    skalign.LinearAligner(alpha="loo"),
+    skalign.LinearAligner(alpha=0.0, solver="svd"),
+    skalign.RigidAligner(),
+    skalign.RigidAligner(scaling=True),
+    skalign.AnchoredAligner(),
+    skalign.AnchoredAligner(selector=RandomAnchors(0.5, random_state=0)),
+    skalign.AnchoredAligner(skalign.RigidAligner(), KMeansAnchors(0.5)),
+    skalign.CanonicalAligner(),
+    skalign.AnchorSearchCV(
+        skalign.LinearAligner(), [KMeansAnchors()], [0.5, 1.0], cv=2
+    ),
 ]
 RELATIVE = [
-    RelativeRepresentation(),
-    RelativeRepresentation(RandomAnchors(0.5, random_state=0)),
-    RelativeRepresentation(KMeansAnchors(0.5), similarity="euclidean"),
-    RelativeRepresentation(KMeansAnchors(0.5), similarity="rbf"),
+    skalign.RelativeRepresentation(),
+    skalign.RelativeRepresentation(RandomAnchors(0.5, random_state=0)),
+    skalign.RelativeRepresentation(KMeansAnchors(0.5), similarity="euclidean"),
+    skalign.RelativeRepresentation(KMeansAnchors(0.5), similarity="rbf"),
 ]
 UNPAIRED = [
-    ClassMeanAligner(),
-    CORALAligner(),
-    GaussianOTAligner(),
-    ICPAligner(),
-    MeanVarianceAligner(),
-    MomentAligner(),
-    OptimalTransportAligner(),
-    SubspaceAligner(),
-    TransferComponentAligner(),
-    WassersteinProcrustesAligner(),
+    skalign.ClassMeanAligner(),
+    skalign.CORALAligner(),
+    skalign.GaussianOTAligner(),
+    skalign.ICPAligner(),
+    skalign.MeanVarianceAligner(),
+    skalign.MomentAligner(),
+    skalign.OptimalTransportAligner(),
+    skalign.SubspaceAligner(),
+    skalign.TransferComponentAligner(),
+    skalign.WassersteinProcrustesAligner(),
 ]
 LIFTS = [
-    DomainAdapter(CORALAligner()),
-    DomainHarmonizer(CORALAligner()),
-    LabeledOnly(LogisticRegression()),
-    LabeledOnly(Ridge()),
+    skalign.DomainAdapter(skalign.CORALAligner()),
+    skalign.DomainHarmonizer(skalign.CORALAligner()),
+    skalign.LabeledOnly(LogisticRegression()),
+    skalign.LabeledOnly(Ridge()),
 ]
 TRAINED = []
 if find_spec("torch") and find_spec("skorch"):
@@ -108,13 +86,13 @@ if find_spec("torch") and find_spec("skorch"):
         ),
     ]
 MANY = [
-    GeneralizedProcrustes(),
-    GeneralizedProcrustes(kind="similarity"),
-    GeneralizedProcrustes(kind="linear"),
-    AlignedRetriever(),
-    AlignedRetriever(csls=2),
+    skalign.GeneralizedProcrustes(),
+    skalign.GeneralizedProcrustes(kind="similarity"),
+    skalign.GeneralizedProcrustes(kind="linear"),
+    skalign.AlignedRetriever(),
+    skalign.AlignedRetriever(csls=2),
 ]
-STYLE = [StyleContentSplitter()]
+STYLE = [skalign.StyleContentSplitter()]
 ESTIMATORS = [*PAIRED, *RELATIVE, *UNPAIRED, *LIFTS, *MANY, *STYLE, *TRAINED]
 
 

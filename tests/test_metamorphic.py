@@ -36,35 +36,6 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.validation import has_fit_parameter
 
 import skalign
-from skalign import (
-    AlignedRetriever,
-    AnchoredAligner,
-    AnchorSearchCV,
-    CanonicalAligner,
-    ClassMeanAligner,
-    CORALAligner,
-    DomainAdapter,
-    DomainHarmonizer,
-    GaussianOTAligner,
-    GeneralizedProcrustes,
-    ICPAligner,
-    LabeledOnly,
-    LinearAligner,
-    MeanVarianceAligner,
-    MomentAligner,
-    OptimalTransportAligner,
-    RelativeRepresentation,
-    RigidAligner,
-    StyleContentSplitter,
-    SubspaceAligner,
-    TransferComponentAligner,
-    WassersteinProcrustesAligner,
-    anchors,
-    domains,
-    metrics,
-    model_selection,
-    style,
-)
 from skalign.anchors import FarthestPointAnchors
 from skalign.federated import client_sums, fit_from_sums
 from skalign.moments import (
@@ -348,7 +319,7 @@ def _mask(q, rows):
 
 
 def _means(q):
-    return metrics.class_prototypes(q.X, q.labels)
+    return skalign.metrics.class_prototypes(q.X, q.labels)
 
 
 def _proxy_of_classes(q, X_weight=None, Y_weight=None):
@@ -357,11 +328,13 @@ def _proxy_of_classes(q, X_weight=None, Y_weight=None):
     weights = {}
     if X_weight is not None:
         weights = {"X_weight": X_weight[first], "Y_weight": X_weight[~first]}
-    return metrics.proxy_a_distance(q.X[first], q.X[~first], random_state=0, **weights)
+    return skalign.metrics.proxy_a_distance(
+        q.X[first], q.X[~first], random_state=0, **weights
+    )
 
 
 def _from_two_clients(q):
-    aligner, clients = RigidAligner(), (slice(0, 20), slice(20, None))
+    aligner, clients = skalign.RigidAligner(), (slice(0, 20), slice(20, None))
     return fit_from_sums(
         aligner, [client_sums(aligner, q.X[rows], q.y[rows]) for rows in clients]
     )
@@ -373,25 +346,25 @@ def _classifier(q):
 
 TABLE = {
     # paired
-    "LinearAligner": learnt(LinearAligner(), like=ALIGNED, **STREAMED),
+    "LinearAligner": learnt(skalign.LinearAligner(), like=ALIGNED, **STREAMED),
     "LinearAligner alpha": learnt(
-        LinearAligner(alpha=5.0),
+        skalign.LinearAligner(alpha=5.0),
         like=ALIGNED,
         **STREAMED,
         scale="not moves: alpha is in squared units of the source",
     ),
     "RigidAligner": learnt(
-        RigidAligner(),
+        skalign.RigidAligner(),
         like=ALIGNED,
         **STREAMED,
         scale="together moves",
     ),
     "RigidAligner scaling": learnt(
-        RigidAligner(scaling=True), like=ALIGNED, **STREAMED
+        skalign.RigidAligner(scaling=True), like=ALIGNED, **STREAMED
     ),
-    "CanonicalAligner": learnt(CanonicalAligner(), like=COMMON),
+    "CanonicalAligner": learnt(skalign.CanonicalAligner(), like=COMMON),
     "GeneralizedProcrustes": learnt(
-        GeneralizedProcrustes(),
+        skalign.GeneralizedProcrustes(),
         like=COMMON,
         ask=lambda case, q: (
             clone(case.estimator).fit_spaces([q.X, q.y]).to_consensus(q.X, 0)
@@ -400,25 +373,27 @@ TABLE = {
         names="same",
     ),
     "AnchoredAligner": learnt(
-        AnchoredAligner(RigidAligner(), FarthestPointAnchors(0.5)),
+        skalign.AnchoredAligner(skalign.RigidAligner(), FarthestPointAnchors(0.5)),
         like=ALIGNED,
         scale="together moves",
     ),
     "AnchorSearchCV": learnt(
-        AnchorSearchCV(RigidAligner(), [FarthestPointAnchors()], [8, 16], cv=2),
+        skalign.AnchorSearchCV(
+            skalign.RigidAligner(), [FarthestPointAnchors()], [8, 16], cv=2
+        ),
         like=ALIGNED,
         order="not rows: folds are taken by position",
         scale="together moves",
     ),
     "RelativeRepresentation": learnt(
-        RelativeRepresentation(FarthestPointAnchors(0.5)),
+        skalign.RelativeRepresentation(FarthestPointAnchors(0.5)),
         like=COMMON,
         rotate="same",
         shift="not same: cosines are about the origin",
         scale="same",
     ),
     "AlignedRetriever": learnt(
-        AlignedRetriever(LinearAligner(), metric="euclidean"),
+        skalign.AlignedRetriever(skalign.LinearAligner(), metric="euclidean"),
         like=ALIGNED,
         ask=lambda case, q: case.fitted(q).kneighbors(q.X)[0],
         rotate="same",
@@ -427,23 +402,29 @@ TABLE = {
     ),
     # unpaired
     "MeanVarianceAligner": learnt(
-        MeanVarianceAligner(), like=ONE_SPACE | UNTURNED, paired=False, merge="same"
+        skalign.MeanVarianceAligner(),
+        like=ONE_SPACE | UNTURNED,
+        paired=False,
+        merge="same",
     ),
     "CORALAligner": learnt(
-        CORALAligner(),
+        skalign.CORALAligner(),
         like=ONE_SPACE,
         paired=False,
         merge="same",
         scale="not together moves: reg is in squared units of the rows",
     ),
     "GaussianOTAligner": learnt(
-        GaussianOTAligner(reg=0), like=ONE_SPACE, paired=False, merge="same"
+        skalign.GaussianOTAligner(reg=0), like=ONE_SPACE, paired=False, merge="same"
     ),
     "OptimalTransportAligner": learnt(
-        OptimalTransportAligner(), like=ONE_SPACE, paired=False, scale="together moves"
+        skalign.OptimalTransportAligner(),
+        like=ONE_SPACE,
+        paired=False,
+        scale="together moves",
     ),
     "SubspaceAligner": learnt(
-        SubspaceAligner(),
+        skalign.SubspaceAligner(),
         like=COMMON,
         paired=False,
         rotate="together signs same",
@@ -451,7 +432,7 @@ TABLE = {
         names="one",
     ),
     "TransferComponentAligner": learnt(
-        TransferComponentAligner(),
+        skalign.TransferComponentAligner(),
         like=COMMON,
         paired=False,
         rotate="together signs same",
@@ -460,10 +441,10 @@ TABLE = {
         names="one",
     ),
     "ClassMeanAligner": learnt(
-        ClassMeanAligner(), *BY_LABEL, like=ALIGNED, paired=False, merge="same"
+        skalign.ClassMeanAligner(), *BY_LABEL, like=ALIGNED, paired=False, merge="same"
     ),
     "ClassMeanAligner with one class more than columns": learnt(
-        ClassMeanAligner(),
+        skalign.ClassMeanAligner(),
         *BY_LABEL,
         like=ALIGNED,
         paired=False,
@@ -471,7 +452,7 @@ TABLE = {
         merge="same",
     ),
     "MomentAligner": learnt(
-        MomentAligner(random_state=0, n_restarts=5),
+        skalign.MomentAligner(random_state=0, n_restarts=5),
         *BY_LABEL,
         like=dict.fromkeys(RELATIONS, "same ~1e-4") | NO_WEIGHTS,
         paired=False,
@@ -482,16 +463,16 @@ TABLE = {
         names="both",
     ),
     "ICPAligner": learnt(
-        ICPAligner(random_state=0), *BY_LABEL, like=ALIGNED, paired=False
+        skalign.ICPAligner(random_state=0), *BY_LABEL, like=ALIGNED, paired=False
     ),
     "WassersteinProcrustesAligner": learnt(
-        WassersteinProcrustesAligner(n_restarts=5, random_state=0),
+        skalign.WassersteinProcrustesAligner(n_restarts=5, random_state=0),
         like=ALIGNED,
         paired=False,
     ),
     # domains
     "DomainAdapter": learnt(
-        DomainAdapter(CORALAligner(reg=0)),
+        skalign.DomainAdapter(skalign.CORALAligner(reg=0)),
         like=ONE_SPACE,
         paired=False,
         ask=lambda case, q: (
@@ -502,7 +483,7 @@ TABLE = {
         names="same",
     ),
     "DomainHarmonizer": learnt(
-        DomainHarmonizer(MeanVarianceAligner()),
+        skalign.DomainHarmonizer(skalign.MeanVarianceAligner()),
         "sample_domain",
         like=ONE_SPACE | UNTURNED,
         ask=lambda case, q: case.fitted(q).transform(
@@ -513,7 +494,7 @@ TABLE = {
         names="same",
     ),
     "LabeledOnly": learnt(
-        LabeledOnly(Ridge()),
+        skalign.LabeledOnly(Ridge()),
         like=ALIGNED,
         ask=lambda case, q: (
             clone(case.estimator)
@@ -532,7 +513,7 @@ TABLE = {
     ),
     # style: a row is one feature map, so that sides do not matter
     "style.mix_style": measured(
-        lambda q: style.mix_style(q.X, p=1.0, random_state=0),
+        lambda q: skalign.style.mix_style(q.X, p=1.0, random_state=0),
         like=ONE_SPACE | NO_WEIGHTS,
         order="not rows: partners are drawn by position",
         rotate="not stays: columns are positions",
@@ -541,7 +522,7 @@ TABLE = {
         names="same",
     ),
     "style.randomize_style": measured(
-        lambda q: style.randomize_style(q.X, random_state=0),
+        lambda q: skalign.style.randomize_style(q.X, random_state=0),
         like=ONE_SPACE | NO_WEIGHTS,
         order="not rows: changes are drawn by position",
         rotate="not stays: columns are positions",
@@ -550,7 +531,7 @@ TABLE = {
         names="same",
     ),
     "StyleContentSplitter": learnt(
-        StyleContentSplitter(output="content"),
+        skalign.StyleContentSplitter(output="content"),
         like=ONE_SPACE,
         ask=lambda case, q: case.fitted(q).transform(q.X),
         rotate="not same: columns are positions",
@@ -567,26 +548,31 @@ TABLE = {
         float32="same",
     ),
     "anchors.PivotedQRAnchors": measured(
-        lambda q: _mask(q, anchors.PivotedQRAnchors(3).select(q.X)),
+        lambda q: _mask(q, skalign.anchors.PivotedQRAnchors(3).select(q.X)),
         like=SHAPES,
         order="rows",
         float32="same",
     ),
     "anchors.KMeansAnchors": measured(
-        lambda q: _mask(q, anchors.KMeansAnchors(6).select(q.X)),
+        lambda q: _mask(q, skalign.anchors.KMeansAnchors(6).select(q.X)),
         like=SHAPES,
         order="rows",
         float32="same",
     ),
     "anchors.RandomAnchors": measured(
-        lambda q: _mask(q, anchors.RandomAnchors(8, random_state=0).select(q.X)),
+        lambda q: _mask(
+            q, skalign.anchors.RandomAnchors(8, random_state=0).select(q.X)
+        ),
         like=SHAPES,
         order="not rows: positions are drawn",
         float32="same",
     ),
     "anchors.ClassBalancedAnchors": measured(
         lambda q: _mask(
-            q, anchors.ClassBalancedAnchors(6, random_state=0).select(q.X, q.labels)
+            q,
+            skalign.anchors.ClassBalancedAnchors(6, random_state=0).select(
+                q.X, q.labels
+            ),
         ),
         like=SHAPES,
         order="not rows: positions are drawn",
@@ -598,94 +584,100 @@ TABLE = {
             sides(metric), like=SHAPES, paired=True, order=expected
         )
         for metric, expected in [
-            (metrics.cca_similarity, "same"),
-            (metrics.svcca, "same"),
-            (metrics.cka, "same"),
-            (metrics.rv_coefficient, "same"),
-            (metrics.procrustes_distance, "same"),
-            (metrics.procrustes_samples, "rows"),
-            (metrics.rsa_correlation, "same"),
-            (metrics.rsa_samples, "rows"),
+            (skalign.metrics.cca_similarity, "same"),
+            (skalign.metrics.svcca, "same"),
+            (skalign.metrics.cka, "same"),
+            (skalign.metrics.rv_coefficient, "same"),
+            (skalign.metrics.procrustes_distance, "same"),
+            (skalign.metrics.procrustes_samples, "rows"),
+            (skalign.metrics.rsa_correlation, "same"),
+            (skalign.metrics.rsa_samples, "rows"),
         ]
     },
     "metrics.mutual_knn": measured(
-        sides(metrics.mutual_knn), like=ANGLES, paired=True, rotate="same"
+        sides(skalign.metrics.mutual_knn), like=ANGLES, paired=True, rotate="same"
     ),
     "metrics.mutual_knn_samples": measured(
-        sides(metrics.mutual_knn_samples),
+        sides(skalign.metrics.mutual_knn_samples),
         like=ANGLES,
         paired=True,
         rotate="same",
         order="rows",
     ),
     "metrics.retrieval_accuracy": measured(
-        sides(metrics.retrieval_accuracy, k=3), like=ANGLES, paired=True
+        sides(skalign.metrics.retrieval_accuracy, k=3), like=ANGLES, paired=True
     ),
     "metrics.retrieval_ranks": measured(
-        sides(metrics.retrieval_ranks), like=ANGLES, paired=True, order="rows"
+        sides(skalign.metrics.retrieval_ranks), like=ANGLES, paired=True, order="rows"
     ),
     "metrics.mean_reciprocal_rank": measured(
-        sides(metrics.mean_reciprocal_rank), like=ANGLES, paired=True
+        sides(skalign.metrics.mean_reciprocal_rank), like=ANGLES, paired=True
     ),
     # distances of two sets of rows
     "metrics.coral_distance": measured(
-        sides(metrics.coral_distance),
+        sides(skalign.metrics.coral_distance),
         like=CLOUDS | UNBIASED,
         shift="same",
         scale="together 4",
     ),
     "metrics.energy_distance": measured(
-        sides(metrics.energy_distance), like=CLOUDS, scale="together 0.5"
+        sides(skalign.metrics.energy_distance), like=CLOUDS, scale="together 0.5"
     ),
     "metrics.feature_wasserstein_distances": measured(
-        sides(metrics.feature_wasserstein_distances),
+        sides(skalign.metrics.feature_wasserstein_distances),
         like=CLOUDS,
         rotate="not together same: each column by itself",
         scale="together 1",
     ),
     "metrics.frechet_distance": measured(
-        sides(metrics.frechet_distance), like=CLOUDS | UNBIASED, scale="together 2"
+        sides(skalign.metrics.frechet_distance),
+        like=CLOUDS | UNBIASED,
+        scale="together 2",
     ),
     "metrics.gaussian_wasserstein_distance": measured(
-        sides(metrics.gaussian_wasserstein_distance), like=CLOUDS, scale="together 1"
+        sides(skalign.metrics.gaussian_wasserstein_distance),
+        like=CLOUDS,
+        scale="together 1",
     ),
     "metrics.wasserstein_distance": measured(
-        sides(metrics.wasserstein_distance), like=CLOUDS, scale="together 1"
+        sides(skalign.metrics.wasserstein_distance), like=CLOUDS, scale="together 1"
     ),
     "metrics.sliced_wasserstein_distance": measured(
-        sides(metrics.sliced_wasserstein_distance, random_state=0),
+        sides(skalign.metrics.sliced_wasserstein_distance, random_state=0),
         like=CLOUDS,
         rotate="not together same: directions are drawn; equal in the mean",
         scale="together 1",
     ),
     "metrics.max_sliced_wasserstein_distance": measured(
-        sides(metrics.max_sliced_wasserstein_distance, random_state=0),
+        sides(skalign.metrics.max_sliced_wasserstein_distance, random_state=0),
         like=CLOUDS,
         rotate="together same ~1e-6",
         scale="together 1",
     ),
     "metrics.sinkhorn_divergence": measured(
-        sides(metrics.sinkhorn_divergence), like=CLOUDS | WIDTH, scale="together 2"
+        sides(skalign.metrics.sinkhorn_divergence),
+        like=CLOUDS | WIDTH,
+        scale="together 2",
     ),
     "metrics.sinkhorn_divergence reg": measured(
-        sides(metrics.sinkhorn_divergence, reg=20.0),
+        sides(skalign.metrics.sinkhorn_divergence, reg=20.0),
         like=CLOUDS,
         weight="same ~1e-7",
         scale="not together 2: reg is in the unit of the cost",
     ),
-    "metrics.mmd": measured(sides(metrics.mmd), like=CLOUDS | UNBIASED),
+    "metrics.mmd": measured(sides(skalign.metrics.mmd), like=CLOUDS | UNBIASED),
     "metrics.mmd biased": measured(
-        sides(metrics.mmd, gamma=0.1, unbiased=False),
+        sides(skalign.metrics.mmd, gamma=0.1, unbiased=False),
         like=CLOUDS,
         scale="not together same: gamma is in the unit of the rows",
     ),
     "metrics.block_mmd": measured(
-        sides(metrics.block_mmd, block_size=8, random_state=0),
+        sides(skalign.metrics.block_mmd, block_size=8, random_state=0),
         like=CLOUDS | UNBIASED,
         order=DRAWN,
     ),
     "metrics.random_fourier_mmd": measured(
-        sides(metrics.random_fourier_mmd, random_state=0),
+        sides(skalign.metrics.random_fourier_mmd, random_state=0),
         like=CLOUDS | UNBIASED,
         rotate="not together same: directions are drawn; equal in the mean",
     ),
@@ -699,7 +691,7 @@ TABLE = {
     ),
     "metrics.mmd_test": measured(
         lambda q: (
-            metrics.mmd_test(
+            skalign.metrics.mmd_test(
                 q.X, q.y, n_permutations=19, random_state=0
             ).null_distribution
         ),
@@ -708,7 +700,7 @@ TABLE = {
     ),
     "metrics.energy_test": measured(
         lambda q: (
-            metrics.energy_test(
+            skalign.metrics.energy_test(
                 q.X, q.y, n_permutations=19, random_state=0
             ).null_distribution
         ),
@@ -717,60 +709,67 @@ TABLE = {
         scale="together 0.5",
     ),
     "metrics.bootstrap_interval": measured(
-        lambda q: metrics.bootstrap_interval(
-            metrics.energy_distance, q.X, q.y, n_resamples=9, random_state=0
+        lambda q: skalign.metrics.bootstrap_interval(
+            skalign.metrics.energy_distance, q.X, q.y, n_resamples=9, random_state=0
         ),
         like=CLOUDS | NO_WEIGHTS,
         order=DRAWN,
         scale="together 0.5",
     ),
     "metrics.jackknife_interval": measured(
-        lambda q: metrics.jackknife_interval(metrics.energy_distance, q.X, q.y),
+        lambda q: skalign.metrics.jackknife_interval(
+            skalign.metrics.energy_distance, q.X, q.y
+        ),
         like=CLOUDS | NO_WEIGHTS,
         scale="together 0.5",
     ),
     # metrics of rows and their classes
-    "metrics.nc1_variability": measured(within(metrics.nc1_variability), like=GROUPED),
-    "metrics.nc1_trace_ratio": measured(within(metrics.nc1_trace_ratio), like=GROUPED),
+    "metrics.nc1_variability": measured(
+        within(skalign.metrics.nc1_variability), like=GROUPED
+    ),
+    "metrics.nc1_trace_ratio": measured(
+        within(skalign.metrics.nc1_trace_ratio), like=GROUPED
+    ),
     "metrics.nc2_equiangularity": measured(
-        classes(metrics.nc2_equiangularity), like=GROUPED
+        classes(skalign.metrics.nc2_equiangularity), like=GROUPED
     ),
     "metrics.nc3_duality": measured(
-        lambda q: metrics.nc3_duality(q.X, q.labels, _means(q) ** 3),
+        lambda q: skalign.metrics.nc3_duality(q.X, q.labels, _means(q) ** 3),
         like=GROUPED,
         rotate="not same: the head is not turned with the rows",
         shift="not same: the head is not moved with the rows",
     ),
     "metrics.nc4_disagreement": measured(
-        lambda q: metrics.nc4_disagreement(q.X, q.labels, q.labels % 2), like=GROUPED
+        lambda q: skalign.metrics.nc4_disagreement(q.X, q.labels, q.labels % 2),
+        like=GROUPED,
     ),
     "metrics.class_prototypes": measured(
-        classes(metrics.class_prototypes),
+        classes(skalign.metrics.class_prototypes),
         like=GROUPED,
         rotate="stays",
         shift="stays",
         scale="stays",
     ),
     "metrics.prototype_distance": measured(
-        within(metrics.prototype_distance),
+        within(skalign.metrics.prototype_distance),
         like=GROUPED,
         shift="not same: directions are about the origin",
     ),
     "metrics.etf_distance": measured(
-        lambda q: metrics.etf_distance(
-            q.X, q.labels % 3, metrics.simplex_etf(3, 3, random_state=0)
+        lambda q: skalign.metrics.etf_distance(
+            q.X, q.labels % 3, skalign.metrics.simplex_etf(3, 3, random_state=0)
         ),
         like=GROUPED,
         rotate="not same: the simplex is not turned with the rows",
     ),
     "metrics.simplex_etf": measured(
-        lambda q: metrics.simplex_etf(3, 4, random_state=0), like=ROWLESS
+        lambda q: skalign.metrics.simplex_etf(3, 4, random_state=0), like=ROWLESS
     ),
     # scorers: of an aligner, of a classifier on two domains
     **{
         f"metrics.{scorer}": measured(
-            lambda q, scorer=scorer: getattr(metrics, scorer)(
-                RigidAligner().fit(q.X, q.y), q.X, q.y
+            lambda q, scorer=scorer: getattr(skalign.metrics, scorer)(
+                skalign.RigidAligner().fit(q.X, q.y), q.X, q.y
             ),
             like=CLOUDS | NO_WEIGHTS,
             paired=True,
@@ -792,7 +791,7 @@ TABLE = {
     },
     **{
         f"metrics.{scorer}": measured(
-            lambda q, scorer=scorer: getattr(metrics, scorer)()(
+            lambda q, scorer=scorer: getattr(skalign.metrics, scorer)()(
                 _classifier(q), q.X, q.labels, X_target=q.y
             ),
             like=CLOUDS | NO_WEIGHTS,
@@ -810,7 +809,7 @@ TABLE = {
     },
     **{
         f"metrics.{scorer}": measured(
-            lambda q, scorer=scorer: getattr(metrics, scorer)()(
+            lambda q, scorer=scorer: getattr(skalign.metrics, scorer)()(
                 _classifier(q), q.X, q.labels, sample_domain=q.sample_domain
             ),
             like=CLOUDS | NO_WEIGHTS,
@@ -820,16 +819,16 @@ TABLE = {
     "metrics.get_scorer": measured(None, like=NAMED),
     "metrics.get_scorer_names": measured(None, like=NAMED),
     "metrics.make_distance_scorer": measured(
-        lambda q: metrics.make_distance_scorer(metrics.energy_distance)(
-            RigidAligner().fit(q.X, q.y), q.X, q.y
+        lambda q: skalign.metrics.make_distance_scorer(skalign.metrics.energy_distance)(
+            skalign.RigidAligner().fit(q.X, q.y), q.X, q.y
         ),
         like=CLOUDS | NO_WEIGHTS,
         paired=True,
         scale="together 0.5",
     ),
     "metrics.make_similarity_scorer": measured(
-        lambda q: metrics.make_similarity_scorer(metrics.cka)(
-            RigidAligner().fit(q.X, q.y), q.X, q.y
+        lambda q: skalign.metrics.make_similarity_scorer(skalign.metrics.cka)(
+            skalign.RigidAligner().fit(q.X, q.y), q.X, q.y
         ),
         like=SHAPES,
         paired=True,
@@ -837,8 +836,8 @@ TABLE = {
     # choosing
     "model_selection.alignability": measured(
         lambda q: (
-            model_selection.alignability(
-                q.X, q.y, aligners={"linear": LinearAligner()}, cv=2
+            skalign.model_selection.alignability(
+                q.X, q.y, aligners={"linear": skalign.LinearAligner()}, cv=2
             ).errors
         ),
         like=SHAPES,
@@ -855,14 +854,14 @@ TABLE = {
             order=expected,
         )
         for splitter, expected in [
-            (domains.LeaveOneDomainOut(), "- columns are rows"),
-            (domains.TrainingDomainSplit(random_state=0), DRAWN),
-            (domains.OracleDomainSplit(1, random_state=0), DRAWN),
+            (skalign.domains.LeaveOneDomainOut(), "- columns are rows"),
+            (skalign.domains.TrainingDomainSplit(random_state=0), DRAWN),
+            (skalign.domains.OracleDomainSplit(1, random_state=0), DRAWN),
         ]
     },
     "domains.partition_domains": measured(
         lambda q: (
-            domains.partition_domains(
+            skalign.domains.partition_domains(
                 q.X, q.labels % 2, local_model=LogisticRegression(), random_state=0
             ).domain
         ),
