@@ -98,11 +98,9 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
     n_iter_ : int
         Number of epochs.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Numbers of source and target features, and arrays of their names if all are
+        strings.
 
     See Also
     --------

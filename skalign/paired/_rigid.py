@@ -64,11 +64,9 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     moments_ : Moments
         Sums from which the map was computed.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Numbers of source and target features, and arrays of their names if all are
+        strings.
 
     See Also
     --------

@@ -99,10 +99,8 @@ class AlignabilityDisplay:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-        y : array-like of shape (n_samples, n_targets)
-            The same samples, row by row, in the target space.
+        X, y : array-like of shape (n_samples, n_features) and (n_samples, n_targets)
+            The same samples, row by row, in the source and in the target space.
         labels, aligners, cv, random_state
             As in :func:`~skalign.model_selection.alignability`.
         ax : matplotlib Axes, default=None

@@ -135,16 +135,8 @@ class AlignmentDisplay:
         paired : bool, default=None
             Whether sample i of both sides is the same item. None is True for aligners
             that are learnt from pairs.
-        labels : array-like of shape (n_samples,), default=None
-            Class labels of the source samples, shown as colours.
-        target_labels : array-like of shape (n_target_samples,), default=None
-            Class labels of the target samples. None uses `labels` if samples are
-            paired.
-        max_samples : int or None, default=200
-            Maximum number of samples shown per side, evenly spaced. None shows all. The
-            principal components always use all samples.
-        ax : array-like of 2 matplotlib Axes, default=None
-            Axes for before and after the map. None creates a new figure.
+        labels, target_labels, max_samples, ax
+            As in `from_spaces`.
 
         Returns
         -------
@@ -182,10 +174,9 @@ class AlignmentDisplay:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-        X_mapped : array-like of shape (n_samples, n_features_out)
-            The same samples after the map.
+        X, X_mapped : array-like of shape (n_samples, n_features) and \
+                (n_samples, n_features_out)
+            Source samples before and after the map.
         y : array-like of shape (n_target_samples, n_targets)
             Samples in the target space.
         y_mapped : array-like of shape (n_target_samples, n_features_out), default=None

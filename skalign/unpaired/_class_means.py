@@ -91,11 +91,9 @@ class ClassMeanAligner(
     source_moments_, target_moments_ : GroupMoments or None
         Counts and means of all classes seen on each side.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Numbers of source and target features, and arrays of their names if all are
+        strings.
 
     See Also
     --------

@@ -45,11 +45,9 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
     source_moments_, target_moments_ : Moments or None
         Sums of each side. None if there were no target samples.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features, which are equal.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Number of features, equal on both sides, and arrays of their names if all are
+        strings.
 
     See Also
     --------

@@ -202,11 +202,9 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
         Number of Sinkhorn iterations; with a class penalty, of the last step. 1 if none
         were needed.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features, which are equal.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Number of features, equal on both sides, and arrays of their names if all are
+        strings.
 
     See Also
     --------

@@ -209,11 +209,9 @@ class CORALAligner(_SecondMomentAligner):
     source_moments_, target_moments_ : Moments or None
         Sums of each side, if the map was computed from them.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features, which are equal.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Number of features, equal on both sides, and arrays of their names if all are
+        strings.
 
     See Also
     --------
@@ -300,11 +298,9 @@ class GaussianOTAligner(_SecondMomentAligner):
     source_moments_, target_moments_ : Moments or None
         Sums of each side, if the map was computed from them.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features, which are equal.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Number of features, equal on both sides, and arrays of their names if all are
+        strings.
 
     See Also
     --------

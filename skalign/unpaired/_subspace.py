@@ -95,11 +95,9 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
     x_mean_, y_mean_ : ndarray of shape (n_features,)
         Means of the source and the target samples.
 
-    n_features_in_, n_targets_ : int
-        Numbers of source and target features, which are equal.
-
-    feature_names_in_, target_names_in_ : ndarray of str
-        Names of the source and of the target features, if all are strings.
+    n_features_in_, n_targets_, feature_names_in_, target_names_in_
+        Number of features, equal on both sides, and arrays of their names if all are
+        strings.
 
     See Also
     --------

@@ -46,9 +46,8 @@ class DANN(Objective):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import DANN
-    >>> MultiDomainClassifier(DANN(weight=0.1))
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.DANN(weight=0.1))
     MultiDomainClassifier(objective=DANN(weight=0.1))
     """
 

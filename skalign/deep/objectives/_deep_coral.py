@@ -36,9 +36,8 @@ class DeepCORAL(Penalty):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import DeepCORAL
-    >>> MultiDomainClassifier(DeepCORAL(weight=0.1))
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.DeepCORAL(weight=0.1))
     MultiDomainClassifier(objective=DeepCORAL(weight=0.1))
     """
 

@@ -21,9 +21,8 @@ class ERM(Objective):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import ERM
-    >>> MultiDomainClassifier(ERM())
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.ERM())
     MultiDomainClassifier(objective=ERM())
     """
 

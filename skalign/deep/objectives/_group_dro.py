@@ -30,9 +30,8 @@ class GroupDRO(Objective):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import GroupDRO
-    >>> MultiDomainClassifier(GroupDRO(step_size=0.1))
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.GroupDRO(step_size=0.1))
     MultiDomainClassifier(objective=GroupDRO(step_size=0.1))
     """
 

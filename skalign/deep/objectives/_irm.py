@@ -38,9 +38,8 @@ class IRM(Penalty):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import IRM
-    >>> MultiDomainClassifier(IRM(weight=10))
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.IRM(weight=10))
     MultiDomainClassifier(objective=IRM(weight=10))
     """
 

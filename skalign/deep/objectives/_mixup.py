@@ -39,9 +39,8 @@ class Mixup(Objective):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import Mixup
-    >>> MultiDomainClassifier(Mixup(level='features'))
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.Mixup(level='features'))
     MultiDomainClassifier(objective=Mixup(level='features'))
     """
 

@@ -52,9 +52,8 @@ class MMD(Penalty):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import MMD
-    >>> MultiDomainClassifier(MMD(gammas=[0.1, 1.0]))
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.MMD(gammas=[0.1, 1.0]))
     MultiDomainClassifier(objective=MMD(gammas=[0.1, 1.0]))
     """
 

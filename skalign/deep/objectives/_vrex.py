@@ -31,9 +31,8 @@ class VREx(Penalty):
 
     Examples
     --------
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import VREx
-    >>> MultiDomainClassifier(VREx(weight=1, warmup=0.1))
+    >>> from skalign import MultiDomainClassifier, deep
+    >>> MultiDomainClassifier(deep.VREx(weight=1, warmup=0.1))
     MultiDomainClassifier(objective=VREx(warmup=0.1, weight=1))
     """
 
