@@ -33,7 +33,12 @@ from skalign._labels import (
     find_missing,
 )
 from skalign._progress import Progress
-from skalign._validation import is_whole
+from skalign.deep._image_shape import (
+    check_shape,
+    flatten,
+    in_shape,
+    warn_if_channels_last,
+)
 from skalign.deep.networks import Classifier, make_encoder, n_outputs
 from skalign.deep.objectives import (
     ERM,
@@ -168,13 +173,12 @@ class MultiDomainClassifier(
     Examples
     --------
     >>> import numpy as np
-    >>> from skalign import MultiDomainClassifier
-    >>> from skalign.deep import IRM
+    >>> from skalign import MultiDomainClassifier, deep
     >>> rng = np.random.default_rng(0)
     >>> y = rng.integers(2, size=400)
     >>> sample_domain = np.repeat(["a", "b"], 200)
     >>> X = y[:, None] + 0.1 * rng.normal(size=(400, 3))
-    >>> classifier = MultiDomainClassifier(IRM(weight=1), random_state=0)
+    >>> classifier = MultiDomainClassifier(deep.IRM(weight=1), random_state=0)
     >>> classifier.fit(X, y, sample_domain=sample_domain).score(X, y)
     1.0
     """
@@ -347,15 +351,8 @@ class MultiDomainClassifier(
         X : ndarray of shape (n_samples, *shape_), float32
         y : ndarray of shape (n_samples,), from 0; -1 for samples without a label
         """
-        shape, X = self._flatten(X)
-        if shape and shape[2] in (1, 3, 4) and shape[2] < min(shape[:2]):
-            warnings.warn(
-                f"X of shape {(len(X), *shape)} is read as pictures of {shape[0]} "
-                f"channels and {shape[1]} x {shape[2]} pixels: channels come before "
-                "height and width.",
-                UserWarning,
-                stacklevel=5,
-            )
+        shape, X = flatten(X)
+        warn_if_channels_last(X, shape)
         if y is not None:
             y = as_written(y)
             check_no_gaps(y, -1)
@@ -378,9 +375,10 @@ class MultiDomainClassifier(
         if self._goes_on:
             self._check_same_shape(shape)
         else:
-            self.classes_, self.shape_ = classes, self._check_shape(shape, X)
+            self.classes_ = classes
+            self.shape_ = check_shape(X, shape, self.image_shape)
         self._warn_of_scale(X)
-        return self._in_shape(X), y
+        return in_shape(X, self.shape_), y
 
     def _warn_of_scale(self, X):
         """Warn of unscaled features, unless a given module may scale them itself."""
@@ -488,37 +486,6 @@ class MultiDomainClassifier(
         """Weights and further terms of the loss."""
         return ()
 
-    def _flatten(self, X):
-        """Return the shape of an image, or None, and flat samples."""
-        if isinstance(X, list | tuple):
-            X = np.asarray(X)
-        n_axes = getattr(X, "ndim", 2)
-        if n_axes < 3:
-            return None, X
-        if n_axes != 4:
-            raise ValueError(
-                "Pictures must be of shape (n_samples, n_channels, height, width); got "
-                f"{tuple(X.shape)}."
-            )
-        shape = tuple(X.shape[1:])
-        return shape, np.asarray(X).reshape(len(X), math.prod(shape))
-
-    def _check_shape(self, shape, X):
-        """Return the shape of a sample."""
-        given = self.image_shape
-        if given is None:
-            return shape or (X.shape[1],)
-        given = tuple(given)
-        if len(given) != 3 or not all(is_whole(size) and size >= 1 for size in given):
-            raise ValueError(
-                f"image_shape={given} must be (n_channels, height, width), each at "
-                "least 1."
-            )
-        if shape not in (None, given) or math.prod(given) != X.shape[1]:
-            came = f"pictures of shape {shape}" if shape else f"{X.shape[1]} columns"
-            raise ValueError(f"X has {came}, but image_shape={given}.")
-        return given
-
     def _check_same_shape(self, shape):
         if shape not in (None, self.shape_):
             raise ValueError(
@@ -526,17 +493,13 @@ class MultiDomainClassifier(
                 f"fitted to samples of shape {self.shape_}."
             )
 
-    def _in_shape(self, X):
-        """Copy samples if they are not contiguous or writable, as torch requires."""
-        return np.require(X, requirements=["C", "W"]).reshape(-1, *self.shape_)
-
     def _forward(self, X):
         """Return features and logits of samples, on the CPU."""
         check_is_fitted(self)
-        shape, X = self._flatten(X)
+        shape, X = flatten(X)
         self._check_same_shape(shape)
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        outputs = self.net_.forward_rows(torch.from_numpy(self._in_shape(X)))
+        outputs = self.net_.forward_rows(torch.from_numpy(in_shape(X, self.shape_)))
         return tuple(output.cpu() for output in outputs)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
