@@ -158,9 +158,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         TypeError
             If `X` is an array of dates or durations.
         """
-        check_is_fitted(self)
-        check_no_dates(X)
-        return self.estimator_.predict(X)
+        return self._fitted_for(X).predict(X)
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
@@ -181,9 +179,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         TypeError
             If `X` is an array of dates or durations.
         """
-        check_is_fitted(self)
-        check_no_dates(X)
-        return self.estimator_.predict_proba(X)
+        return self._fitted_for(X).predict_proba(X)
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: ArrayLike) -> np.ndarray:
@@ -204,9 +200,7 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
         TypeError
             If `X` is an array of dates or durations.
         """
-        check_is_fitted(self)
-        check_no_dates(X)
-        return self.estimator_.decision_function(X)
+        return self._fitted_for(X).decision_function(X)
 
     @available_if(_estimator_has("score"))
     def score(
@@ -245,6 +239,12 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
             X, y, sample_weight, sample_domain, fitted=True
         )
         return self.estimator_.score(X, y, **weights)
+
+    def _fitted_for(self, X):
+        """Return the fitted estimator, unless it may fail inside on `X`."""
+        check_is_fitted(self)
+        check_no_dates(X)
+        return self.estimator_
 
     def _labeled_rows(self, X, y, sample_weight, sample_domain, fitted=False):
         if y is None:
