@@ -31,7 +31,7 @@ from skalign.deep import MLP, DigitsCNN
 class Table:
     """Three layers on the columns of a 2 x 14 x 14 picture."""
 
-    n_samples, n_environments, batch_size, steps = 20_000, 2, 32, 1000
+    n_samples, n_domains, batch_size, steps = 20_000, 2, 32, 1000
 
     def rows(self):
         rng = np.random.default_rng(0)
@@ -47,14 +47,14 @@ class Table:
         return MultiDomainClassifier(**training)
 
     def fit(self, estimator, X, y):
-        environment = np.arange(len(X)) % self.n_environments
-        return estimator.fit(X, y, sample_domain=environment)
+        sample_domain = np.arange(len(X)) % self.n_domains
+        return estimator.fit(X, y, sample_domain=sample_domain)
 
 
 class Pictures(Table):
     """The network for 28 x 28 digits."""
 
-    n_samples, n_environments, steps = 1000, 3, 20
+    n_samples, n_domains, steps = 1000, 3, 20
 
     def rows(self):
         rng = np.random.default_rng(0)
@@ -80,7 +80,7 @@ class FullBatch(Table):
 class Stitching(Table):
     """Three layers between latents of width 30."""
 
-    n_samples, n_environments, batch_size, steps = 20_000, 1, 64, 3000
+    n_samples, n_domains, batch_size, steps = 20_000, 1, 64, 3000
 
     def rows(self):
         rng = np.random.default_rng(0)
@@ -120,7 +120,7 @@ def train_bare(task, X, y, device, n_steps):
     rows, targets = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
     module = task.module().to(device)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    size = (task.batch_size or len(rows)) * task.n_environments
+    size = (task.batch_size or len(rows)) * task.n_domains
     n_batches = max(len(rows) // size, 1)
     module.train()
     for step in range(n_steps):
@@ -224,7 +224,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--batch-size", type=int, default=0, help="of an environment")
+    parser.add_argument(
+        "--batch-size", type=int, default=0, help="samples of each domain"
+    )
     parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--peak", choices=["none", "bare", "estimator"])

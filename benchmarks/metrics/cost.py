@@ -1,4 +1,4 @@
-"""Time and memory of every measure, from 1,000 to 100,000 rows a side.
+"""Time and memory of every metric, from 1,000 to 100,000 samples per side.
 
 python -m benchmarks.metrics.cost           # writes results/metrics_cost.csv
 python -m benchmarks.metrics.cost --figure  # and draws it, beside
@@ -152,8 +152,8 @@ def draw():
             style = ("-", "--", ":")[i // 7]
             look = {"color": COLORS[i % 7], "marker": MARKERS[i % 7], "ms": 4}
             ax.loglog(n_samples, values, style, **look)
-    axes[0].set(xlabel="rows a side", ylabel="seconds of one core")
-    axes[1].set(xlabel="rows a side", ylabel="MiB beyond the inputs")
+    axes[0].set(xlabel="samples per side", ylabel="seconds of one core")
+    axes[1].set(xlabel="samples per side", ylabel="MiB beyond the inputs")
     figure.legend(axes[0].lines, MEASURES, loc="outside right upper", fontsize=8)
     figure.savefig(TABLE.with_suffix(".png"), dpi=100)
 
