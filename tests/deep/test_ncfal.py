@@ -257,11 +257,11 @@ def test_every_head_and_loss_learns(rows, fixed, loss, normalize):
     classifier = NCFALClassifier(
         ERM(),
         head=SimplexHead(fixed=fixed, loss=loss, normalize=normalize, temperature=0.1),
-        lr=0.01,
-        max_epochs=25,
+        lr=0.02,
+        max_epochs=12,
         random_state=0,
     )
-    assert rows.fit(classifier).score(rows.X, rows.y) > 0.95
+    assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
     assert (classifier.vertices_ is None) == (not fixed)
 
 
@@ -276,11 +276,11 @@ def test_every_objective_and_mask_learns(rows, objective, mask):
         objective,
         mask=mask,
         head=SimplexHead(distance_weight=0.1 if mask else 0.0),
-        lr=0.01,
-        max_epochs=25,
+        lr=0.03,
+        max_epochs=8,
         random_state=0,
     )
-    assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
+    assert rows.fit(classifier).score(rows.X, rows.y) > 0.8  # a third by chance
 
 
 def test_the_distance_from_the_simplex_is_made_small(rows):
