@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,18 @@ OPTIONAL = {
 }
 
 
-def _imports(path, top_level_only=False):
+@cache
+def _import_nodes(path, top_level_only=False):
     tree = ast.parse(path.read_text())
-    for node in tree.body if top_level_only else ast.walk(tree):
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def _imports(path, top_level_only=False):
+    for node in _import_nodes(path, top_level_only):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, f"{path}: imports are absolute"
             yield node.module
 
@@ -106,9 +113,7 @@ def test_the_rooms_are_the_packages():
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
 def test_no_room_imports_a_private_module_of_another(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.ImportFrom | ast.Import):
-            continue
+    for node in _import_nodes(path):
         names = [alias.name for alias in node.names]
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{name}" for name in names]

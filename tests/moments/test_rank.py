@@ -1,5 +1,6 @@
 """One rule decides which directions are zero, in every decomposition."""
 
+from functools import cache
 from inspect import signature
 
 import numpy as np
@@ -100,6 +101,7 @@ HONEST = {
 }
 
 
+@cache
 def _rows(kind, stored, seed=0):
     rng = np.random.default_rng(seed)
     mixing = np.linspace(0.7, 1.4, N_FEATURES) * ortho_group.rvs(
@@ -107,7 +109,9 @@ def _rows(kind, stored, seed=0):
     )
     rows = rng.normal(size=(N_SAMPLES, N_FEATURES)) @ mixing
     make = (DEPENDENCES | HONEST)[kind]
-    return make(rows.astype(stored)).astype(stored)
+    rows = make(rows.astype(stored)).astype(stored)
+    rows.setflags(write=False)
+    return rows
 
 
 def _rank(kind):
@@ -185,7 +189,7 @@ def test_the_precision_in_which_values_were_stored_is_seen(stored, used):
 
 
 def test_bfloat16_is_seen():
-    rows = _rows("plain", "float32")
+    rows = _rows("plain", "float32").copy()
     words = rows.view(np.uint32)
     words += 0x7FFF + ((words >> 16) & 1)  # round to nearest, ties to even
     words &= 0xFFFF0000
