@@ -862,7 +862,11 @@ TABLE = {
     "domains.partition_domains": measured(
         lambda q: (
             skalign.domains.partition_domains(
-                q.X, q.labels % 2, local_model=LogisticRegression(), random_state=0
+                q.X,
+                q.labels % 2,
+                local_model=LogisticRegression(),
+                max_iter=3,
+                random_state=0,
             ).domain
         ),
         like=SHAPES,

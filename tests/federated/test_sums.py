@@ -316,9 +316,9 @@ ODD = [
     ("aligner", "private"),
     [
         (LinearAligner(), False),
-        (RigidAligner(), True),
         (CORALAligner(), True),
         pytest.param(LinearAligner(), True, marks=pytest.mark.long),
+        pytest.param(RigidAligner(), True, marks=pytest.mark.long),
         pytest.param(RigidAligner(), False, marks=pytest.mark.long),
         pytest.param(CORALAligner(), False, marks=pytest.mark.long),
     ],

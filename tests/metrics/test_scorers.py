@@ -235,12 +235,12 @@ def test_every_measure_makes_a_scorer_for_every_tool_in_two_processes(spaces, ro
 def test_a_permutation_test_sees_that_maps_need_the_pairs(name, spaces, routing):
     X, y = spaces
     scorer = (SCORERS | MADE)[name]
-    keywords = {"scoring": scorer, "cv": 2, "n_permutations": 4, "random_state": 0}
+    keywords = {"scoring": scorer, "cv": 2, "n_permutations": 2, "random_state": 0}
     score, permuted, pvalue = permutation_test_score(
         make_pipeline(StandardScaler(), LinearAligner()), X, y, **keywords
     )
     assert score > permuted.max()
-    assert pvalue == 0.2
+    assert pvalue == 1 / 3
 
 
 def test_weights_for_the_fit_are_no_trouble_for_the_score(spaces):

@@ -172,10 +172,11 @@ def test_widths_may_differ(make_clouds, widths):
     assert_allclose(aligner.transform(X), truth, atol=1e-4)
 
 
+@doubtful
 def test_the_seed_determines_the_map(make_clouds):
-    clouds = make_clouds(2000, 10)
+    clouds = make_clouds(300, 3)
     maps = [
-        on_few_rows(random_state=seed).fit(clouds.X, clouds.y).coef_
+        on_few_rows(max_samples=100, random_state=seed).fit(clouds.X, clouds.y).coef_
         for seed in (0, 0, np.random.RandomState(0))
     ]
     assert_array_equal(maps[0], maps[1])
