@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_array_equal
 from sklearn import config_context
 from sklearn.calibration import CalibratedClassifierCV
@@ -112,7 +112,6 @@ def test_three_domains(make_shortcut):
     assert set(found) == {0, 1, 2}
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 9), min_size=2, max_size=3),
     n_domains=st.integers(2, 3),

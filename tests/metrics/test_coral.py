@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 
 from skalign.metrics import coral_distance
@@ -13,7 +13,6 @@ def draw(n, m, n_features=4, seed=0):
     return rng.normal(size=(n, n_features)), rng.gamma(2.0, size=(m, n_features))
 
 
-@settings(deadline=None)
 @given(n=st.integers(2, 20), m=st.integers(2, 20), seed=st.integers(0, 2**32 - 1))
 def test_equals_the_loss_of_deep_coral(n, m, seed):
     X, Y = draw(n, m, seed=seed)

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
@@ -18,7 +18,6 @@ def draw(n, m, n_features=3, seed=0):
     return rng.normal(size=(n, n_features)), rng.gamma(2.0, size=(m, n_features))
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 20), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_one_column_equals_scipy_with_weights(n, m, seed):
     X, Y = draw(n, m, n_features=1, seed=seed)
@@ -36,7 +35,6 @@ def test_equals_its_definition_in_blocks_too(sizes):
     assert_allclose(energy_distance(X, Y), np.sqrt(square), rtol=1e-9)
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     scale=st.sampled_from([1e-6, 1.0, 1e6]),
     n=st.integers(2, 30),

@@ -3,7 +3,7 @@
 import numpy as np
 import ot
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from scipy.linalg import sqrtm
 from scipy.stats import ortho_group
@@ -38,7 +38,6 @@ def test_equals_the_formula_with_matrix_roots():
     assert_allclose(gaussian_wasserstein_distance(X, Y), np.sqrt(square), rtol=1e-10)
 
 
-@settings(deadline=None)
 @given(n=st.integers(2, 30), m=st.integers(2, 30), seed=st.integers(0, 2**32 - 1))
 def test_one_column_is_a_difference_of_means_and_of_spreads(n, m, seed):
     X, Y = draw(n, m, n_features=1, seed=seed)
@@ -46,7 +45,6 @@ def test_one_column_is_a_difference_of_means_and_of_spreads(n, m, seed):
     assert_allclose(gaussian_wasserstein_distance(X, Y), expected, rtol=1e-9)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 12), m=st.integers(1, 12), seed=st.integers(0, 2**32 - 1))
 def test_is_at_most_the_exact_distance(n, m, seed):
     X, Y = draw(n, m, seed=seed)
@@ -54,7 +52,6 @@ def test_is_at_most_the_exact_distance(n, m, seed):
     assert value <= wasserstein_distance(X, Y) * (1 + 1e-7)
 
 
-@settings(deadline=None)
 @given(scale=st.floats(0.5, 3.0), seed=st.integers(0, 2**32 - 1))
 def test_a_positive_map_costs_what_it_moves(scale, seed):
     rng = np.random.default_rng(seed)
@@ -66,7 +63,6 @@ def test_a_positive_map_costs_what_it_moves(scale, seed):
     assert_allclose(gaussian_wasserstein_distance(X, Y), expected, rtol=1e-9)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_rotation_and_order_of_rows_change_nothing(seed):
     X, Y = draw(20, 30, seed=seed)
@@ -124,7 +120,6 @@ def test_frechet_distance_needs_two_rows_a_side():
         frechet_distance(X, Y)
 
 
-@settings(deadline=None)
 @given(n=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
 def test_a_weight_of_k_is_k_repeated_rows(n, seed):
     X, Y = draw(n, 10, seed=seed)

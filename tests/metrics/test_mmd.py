@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import pdist
 from scipy.stats import ortho_group
@@ -123,7 +123,6 @@ def test_the_median_of_many_rows_is_drawn_the_same_way_every_time():
     assert_allclose(mmd(X, Y), mmd(X, Y, gamma=gamma), rtol=0.05)
 
 
-@settings(deadline=None)
 @given(
     scale=st.sampled_from([1e-8, 1.0, 1e8]),
     dtype=st.sampled_from([np.float32, np.float64]),
@@ -265,7 +264,6 @@ def test_a_weight_of_k_is_k_repeated_rows_where_biased(kernel):
     assert_allclose(value, repeated, rtol=1e-10)
 
 
-@settings(deadline=None, max_examples=25)
 @given(
     kernel=st.sampled_from(list(KERNELS)),
     n=st.integers(2, 20),

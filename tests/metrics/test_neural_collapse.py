@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
 from sklearn.neighbors import NearestCentroid
@@ -91,7 +91,6 @@ def test_nc4_counts_rows_where_the_nearest_mean_says_otherwise():
 
 
 @given(n_classes=st.integers(3, 8), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
 def test_every_measure_is_zero_where_classes_have_collapsed(n_classes, seed):
     X, y, etf = make_collapsed(n_classes, n_classes + 2, seed)
     assert_allclose(nc1_variability(X, y), 0, atol=1e-12)
@@ -103,7 +102,6 @@ def test_every_measure_is_zero_where_classes_have_collapsed(n_classes, seed):
 
 
 @given(n_classes=st.integers(3, 6), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
 def test_shift_scale_and_rotation_change_what_they_should(n_classes, seed):
     rng = np.random.default_rng(seed)
     X, y = make_features(n_classes, seed=seed)
@@ -122,7 +120,6 @@ def test_shift_scale_and_rotation_change_what_they_should(n_classes, seed):
 
 
 @given(n_classes=st.integers(3, 6), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
 def test_values_lie_in_their_ranges(n_classes, seed):
     rng = np.random.default_rng(seed)
     y = np.repeat(np.arange(n_classes), 2)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -29,7 +29,6 @@ def test_sets_count_the_same_however_many_rows_they_have():
     assert_allclose(value, proxy_a_distance(X, many, random_state=0), atol=0.15)
 
 
-@settings(deadline=None, max_examples=20)
 @given(n=st.integers(10, 40), m=st.integers(10, 40), seed=st.integers(0, 1000))
 def test_does_not_change_when_the_two_sides_change_places(n, m, seed):
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
@@ -77,7 +77,6 @@ def test_without_relevant_rows_pair_by_place():
         assert 0.1 < metric(X, Y) < 1
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_equal_sets_are_found_and_a_shuffle_is_not(seed):
     rng = np.random.default_rng(seed)
@@ -87,7 +86,6 @@ def test_equal_sets_are_found_and_a_shuffle_is_not(seed):
     assert retrieval_accuracy(X, np.roll(X, 1, axis=0)) == 0
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_rotation_of_both_changes_nothing(seed):
     X, Y = draw(30, 30, seed=seed)
@@ -98,7 +96,6 @@ def test_a_rotation_of_both_changes_nothing(seed):
         assert_allclose(moved, value, rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_lengths_of_rows_do_not_change_cosines(seed):
     X, Y = draw(30, 30, seed=seed)
@@ -106,7 +103,6 @@ def test_lengths_of_rows_do_not_change_cosines(seed):
     assert retrieval_accuracy(lengths * X, Y) == retrieval_accuracy(X, Y)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_shift_of_both_does_not_change_euclidean_places(seed):
     X, Y = draw(30, 30, seed=seed)
@@ -114,7 +110,6 @@ def test_a_shift_of_both_does_not_change_euclidean_places(seed):
     assert retrieval_accuracy(X + 1e4, Y + 1e4, metric="euclidean") == value
 
 
-@settings(deadline=None)
 @given(
     n=st.integers(2, 300),
     n_features=st.sampled_from([1, 3, 64, 301]),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skalign.metrics import simplex_etf
@@ -13,7 +13,6 @@ from skalign.metrics import simplex_etf
     more=st.integers(0, 9),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=25, deadline=None)
 def test_an_etf_has_unit_columns_at_equal_angles_that_sum_to_zero(
     n_classes, more, seed
 ):

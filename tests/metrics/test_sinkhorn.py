@@ -3,7 +3,7 @@
 import numpy as np
 import ot
 import pytest
-from hypothesis import given, reject, settings, strategies as st
+from hypothesis import given, reject, strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist, pdist
 
@@ -48,7 +48,6 @@ def test_much_smoothing_gives_half_the_squared_energy_distance():
     assert_allclose(value, energy_distance(X, Y) ** 2 / 2, rtol=1e-3)
 
 
-@settings(deadline=None, max_examples=15)
 @given(
     n=st.integers(1, 15),
     m=st.integers(1, 15),

@@ -4,7 +4,7 @@ import numpy as np
 import ot
 import pytest
 import scipy.stats
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 
 from skalign.metrics import (
@@ -29,7 +29,6 @@ def test_equals_pot_on_the_same_lines(sizes, p):
     assert_allclose(value, expected, rtol=1e-10)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 40), m=st.integers(1, 40), seed=st.integers(0, 2**32 - 1))
 def test_one_column_equals_scipy_for_any_sizes(n, m, seed):
     X, Y = draw(n, m, n_features=1, seed=seed)
@@ -38,7 +37,6 @@ def test_one_column_equals_scipy_for_any_sizes(n, m, seed):
     assert_allclose(value, expected, rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(
     n=st.integers(1, 12),
     m=st.integers(1, 12),
@@ -52,7 +50,6 @@ def test_repeating_every_row_changes_nothing(n, m, k, seed):
     assert_allclose(repeated, value, rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), p=st.sampled_from([1, 2, 4]))
 def test_is_at_most_the_exact_distance(seed, p):
     X, Y = draw(12, 9, seed=seed)
@@ -60,7 +57,6 @@ def test_is_at_most_the_exact_distance(seed, p):
     assert sliced <= wasserstein_distance(X, Y, p=p) * (1 + 1e-12)
 
 
-@settings(deadline=None)
 @given(factor=st.floats(1e-3, 1e3), seed=st.integers(0, 2**32 - 1))
 def test_scales_with_the_rows_and_ignores_their_order(factor, seed):
     X, Y = draw(15, 10, seed=seed)
@@ -126,7 +122,6 @@ def test_the_largest_without_a_turn_is_at_least_that_of_pot(p):
     assert value >= expected * (1 - 1e-12)
 
 
-@settings(deadline=None, max_examples=20)
 @given(angle=st.floats(0, np.pi), p=st.sampled_from([1, 2]), seed=st.integers(0, 99))
 def test_in_the_plane_the_largest_is_that_of_all_lines(angle, p, seed):
     rng = np.random.default_rng(seed)
@@ -140,7 +135,6 @@ def test_in_the_plane_the_largest_is_that_of_all_lines(angle, p, seed):
     assert_allclose(value, every, rtol=1e-3)
 
 
-@settings(deadline=None, max_examples=20)
 @given(n=st.integers(2, 12), m=st.integers(2, 12), seed=st.integers(0, 2**32 - 1))
 def test_the_largest_lies_between_the_mean_and_the_exact_distance(n, m, seed):
     X, Y = draw(n, m, seed=seed)
@@ -168,7 +162,6 @@ def test_the_largest_finds_the_one_direction_of_many():
     assert sliced_wasserstein_distance(X, Y, random_state=0) < alone / 4
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 20), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_each_column_equals_scipy_with_weights(n, m, seed):
     X, Y = draw(n, m, seed=seed)

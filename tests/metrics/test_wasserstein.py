@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -24,7 +24,6 @@ def test_equal_sizes_equal_the_best_assignment(p):
     assert_allclose(wasserstein_distance(X, Y, p=p), expected, rtol=1e-10)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 20), m=st.integers(1, 20), seed=st.integers(0, 2**32 - 1))
 def test_one_column_equals_scipy_with_weights(n, m, seed):
     X, Y = draw(n, m, n_features=1, seed=seed)
@@ -35,7 +34,6 @@ def test_one_column_equals_scipy_with_weights(n, m, seed):
     assert_allclose(value, expected, rtol=1e-9, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 8), m=st.integers(1, 8), seed=st.integers(0, 2**32 - 1))
 def test_a_weight_of_k_is_k_repeated_rows(n, m, seed):
     X, Y = draw(n, m, seed=seed)
@@ -62,7 +60,6 @@ def test_is_zero_on_equal_sets_in_any_order():
     assert_allclose(wasserstein_distance(X, X[::-1]), 0, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), p=st.sampled_from([1, 2]))
 def test_no_way_round_is_shorter(seed, p):
     X, Y = draw(10, 14, seed=seed)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
@@ -62,7 +62,6 @@ def test_sums_equal_the_two_pass_reference(mean):
     _assert_same_sums(moments, _two_pass(X, y))
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=8),
     mean=st.sampled_from([0.0, 1.0, 1e6]),

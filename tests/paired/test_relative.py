@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.stats import ortho_group
@@ -31,7 +31,6 @@ def make_rows():
     scale=st.floats(0.1, 10),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=25, deadline=None)
 def test_spaces_a_rotation_and_a_scale_apart_have_the_same_cosines(
     n_features, scale, seed
 ):

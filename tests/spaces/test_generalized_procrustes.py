@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from scipy.linalg import eigh, svdvals
 from scipy.stats import ortho_group
@@ -19,7 +19,6 @@ from skalign.metrics import retrieval_accuracy
 from skalign.spaces._consensus import _place_one_by_one
 
 KINDS = ["orthogonal", "similarity", "linear"]
-few_examples = settings(max_examples=15, deadline=None)
 
 
 def _copies(n_samples=40, widths=(4, 4, 4), scales=(1, 1, 1), noise=0.0, seed=0):
@@ -52,7 +51,6 @@ def _assert_translates(model, spaces, **tolerance):
 
 
 @pytest.mark.filterwarnings("ignore:The samples shared between")  # few directions
-@few_examples
 @given(
     widths=st.lists(st.integers(2, 5), min_size=2, max_size=4),
     kind=st.sampled_from(KINDS),
@@ -70,7 +68,6 @@ def test_turned_copies_are_recovered_from_any_widths(widths, kind, seed):
 
 
 @pytest.mark.filterwarnings("ignore:The samples shared between")  # few directions
-@few_examples
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1))
 def test_copies_with_missing_rows_are_recovered_and_filled_in(kind, seed):
     spaces = _copies(widths=(4, 5, 4), seed=seed)
@@ -83,7 +80,6 @@ def test_copies_with_missing_rows_are_recovered_and_filled_in(kind, seed):
     assert missing.any(axis=0).all()
 
 
-@few_examples
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1))
 def test_turning_and_shifting_a_space_changes_nothing(kind, seed):
     rng = np.random.default_rng(seed)
