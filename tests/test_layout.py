@@ -13,6 +13,7 @@ import pytest
 import skalign
 
 PACKAGE = Path(skalign.__file__).parent
+PATHS = sorted(PACKAGE.rglob("*.py"))
 ROOMS = [
     "moments",
     "datasets",
@@ -87,21 +88,21 @@ def _room(path):
 BELOW_MOMENTS = {"_arrays", "_atomic", "_labels", "_rescale", "_validation"}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
-def test_a_room_imports_only_rooms_above_it(path):
-    room = _room(path)
-    if room == "__init__":
-        return
-    if room in SHARED:
-        allowed = {*SHARED, "moments"}
-    elif room == "moments":
-        allowed = {"moments", *BELOW_MOMENTS}
-    else:
-        allowed = {*ROOMS[: ROOMS.index(room) + 1], *SHARED}
-    for name in _imports(path):
-        if name.startswith("skalign."):
-            imported = name.split(".")[1]
-            assert imported in allowed, f"{room} imports {imported}, a room below it"
+def test_a_room_imports_only_rooms_above_it():
+    for path in PATHS:
+        room = _room(path)
+        if room == "__init__":
+            continue
+        if room in SHARED:
+            allowed = {*SHARED, "moments"}
+        elif room == "moments":
+            allowed = {"moments", *BELOW_MOMENTS}
+        else:
+            allowed = {*ROOMS[: ROOMS.index(room) + 1], *SHARED}
+        for name in _imports(path):
+            if name.startswith("skalign."):
+                imported = name.split(".")[1]
+                assert imported in allowed, f"{path} imports {imported}, a room below"
 
 
 def test_the_rooms_are_the_packages():
@@ -111,9 +112,9 @@ def test_the_rooms_are_the_packages():
     assert modules == {*SHARED, "__init__"}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
-def test_no_room_imports_a_private_module_of_another(path):
-    for node in _import_nodes(path):
+def test_no_room_imports_a_private_module_of_another():
+    nodes = [(path, node) for path in PATHS for node in _import_nodes(path)]
+    for path, node in nodes:
         names = [alias.name for alias in node.names]
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{name}" for name in names]
@@ -121,7 +122,8 @@ def test_no_room_imports_a_private_module_of_another(path):
             package, *parts = name.split(".")
             if package != "skalign" or len(parts) < 2 or parts[0] == _room(path):
                 continue
-            assert not any(part.startswith("_") for part in parts[1:]), name
+            private = any(part.startswith("_") for part in parts[1:])
+            assert not private, f"{path} imports {name}"
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if room != "cli"])
@@ -139,12 +141,12 @@ def test_the_api_page_lists_the_public_names_of_the_room(room):
     assert all(hasattr(module, name) for name in module.__all__)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
-def test_optional_packages_are_imported_where_they_are_used(path):
-    if _room(path) == "deep" or path.name == "_flower.py":
-        return
-    roots = {name.split(".")[0] for name in _imports(path, top_level_only=True)}
-    assert not roots & OPTIONAL
+def test_optional_packages_are_imported_where_they_are_used():
+    for path in PATHS:
+        if _room(path) == "deep" or path.name == "_flower.py":
+            continue
+        roots = {name.split(".")[0] for name in _imports(path, top_level_only=True)}
+        assert not roots & OPTIONAL, path
 
 
 @pytest.mark.services
