@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
 import skalign
 from skalign.anchors import KMeansAnchors, RandomAnchors
@@ -50,7 +51,7 @@ def _cases():
     yield skalign.RelativeRepresentation(KMeansAnchors(5)), paired
     yield (
         skalign.AnchorSearchCV(
-            None, [KMeansAnchors()], [10, 20], cv=2, error_score="raise"
+            None, [RandomAnchors(random_state=0)], [10, 20], cv=2, error_score="raise"
         ),
         paired,
     )
@@ -78,7 +79,7 @@ def _cases():
             yield getattr(skalign, name)(**short), trained
     yield skalign.MultiDomainClassifier(deep.DANN(), **short), trained
     found = skalign.NCFALClassifier(
-        partition=deep.Partition(local_model=LogisticRegression()),
+        partition=deep.Partition(local_model=GaussianNB(), n_init=1, max_iter=1),
         mask=deep.Mask("feature"),
         **short,
         warm_start=True,

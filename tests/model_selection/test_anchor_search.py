@@ -34,6 +34,7 @@ SELECTORS = [
     ClassBalancedAnchors(random_state=0),
 ]
 COUNTS = [60, 4, 0.1, 12]
+A_RULE_WITH_LABELS = SELECTORS[-1:]
 
 
 @pytest.fixture(name="pairs")
@@ -80,22 +81,22 @@ def assert_same_search(ours, theirs, rtol=1e-8):
 
 @pytest.mark.filterwarnings("ignore:.* determine 3 of 5 directions:UserWarning")
 @pytest.mark.parametrize(
-    "aligner",
+    ("aligner", "selectors"),
     [
-        None,
-        LinearAligner(alpha="loo"),
-        LinearAligner(alpha=0),
-        LinearAligner(alpha=0.1, solver="svd"),
-        LinearAligner(rank=2, fit_intercept=False),
-        RigidAligner(),
-        RigidAligner(scaling=True),
+        (None, SELECTORS),
+        (LinearAligner(alpha="loo"), A_RULE_WITH_LABELS),
+        (LinearAligner(alpha=0), A_RULE_WITH_LABELS),
+        (LinearAligner(alpha=0.1, solver="svd"), A_RULE_WITH_LABELS),
+        (LinearAligner(rank=2, fit_intercept=False), A_RULE_WITH_LABELS),
+        (RigidAligner(), SELECTORS),
+        (RigidAligner(scaling=True), A_RULE_WITH_LABELS),
     ],
     ids=repr,
 )
-def test_scores_are_those_of_a_grid_search(pairs, labels, aligner):
-    search = AnchorSearchCV(aligner, SELECTORS, COUNTS, cv=2, return_train_score=True)
-    search.fit(*pairs, labels=labels)
-    assert_same_search(search, grid_search(search).fit(*pairs, labels=labels))
+def test_scores_are_those_of_a_grid_search(pairs, labels, aligner, selectors):
+    search = AnchorSearchCV(aligner, selectors, COUNTS, cv=2, return_train_score=True)
+    expected = grid_search(search, selectors).fit(*pairs, labels=labels)
+    assert_same_search(search.fit(*pairs, labels=labels), expected)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +105,8 @@ def test_scores_are_those_of_a_grid_search(pairs, labels, aligner):
     ids=repr,
 )
 def test_any_scorer_gives_the_scores_of_a_grid_search(pairs, scoring):
-    selectors, counts = SELECTORS[:2], COUNTS[:3]
-    search = AnchorSearchCV(None, selectors, counts, cv=KFold(3), scoring=scoring)
+    selectors, counts = SELECTORS[:2], COUNTS[:2]
+    search = AnchorSearchCV(None, selectors, counts, cv=KFold(2), scoring=scoring)
     expected = grid_search(search, selectors, counts).fit(*pairs)
     assert_same_search(search.fit(*pairs), expected)
 
