@@ -34,6 +34,7 @@ from skalign.model_selection import (
 from skalign.paired import (
     AnchoredAligner as AnchoredAligner,
     CanonicalAligner as CanonicalAligner,
+    KernelAligner as KernelAligner,
     LinearAligner as LinearAligner,
     RelativeRepresentation as RelativeRepresentation,
     RigidAligner as RigidAligner,

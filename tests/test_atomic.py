@@ -47,6 +47,7 @@ def _cases():
     few = {"n_restarts": 2, "max_iter": 2, "random_state": 0}
     yield skalign.WassersteinProcrustesAligner(**few), unpaired
     yield skalign.CanonicalAligner(), paired
+    yield skalign.KernelAligner(), paired
     yield skalign.AnchoredAligner(selector=RandomAnchors(9, random_state=0)), paired
     yield skalign.RelativeRepresentation(KMeansAnchors(5)), paired
     yield (

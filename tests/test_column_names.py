@@ -21,6 +21,7 @@ from skalign import (
     GaussianOTAligner,
     GeneralizedProcrustes,
     ICPAligner,
+    KernelAligner,
     LinearAligner,
     MeanVarianceAligner,
     MomentAligner,
@@ -46,6 +47,7 @@ SUMMED = [LinearAligner(alpha=1.0), RigidAligner()]
 PAIRED = [
     *SUMMED,
     CanonicalAligner(),
+    KernelAligner(),
     AnchoredAligner(selector=KMeansAnchors(20)),
     AnchorSearchCV(None, [KMeansAnchors()], [10, 20], cv=2),
     RelativeRepresentation(KMeansAnchors(5)),

@@ -37,6 +37,8 @@ PAIRED = [
     skalign.AnchoredAligner(selector=RandomAnchors(0.5, random_state=0)),
     skalign.AnchoredAligner(skalign.RigidAligner(), KMeansAnchors(0.5)),
     skalign.CanonicalAligner(),
+    skalign.KernelAligner(),
+    skalign.KernelAligner(gamma=0.5, alpha="loo", n_landmarks=5, random_state=0),
     skalign.AnchorSearchCV(
         skalign.LinearAligner(), [FarthestPointAnchors()], [0.5, 1.0], cv=2
     ),

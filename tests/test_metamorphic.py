@@ -362,6 +362,15 @@ TABLE = {
     "RigidAligner scaling": learnt(
         skalign.RigidAligner(scaling=True), like=ALIGNED, **STREAMED
     ),
+    "KernelAligner": learnt(
+        skalign.KernelAligner(alpha=0.5), like=ALIGNED, weight="rows"
+    ),
+    "KernelAligner gamma": learnt(
+        skalign.KernelAligner(0.1, alpha=0.5),
+        like=ALIGNED,
+        weight="rows",
+        scale="not moves: gamma is in squared units of the source",
+    ),
     "CanonicalAligner": learnt(skalign.CanonicalAligner(), like=COMMON),
     "GeneralizedProcrustes": learnt(
         skalign.GeneralizedProcrustes(),

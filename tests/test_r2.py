@@ -12,6 +12,7 @@ from skalign import (
     AnchoredAligner,
     AnchorSearchCV,
     GeneralizedProcrustes,
+    KernelAligner,
     LinearAligner,
     RigidAligner,
 )
@@ -21,6 +22,7 @@ from skalign.metrics import SourceScorer, WorstDomainScorer
 
 ALIGNERS = {
     "linear": LinearAligner(),
+    "kernel": KernelAligner(),
     "rigid": RigidAligner(),
     "anchored": AnchoredAligner(RigidAligner(), RandomAnchors(0.5, random_state=0)),
     "search": AnchorSearchCV(RigidAligner(), [RandomAnchors(random_state=0)], [0.5]),

@@ -7,12 +7,18 @@ from skalign.cli._files import InputError, naming, read_matrix, size_of, writing
 from skalign.cli._fit import SELECTORS
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.moments import Moments
-from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
+from skalign.paired import (
+    AnchoredAligner,
+    KernelAligner,
+    LinearAligner,
+    RigidAligner,
+)
 
 _BATCH_BYTES = 8 * 2**20
 _TRUSTED = [
     f"{kind.__module__}.{kind.__qualname__}"
     for kind in (
+        KernelAligner,
         LinearAligner,
         RigidAligner,
         AnchoredAligner,

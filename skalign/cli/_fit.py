@@ -11,13 +11,19 @@ from skalign.anchors import (
 from skalign.cli._files import InputError, naming, read_pairs, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.model_selection import alignability
-from skalign.paired import AnchoredAligner, LinearAligner, RigidAligner
+from skalign.paired import (
+    AnchoredAligner,
+    KernelAligner,
+    LinearAligner,
+    RigidAligner,
+)
 
 ALIGNERS = {
     "rigid": RigidAligner,
     "similarity": partial(RigidAligner, scaling=True),
     "linear": LinearAligner,
     "least-squares": partial(LinearAligner, alpha=0.0),
+    "nonlinear": KernelAligner,
 }
 SELECTORS = {
     "random": RandomAnchors,
@@ -31,6 +37,8 @@ def run_fit(options):
     from skops.io import dump
 
     aligner = ALIGNERS[options.aligner]()
+    if isinstance(aligner, KernelAligner):
+        aligner.set_params(random_state=options.seed)
     if options.rank is not None:
         if not isinstance(aligner, LinearAligner):
             raise InputError(

@@ -211,8 +211,7 @@ def alignability(
         - "low rank": :class:`LinearAligner` of the best rank out of a half, a quarter,
           an eighth and a sixteenth of the narrower width, unless that is 1;
         - "linear": :class:`LinearAligner`;
-        - "nonlinear": the linear map, and an RBF kernel ridge on 256 landmarks
-          (Nystroem) fitted to its residuals.
+        - "nonlinear": :class:`KernelAligner` with at most 256 landmarks.
     cv : int, cross-validation generator or iterable, default=5
         Splits; a number stands for as many shuffled folds. The errors of samples that
         are tested more than once are averaged.

@@ -4,6 +4,7 @@
 from skalign.paired._anchored import AnchoredAligner, AnchoredMixin as AnchoredMixin
 from skalign.paired._canonical import CanonicalAligner
 from skalign.paired._common_space import CommonSpaceMixin as CommonSpaceMixin
+from skalign.paired._kernel import KernelAligner
 from skalign.paired._linear import LinearAligner
 from skalign.paired._relative import RelativeRepresentation
 from skalign.paired._rigid import RigidAligner
@@ -11,6 +12,7 @@ from skalign.paired._rigid import RigidAligner
 __all__ = [
     "AnchoredAligner",
     "CanonicalAligner",
+    "KernelAligner",
     "LinearAligner",
     "RelativeRepresentation",
     "RigidAligner",

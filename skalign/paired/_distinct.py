@@ -43,16 +43,17 @@ class Distinct:
     even: bool
 
     @classmethod
-    def from_rows(cls, X, y, sample_weight):
+    def from_rows(cls, X, y, sample_weight, n_coefs=None):
         """Find the distinct samples among validated rows.
 
         Copies of a pair count as one. Where distinct sources are fewer than twice the
         columns, a map can learn each of them by heart: there samples of equal sources
         count as one whatever their targets are, and near copies leave together. The
         exception are repeated measurements of few sources, eight of each on average
-        and with several targets: each row is a sample of its own there.
+        and with several targets: each row is a sample of its own there. `n_coefs` is
+        the number of coefficients for each target, if it is not that of the columns.
         """
-        n_features = X.shape[1]
+        n_features = X.shape[1] if n_coefs is None else n_coefs
         weight = np.ones(len(X)) if sample_weight is None else sample_weight
         kept = weight > 0
         if not kept.all():

@@ -129,8 +129,6 @@ class Spectrum:
 
     def kept_back(self, alpha):
         """Share of the sum of squares along each axis that `alpha` leaves."""
-        if np.isinf(alpha):
-            return np.ones_like(self.eigenvalues)
         return (alpha / (self.eigenvalues + alpha)) ** 2
 
     def residual(self, alpha):

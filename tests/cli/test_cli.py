@@ -113,6 +113,7 @@ def test_without_arguments_the_embedded_default_is_compared(capsys):
         ["--aligner", "similarity", "--anchors", "40"],
         ["--aligner", "least-squares", "--anchors", "0.5", "--selector", "random"],
         ["--rank", "3"],
+        ["--aligner", "nonlinear"],
     ],
 )
 def test_a_stored_map_is_applied_as_it_was_fitted(spaces, arguments, capsys):

@@ -18,6 +18,7 @@ from skalign import (
     CanonicalAligner,
     CORALAligner,
     ICPAligner,
+    KernelAligner,
     LinearAligner,
     RigidAligner,
 )
@@ -28,6 +29,7 @@ X = np.random.default_rng(0).normal(size=(60, 3))
 LABELS = np.arange(60) % 3
 PAIRED = [
     LinearAligner(),
+    KernelAligner(),
     RigidAligner(),
     CanonicalAligner(),
     AnchoredAligner(selector=KMeansAnchors(20)),
