@@ -77,6 +77,7 @@ if find_spec("torch") and find_spec("skorch"):
         skalign.MultiDomainClassifier(deep.DANN(), **fast, random_state=0),
         skalign.NCFALClassifier(
             partition=deep.Partition(local_model=GaussianNB(), n_init=1, max_iter=2),
+            hidden_layer_sizes=(16,),
             max_epochs=10,
             lr=0.03,
             random_state=0,
