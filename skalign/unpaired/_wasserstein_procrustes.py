@@ -1,97 +1,57 @@
 """Alignment of two sets of samples without pairs or labels."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.cluster import KMeans
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import pairwise_distances
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
 from skalign._determined import undetermined
+from skalign._labels import check_labels_of_sides
+from skalign._progress import Progress
 from skalign._validation import Interval, check_sides
-from skalign.moments import complement
 from skalign.paired import LinearAligner
+from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._closest_points import Stage, closest_points
 from skalign.unpaired._cluster_shares import share_difference
-from skalign.unpaired._covariance_map import fixed_map, spread_of
+from skalign.unpaired._covariance_map import spread_of
+from skalign.unpaired._known_pairs import check_positions
 from skalign.unpaired._matching import draw_groups
-from skalign.unpaired._moment import (
-    MAP_ROWS,
-    block_weights,
-    differ_by_chance,
-    rotation_coef,
-    shell_doubts,
-    shell_sides,
-    warn_of_doubts,
-)
-from skalign.unpaired._moment_matching import (
-    open_axes,
-    polar,
-    random_rotations,
-    search,
-)
+from skalign.unpaired._moment import MAP_ROWS, shell_doubts
+from skalign.unpaired._moment_start import moment_start
 from skalign.unpaired._open_axes import unmatched_axes
+from skalign.unpaired._rotation_search import RotationSearch
+from skalign.unpaired._soft_matching import SoftMatching
 
 _LOW_COST = 0.1  # matches at this cost are nearly as good as pairs
-# Rotations tried by matching: number, objective margin, samples and iterations.
-_TRIED, _TRIED_MARGIN, _TRIED_ROWS, _TRIED_ITER = 4, 0.05, 1000, 2
-# Ratio of costs that count as tied; distance from which tied maps count as different.
-_TIED, _APART = 1.05, 0.1
+_HIGH_COST = 0.5  # matches at this cost are too distant to be fitted one by one
+_TRUSTED = 0.04  # confidence below which a warning is raised
 
 
-def coupling_cross(X, y, n_clusters, rng):
-    """Return the cross-covariance under a Gromov-Wasserstein plan of centroids.
-
-    Parameters
-    ----------
-    X, y : ndarray of shape (n_samples, n_features) and (n_target_samples, n_targets)
-        Samples of both sides.
-    n_clusters : int
-        Maximum number of centroids of each side.
-    rng : RandomState
-        Random number generator for k-means.
-
-    Returns
-    -------
-    cross : ndarray of shape (n_features, n_targets)
-    """
-    import ot  # imports torch if it is installed
-
-    centres, weights, distances = [], [], []
-    for rows in (X, y):
-        clusters = KMeans(min(n_clusters, len(rows)), random_state=rng).fit(rows)
-        sizes = np.bincount(clusters.labels_, minlength=clusters.n_clusters)
-        centre = clusters.cluster_centers_.astype(np.float64)
-        centres.append(centre - sizes @ centre / sizes.sum())
-        weights.append(sizes / sizes.sum())
-        between = pairwise_distances(centre, metric="sqeuclidean")
-        distances.append(between / between.mean())
-    plan = ot.gromov.gromov_wasserstein(*distances, *weights, "square_loss")
-    return centres[0].T @ plan @ centres[1]
-
-
-class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
+class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstimator):
     """Linear map between two spaces without pairs or labels.
 
-    First, rotations under which the moments of both sides agree are computed, as in
-    :class:`MomentAligner` without labels. The best of them are compared by the mean
-    squared distance of matched samples, and the one with the lowest cost is refined by
-    alternating between matching samples in both directions and fitting a map to the
-    matches. Use it if neither pairs nor labels are known. The two sides must have the
-    same distribution up to the map. Read more in the :ref:`User Guide <unpaired>`.
+    Candidate rotations are found in several ways and compared by one objective, the
+    agreement of samples that are softly matched by an entropic transport plan. The best
+    is refined. Use it if few pairs are known, or none. The two sides must have the same
+    distribution up to the map. Read more in the :ref:`User Guide <unpaired>`.
 
     Parameters
     ----------
-    init : {"moments", "gw"}, default="moments"
-        Initial rotations of the search: random rotations with "moments", and with "gw"
-        also that of a Gromov-Wasserstein plan between k-means centroids [2]_.
+    init : {"auto", "moments", "clusters"}, default="auto"
+        Initial rotations. "moments" are those under which the first three moments of
+        both sides agree, as in :class:`MomentAligner`; suited to many samples of few
+        features, such as latents of autoencoders. "clusters" are those that match
+        centroids of k-means clusters; suited to text embeddings. "auto" tries moments
+        first, and clusters if the confidence is then below 0.04.
 
     least_squares : {"auto"} or bool, default="auto"
         Whether to finish with least squares on the matches (:class:`LinearAligner`).
@@ -100,33 +60,42 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         the map. "auto" uses it if the matching cost is below 0.1.
 
     n_restarts : int, default=50
-        Number of random initial rotations.
+        Number of random initial rotations of the search by moments.
 
     n_shells : int, default=8
         Number of groups by norm whose moments are compared; at most half the number of
-        samples of a side.
+        samples of a side. Not used with labels.
 
-    n_components : int, default=100
-        Maximum number of leading principal axes of each side in the search for
-        rotations.
+    n_components : int, default=50
+        Maximum number of leading principal axes of each side whose moments are
+        compared.
 
-    n_clusters : int, default=60
-        Number of centroids of each side for ``init="gw"``.
+    n_starts : int, default=16
+        Number of initial rotations by clusters, of which the best are averaged.
+
+    second_solve : bool, default=False
+        Whether to solve the problem again, with other random draws, and to multiply the
+        confidence by the agreement of the two maps.
 
     max_iter : int, default=20
-        Maximum number of iterations of the refinement, and of least squares. 0 omits
-        both.
+        Maximum number of iterations of the refinement by nearest samples, and of least
+        squares. 0 omits the last refinement of either kind.
 
     tol : float, default=1e-4
-        Tolerance of the refinement: it ends when the mean squared change of the mapped
+        Tolerance of this refinement: it ends when the mean squared change of the mapped
         samples is smaller, relative to the variance of the target.
 
     max_samples : int, default=5000
-        Number of samples drawn from each side, once, that are matched with their
-        nearest sample among all of the other side. None uses all samples.
+        Number of samples drawn from each side (with labels, from each class), once,
+        that are matched with their nearest sample among all of the other side. None
+        uses all samples.
+
+    n_jobs : int, default=None
+        Number of initial rotations by clusters that are computed in parallel. None is
+        1, or the value of a :obj:`joblib.parallel_backend` context.
 
     random_state : int, RandomState instance or None, default=None
-        Determines initial rotations, centroids and the samples drawn.
+        Determines initial rotations, clusters and the samples drawn.
 
     Attributes
     ----------
@@ -141,30 +110,34 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         feature), the map that matches the covariances, or least squares. None if there
         were no target samples.
 
+    objective_ : float
+        Objective of the best candidate before its last refinement, from 0 to 1; see the
+        notes. NaN if there were no target samples.
+
+    objectives_ : dict
+        Objective of the best candidate of each kind that was tried: "pairs", "moments"
+        and "clusters".
+
+    rival_objective_ : float
+        Smallest objective of three random rotations that were refined in the same way.
+
+    confidence_ : float
+        Gain of `objective_` over `rival_objective_`, as a share of the largest possible
+        gain, from 0 to 1. A warning is raised below 0.04, the threshold that the user
+        guide derives from runs with known success.
+
+    agreement_ : float
+        Cosine, over all mapped samples, between this map and that of an independent
+        solve; NaN unless `second_solve`.
+
+    identity_objective_ : float
+        Objective of the identity; NaN if the numbers of features differ. If it is the
+        larger one, the two spaces may be aligned already.
+
     matching_cost_ : float
         Mean squared distance of matched samples, as a fraction of the variance of the
         target. Not negative; smaller is better. It tends to 0 if both sides contain the
         same samples, and to the distance of neighbours otherwise.
-
-    objective_ : float
-        Agreement of the moments after the rotation that was refined, from -1 to 1; 1 if
-        they are equal.
-
-    next_objective_ : float
-        Best agreement of the other rotations; -inf if there was none. It can exceed
-        `objective_`, because rotations are selected by the matching cost.
-
-    n_restarts_at_best_ : int
-        Number of initial rotations that led to the one that was refined.
-
-    signal_ : ndarray of shape (3,)
-        Fraction of the squared norm of group means, group covariances and third moments
-        that is not sampling noise, from 0 to 1.
-
-    skewness_noise_ : float
-        Expected third moments (Mardia's skewness) of as many whitened Gaussian samples,
-        as a fraction of those observed; the larger value of the two sides. 1 if samples
-        cannot be distinguished from Gaussian ones.
 
     share_difference_ : float
         Total variation distance between the proportions of the two sides in 20 clusters
@@ -172,13 +145,13 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
     determined_rank_ : int
         Number of directions that the data determine, at most ``min(n_features,
-        n_targets)``. Directions whose sign is not determined by the moments, and which
-        can be reversed without increasing the distance to matches or known pairs, are
-        mapped to the mean, which has the smallest expected error. A warning is raised
-        if it is less than the maximum.
+        n_targets)``. Directions without variance, and for a rotation found by moments
+        also those whose sign the moments do not determine and which can be reversed
+        without increasing the distance to matches or known pairs, are mapped to the
+        mean, which has the smallest expected error. A warning is raised for the latter.
 
     n_iter_ : int
-        Number of iterations of the refinement, including least squares.
+        Number of iterations of the last refinement, including least squares.
 
     n_targets_ : int
         Number of target features.
@@ -194,24 +167,43 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
 
     See Also
     --------
-    MomentAligner : The same initial map without refinement; can use labels.
-    ICPAligner : The refinement from any initial map; can use labels.
+    MomentAligner : Map by moments alone; can be learnt from streams.
+    ICPAligner : Refinement of any initial map by nearest samples.
 
     Notes
     -----
-    Wasserstein-Procrustes [1]_ alternates between the optimal one-to-one matching and
-    the rotation that minimises the mean squared distance of matches. If the sides do
-    not contain the same samples, one-to-one matching makes a good initial map worse in
-    50 dimensions. Matching in both directions, and a map that matches the covariances,
-    improve it.
+    Centred samples of both sides, scaled to mean squared norm 1, are written in their
+    principal axes. A rotation :math:`R` of the leading axes is refined by rounds of two
+    steps [1]_: the entropic transport plan [2]_ :math:`P` between random samples
+    :math:`x_i R` and :math:`y_j`, with temperature 0.05, and the rotation nearest to
+    the cross-covariance :math:`C = \\sum_{ij} P_{ij} x_i^\\top y_j`. The objective is
+    the nuclear norm of :math:`C` for up to 1,000 fixed samples of each side, divided by
+    the root mean squared norms. It does not depend on how :math:`R` was found.
+
+    Initial rotations by clusters match the similarity matrices of centroids of both
+    sides as a quadratic assignment problem [3]_. All matched centroids serve as anchors
+    of a relative representation, in which nearest samples are paired. The rotations
+    nearest to the sums of the best 1/8, 1/4, 1/2, 3/4 and all of them are refined.
+
+    If matches are nearer than half the variance of the target, the last refinement
+    alternates between nearest samples in both directions and a map that cannot shrink
+    (:class:`ICPAligner`); if not, it continues with transport plans.
+
+    Memory in addition to the inputs is limited by scikit-learn's ``working_memory``.
+    Progress is reported to scikit-learn's callbacks (`set_callbacks`), with one task
+    for each initial rotation and iteration; a callback that requests to stop ends the
+    search early.
 
     References
     ----------
     .. [1] E. Grave, A. Joulin and Q. Berthet, "Unsupervised alignment of embeddings
        with Wasserstein Procrustes", AISTATS 2019, pp. 1880-1890.
 
-    .. [2] G. Peyré, M. Cuturi and J. Solomon, "Gromov-Wasserstein averaging of kernel
-       and distance matrices", ICML 2016, pp. 2664-2672.
+    .. [2] M. Cuturi, "Sinkhorn distances: lightspeed computation of optimal transport",
+       NeurIPS 2013, pp. 2292-2300.
+
+    .. [3] J. T. Vogelstein et al., "Fast approximate quadratic programming for graph
+       matching", PLOS ONE 10(4), 2015, e0121002.
 
     Examples
     --------
@@ -225,33 +217,39 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
     >>> aligner = WassersteinProcrustesAligner(random_state=0).fit(X, y)
     >>> bool(np.allclose(aligner.transform(X), X @ rotation, atol=1e-5))
     True
+    >>> aligner.confidence_ > 0.04
+    True
     """
 
     _parameter_constraints = {
-        "init": [StrOptions({"moments", "gw"})],
+        "init": [StrOptions({"auto", "moments", "clusters"})],
         "least_squares": [StrOptions({"auto"}), "boolean"],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "n_shells": [Interval(Integral, 1, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_starts": [Interval(Integral, 1, None, closed="left")],
+        "second_solve": ["boolean"],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
     def __init__(
         self,
-        init: Literal["moments", "gw"] = "moments",
+        init: Literal["auto", "moments", "clusters"] = "auto",
         *,
         least_squares: Literal["auto"] | bool = "auto",
         n_restarts: int = 50,
         n_shells: int = 8,
-        n_components: int = 100,
-        n_clusters: int = 60,
+        n_components: int = 50,
+        n_starts: int = 16,
+        second_solve: bool = False,
         max_iter: int = 20,
         tol: float = 1e-4,
-        max_samples: int = 5000,
+        max_samples: int | None = 5000,
+        n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.init = init
@@ -259,10 +257,12 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self.n_restarts = n_restarts
         self.n_shells = n_shells
         self.n_components = n_components
-        self.n_clusters = n_clusters
+        self.n_starts = n_starts
+        self.second_solve = second_solve
         self.max_iter = max_iter
         self.tol = tol
         self.max_samples = max_samples
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -272,6 +272,9 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         y: ArrayLike | None = None,
         *,
         pairs: ArrayLike | None = None,
+        pair_index: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        target_labels: ArrayLike | None = None,
     ) -> Self:
         """Learn the map from samples of both spaces, which need not correspond.
 
@@ -283,10 +286,21 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
             Samples in the target space. If `y` has no target samples (None, or the
             class labels that a Pipeline passes on), the aligner is the identity and a
             warning is raised.
-        pairs : array-like of shape (n_pairs, 2), default=None
-            Indices in `X` and in `y` of samples that are known to correspond; a few
-            suffice. In the search for rotations they have the weight of one term of the
-            objective, and they are matches at every step of the refinement.
+        pairs : array-like of int of shape (n_pairs, 2), default=None
+            Positions in `X` and in `y` of samples that are known to correspond, one to
+            one; a few suffice. They start the search, contribute to every refinement,
+            and are matches at every iteration. If matches are distant, cross-validation
+            on the pairs decides whether the other samples are used at all.
+        pair_index : array-like of int of shape (n_samples,), default=None
+            The same for each sample of `X`: position of the corresponding sample in
+            `y`, or -1. Unlike `pairs`, it is split with the samples in searches.
+        labels : array-like of shape (n_samples,), default=None
+            Classes of the source samples, strings or numbers. Used if `target_labels`
+            are given too: samples are then matched within classes. The proportions of
+            the classes must be alike on both sides.
+        target_labels : array-like of shape (n_target_samples,), default=None
+            Classes of the target samples. A class on one side only is ignored, and a
+            warning names it.
 
         Returns
         -------
@@ -296,119 +310,137 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `pairs` are not indices of samples, a side has fewer than two samples or
-            all its samples are equal, or a value is not finite.
+            If `pairs` or `pair_index` are not positions of samples, one to one, or both
+            are given; fewer than two classes are on both sides; a side has fewer than
+            two samples or all its samples are equal; lengths differ, or a value is not
+            finite.
         """
         X, y = check_sides(self, X, y)
+        labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
+        self.agreement_ = np.nan
         if y is None:
-            self.map_ = self.signal_ = self.skewness_noise_ = None
-            self.objective_ = self.next_objective_ = np.nan
-            self.share_difference_, self.matching_cost_ = None, 0.0
-            return self._be_identity(n_iter_=1, n_restarts_at_best_=0)
-        pairs = _check_positions(pairs, len(X), len(y))
+            self.map_ = self.share_difference_ = None
+            self.objective_ = self.rival_objective_ = self.identity_objective_ = np.nan
+            self.objectives_, self.matching_cost_, self.confidence_ = {}, 0.0, 1.0
+            return self._be_identity(n_iter_=1)
+        pairs = check_positions(pairs, pair_index, len(X), len(y))
+        classes = None
+        groups_of = np.zeros(len(X), int), np.zeros(len(y), int), [0]
+        if labels is not None and target_labels is not None:
+            shared = shared_classes(labels, target_labels, minimum=2)
+            classes = groups_of = labels, target_labels, shared
         rng = check_random_state(self.random_state)
-        spreads = (spread_of(X), spread_of(y, name="y"))
-
-        def refine(aligner, stages, groups):
-            return closest_points(
-                X,
-                y,
-                aligner,
-                stages,
-                groups,
-                matching="both",
-                tol=self.tol,
-                weigh=lambda sizes: None,
-                spreads=lambda: spreads,
-                progress=None,
-                pairs=pairs,
-            )
-
+        spreads = spread_of(X), spread_of(y, name="y")
         few = min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS
         kind = "rotation" if few else "covariance"
-        starts, sides = self._starts(X, y, pairs, rng)
-        doubts = []
-        if len(starts) > 1:
-            groups = _all_rows(X, y, _TRIED_ROWS, rng)
-            stages = [Stage(kind, min(_TRIED_ITER, self.max_iter))]
-            tried = [refine(start, stages, groups) for _, start in starts]
-            costs = [fit.costs[-1] + _pair_cost(fit, X, y, pairs) for fit in tried]
-            first = int(np.argmin(costs))
-            rivals = [
-                fit.aligner
-                for fit, cost, (optimum, _) in zip(tried, costs, starts, strict=True)
-                if cost < _TIED * costs[first]
-                and differ_by_chance(*sides, [starts[first][0], optimum])
-            ]
-            if _carry_apart(X, y, tried[first].aligner, rivals):
-                doubts = ["another map has a similar agreement and matching cost"]
-            starts = [starts.pop(first), *starts]
-        (best, aligner), *others = starts
-        self.objective_, self.n_restarts_at_best_ = best.objective, best.n_restarts
-        self.next_objective_ = max((o.objective for o, _ in others), default=-np.inf)
+        draw = partial(draw_groups, *groups_of)
+        refine = partial(
+            closest_points,
+            X,
+            y,
+            matching="both",
+            tol=self.tol,
+            weigh=lambda sizes: None,
+            spreads=lambda: spreads,
+            pairs=pairs,
+        )
+        start = None
+        if self.init != "clusters":
+            start = moment_start(
+                X,
+                y,
+                classes,
+                draw,
+                refine,
+                rng,
+                n_restarts=self.n_restarts,
+                n_shells=self.n_shells,
+                n_axes=self.n_components,
+                kind=kind,
+                max_iter=self.max_iter,
+                pairs=pairs,
+            )
+        groups = draw(self.max_samples, rng)
+        progress = Progress(self, None, X, y)
+        matching = SoftMatching.from_rows(
+            X, y, spreads, rng, classes=classes, pairs=pairs
+        )
+        found = RotationSearch(matching, rng, progress)
+        by_moments = self._search(found, start)
+        self._set_objectives(found)
 
-        groups = _all_rows(X, y, self.max_samples, rng)
-        stages = [Stage(kind, self.max_iter)]
-        if self.least_squares:
-            below = _LOW_COST if self.least_squares == "auto" else np.inf
-            stages.append(Stage(LinearAligner(), self.max_iter, below))
-        fit = refine(aligner, stages, groups)
-        self.n_iter_ = len(fit.costs) - 1
-        self.map_ = kind if self.n_iter_ else "rotation"
-        if isinstance(fit.aligner, LinearAligner):
-            self.map_ = "least_squares"
-        found = fit.aligner
-        self._set_map(found.coef_, found.x_mean_, found.y_mean_, X.dtype)
+        aligner = start.maps[0] if by_moments else matching.map_of(found.best)
+        fit = refine(aligner, [], groups, progress=progress)._replace(move=-np.inf)
+        self.n_iter_, self.map_ = 0, "rotation"
+        if fit.costs[-1] < _HIGH_COST:
+            stages = [Stage(kind, self.max_iter)]
+            if self.least_squares:
+                below = _LOW_COST if self.least_squares == "auto" else np.inf
+                stages.append(Stage(LinearAligner(), self.max_iter, below))
+            fit = refine(aligner, stages, groups, progress=progress)
+            self.n_iter_ = len(fit.costs) - 1
+            if isinstance(fit.aligner, LinearAligner):
+                self.map_ = "least_squares"
+            elif self.n_iter_:
+                self.map_ = kind
+        elif self.max_iter:
+            by_moments = False
+            fit = refine(matching.map_of(found.finish()), [], groups, progress=progress)
+            fit = fit._replace(move=-np.inf)
+            self.n_iter_ = found.n_last_rounds
+        progress.end()
+        learnt = fit.aligner
+        self._set_map(learnt.coef_, learnt.x_mean_, learnt.y_mean_, X.dtype)
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)
-        doubts += shell_doubts(self.skewness_noise_, self.share_difference_)
-        open_ = _open_directions(*sides, best.rotation)
-        self._leave_open(X, y, groups, open_, pairs)
-        warn_of_doubts(self, doubts + undetermined(self))
-        if fit.move >= self.tol and self.max_iter:
-            warnings.warn(
-                f"WassersteinProcrustesAligner stopped after {self.n_iter_} iterations"
-                f", while the mean squared change was {fit.move:.1e} of the variance; "
-                f"tol={self.tol}. Raise max_iter.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        self.determined_rank_ = min(matching.width, np.linalg.matrix_rank(self.coef_))
+        if by_moments:
+            self._leave_open(X, y, groups, start.open_, pairs)
+        if self.second_solve:
+            self._solve_again(X, y, pairs, labels, target_labels, rng)
+        self._warn(start, by_moments, fit.move, matching.width)
         return self
 
-    def _starts(self, X, y, pairs, rng):
-        """Return the best rotations with their maps, and the sides compared."""
-        source, target = shell_sides(
-            X, y, n_shells=self.n_shells, n_axes=self.n_components
+    def _search(self, found, start):
+        """Try initial rotations until one is trusted; say whether moments' own is best.
+
+        Its moments are compared in as many axes as those of the others, or not at all.
+        """
+        matching, first = found.matching, None
+        if start is not None:
+            rotations = [matching.rotation_of(fit.coef_) for fit in start.maps]
+            if start.n_axes == matching.width:
+                found.add("moments", first := rotations[0])
+        if matching.pairs is not None:
+            found.add_refined("pairs", [found.pair_start()])
+        if start is not None and found.confidence < _TRUSTED:
+            found.add_refined("moments", rotations)
+        if self.init == "clusters" or (
+            self.init == "auto" and found.confidence < _TRUSTED
+        ):
+            found.add_clusters(self.n_starts, self.n_jobs)
+        return found.best is first
+
+    def _solve_again(self, X, y, pairs, labels, target_labels, rng):
+        """Multiply the confidence by the agreement with an independent solve."""
+        other = clone(self).set_params(
+            second_solve=False, random_state=rng.randint(np.iinfo(np.int32).max)
         )
-        k = min(source.n_axes, target.n_axes, self.n_components)
-        self.signal_, weights = block_weights(source, target)
-        self.skewness_noise_ = max(source.skewness_noise, target.skewness_noise)
-        starts = random_rotations(self.n_restarts, k, rng)
-        if self.init == "gw":
-            cross = coupling_cross(X, y, self.n_clusters, rng)
-            left, right = (s.axes[:, : starts.shape[1]] for s in (source, target))
-            starts = np.concatenate([polar(left.T @ cross @ right)[None], starts])
-        known = None
-        if pairs is not None:
-            known = (
-                (X[pairs[:, 0]] - source.mean) @ source.axes,
-                (y[pairs[:, 1]] - target.mean) @ target.axes,
-            )
-        optima = search(source, target, weights, starts, n_axes=k, pairs=known)
-        least = optima[0].objective - _TRIED_MARGIN
-        means = source.mean.astype(X.dtype), target.mean.astype(X.dtype)
-        starts = [
-            (
-                optimum,
-                fixed_map(
-                    rotation_coef(source, target, optimum.rotation).astype(X.dtype),
-                    *means,
-                ),
-            )
-            for optimum in optima[:_TRIED]
-            if optimum.objective > least
-        ]
-        return starts, (source, target, weights)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            other.fit(X, y, pairs=pairs, labels=labels, target_labels=target_labels)
+        first, second = (solved._map(X) - solved.y_mean_ for solved in (self, other))
+        norms = np.linalg.norm(first) * np.linalg.norm(second)
+        self.agreement_ = float(np.vdot(first, second) / norms) if norms else 0.0
+        self.confidence_ *= max(self.agreement_, 0.0)
+
+    def _set_objectives(self, found):
+        self.objectives_, self.objective_ = found.objectives, found.objective
+        self.rival_objective_ = found.rival_objective
+        self.confidence_, self.identity_objective_ = found.confidence, np.nan
+        if self.n_features_in_ == self.n_targets_:
+            identity = found.matching.rotation_of(np.eye(self.n_targets_))
+            self.identity_objective_ = found.matching.objective(identity)
 
     def _leave_open(self, X, y, groups, open_, pairs):
         """Map directions to the mean that neither moments nor matches determine."""
@@ -418,49 +450,33 @@ class WassersteinProcrustesAligner(AffineMixin, BaseEstimator):
         self.coef_ -= (self.coef_ @ axes @ axes.T).astype(X.dtype)
         self.determined_rank_ = min(X.shape[1], y.shape[1] - axes.shape[1])
 
-
-def _all_rows(X, y, max_samples, rng):
-    """Return one group of all samples of both sides."""
-    return draw_groups(np.zeros(len(X)), np.zeros(len(y)), [0], max_samples, rng)
-
-
-def _open_directions(source, target, weights, rotation):
-    """Return target directions that moments leave open, (n_targets, n_open)."""
-    k = len(rotation)
-    leading = target.axes[:, :k]
-    known = leading @ complement(open_axes(source, target, weights, rotation))
-    return complement(known)
-
-
-def _pair_cost(fit, X, y, pairs):
-    """Mean squared distance of known pairs, as a share of the target's variance."""
-    if pairs is None:
-        return 0.0
-    steps = fit.aligner.transform(X[pairs[:, 0]]) - y[pairs[:, 1]]
-    return float(np.mean(steps**2) / np.mean(y.var(axis=0)))
-
-
-def _carry_apart(X, y, aligner, others):
-    """Return whether one of the others maps samples far from where `aligner` does."""
-    mapped = aligner.transform(X)
-    far = _APART * np.mean(y.var(axis=0))
-    return any(np.mean((other.transform(X) - mapped) ** 2) > far for other in others)
-
-
-def _check_positions(pairs, n_source, n_target):
-    if pairs is None:
-        return None
-    pairs = check_array(pairs, dtype=None, input_name="pairs")
-    if pairs.dtype.kind not in "iu" or pairs.shape[1] != 2:
-        raise ValueError(
-            "pairs must be integers of shape (n_pairs, 2), a position in X and one in "
-            f"y; got {pairs.dtype} of shape {pairs.shape}."
-        )
-    for column, n_rows, name in ((0, n_source, "X"), (1, n_target, "y")):
-        wrong = pairs[(pairs[:, column] < 0) | (pairs[:, column] >= n_rows), column]
-        if len(wrong):
-            raise ValueError(
-                f"pairs holds position {wrong[0]} of {name}, which has {n_rows} "
-                "samples."
+    def _warn(self, start, by_moments, move, width):
+        doubts = shell_doubts(0.0, self.share_difference_)
+        doubts += undetermined(self, width=width)
+        doubted = self.confidence_ < _TRUSTED
+        if start is not None and (by_moments or doubted):
+            doubts += start.doubts
+        if by_moments and start.tied:
+            doubts.append("another map has a similar agreement and matching cost")
+        if doubted:
+            doubts.append(
+                f"confidence_={self.confidence_:.3f} is below {_TRUSTED}: refined "
+                "random rotations match the samples almost as well"
             )
-    return pairs
+        if doubts:
+            warnings.warn(
+                f"{type(self).__name__} may have failed: {'; '.join(doubts)}.",
+                UserWarning,
+                stacklevel=4,
+            )
+        if (
+            self.map_ in ("least_squares", "covariance", "rotation")
+            and move >= self.tol
+        ):
+            warnings.warn(
+                f"WassersteinProcrustesAligner stopped after {self.n_iter_} iterations"
+                f", while the mean squared change was {move:.1e} of the variance; "
+                f"tol={self.tol}. Raise max_iter.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )

@@ -44,7 +44,7 @@ ALIGNERS = [
     ICPAligner(init="means", matching="mutual"),
     ICPAligner(RigidAligner(), init="identity", matching="assignment"),
     WassersteinProcrustesAligner(**FAST),
-    WassersteinProcrustesAligner(init="gw", n_clusters=5, **FAST),
+    WassersteinProcrustesAligner(init="clusters", n_starts=2, **FAST),
 ]
 SCALE = r"sums (over|under)flow float\d\d: column \d of X .* StandardScaler"
 EQUAL = "[Aa]ll samples of (X|y|a side|both sides) are equal"

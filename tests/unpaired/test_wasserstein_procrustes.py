@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skalign import LinearAligner
 from skalign.unpaired import WassersteinProcrustesAligner
-from skalign.unpaired._wasserstein_procrustes import _pair_cost
+from skalign.unpaired._moment_start import pair_cost
 
 doubtful = pytest.mark.filterwarnings(
     "ignore:WassersteinProcrustesAligner may have failed"
@@ -17,7 +17,7 @@ doubtful = pytest.mark.filterwarnings(
 
 def on_few_rows(**parameters):
     return WassersteinProcrustesAligner(
-        **{"max_samples": 500, "random_state": 0, **parameters}
+        **{"n_starts": 1, "max_samples": 500, "random_state": 0, **parameters}
     )
 
 
@@ -27,7 +27,7 @@ def mean_error(aligner, clouds):
     return np.mean(errors) / np.mean(clouds.y.var(axis=0))
 
 
-@pytest.mark.parametrize("init", ["moments", "gw"])
+@pytest.mark.parametrize("init", ["auto", "moments"])
 def test_shuffled_rows_of_a_linear_map_are_all_found(make_clouds, init):
     coef = np.array([[1.0, 0.3, 0.0], [0.0, 0.8, 0.4], [0.2, 0.0, 1.2]])
     clouds = make_clouds(same_rows=True, coef=coef)
@@ -189,4 +189,4 @@ def test_the_cost_of_pairs_is_a_share_of_the_variance_of_the_target():
     fit = SimpleNamespace(aligner=LinearAligner().fit(X, y))
     left = fit.aligner.transform(X)[[3, 5, 0]] - y[[7, 5, 19]]
     expected = np.sum(left**2) / 3 / y.var(axis=0).sum()
-    assert_allclose(_pair_cost(fit, X, y, pairs), expected)
+    assert_allclose(pair_cost(fit, X, y, pairs), expected)
