@@ -475,9 +475,7 @@ TABLE = {
         skalign.ICPAligner(random_state=0), *BY_LABEL, like=ALIGNED, paired=False
     ),
     "WassersteinProcrustesAligner": learnt(
-        skalign.WassersteinProcrustesAligner(
-            n_restarts=5, n_starts=1, random_state=0
-        ),
+        skalign.WassersteinProcrustesAligner(n_restarts=5, n_starts=1, random_state=0),
         like=ALIGNED,
         paired=False,
     ),

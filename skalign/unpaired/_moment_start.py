@@ -41,15 +41,12 @@ class MomentStart(NamedTuple):
         Directions of the target that the moments leave open.
     doubts : list of str
         Reasons why the best map may be wrong.
-    tied : bool
-        Whether another map fits as well.
     """
 
     maps: list
     n_axes: int
     open_: np.ndarray
     doubts: list
-    tied: bool
 
 
 def class_sides(X, y, labels, target_labels, classes, n_axes):
@@ -116,7 +113,8 @@ def moment_start(
         fixed_map(rotation_coef(source, target, o.rotation).astype(X.dtype), *means)
         for o in optima
     ]
-    tied = False
+    noise = max(source.skewness_noise, target.skewness_noise)
+    doubts = [] if classes else shell_doubts(noise, 0.0)
     if len(maps) > 1 and k == min(X.shape[1], y.shape[1]):
         groups = draw(_TRIED_ROWS, rng)
         stages = [Stage(kind, min(_TRIED_ITER, max_iter))]
@@ -129,13 +127,12 @@ def moment_start(
             if cost < _TIED * costs[first]
             and differ_by_chance(*sides, weights, [optima[first], optimum])
         ]
-        tied = _carry_apart(X, y, tried[first].aligner, rivals)
+        if _carry_apart(X, y, tried[first].aligner, rivals):
+            doubts.append("another map has a similar agreement and matching cost")
         maps.insert(0, maps.pop(first))
         optima.insert(0, optima.pop(first))
-    noise = max(source.skewness_noise, target.skewness_noise)
-    doubts = [] if classes else shell_doubts(noise, 0.0)
     open_ = _open_directions(source, target, weights, optima[0].rotation)
-    return MomentStart(maps, k, open_, doubts, tied)
+    return MomentStart(maps, k, open_, doubts)
 
 
 def _open_directions(source, target, weights, rotation):

@@ -21,6 +21,8 @@ N_RIVALS, N_CANDIDATES = 3, 5
 # Weights of known pairs beside the plan, measured on sentence embeddings.
 _FEW_PAIRS, _PAIR_WEIGHT, _PAIRS_OF_WEIGHT_1 = 50, 0.3, 1000
 _N_FOLDS = 3
+_SAME_MAP = 0.5  # cosine of samples mapped by two rotations
+_TINY = 1e-6
 
 
 class RotationSearch:
@@ -37,9 +39,6 @@ class RotationSearch:
 
     Attributes
     ----------
-    rival_objective : float
-        Smallest objective of refined random rotations. A large one may be that of the
-        right map, which a random rotation sometimes leads to.
     best : ndarray of shape (n_axes, n_axes) or None
         Candidate with the largest objective so far.
     objectives : dict
@@ -52,7 +51,7 @@ class RotationSearch:
         width = min(_FIRST_AXES, matching.width)
         starts = np.linalg.qr(rng.standard_normal((N_RIVALS, width, width)))[0]
         rivals = self._collect((matching.refine(r, _MIDDLE) for r in starts), N_RIVALS)
-        self.rival_objective = min(map(matching.objective, rivals))
+        self._rivals = [(rival, matching.objective(rival)) for rival in rivals]
 
     @property
     def n_last_rounds(self):
@@ -65,10 +64,26 @@ class RotationSearch:
         return max(self.objectives.values(), default=0.0)
 
     @property
+    def rival_objective(self):
+        """Largest objective of refined random rotations that differ from the best.
+
+        NaN if all led to the same map.
+        """
+        apart = [
+            objective
+            for rival, objective in self._rivals
+            if self.matching.cosine(rival, self.best) < _SAME_MAP
+        ]
+        return max(apart, default=np.nan)
+
+    @property
     def confidence(self):
         """Gain over the rival, as a share of the largest possible gain."""
-        rival = self.rival_objective
-        return float(np.clip((self.objective - rival) / (1 - rival), 0, 1))
+        if self.best is None:
+            return 0.0
+        if np.isnan(rival := self.rival_objective):
+            return 1.0
+        return float(np.clip((self.objective - rival) / max(1 - rival, _TINY), 0, 1))
 
     def add(self, name, rotation):
         """Compare a candidate with the best so far."""

@@ -262,6 +262,15 @@ class SoftMatching:
         other.pairs = pairs
         return other
 
+    def cosine(self, first, second):
+        """Cosine between source samples as two rotations map them, over all samples."""
+        k = min(len(first), len(second))
+        rows = self.source.rows[self._judged[0], :k]
+        first, second = rows @ first[:k], rows @ second[:k]
+        k = min(first.shape[1], second.shape[1])
+        product = np.vdot(first[:, :k], second[:, :k])
+        return product / (np.linalg.norm(first) * np.linalg.norm(second))
+
     def refine(self, rotation, schedule, *, pair_weight=0.0):
         """Refine a rotation of leading axes by rounds of matching and fitting.
 

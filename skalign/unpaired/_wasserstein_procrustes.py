@@ -119,12 +119,14 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         and "clusters".
 
     rival_objective_ : float
-        Smallest objective of three random rotations that were refined in the same way.
+        Largest objective of three random rotations that were refined in the same way,
+        without those that led to the same map (a cosine of at least 0.5 between mapped
+        samples); NaN if all did.
 
     confidence_ : float
         Gain of `objective_` over `rival_objective_`, as a share of the largest possible
-        gain, from 0 to 1. A warning is raised below 0.04, the threshold that the user
-        guide derives from runs with known success.
+        gain, from 0 to 1; 1 if there was no rival. A warning is raised below 0.04, the
+        threshold that the user guide derives from runs with known success.
 
     agreement_ : float
         Cosine, over all mapped samples, between this map and that of an independent
@@ -456,8 +458,6 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         doubted = self.confidence_ < _TRUSTED
         if start is not None and (by_moments or doubted):
             doubts += start.doubts
-        if by_moments and start.tied:
-            doubts.append("another map has a similar agreement and matching cost")
         if doubted:
             doubts.append(
                 f"confidence_={self.confidence_:.3f} is below {_TRUSTED}: refined "

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import ortho_group
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from skalign import LinearAligner
-from skalign.unpaired import WassersteinProcrustesAligner
+from skalign.unpaired import WassersteinProcrustesAligner, _soft_matching
 from skalign.unpaired._moment_start import pair_cost
+from skalign.unpaired._soft_matching import transport_plan
 
 doubtful = pytest.mark.filterwarnings(
     "ignore:WassersteinProcrustesAligner may have failed"
@@ -112,17 +114,58 @@ def test_known_pairs_decide_where_moments_cannot():
     [
         (
             [[0.5, 1.0]],
-            r"integers of shape \(n_pairs, 2\).*got float64 of shape \(1, 2",
+            r"integers of shape \(n_pairs, 2\).*got float64 of shape \(1, 2.*0.5, 1",
         ),
         ([[0, 1, 2]], r"got int64 of shape \(1, 3\)"),
-        ([[0, 1], [2000, 1]], "2000 of X, which has 2000"),
-        ([[0, -1]], "-1 of y, which has 2100"),
+        ([[0, 1], [2000, 1]], r"2000 of X, which has 2000 samples.*\(2000, 1\)"),
+        ([[0, -1]], r"-1 of y, which has 2100.*\(0, -1\)"),
+        ([[5, 1], [0, 7], [5, 3]], r"\(5, 1\) and \(5, 3\) share position 5 of X"),
+        ([[5, 1], [6, 1]], r"\(5, 1\) and \(6, 1\) share position 1 of y"),
     ],
 )
-def test_pairs_must_be_positions_of_rows(make_clouds, pairs, message):
+def test_pairs_are_positions_of_samples_one_to_one(make_clouds, pairs, message):
     clouds = make_clouds()
     with pytest.raises(ValueError, match=message):
         on_few_rows().fit(clouds.X, clouds.y, pairs=pairs)
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ([0, 1], r"integers of shape \(2000,\).*got int64 of shape \(2,\)"),
+        (np.full(2000, 2100), "2100 of y, which has 2100"),
+        (np.zeros(2000, int), r"\(0, 0\) and \(1, 0\) share position 0 of y"),
+        (np.full(2000, np.nan), "got float64"),
+    ],
+)
+def test_the_index_of_pairs_holds_positions_one_to_one(make_clouds, index, message):
+    clouds = make_clouds()
+    with pytest.raises(ValueError, match=f"pair_index.*{message}"):
+        on_few_rows().fit(clouds.X, clouds.y, pair_index=index)
+
+
+def test_pairs_are_given_in_one_way_only(make_clouds):
+    clouds = make_clouds()
+    with pytest.raises(ValueError, match="pairs or pair_index, not both"):
+        on_few_rows().fit(
+            clouds.X, clouds.y, pairs=[[0, 0]], pair_index=np.full(2000, -1)
+        )
+
+
+@doubtful
+@pytest.mark.filterwarnings("ignore:WassersteinProcrustesAligner stopped")
+def test_the_index_of_pairs_says_what_pairs_say(make_clouds):
+    clouds = make_clouds()
+    index = np.full(2000, -1)
+    index[[3, 9]] = 12, 5
+    fits = [
+        on_few_rows(max_iter=2).fit(clouds.X, clouds.y, **known).coef_
+        for known in ({"pairs": [[3, 12], [9, 5]]}, {"pair_index": index}, {})
+    ]
+    assert_array_equal(fits[0], fits[1])
+    assert not np.array_equal(fits[0], fits[2])
+    empty = on_few_rows(max_iter=2).fit(clouds.X, clouds.y, pair_index=index * 0 - 1)
+    assert_array_equal(empty.coef_, fits[2])
 
 
 def test_gaussian_rows_are_found_out():
@@ -190,3 +233,144 @@ def test_the_cost_of_pairs_is_a_share_of_the_variance_of_the_target():
     left = fit.aligner.transform(X)[[3, 5, 0]] - y[[7, 5, 19]]
     expected = np.sum(left**2) / 3 / y.var(axis=0).sum()
     assert_allclose(pair_cost(fit, X, y, pairs), expected)
+
+
+@pytest.fixture(scope="module")
+def topics():
+    """Samples of 40 topics in 30 dimensions, half of them seen by each encoder."""
+    rng = np.random.default_rng(0)
+    spreads = np.linspace(1.5, 0.5, 30)
+    topic = rng.choice(40, size=2000, p=rng.dirichlet(np.ones(40)))
+    rows = rng.normal(size=(40, 30))[topic] * spreads
+    rows += 0.3 * rng.normal(size=rows.shape)
+    turn = ortho_group.rvs(30, random_state=0)
+    X = rows[:1000] + 0.2 * rng.normal(size=(1000, 30))
+    y = (rows[1000:] + 0.2 * rng.normal(size=(1000, 30))) @ turn
+    return SimpleNamespace(X=X, y=y, turn=turn, topic=topic, spreads=spreads)
+
+
+def cosine(aligner, topics):
+    mapped = aligner.transform(topics.X) - aligner.y_mean_
+    truth = (topics.X - aligner.x_mean_) @ topics.turn
+    return np.sum(mapped * truth) / np.linalg.norm(mapped) / np.linalg.norm(truth)
+
+
+def test_matched_clusters_start_the_search(topics):
+    aligner = on_few_rows(init="clusters", n_starts=4).fit(topics.X, topics.y)
+    assert cosine(aligner, topics) > 0.95
+    assert aligner.confidence_ > 0.3
+    assert aligner.objectives_.keys() == {"clusters"}
+    assert aligner.identity_objective_ < aligner.objective_ <= 1
+    aligner.fit(topics.X, topics.y @ topics.turn.T)
+    assert_allclose(aligner.identity_objective_, aligner.objective_, atol=0.02)
+
+
+@doubtful
+def test_the_identity_needs_equal_widths(topics):
+    aligner = on_few_rows(max_iter=0, init="moments")
+    assert np.isnan(aligner.fit(topics.X, topics.y[:, :29]).identity_objective_)
+
+
+@doubtful
+def test_distant_matches_are_not_fitted_one_by_one(topics):
+    noisy = [
+        side + np.random.default_rng(i).normal(size=side.shape)
+        for i, side in enumerate((topics.X, topics.y))
+    ]
+    aligner = on_few_rows(n_starts=2).fit(*noisy)
+    assert aligner.matching_cost_ > 0.5
+    assert aligner.map_ == "rotation"
+    scale = np.linalg.norm(aligner.coef_, 2)
+    assert_allclose(aligner.coef_ @ aligner.coef_.T, scale**2 * np.eye(30), atol=1e-6)
+
+
+@doubtful
+def test_confidence_falls_if_there_is_no_common_map(topics):
+    other = np.random.default_rng(1).normal(size=(800, 30)) * topics.spreads
+    aligner = on_few_rows(init="clusters", n_starts=2)
+    with pytest.warns(UserWarning, match="is below 0.04"):
+        aligner.fit(topics.X, other)
+    assert aligner.confidence_ < 0.04
+
+
+def test_confidence_is_multiplied_by_the_agreement_with_a_second_solve(topics):
+    aligner = on_few_rows(init="clusters", n_starts=4, second_solve=True)
+    aligner.fit(topics.X, topics.y)
+    assert 0.5 < aligner.agreement_ <= 1
+    once = on_few_rows(init="clusters", n_starts=4).fit(topics.X, topics.y)
+    assert_allclose(aligner.coef_, once.coef_)
+    assert_allclose(aligner.confidence_, once.confidence_ * aligner.agreement_)
+    assert np.isnan(once.agreement_)
+
+
+def test_few_pairs_start_the_search(topics):
+    rows = np.random.default_rng(2).normal(size=(20, 30)) * topics.spreads
+    X, y = np.vstack([rows, topics.X]), np.vstack([rows @ topics.turn, topics.y])
+    pairs = np.column_stack([np.arange(20), np.arange(20)])
+    aligner = on_few_rows(init="moments").fit(X, y, pairs=pairs)
+    assert cosine(aligner, topics) > 0.9
+    assert "pairs" in aligner.objectives_
+
+
+def test_labels_confine_matches(topics):
+    labels, target_labels = topics.topic[:1000] % 6, topics.topic[1000:] % 6
+    aligner = on_few_rows(init="moments", n_restarts=20)
+    labelled = aligner.fit(
+        topics.X, topics.y, labels=labels, target_labels=target_labels
+    )
+    assert cosine(labelled, topics) > 0.9
+
+
+@doubtful
+def test_jobs_do_not_change_the_map(topics):
+    maps = [
+        on_few_rows(init="clusters", n_starts=2, n_jobs=n_jobs, max_iter=0)
+        .fit(topics.X, topics.y)
+        .coef_
+        for n_jobs in (1, 2)
+    ]
+    assert_allclose(*maps, atol=1e-8)
+
+
+@doubtful
+@pytest.mark.filterwarnings("ignore:WassersteinProcrustesAligner stopped")
+def test_no_plan_exceeds_the_working_memory(topics, monkeypatch):
+    sizes = []
+
+    def recorded(similarities):
+        sizes.append(similarities.nbytes)
+        return transport_plan(similarities)
+
+    monkeypatch.setattr(_soft_matching, "transport_plan", recorded)
+    with config_context(working_memory=1):
+        on_few_rows(init="moments", n_restarts=2, max_iter=1).fit(topics.X, topics.y)
+    assert 2 * max(sizes) <= 2**20
+
+
+class Stopping:
+    """Callback that counts tasks and asks to stop after the first."""
+
+    def __init__(self):
+        self.n_tasks = 0
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context, **said):
+        pass
+
+    def on_fit_task_end(self, estimator, context, **said):
+        self.n_tasks += 1
+        return True
+
+
+@doubtful
+def test_a_callback_can_stop_the_search(topics):
+    watch = Stopping()
+    aligner = on_few_rows(init="clusters", n_starts=3, max_iter=0)
+    aligner.set_callbacks(watch).fit(topics.X, topics.y)
+    assert watch.n_tasks == 4  # one of the rivals, of the starts and their consensus
+    assert aligner.objective_ > 0
