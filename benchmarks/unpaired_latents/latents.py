@@ -78,7 +78,6 @@ LABELS = {
 NOTHING = {
     "moments": MomentAligner(random_state=0),
     "Wasserstein-Procrustes": WassersteinProcrustesAligner(random_state=0),
-    "Wasserstein-Procrustes, gw": WassersteinProcrustesAligner("gw", random_state=0),
 }
 PAIRS = {
     "rigid": RigidAligner(),
