@@ -155,7 +155,7 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
         Coefficient of the kernel, in units of `X` (:math:`s = 1`). None selects 1/8,
         1/2, 2 or 8 times the inverse of the median squared distance between samples,
         and whether features are divided by their standard deviations first, by the
-        lowest cross-validation error.
+        lowest cross-validation error; then half and twice the best are tried.
 
     alpha : float or {"gcv", "loo"}, default="gcv"
         Weight of the penalty, positive. "gcv" selects one of 21 values over ten decades
@@ -213,7 +213,7 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
     Notes
     -----
     With n samples and m landmarks, `fit` takes O(n m (m + n_targets)) operations for
-    each of the eight kernels that are compared, and O(n n_targets + m^2) memory beyond
+    each of the ten kernels that are compared, and O(n n_targets + m^2) memory beyond
     the samples. The fit to leave-one-out residuals keeps the correction from learning
     the error of the linear part on samples it was fitted to.
 
@@ -315,21 +315,21 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
         if len(distinct.X) > self.n_landmarks:
             rng = check_random_state(self.random_state)
             chosen = rng.choice(len(distinct.X), self.n_landmarks, replace=False)
-        least, best = np.inf, None
-        scales = [self.scale_] + [deviations] * (self.gamma is None)
-        for scale in scales:
+        best = None
+        for scale in [self.scale_] + [deviations] * (self.gamma is None):
             scaled = replace(distinct, X=distinct.X / scale)
             drawn = None if chosen is None else scaled.X[chosen]
             for gamma in self._gammas(scaled.X if drawn is None else drawn):
-                ridge = _KernelRidge.from_rows(scaled, gamma, scale, drawn)
-                alphas, errors = self._errors(ridge, scaled)
-                i = int(np.argmin(errors))
-                if best is None or errors[i] < least:
-                    least, best = errors[i], (alphas[i], ridge, scaled)
+                best = self._better(best, scaled, gamma, scale, drawn)
+        if best is not None and self.gamma is None:
+            _, _, coarse, scaled = best
+            drawn = None if chosen is None else coarse.landmarks
+            for gamma in (coarse.gamma / 2, coarse.gamma * 2):
+                best = self._better(best, scaled, gamma, coarse.scale, drawn)
         if best is None:  # all samples are equal
             return
-        alpha, ridge, scaled = best
-        if np.isinf(least) and self.gamma is None:
+        error, alpha, ridge, scaled = best
+        if np.isinf(error) and self.gamma is None:
             raise ValueError(
                 f"alpha={self.alpha!r} leaves no degrees of freedom to select gamma in "
                 f"{distinct.n_units:.0f} distinct samples. Set gamma, or a larger "
@@ -339,6 +339,15 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
             return
         self.gamma_, self.alpha_, self.scale_ = ridge.gamma, float(alpha), ridge.scale
         self.landmarks_, self.dual_coef_ = ridge.landmarks, ridge.dual_coef(alpha)
+
+    def _better(self, best, scaled, gamma, scale, drawn):
+        """Return the one with the lower error: `best`, or a kernel's best penalty."""
+        ridge = _KernelRidge.from_rows(scaled, gamma, scale, drawn)
+        alphas, errors = self._errors(ridge, scaled)
+        i = int(np.argmin(errors))
+        if best is None or errors[i] < best[0]:
+            return errors[i], alphas[i], ridge, scaled
+        return best
 
     def _errors(self, ridge, distinct):
         """Return candidate penalties and their cross-validation errors."""
