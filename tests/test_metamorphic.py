@@ -725,6 +725,23 @@ TABLE = {
         order=DRAWN,
         scale="together 0.5",
     ),
+    "metrics.similarity_test": measured(
+        lambda q: (
+            skalign.metrics.similarity_test(
+                skalign.metrics.cka, q.X, q.y, n_permutations=19, random_state=0
+            ).null_distribution
+        ),
+        like=SHAPES,
+        paired=True,
+        order=DRAWN,
+    ),
+    "metrics.noise_ceiling": measured(
+        lambda q: skalign.metrics.noise_ceiling(
+            skalign.metrics.rsa_correlation, np.stack([q.X, q.y]), random_state=0
+        ),
+        like=SHAPES,
+        paired=True,
+    ),
     "metrics.jackknife_interval": measured(
         lambda q: skalign.metrics.jackknife_interval(
             skalign.metrics.energy_distance, q.X, q.y

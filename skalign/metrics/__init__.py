@@ -33,6 +33,7 @@ from skalign.metrics._neural_collapse import (
     nc3_duality,
     nc4_disagreement,
 )
+from skalign.metrics._noise_ceiling import noise_ceiling
 from skalign.metrics._procrustes import procrustes_distance, procrustes_samples
 from skalign.metrics._prototypes import class_prototypes, prototype_distance
 from skalign.metrics._proxy_a import proxy_a_distance
@@ -50,6 +51,7 @@ from skalign.metrics._scorers import (
     sliced_wasserstein_scorer,
     wasserstein_scorer,
 )
+from skalign.metrics._similarity_tests import similarity_test
 from skalign.metrics._simplex import etf_distance, simplex_etf
 from skalign.metrics._sinkhorn import sinkhorn_divergence
 from skalign.metrics._sliced_wasserstein import (
@@ -101,6 +103,7 @@ __all__ = [
     "nc2_equiangularity",
     "nc3_duality",
     "nc4_disagreement",
+    "noise_ceiling",
     "procrustes_distance",
     "procrustes_samples",
     "prototype_distance",
@@ -112,6 +115,7 @@ __all__ = [
     "rsa_correlation",
     "rsa_samples",
     "rv_coefficient",
+    "similarity_test",
     "simplex_etf",
     "sinkhorn_divergence",
     "sliced_wasserstein_distance",

@@ -73,7 +73,7 @@ def cca_similarity(X: ArrayLike, Y: ArrayLike) -> float:
     0.54
     """
     X, Y = check_paired_rows(X, Y, any_library=True)
-    return _mean_correlation(_basis(X), _basis(Y))
+    return _mean_correlation(basis(X), basis(Y))
 
 
 @validate_params(
@@ -140,12 +140,10 @@ def svcca(X: ArrayLike, Y: ArrayLike, *, explained_variance: float = 0.99) -> fl
     0.60 1.00
     """
     X, Y = check_paired_rows(X, Y, any_library=True)
-    return _mean_correlation(
-        _basis(X, explained_variance), _basis(Y, explained_variance)
-    )
+    return _mean_correlation(basis(X, explained_variance), basis(Y, explained_variance))
 
 
-def _basis(X, explained_variance=1.0):
+def basis(X, explained_variance=1.0):
     """Return left singular vectors of the leading principal directions."""
     xp = namespace(X)
     precision = storage_precision(X)

@@ -153,6 +153,13 @@ def mutual_knn_samples(
     >>> mutual_knn_samples(X, Y, n_neighbors=1, metric="euclidean")
     array([1., 1., 0., 0.])
     """
+    neighbors = neighbors_within(X, Y, n_neighbors, metric)
+    both = np.sort(np.hstack(neighbors), axis=1)  # common neighbours appear twice
+    return np.sum(both[:, 1:] == both[:, :-1], axis=1) / n_neighbors
+
+
+def neighbors_within(X, Y, n_neighbors, metric):
+    """Return the positions of the neighbours within each side, as `mutual_knn`."""
     X, Y = check_paired_rows(X, Y)
     if n_neighbors >= len(X):
         raise ValueError(
@@ -160,14 +167,12 @@ def mutual_knn_samples(
         )
     if metric == "cosine":
         X, Y = unit_rows(X), unit_rows(Y)
-    neighbors = [
+    return [
         NearestNeighbors(n_neighbors=n_neighbors)
         .fit(near_one(rows - rows.mean(axis=0)))
         .kneighbors(return_distance=False)
         for rows in (near_one(X), near_one(Y))
     ]
-    both = np.sort(np.hstack(neighbors), axis=1)  # common neighbours appear twice
-    return np.sum(both[:, 1:] == both[:, :-1], axis=1) / n_neighbors
 
 
 @validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)
@@ -231,10 +236,15 @@ def rsa_correlation(
     >>> print(f"{rsa_correlation(X, Y):.3f}")
     1.000
     """
+    x, y = distances_within(X, Y, metric)
+    return float(_correlations(x[None], y[None], correlation)[0])
+
+
+def distances_within(X, Y, metric):
+    """Return the condensed distances within each side, as `rsa_correlation`."""
     X, Y, metric = _check_rsa(X, Y, metric)
     check_pairs_fit(len(X), len(X))
-    x, y = pdist(X, metric), pdist(Y, metric)
-    return float(_correlations(x[None], y[None], correlation)[0])
+    return pdist(X, metric), pdist(Y, metric)
 
 
 @validate_params(_RSA_CONSTRAINTS, prefer_skip_nested_validation=True)

@@ -1,7 +1,7 @@
 """Permutation two-sample tests that compute the kernel once."""
 
 from numbers import Integral
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,28 +15,10 @@ from skalign.metrics._kernels import (
     make_kernel,
     negative_distance,
 )
+from skalign.metrics._permutations import PermutationTestResult, permutation_pvalue
 from skalign.metrics._validation import SPACES, check_no_overflow, check_spaces
 
 _ROUNDING = 1e-13
-
-
-class TwoSampleTestResult(NamedTuple):
-    """Result of a permutation test.
-
-    Attributes
-    ----------
-    statistic : float
-        Distance between the two sets.
-    pvalue : float
-        Share of the permutations, including the identity, with at least the same
-        distance. At least ``1 / (n_permutations + 1)``.
-    null_distribution : ndarray of shape (n_permutations,)
-        Distances of the other permutations.
-    """
-
-    statistic: float
-    pvalue: float
-    null_distribution: np.ndarray
 
 
 @validate_params(
@@ -256,6 +238,5 @@ def _permuted(kernel, X, Y, n_permutations, random_state):
 
 def _result(squares, rounding, transform=np.asarray):
     """Compare the first of the squared distances with the others."""
-    pvalue = np.mean(squares >= squares[0] - rounding)
-    statistics = transform(squares)
-    return TwoSampleTestResult(float(statistics[0]), float(pvalue), statistics[1:])
+    pvalue, statistics = permutation_pvalue(squares, rounding), transform(squares)
+    return PermutationTestResult(float(statistics[0]), pvalue, statistics[1:])
