@@ -1,7 +1,7 @@
 """Alignment of the first three moments, without matching samples."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Literal, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from skalign._labels import check_labels_of_sides
 from skalign._rescale import near_one
 from skalign._validation import Interval, check_sides
 from skalign.moments import ClassStreamingMixin, GroupMoments, check_group_scale
+from skalign.unpaired._central_samples import central_samples, check_trim
 from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._moment_matching import (
@@ -23,6 +24,7 @@ from skalign.unpaired._moment_matching import (
     Embedding,
     Side,
     climb,
+    only_determinant,
     open_axes,
     parting,
     polar,
@@ -104,10 +106,11 @@ def rotation_coef(source, target, rotation):
     return scale * (source.axes[:, :k] @ rotation @ target.axes[:, :k].T)
 
 
-def covariance_rotation(source, target, rotation, weights):
+def covariance_rotation(source, target, rotation, weights, determinant=0):
     """Rotation between whitened leading axes with the best agreement.
 
-    `rotation`, of leading axes, is where the climb starts.
+    `rotation`, of leading axes, is where the climb starts. The determinant is as in
+    `search`.
     """
     k = len(rotation)
     source_root, target_root = (np.sqrt(s.values[:k]) for s in (source, target))
@@ -115,7 +118,7 @@ def covariance_rotation(source, target, rotation, weights):
         source.blocks(k, whiten=True), target.blocks(k, whiten=True), weights
     )
     start = polar(source_root[:, None] * rotation / target_root)
-    return climb(agreement, start[None])[0][0]
+    return climb(agreement, start[None], determinant)[0][0]
 
 
 def covariance_coef(source, target, rotation):
@@ -200,6 +203,18 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         Weights of classes. "balanced" gives all classes equal weight, so that class
         proportions may differ between the sides. None weights a class by its
         proportion, averaged over both sides.
+
+    trim : float or tuple of two floats, default=0.0
+        Share of the samples of each side, or of the source and of the target, that is
+        left out of the moments as strays: those farthest from the centre of their side
+        or, with labels, of their class. At least 0 and below 1. The centre is the mean
+        of the samples that are kept, found by iteration [1]_. Since the tails of a side
+        without strays are cut off as well, use a pair if only one side has strays.
+
+    allow_reflection : bool, default=True
+        Whether the map may be a reflection. If False, the determinant of `coef_` is not
+        negative. This concerns only spaces with equal numbers of features, all of which
+        are used, because otherwise each reflection equals a rotation of all features.
 
     random_state : int, RandomState instance or None, default=None
         Determines the initial rotations, and the clusters of `share_difference_`.
@@ -288,6 +303,11 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
     few samples, for a low objective, for proportions that differ, and if the difference
     between the best two rotations may be sampling noise.
 
+    References
+    ----------
+    .. [1] J. A. Cuesta-Albertos, A. Gordaliza and C. Matrán, "Trimmed k-means: an
+       attempt to robustify quantizers", Annals of Statistics 25(2), 1997, pp. 553-576.
+
     Examples
     --------
     >>> import numpy as np
@@ -308,6 +328,8 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "n_shells": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), None],
+        "trim": [Interval(Real, 0, 1, closed="left"), tuple],
+        "allow_reflection": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -319,6 +341,8 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         n_restarts: int = 50,
         n_shells: int = 8,
         class_weight: Literal["balanced"] | None = "balanced",
+        trim: float | tuple[float, float] = 0.0,
+        allow_reflection: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.map = map
@@ -326,6 +350,8 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         self.n_restarts = n_restarts
         self.n_shells = n_shells
         self.class_weight = class_weight
+        self.trim = trim
+        self.allow_reflection = allow_reflection
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -363,9 +389,10 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         ------
         ValueError
             If fewer than two classes occur on both sides, a side has fewer than two
-            samples or all its samples are equal, lengths differ, or a value is not
-            finite.
+            samples (also after trimming) or all its samples are equal, lengths differ,
+            or a value is not finite.
         """
+        trims = check_trim(self.trim)
         X, y = check_sides(self, X, y)
         labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
         self.source_moments_ = self.target_moments_ = None
@@ -374,7 +401,11 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
             self.map_ = self.signal_ = self.skewness_noise_ = None
             self.share_difference_ = self.classes_ = None
             return self._be_identity(n_restarts_at_best_=0, n_components_=0)
-        if labels is not None and target_labels is not None:
+        if labels is None or target_labels is None:
+            labels = target_labels = None
+        X, labels = central_samples(X, trims[0], labels, name="X")
+        y, target_labels = central_samples(y, trims[1], target_labels, name="y")
+        if labels is not None:
             (source, lift), (target, target_lift) = (
                 row_moments(rows, groups, self.n_components, name)
                 for rows, groups, name in ((X, labels, "X"), (y, target_labels, "y"))
@@ -396,6 +427,10 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         return 3
 
     def _sum(self, rows, labels, *, name="X"):
+        if any(check_trim(self.trim)):
+            raise ValueError(
+                f"trim={self.trim} needs all samples at once: use fit, or set trim=0."
+            )
         if rows.shape[1] > self.n_components:
             raise ValueError(
                 f"Sums are kept for at most n_components={self.n_components} features; "
@@ -427,7 +462,10 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         self.skewness_noise_ = max(source.skewness_noise, target.skewness_noise)
         rng = check_random_state(self.random_state)
         starts = random_rotations(self.n_restarts, k, rng)
-        optima = search(source, target, weights, starts, n_axes=k)
+        determinant = only_determinant(source, target, self.allow_reflection)
+        optima = search(
+            source, target, weights, starts, n_axes=k, determinant=determinant
+        )
         best = optima[0]
         doubts = []
         if any(
@@ -437,7 +475,7 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         ):
             doubts = ["another rotation agrees equally well up to sampling noise"]
         rotation, self.map_ = best.rotation, self.map
-        open_ = open_axes(source, target, weights, rotation)
+        open_ = open_axes(source, target, weights, rotation, determinant=determinant)
         if self.map == "auto":
             sure = classes is not None or best.objective >= _MAP_OBJECTIVE
             enough = n_rows >= MAP_ROWS * k
@@ -445,8 +483,17 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         if self.map_ == "covariance":
             # Without labels the shells only help to find the basin.
             weights = np.array([0.0, 0.0, 1.0]) if classes is None else weights
-            whitened = covariance_rotation(source, target, rotation, weights)
-            lost = open_axes(source, target, weights, whitened, whiten=True)
+            whitened = covariance_rotation(
+                source, target, rotation, weights, determinant
+            )
+            lost = open_axes(
+                source,
+                target,
+                weights,
+                whitened,
+                whiten=True,
+                determinant=determinant,
+            )
             if self.map == "auto" and open_.shape[1] + lost.shape[1] > 0:
                 self.map_ = "rotation"
             else:

@@ -275,19 +275,36 @@ class Agreement:
         return values, gradients
 
 
-def polar(matrices):
-    """Nearest orthogonal matrices."""
+def polar(matrices, determinant=0):
+    """Nearest orthogonal matrices, of the given determinant unless it is 0."""
     U, _, Vt = np.linalg.svd(matrices, full_matrices=False)
+    if determinant:
+        wrong = np.linalg.det(U) * np.linalg.det(Vt) * determinant < 0
+        U[..., -1] *= np.where(wrong, -1, 1)[..., None]
     return U @ Vt
 
 
-def climb(agreement, rotations):
+def only_determinant(source, target, allow_reflection):
+    """Determinant of rotations of leading axes that are no reflections of features.
+
+    It depends on the signs of the axes. 0 stands for either: if reflections are
+    allowed, or if a reflection of the axes equals a rotation of all features, because
+    the axes of a side do not span them or the numbers of features differ.
+    """
+    widths = {*source.axes.shape, *target.axes.shape}
+    if allow_reflection or len(widths) > 1:
+        return 0
+    return int(np.sign(np.linalg.det(source.axes) * np.linalg.det(target.axes)))
+
+
+def climb(agreement, rotations, determinant=0):
     """Maximise the agreement from each of `rotations` (b, d, d) by fixed-point steps.
 
     ``R <- polar(gradient + mu * R)``, where `mu` grows until the agreement does not
-    fall. Returns rotations (b, d, d) and values (b,).
+    fall. Returns rotations (b, d, d), of the given determinant unless it is 0, and
+    values (b,).
     """
-    rotations = rotations.copy()
+    rotations = polar(rotations, determinant) if determinant else rotations.copy()
     values, gradients = agreement(rotations)
     # Where the gradient is blind to some directions, they stay as they are.
     mu, n_still = np.full(len(values), _LEAST_MU), np.zeros(len(values), dtype=int)
@@ -295,7 +312,8 @@ def climb(agreement, rotations):
         moving = np.flatnonzero(n_still < 3)
         if len(moving) == 0:
             break
-        steps = polar(gradients[moving] + mu[moving, None, None] * rotations[moving])
+        pull = gradients[moving] + mu[moving, None, None] * rotations[moving]
+        steps = polar(pull, determinant)
         new_values, new_gradients = agreement(steps)
         rises = new_values - values[moving]
         up, down = moving[rises >= 0], moving[rises < 0]
@@ -313,7 +331,7 @@ def random_rotations(n_rotations, n_axes, rng):
     return np.linalg.qr(rng.standard_normal((n_rotations, width, width)))[0]
 
 
-def search(source, target, weights, starts, *, n_axes, pairs=None):
+def search(source, target, weights, starts, *, n_axes, pairs=None, determinant=0):
     """Find the rotations between leading axes with the best agreement of two sides.
 
     The agreement is first maximised over rotations of a few leading axes. The best
@@ -332,6 +350,8 @@ def search(source, target, weights, starts, *, n_axes, pairs=None):
         Leading axes of both sides to use.
     pairs : tuple of ndarray of shape (n_pairs, d), default=None
         Centred rows that are known to correspond, in the axes of each side.
+    determinant : {-1, 0, 1}, default=0
+        Determinant of the rotations of all axes; 0 allows either.
 
     Returns
     -------
@@ -352,16 +372,17 @@ def search(source, target, weights, starts, *, n_axes, pairs=None):
         else:
             # What agrees in the leading axes says how to turn the next ones.
             starts = polar(agreement(_padded(starts, width))[1])
-        rotations, values = climb(agreement, starts)
+        last = width == n_axes
+        rotations, values = climb(agreement, starts, determinant if last else 0)
         optima = _different(rotations, values, hits, source.values[:width])[:n_kept]
-        if width == n_axes:
+        if last:
             return optima
         starts = np.array([optimum.rotation for optimum in optima])
         hits = np.array([optimum.n_restarts for optimum in optima])
         width, n_kept = min(2 * width, n_axes), max(n_kept // 2, 2)
 
 
-def open_axes(source, target, weights, rotation, *, whiten=False):
+def open_axes(source, target, weights, rotation, *, whiten=False, determinant=0):
     """Directions of the target whose sign the moments leave open.
 
     What moments do not fix is invariant when a direction is reversed: an axis along
@@ -380,6 +401,9 @@ def open_axes(source, target, weights, rotation, *, whiten=False):
         The rotation between leading axes under which they agree best.
     whiten : bool, default=False
         Whether the axes have unit variance.
+    determinant : {-1, 0, 1}, default=0
+        Determinant to which rotations are restricted, or 0: if they are, a single
+        direction is not open, because its reversal is a reflection.
 
     Returns
     -------
@@ -400,7 +424,10 @@ def open_axes(source, target, weights, rotation, *, whiten=False):
     order = np.argsort(squares)
     limits = _OPEN[0] + _OPEN[1] * np.sqrt(np.arange(1, len(order) + 1))
     below = np.flatnonzero(squares[order] <= limits**2)
-    return axes[:, order[: np.max(below + 1, initial=0)]]
+    n_open = np.max(below + 1, initial=0)
+    if determinant and n_open == 1:
+        n_open = 0  # reversed alone, it would be a reflection
+    return axes[:, order[:n_open]]
 
 
 def _odd_agreement(source, target):

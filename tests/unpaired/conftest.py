@@ -59,3 +59,8 @@ def turned():
     angle = 0.05
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return X, X @ turn + 0.01
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

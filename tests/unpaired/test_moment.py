@@ -14,7 +14,7 @@ from skalign.unpaired._moment import (
     shell_sides,
     warn_of_doubts,
 )
-from skalign.unpaired._moment_matching import Blocks, Optimum
+from skalign.unpaired._moment_matching import Agreement, Blocks, Optimum
 
 # Few rows: what is tested is not how sure the aligner is.
 doubtful = pytest.mark.filterwarnings("ignore:MomentAligner may have failed")
@@ -384,3 +384,108 @@ def test_shells_have_two_rows_of_either_side(sizes):
     X, y = (np.random.default_rng(0).gamma(1.0, size=(n, 2)) for n in sizes)
     sides = shell_sides(X, y, n_shells=8, n_axes=2)
     assert [len(side.blocks(2).means) for side in sides] == [3, 3]
+
+
+def _strayed(rows, share, rng):
+    """Add strays far away, so that they are a share of all samples."""
+    n = round(len(rows) * share / (1 - share))
+    strays = rows.mean(axis=0) + 15 + rng.normal(size=(n, rows.shape[1]))
+    return np.concatenate([rows, strays])
+
+
+@doubtful
+def test_strays_on_one_side_are_left_out(make_clouds, rng):
+    clouds = make_clouds(same_rows=True)
+    X = _strayed(clouds.X, 0.3, rng)
+    coef = MomentAligner(trim=(0.3, 0), random_state=0).fit(X, clouds.y).coef_
+    clean = MomentAligner(random_state=0).fit(clouds.X, clouds.y).coef_
+    assert_allclose(coef, clean, atol=1e-10)
+    assert_allclose(clean, clouds.coef, atol=1e-4)
+    strayed = MomentAligner(random_state=0).fit(X, clouds.y).coef_
+    assert np.abs(strayed - clouds.coef).max() > 0.5
+
+
+@doubtful
+def test_both_sides_are_trimmed_alike(make_clouds, rng):
+    clouds = make_clouds(same_rows=True)
+    X, y = _strayed(clouds.X, 0.2, rng), _strayed(clouds.y, 0.2, rng)
+    coef = MomentAligner(trim=0.3, random_state=0).fit(X, y).coef_
+    assert_allclose(coef, clouds.coef, atol=1e-4)
+
+
+@doubtful
+def test_strays_of_a_class_are_those_far_from_its_centre(make_clouds, rng):
+    clouds = make_clouds(same_rows=True)
+    X, labels = clouds.X.copy(), clouds.labels
+    for c in np.unique(labels):
+        members = np.flatnonzero(labels == c)
+        X[members[: len(members) // 10]] += 30
+    far = np.flatnonzero(np.abs(X - clouds.X).sum(axis=1))
+    aligner = MomentAligner(trim=(0.1, 0), random_state=0)
+    aligner.fit(X, clouds.y, **clouds.classes)
+    clean = MomentAligner(random_state=0).fit(
+        np.delete(X, far, axis=0),
+        clouds.y,
+        labels=np.delete(labels, far),
+        target_labels=clouds.target_labels,
+    )
+    assert_allclose(aligner.coef_, clean.coef_, atol=1e-10)
+
+
+@doubtful
+def test_reflections_are_refused_in_streams(make_clouds):
+    clouds = make_clouds(same_rows=True, coef=np.diag([1.0, 1.0, -1.0]))
+    aligner = MomentAligner(allow_reflection=False, random_state=0)
+    fitted = aligner.fit(clouds.X, clouds.y, **clouds.classes).coef_
+    aligner = MomentAligner(allow_reflection=False, random_state=0)
+    streamed = aligner.partial_fit(clouds.X, clouds.y, **clouds.classes).coef_
+    assert_allclose(streamed, fitted, atol=1e-6)
+
+
+def test_trimming_needs_all_samples(make_clouds):
+    clouds = make_clouds(same_rows=True)
+    with pytest.raises(ValueError, match=r"trim=0\.1 needs all samples at once"):
+        MomentAligner(trim=0.1).partial_fit(clouds.X, clouds.y, **clouds.classes)
+
+
+@doubtful
+@pytest.mark.parametrize("kind", ["rotation", "covariance"])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_reflections_are_refused_on_request(make_clouds, kind, labelled):
+    clouds = make_clouds(same_rows=True, coef=np.diag([1.0, 1.0, -1.0]))
+    classes = clouds.classes if labelled else {}
+    for allowed, sign in ((True, -1), (False, 1)):
+        aligner = MomentAligner(kind, allow_reflection=allowed, random_state=0)
+        coef = aligner.fit(clouds.X, clouds.y, **classes).coef_
+        assert aligner.determined_rank_ == 3  # reversed alone, none is a rotation
+        assert np.sign(np.linalg.det(coef)) == sign
+
+
+@doubtful
+def test_the_best_proper_rotation_is_found(make_clouds):
+    clouds = make_clouds(same_rows=True, coef=np.diag([1.0, -1.0]), n_features=2)
+    aligner = MomentAligner("rotation", allow_reflection=False, random_state=0)
+    aligner.fit(clouds.X, clouds.y)
+    sides = shell_sides(clouds.X, clouds.y, n_shells=8, n_axes=100)
+    agreement = Agreement(
+        sides[0].blocks(2), sides[1].blocks(2), block_weights(*sides)[1]
+    )
+    angles = np.linspace(-np.pi, np.pi, 5000)
+    turns = np.array([[[c, s], [-s, c]] for c, s in zip(
+        np.cos(angles), np.sin(angles), strict=True
+    )])  # fmt: skip
+    values = agreement(sides[0].axes.T @ turns @ sides[1].axes)[0]
+    assert_allclose(aligner.objective_, values.max(), atol=1e-5)
+    assert aligner.objective_ < 0.99
+    assert_allclose(aligner.coef_, turns[values.argmax()], atol=2e-3)
+
+
+@pytest.mark.parametrize("widths", [(3, 5), (5, 3)])
+def test_between_different_widths_each_reflection_is_a_rotation(make_clouds, widths):
+    clouds = make_clouds(same_rows=True, coef=ortho_group.rvs(5, random_state=0)[:3])
+    X, y = (clouds.X, clouds.y) if widths == (3, 5) else (clouds.y, clouds.X)
+    coefs = [
+        MomentAligner(allow_reflection=allowed, random_state=0).fit(X, y).coef_
+        for allowed in (True, False)
+    ]
+    assert_array_equal(*coefs)

@@ -3,6 +3,7 @@ from itertools import combinations_with_replacement, permutations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
 from scipy.stats import ortho_group
 
 from skalign.moments import GroupMoments
@@ -12,6 +13,7 @@ from skalign.unpaired._moment_matching import (
     Side,
     climb,
     parting,
+    polar,
     random_rotations,
     search,
 )
@@ -216,3 +218,14 @@ def test_an_embedding_holds_the_leading_axes(make_clouds):
     variances = np.linalg.eigvalsh(np.cov(X.T))[2:]
     assert_allclose(np.sort(reduced.var(axis=0, ddof=1)), variances)
     assert_allclose(reduced.mean(axis=0), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("determinant", [1, -1])
+def test_polar_factors_of_one_determinant(determinant):
+    matrices = np.random.default_rng(0).normal(size=(6, 3, 3))
+    found = polar(matrices, determinant)
+    mirror = np.diag([1, 1, determinant])
+    for matrix, nearest in zip(matrices, found, strict=True):
+        # a rotation takes the unit vectors to its columns
+        turned, _ = Rotation.align_vectors((matrix @ mirror).T, np.eye(3))
+        assert_allclose(nearest, turned.as_matrix() @ mirror, atol=1e-10)
