@@ -38,6 +38,7 @@ from skalign.paired import (
     LinearAligner as LinearAligner,
     RelativeRepresentation as RelativeRepresentation,
     RigidAligner as RigidAligner,
+    RobustAligner as RobustAligner,
 )
 from skalign.retrieval import (
     AlignedRetriever as AlignedRetriever,

@@ -49,6 +49,7 @@ def _cases():
     yield skalign.CanonicalAligner(), paired
     yield skalign.KernelAligner(), paired
     yield skalign.AnchoredAligner(selector=RandomAnchors(9, random_state=0)), paired
+    yield skalign.RobustAligner(random_state=np.random.RandomState(0)), paired
     yield skalign.RelativeRepresentation(KMeansAnchors(5)), paired
     yield (
         skalign.AnchorSearchCV(

@@ -39,6 +39,8 @@ PAIRED = [
     skalign.CanonicalAligner(),
     skalign.KernelAligner(),
     skalign.KernelAligner(gamma=0.5, alpha="loo", n_landmarks=5, random_state=0),
+    skalign.RobustAligner(),
+    skalign.RobustAligner(skalign.RigidAligner(scaling=True), max_fdr=0.2),
     skalign.AnchorSearchCV(
         skalign.LinearAligner(), [FarthestPointAnchors()], [0.5, 1.0], cv=2
     ),
@@ -114,6 +116,7 @@ pytestmark = [
     ),
     pytest.mark.filterwarnings("ignore:The columns of X need scaling:UserWarning"),
     pytest.mark.filterwarnings("ignore:The domains that were found:UserWarning"),
+    pytest.mark.filterwarnings("ignore:RobustAligner cannot distinguish:UserWarning"),
 ]
 
 

@@ -386,6 +386,9 @@ TABLE = {
         like=ALIGNED,
         scale="together moves",
     ),
+    "RobustAligner": learnt(  # no pair is wrong here, so halves change nothing
+        skalign.RobustAligner(random_state=0), like=ALIGNED, weight="rows"
+    ),
     "AnchorSearchCV": learnt(
         skalign.AnchorSearchCV(
             skalign.RigidAligner(), [FarthestPointAnchors()], [8, 16], cv=2

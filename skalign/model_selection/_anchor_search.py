@@ -46,7 +46,7 @@ from skalign.anchors import AnchorSelector, RandomAnchors
 from skalign.model_selection._anchor_fold import search_fold
 from skalign.model_selection._search_results import cv_results, warn_of_failures
 from skalign.model_selection._splits import check_splits
-from skalign.paired import AnchoredAligner, AnchoredMixin
+from skalign.paired import AnchoredAligner, InnerPairedMixin
 
 
 def _takes_weights(scorer):
@@ -56,7 +56,7 @@ def _takes_weights(scorer):
     return "sample_weight" in signature(scorer).parameters
 
 
-class AnchorSearchCV(AnchoredMixin, MetaEstimatorMixin, BaseEstimator):
+class AnchorSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
     """Cross-validated search over anchor selectors and numbers of anchors.
 
     Gives the same scores as scikit-learn's `GridSearchCV` over

@@ -1,89 +1,21 @@
 """Aligner fitted on a few selected pairs."""
 
-from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
-from sklearn.utils import get_tags
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils.metadata_routing import process_routing
 
-from skalign._aligner import InnerAlignerMixin
 from skalign._routing import take_rows
-from skalign._validation import check_pairs, check_target_names
-from skalign.paired._linear import LinearAligner
+from skalign._validation import check_pairs
 from skalign.paired._selectors import draws, selector_of
+from skalign.paired._wrapper import WrapperMixin
 
 
-def _aligner_has(method):
-    def check(self):
-        getattr(getattr(self, "aligner_", self._unfitted), method)
-        return True
-
-    return check
-
-
-class AnchoredMixin(InnerAlignerMixin):
-    """Mixin for paired aligners that delegate to `aligner_`, fitted on anchors.
-
-    Expects `aligner`, a paired aligner or None, the default.
-    """
-
-    @available_if(_aligner_has("predict"))
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict target samples by the fitted aligner.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            Result of `predict` of the aligner.
-        """
-        X = self._check_source(X)
-        return self.aligner_.predict(X)
-
-    @available_if(_aligner_has("predict_std"))
-    def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
-        """Standard deviations of predictions by the fitted aligner.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-        include_noise : bool, default=True
-            Whether to include the noise of a new target sample, or only the uncertainty
-            of the map.
-
-        Returns
-        -------
-        std : ndarray of shape (n_samples, n_targets) or (n_samples,)
-            Result of `predict_std` of the aligner.
-        """
-        X = self._check_source(X)
-        return self.aligner_.predict_std(X, include_noise=include_noise)
-
-    @property
-    def _same_features(self):
-        return getattr(self._unfitted, "_same_features", False)
-
-    @property
-    def _unfitted(self):
-        return LinearAligner() if self.aligner is None else self.aligner
-
-
-class AnchoredAligner(AnchoredMixin, MetaEstimatorMixin, BaseEstimator):
+class AnchoredAligner(WrapperMixin, BaseEstimator):
     """Aligner fitted on a few selected pairs, the anchors.
 
     Use it if pairs are expensive: only the target samples of the anchors must be known.
@@ -202,48 +134,7 @@ class AnchoredAligner(AnchoredMixin, MetaEstimatorMixin, BaseEstimator):
         self.anchor_indices_ = anchors
         return self
 
-    @available_if(_aligner_has("score"))
-    def score(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Score the fitted aligner, by R2 for all aligners with `predict`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples in the source space.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            The same samples in the target space.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative.
-
-        Returns
-        -------
-        score : float
-            Result of `score` of the aligner.
-        """
-        X = self._check_source(X)
-        check_target_names(self, y)
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self.aligner_.score(X, np.asarray(y), **weights)
-
-    def get_metadata_routing(self) -> Any:
-        """Get the metadata that `fit` uses itself or passes on to the aligner.
-
-        Returns
-        -------
-        routing : MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(aligner=self._unfitted, method_mapping=mapping)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = get_tags(self._unfitted)
-        tags.estimator_type = inner.estimator_type
-        tags.regressor_tags = deepcopy(inner.regressor_tags)
-        tags.transformer_tags = deepcopy(inner.transformer_tags)
-        tags.target_tags.required = True
-        tags.non_deterministic = inner.non_deterministic or draws(selector_of(self))
+        tags.non_deterministic |= draws(selector_of(self))
         return tags
