@@ -1,6 +1,6 @@
 """Alternation between matching samples and fitting a map to the matches."""
 
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skalign._routing import transform_target
 from skalign._validation import is_whole
 from skalign.unpaired._covariance_map import VarianceMap
-from skalign.unpaired._matching import match
+from skalign.unpaired._matching import NO_STRAYS, match
 
 _CORES = 0.75, 0.9
 
@@ -26,19 +26,35 @@ class Stage:
         Maximum number of iterations.
     below : float, default=inf
         Matching cost at or above which the stage is omitted.
+    allow_reflection : bool, default=True
+        Whether the map may be a reflection. If False, a paired aligner must refuse them
+        itself.
     """
 
-    def __init__(self, aligner, n_iter, below=np.inf):
+    def __init__(self, aligner, n_iter, below=np.inf, *, allow_reflection=True):
+        refused = isinstance(aligner, str) or not getattr(
+            aligner, "allow_reflection", True
+        )
+        if not (allow_reflection or refused):
+            raise ValueError(
+                f"allow_reflection=False, but {aligner!r} may fit a reflection. Use "
+                "'rotation', 'covariance', or an aligner with allow_reflection=False, "
+                "such as RigidAligner(allow_reflection=False)."
+            )
         self.aligner = aligner
         self.n_iter = n_iter
         self.below = below
+        self.allow_reflection = allow_reflection
 
     def fit(self, rows, targets, weights, spreads):
         """Return a map fitted to matched samples."""
         if isinstance(self.aligner, str):
             source, target = spreads()
             aligner = VarianceMap(
-                self.aligner == "covariance", source=source, target=target
+                self.aligner == "covariance",
+                source=source,
+                target=target,
+                allow_reflection=self.allow_reflection,
             )
         else:
             aligner = clone(self.aligner)
@@ -56,10 +72,11 @@ class Stage:
         return spread[1] < 0.9 * spread[0]
 
 
-def check_stages(aligner, max_iter):
+def check_stages(aligner, max_iter, allow_reflection=True):
     """Return the list of `Stage` for a value of the parameter `aligner`."""
+    stage = partial(Stage, allow_reflection=allow_reflection)
     if not isinstance(aligner, list):
-        return [Stage(aligner, max_iter)]
+        return [stage(aligner, max_iter)]
     stages = []
     for entry in aligner:
         if not (isinstance(entry, tuple) and len(entry) == 2):
@@ -77,7 +94,7 @@ def check_stages(aligner, max_iter):
             )
         if not is_whole(n_iter) or n_iter < 1:
             raise ValueError(f"n_iter={n_iter!r} of a stage must be an int >= 1.")
-        stages.append(Stage(inner, n_iter))
+        stages.append(stage(inner, n_iter))
     if not stages:
         raise ValueError("A schedule must have at least one stage; got [].")
     return stages
@@ -89,6 +106,7 @@ class Fit(NamedTuple):
     aligner: object
     mapped: np.ndarray  # samples of both sides where the aligner compares them
     target: np.ndarray
+    groups: list  # samples that are no strays
     costs: np.ndarray  # of the matches, at the start and after each iteration
     move: float  # of the last iteration
     variance_ratio: float
@@ -109,6 +127,7 @@ def closest_points(
     spreads,
     progress,
     pairs=None,
+    strays=NO_STRAYS,
 ):
     """Alternate between matching and fitting, stage by stage.
 
@@ -129,11 +148,14 @@ def closest_points(
     weigh : callable
         Returns the weights of matches from their numbers in each group, or None.
     spreads : callable
-        Returns the `spread` of each side.
+        Returns the `spread_of` each side from a list of Group.
     progress : Progress or None
         Notified of each iteration.
     pairs : ndarray of shape (n_pairs, 2), default=None
         Indices of samples that are known to match.
+    strays : Strays, default=NO_STRAYS
+        Matches to leave out. If there are any, variances are those of the samples in
+        the other matches.
 
     Returns
     -------
@@ -142,8 +164,10 @@ def closest_points(
     if np.all(y == y[0]):
         raise ValueError("All samples of a side are equal: there is nothing to align.")
     mapped, target = _compared(aligner, X, y)
-    matches = match(mapped, target, groups, matching)
-    costs, move, stopped = [_cost(matches, target)], 0.0, False
+    matches = match(mapped, target, groups, matching, strays)
+    i, j = _inliers(matches, strays)
+    costs, move, stopped = [_cost(matches, target[j])], 0.0, False
+    spreads_of_all = cache(partial(spreads, groups))
     learns_scale = bool  # False before the first map
     for stage in stages:
         n_left = stage.n_iter if costs[-1] < stage.below else 0
@@ -160,25 +184,47 @@ def closest_points(
                     f"matching={matching!r} found {len(source_rows)} matches; at least "
                     "2 are needed."
                 )
-            fitted_to = X[source_rows], y[target_rows], weights, spreads
+            sides = spreads_of_all
+            if strays != NO_STRAYS:
+                sides = partial(spreads, matches.groups())
+            fitted_to = X[source_rows], y[target_rows], weights, sides
             aligner = stage.fit(*fitted_to)
             learns_scale = partial(stage.learns_scale, *fitted_to)
             before = mapped
             mapped, target = _compared(aligner, X, y)
-            move = np.mean((mapped - before) ** 2) / np.mean(target.var(axis=0))
-            matches = match(mapped, target, groups, matching)
-            costs.append(_cost(matches, target))
+            matches = match(mapped, target, groups, matching, strays)
+            i, j = _inliers(matches, strays)
+            move = np.mean((mapped - before)[i] ** 2) / np.mean(target[j].var(axis=0))
+            costs.append(_cost(matches, target[j]))
             if progress is not None:
                 stopped = progress.end_step(aligner_=aligner, n_iter_=len(costs) - 1)
             n_left = 0 if move < tol else n_left - 1
-    ratio = float(mapped.var(axis=0).sum() / target.var(axis=0).sum())
+    if strays != NO_STRAYS:
+        groups = matches.groups()
+    ratio = float(mapped[i].var(axis=0).sum() / target[j].var(axis=0).sum())
     core_ratios = np.array([
         _core(mapped, [group.source for group in groups], share)
         / _core(target, [group.target for group in groups], share)
         for share in _CORES
     ])  # fmt: skip
-    costs = np.array(costs)
-    return Fit(aligner, mapped, target, costs, move, ratio, core_ratios, learns_scale)
+    return Fit(
+        aligner,
+        mapped,
+        target,
+        groups,
+        np.array(costs),
+        move,
+        ratio,
+        core_ratios,
+        learns_scale,
+    )
+
+
+def _inliers(matches, strays):
+    """Samples of each side that are no strays: all, or those that are matched."""
+    if strays == NO_STRAYS:
+        return slice(None), slice(None)
+    return np.unique(matches.source), np.unique(matches.target)
 
 
 def _core(rows, groups, share):

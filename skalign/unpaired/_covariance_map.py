@@ -32,6 +32,8 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
         directions carries the total variance.
     source, target : Spectrum, default=None
         The two sides; by default the pairs themselves.
+    allow_reflection : bool, default=True
+        Whether the map between spaces of equal width may have a negative determinant.
 
     Attributes
     ----------
@@ -41,10 +43,11 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
         Means of the sides.
     """
 
-    def __init__(self, whiten=True, *, source=None, target=None):
+    def __init__(self, whiten=True, *, source=None, target=None, allow_reflection=True):
         self.whiten = whiten
         self.source = source
         self.target = target
+        self.allow_reflection = allow_reflection
 
     def fit(self, X, y, sample_weight=None):
         """Learn the map from pairs (as in `RigidAligner.fit`)."""
@@ -59,10 +62,11 @@ class VarianceMap(PairedMixin, AffineMixin, BaseEstimator):
             left *= sample_weight[:, None].astype(X.dtype, copy=False)
         cross = (left.T @ (y - y_mean)).astype(np.float64)
         if self.whiten:
-            turned, _ = nearest_rotation(source.root(-1) @ cross @ target.root(-1))
-            coef = source.root(-1) @ turned @ target.root(1)
+            cross = source.root(-1) @ cross @ target.root(-1)
+        rotation, _ = nearest_rotation(cross, allow_reflection=self.allow_reflection)
+        if self.whiten:
+            coef = source.root(-1) @ rotation @ target.root(1)
         else:
-            rotation, _ = nearest_rotation(cross)
             coef = np.sqrt(target.values.sum() / source.values.sum()) * rotation
         self._set_map(coef, x_mean, y_mean, X.dtype)
         return self

@@ -1,7 +1,7 @@
 """Iterative closest points between spaces of any dimension."""
 
 import warnings
-from functools import cache
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -31,7 +31,7 @@ from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._closest_points import Stage, check_stages, closest_points
 from skalign.unpaired._covariance_map import identity_map, spread_of
-from skalign.unpaired._matching import MATCHINGS, draw_groups
+from skalign.unpaired._matching import MATCHINGS, Strays, draw_groups
 from skalign.unpaired._moment import MAP_ROWS, MomentAligner
 from skalign.unpaired._open_axes import at_the_mean, unmatched_axes
 
@@ -113,6 +113,27 @@ class ICPAligner(
         side), once. Only these are matched, with any samples of the other side; with
         ``matching="assignment"``, only with drawn samples. None uses all samples.
 
+    trim : float, default=0.0
+        Share of the matches that is left out at every iteration, those with the largest
+        distances [3]_, at least 0 and below 1. Use it if there are strays, samples
+        without a counterpart on the other side. With ``matching="both"``, strays that
+        are 30 % of one side are about 15 % of the matches. The means and variances of
+        the sides are then those of the samples in the matches that are kept. The same
+        share of each side is left out of an initial map by moments; for strays on one
+        side only, pass ``init=MomentAligner(trim=(0.3, 0))``.
+
+    max_distance : float, default=None
+        Largest distance of a match, in units of the target, above 0. Matches beyond it
+        are left out at every iteration, as by `trim`. None allows any distance.
+
+    allow_reflection : bool, default=True
+        Whether the maps may be reflections. If False, the determinant of the maps
+        "rotation" and "covariance", and of an initial map by moments, is not negative,
+        and a paired aligner must refuse reflections itself, such as
+        ``RigidAligner(allow_reflection=False)``. This concerns only spaces with equal
+        numbers of features, because otherwise each reflection equals a rotation of the
+        larger space. Initial maps of other kinds are used as they are.
+
     random_state : int, RandomState instance or None, default=None
         Determines the initial map by moments and the samples drawn.
 
@@ -127,7 +148,7 @@ class ICPAligner(
 
     objective_ : ndarray of shape (`n_iter_` + 1,)
         Mean squared distance of matches relative to the variance of the target, for the
-        initial map and after each iteration.
+        initial map and after each iteration; without the matches that are left out.
 
     matching_cost_ : float
         Last value of `objective_`. Not negative; smaller is better. It tends to 0 if
@@ -135,7 +156,8 @@ class ICPAligner(
         otherwise.
 
     variance_ratio_ : float
-        Total variance of the mapped training samples, relative to that of the target. A
+        Total variance of the mapped training samples, relative to that of the target
+        (only of matched samples, if matches are left out). A
         warning is raised below 0.7 if the map learns its scale from the matches. If a
         few outliers are the reason, another warning is raised.
 
@@ -177,6 +199,10 @@ class ICPAligner(
     .. [2] Z. Lähner and M. Moeller, "On the direct alignment of latent spaces",
        UniReps workshop, NeurIPS 2023.
 
+    .. [3] D. Chetverikov, D. Stepanov and P. Krsek, "Robust Euclidean alignment of 3D
+       point sets: the trimmed iterative closest point algorithm", Image and Vision
+       Computing 23(3), 2005, pp. 299-309.
+
     Examples
     --------
     >>> import numpy as np
@@ -207,6 +233,9 @@ class ICPAligner(
         "tol": [Interval(Real, 0, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), None],
         "max_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "trim": [Interval(Real, 0, 1, closed="left")],
+        "max_distance": [Interval(Real, 0, None, closed="neither"), None],
+        "allow_reflection": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -220,6 +249,9 @@ class ICPAligner(
         tol: float = 1e-4,
         class_weight: Literal["balanced"] | None = "balanced",
         max_samples: int | None = None,
+        trim: float = 0.0,
+        max_distance: float | None = None,
+        allow_reflection: bool = True,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.aligner = aligner
@@ -229,6 +261,9 @@ class ICPAligner(
         self.tol = tol
         self.class_weight = class_weight
         self.max_samples = max_samples
+        self.trim = trim
+        self.max_distance = max_distance
+        self.allow_reflection = allow_reflection
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -266,9 +301,10 @@ class ICPAligner(
         ------
         ValueError
             If no class is on both sides, the initial map does not fit the numbers of
-            features or requires labels, fewer than two samples match, a cost matrix
-            would exceed scikit-learn's working memory, lengths differ, a value is not
-            finite, or squares overflow or underflow.
+            features or requires labels, fewer than two samples match or are left by
+            `trim` and `max_distance`, `aligner` may fit a reflection although none is
+            allowed, a cost matrix would exceed scikit-learn's working memory, lengths
+            differ, a value is not finite, or squares overflow or underflow.
         """
         X, y = check_sides(self, X, y)
         labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
@@ -306,12 +342,13 @@ class ICPAligner(
             matching=self.matching,
             tol=self.tol,
             weigh=self._weights,
-            spreads=cache(lambda: self._spreads(X, y, groups)),
+            spreads=lambda groups: self._spreads(X, y, groups),
             progress=progress,
+            strays=Strays(self.trim, self.max_distance),
         )
         progress.end()
         self.n_iter_ = len(fit.costs) - 1
-        self._leave_open(fit, start, X, y, groups)
+        self._leave_open(fit, start, X, y)
         self.objective_, self.matching_cost_ = fit.costs, float(fit.costs[-1])
         self.variance_ratio_ = fit.variance_ratio
         self._warn(fit)
@@ -323,10 +360,10 @@ class ICPAligner(
             return self.init == "identity"
         return getattr(self.init, "_same_features", False)
 
-    def _leave_open(self, fit, start, X, y, groups):
+    def _leave_open(self, fit, start, X, y):
         """Map undetermined directions to the mean."""
         n_open = _left_open(X, y, start) if fit.target is y else 0  # no common space
-        axes = unmatched_axes(fit.mapped, fit.target, groups, n_open)
+        axes = unmatched_axes(fit.mapped, fit.target, fit.groups, n_open)
         self.determined_rank_ = min(X.shape[1], y.shape[1]) - axes.shape[1]
         self.aligner_ = at_the_mean(fit.aligner, axes, fit.mapped.mean(axis=0))
 
@@ -347,8 +384,9 @@ class ICPAligner(
             warnings.warn(
                 f"The mapped samples have {everything:.2g} times the variance of the "
                 f"target samples, but {cores[1]:.2g} times without the farthest tenth "
-                "of both: a few outliers distort the map. Remove them, or use "
-                "matching='mutual' with an aligner that learns its scale from matches.",
+                "of both: a few outliers distort the map. Set trim or max_distance, or "
+                "use matching='mutual' with an aligner that learns its scale from "
+                "matches.",
                 UserWarning,
                 stacklevel=5,
             )
@@ -371,8 +409,11 @@ class ICPAligner(
                 with without_warning():
                     return ClassMeanAligner().fit(X, y, **passed)
             return MomentAligner(
-                class_weight=self.class_weight, random_state=rng
-            ).fit(X, y, **passed)  # fmt: skip
+                class_weight=self.class_weight,
+                trim=self.trim,
+                allow_reflection=self.allow_reflection,
+                random_state=rng,
+            ).fit(X, y, **passed)
         try:
             check_is_fitted(self.init)
         except NotFittedError:
@@ -392,14 +433,15 @@ class ICPAligner(
     def _stages(self, X, y, start):
         """Return the stages used."""
         if self.aligner is not None:
-            return check_stages(self.aligner, self.max_iter)
+            return check_stages(self.aligner, self.max_iter, self.allow_reflection)
+        stage = partial(Stage, allow_reflection=self.allow_reflection)
         few = min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS
         if few or _left_open(X, y, start):
-            return [Stage("rotation", self.max_iter)]
-        last = Stage("covariance", self.max_iter)
+            return [stage("rotation", self.max_iter)]
+        last = stage("covariance", self.max_iter)
         if isinstance(self.init, str) and self.init == "moments":
             return [last]
-        return [Stage("rotation", self.max_iter), last]
+        return [stage("rotation", self.max_iter), last]
 
     def _weights(self, sizes):
         """Return weights that give groups equal weight, or None for unweighted."""

@@ -8,7 +8,42 @@ from scipy.spatial.distance import cdist
 from sklearn import get_config
 from sklearn.metrics import pairwise_distances, pairwise_distances_argmin_min
 
+from skalign.unpaired._central_samples import n_kept
+
 _FEW_PRODUCTS = 2**20
+
+
+class Strays(NamedTuple):
+    """Rule by which matches of strays are left out.
+
+    Attributes
+    ----------
+    trim : float, default=0
+        Share of the matches, those with the largest distances.
+    max_distance : float, default=None
+        Largest distance of a match. None allows any.
+    """
+
+    trim: float = 0.0
+    max_distance: float | None = None
+
+    def kept(self, squares):
+        """Positions of the matches that are kept, from their squared distances."""
+        n = n_kept(len(squares), self.trim)
+        kept = np.sort(np.argsort(squares, kind="stable")[:n])
+        if self.max_distance is not None:
+            kept = kept[np.sqrt(squares[kept]) <= self.max_distance]
+        if len(kept) < 2:
+            raise ValueError(
+                f"trim={self.trim} and max_distance={self.max_distance} leave "
+                f"{len(kept)} of {len(squares)} matches; at least 2 are needed. The "
+                f"smallest distance of a match is {np.sqrt(squares.min()):.3g}. Reduce "
+                "trim or increase max_distance."
+            )
+        return kept
+
+
+NO_STRAYS = Strays()
 
 
 class Matches(NamedTuple):
@@ -28,6 +63,27 @@ class Matches(NamedTuple):
     target: np.ndarray
     distances: np.ndarray
     group_sizes: np.ndarray
+
+    def without(self, strays):
+        """Return the matches without those of strays."""
+        kept = strays.kept(self.distances)
+        n_groups = len(self.group_sizes)
+        group = np.repeat(np.arange(n_groups), self.group_sizes)[kept]
+        parts = (part[kept] for part in (self.source, self.target, self.distances))
+        return Matches(*parts, np.bincount(group, minlength=n_groups))
+
+    def groups(self):
+        """Return the groups of the samples that are matched."""
+        ends = np.cumsum(self.group_sizes)[:-1]
+        sides = (
+            [np.unique(part) for part in np.split(rows, ends)]
+            for rows in (self.source, self.target)
+        )
+        return [
+            Group(*rows, (len(rows[0]), len(rows[1])))
+            for rows in zip(*sides, strict=True)
+            if len(rows[0])
+        ]
 
 
 class Group(NamedTuple):
@@ -105,7 +161,7 @@ MATCHINGS = {
 }
 
 
-def match(mapped, y, groups, matching):
+def match(mapped, y, groups, matching, strays=NO_STRAYS):
     """Match samples within each group.
 
     Parameters
@@ -118,10 +174,17 @@ def match(mapped, y, groups, matching):
         Rows that may be matched with one another.
     matching : {"nearest", "mutual", "both", "assignment"}
         The rule.
+    strays : Strays, default=NO_STRAYS
+        Matches to leave out, over all groups.
 
     Returns
     -------
     matches : Matches
+
+    Raises
+    ------
+    ValueError
+        If strays are left out and fewer than two matches are kept.
     """
     parts, centre = [], y.mean(axis=0)
     mapped, y = mapped - centre, y - centre  # far from it, products are all rounding
@@ -131,7 +194,8 @@ def match(mapped, y, groups, matching):
         )
         parts.append((group.source[source], group.target[target], distances))
     joined = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Matches(*joined, np.array([len(part[0]) for part in parts]))
+    matches = Matches(*joined, np.array([len(part[0]) for part in parts]))
+    return matches if strays == NO_STRAYS else matches.without(strays)
 
 
 def draw_groups(labels, target_labels, classes, max_samples, rng):

@@ -343,7 +343,7 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
             matching="both",
             tol=self.tol,
             weigh=lambda sizes: None,
-            spreads=lambda: spreads,
+            spreads=lambda groups: spreads,
             pairs=pairs,
         )
         start = None

@@ -5,7 +5,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
-from skalign import LinearAligner
+from skalign import LinearAligner, RigidAligner
 from skalign.unpaired import ICPAligner
 
 
@@ -67,3 +67,14 @@ def test_less_than_two_matches_are_refused():
     y = np.array([[-1.0, 0.0], [-2.0, 0.0]])
     with pytest.raises(ValueError, match="matching='mutual' found 1 matches"):
         ICPAligner("rotation", init="identity", matching="mutual").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [LinearAligner(), RigidAligner(), [("rotation", 3), (LinearAligner(), 2)]],
+)
+def test_stages_that_may_reflect_are_refused_on_request(turned, aligner):
+    icp = ICPAligner(aligner, init="identity", allow_reflection=False)
+    with pytest.raises(ValueError, match=r"Aligner\(\) may fit a reflection. Use"):
+        icp.fit(*turned)
+    icp.set_params(aligner=RigidAligner(allow_reflection=False)).fit(*turned)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.linalg import orthogonal_procrustes
+from scipy.linalg import orthogonal_procrustes, sqrtm
+from scipy.spatial.transform import Rotation
 
 from skalign.unpaired._covariance_map import VarianceMap, spread_of
 
@@ -56,3 +57,20 @@ def test_a_narrow_cloud_in_a_wide_space(make_clouds, widths):
     wide = X @ np.random.default_rng(0).normal(size=(3, 5)) + 2
     X, y = (X, wide) if widths == (3, 5) else (wide, X)
     assert_allclose(VarianceMap().fit(X, y).transform(X), y, atol=1e-8)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_reflections_are_refused_on_request(make_clouds, whiten):
+    clouds = make_clouds(coef=np.diag([1.0, 1.0, -1.0]), same_rows=True)
+    X, y = clouds.X, clouds.truth(clouds.X)
+    coef = VarianceMap(whiten, allow_reflection=False).fit(X, y).coef_
+    Xc, yc = X - X.mean(axis=0), y - y.mean(axis=0)
+    if whiten:
+        first, second = (sqrtm(np.cov(rows.T)) for rows in (Xc, yc))
+        rows = Xc @ np.linalg.inv(first), yc @ np.linalg.inv(second)
+        turn = Rotation.align_vectors(rows[1], rows[0])[0].as_matrix().T
+        expected = np.linalg.inv(first) @ turn @ second
+    else:
+        expected = Rotation.align_vectors(yc, Xc)[0].as_matrix().T
+    assert_allclose(coef, expected, atol=1e-7)
+    assert np.linalg.det(coef) > 0

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skalign import LinearAligner, RigidAligner
 from skalign.unpaired import ClassMeanAligner, ICPAligner, MomentAligner
+from skalign.unpaired._covariance_map import VarianceMap
 
 MATCHINGS = ["nearest", "mutual", "both", "assignment"]
 
@@ -123,9 +124,12 @@ def test_stray_rows_that_match_no_row_are_not_taken_for_shrinkage(strayed, align
 def test_stray_rows_that_mislead_the_map_are_found_out(strayed, aligner):
     X, y, truth, kept = strayed
     icp = ICPAligner(aligner, init="identity", max_iter=50)
-    with pytest.warns(UserWarning, match="a few outliers distort.* Remove them"):
+    with pytest.warns(UserWarning, match="a few outliers distort.* Set trim or max_d"):
         icp.fit(X, y)
     assert relative_error(icp.transform(X), truth) > 1e-3
+    for kept_matches in ({"trim": 0.05}, {"max_distance": 1.0}):
+        advised = clone(icp).set_params(**kept_matches).fit(X, y)  # no warning
+        assert relative_error(advised.transform(X), truth) < 1e-20
     icp.fit(X, y[kept])  # no warning
     assert relative_error(icp.transform(X), truth) < 1e-20
 
@@ -520,3 +524,69 @@ def test_a_target_whose_first_row_is_the_least_is_aligned(turned):
     y = np.vstack([y.min(axis=0), y])
     icp = ICPAligner("rotation", init="identity", max_iter=50).fit(X, y)
     assert_allclose(icp.transform(X), turned[1], atol=0.05)
+
+
+@pytest.mark.filterwarnings("ignore:(ICP|Moment)Aligner")
+@pytest.mark.filterwarnings("ignore:The mapped samples have")
+@pytest.mark.parametrize("labelled", [False, True])
+def test_with_strays_on_one_side_the_map_is_that_of_the_others(
+    make_clouds, rng, labelled
+):
+    clouds = make_clouds(1000, same_rows=True)
+    strays = clouds.X.mean(axis=0) + 15 + rng.normal(size=(428, 3))  # 30 % of all
+    X = np.concatenate([clouds.X, strays])
+    classes = {}
+    if labelled:
+        labels = np.concatenate([clouds.labels, rng.integers(4, size=428)])
+        classes = {"labels": labels, "target_labels": clouds.target_labels}
+    clean = ICPAligner(random_state=0).fit(
+        clouds.X, clouds.y, **(clouds.classes if labelled else {})
+    )
+    trimmed = ICPAligner(
+        init=MomentAligner(trim=(0.3, 0), random_state=0), trim=0.2, random_state=0
+    )
+    trimmed.fit(X, clouds.y, **classes)
+    truth = clouds.truth(clouds.X)
+    assert relative_error(clean.transform(clouds.X), truth) < 1e-4
+    assert relative_error(trimmed.transform(clouds.X), truth) < 1e-4
+    assert_allclose(trimmed.variance_ratio_, 1, rtol=0.02)
+    strayed = ICPAligner(random_state=0).fit(X, clouds.y, **classes)
+    assert relative_error(strayed.transform(clouds.X), truth) > 0.1
+
+
+@pytest.mark.filterwarnings("ignore:MomentAligner may have failed")
+def test_the_initial_map_by_moments_is_trimmed_too(make_clouds, rng):
+    clouds = make_clouds(1000, same_rows=True)
+    X, y = (
+        np.concatenate([rows, rows.mean(axis=0) + 15 + rng.normal(size=(250, 3))])
+        for rows in (clouds.X, clouds.y)
+    )
+    icp = ICPAligner(trim=0.2, max_iter=0, random_state=0).fit(X, y)
+    expected = MomentAligner(trim=0.2, random_state=np.random.RandomState(0)).fit(X, y)
+    assert_allclose(icp.transform(X), expected.transform(X))
+
+
+def test_trimmed_costs_never_rise(turned, rng):
+    X = np.concatenate([turned[0], rng.uniform(2, 9, size=(30, 2))])
+    with pytest.warns(ConvergenceWarning):
+        icp = ICPAligner(
+            RigidAligner(), init="identity", matching="nearest", trim=0.3, max_iter=9,
+            tol=0,
+        ).fit(X, turned[1] + 0.1)  # fmt: skip
+    costs = icp.objective_
+    assert np.all(np.diff(costs) <= 1e-9)
+
+
+@pytest.mark.parametrize("aligner", ["rotation", "covariance"])
+def test_a_mirrored_cloud_is_turned_but_not_mirrored_on_request(turned, aligner):
+    X, y = turned
+    y = y * [1, -1]
+    maps = [
+        ICPAligner(
+            aligner, init=init, allow_reflection=allowed, max_iter=50, random_state=0
+        ).fit(X, y)
+        for init, allowed in ((VarianceMap(False).fit(X, y), True), ("identity", False))
+    ]
+    coefs = [icp.aligner_.coef_ for icp in maps]
+    assert [np.sign(np.linalg.det(coef)) for coef in coefs] == [-1, 1]
+    assert maps[0].matching_cost_ < 1e-20 < maps[1].matching_cost_

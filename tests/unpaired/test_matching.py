@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import linear_sum_assignment
 
 from skalign.unpaired import _matching
-from skalign.unpaired._matching import draw_groups, match
+from skalign.unpaired._matching import Strays, draw_groups, match
 
 
 @pytest.fixture
@@ -94,3 +94,43 @@ def test_rows_are_drawn_at_random_where_there_are_more(sides):
     (group,) = all_rows(*sides, max_samples=1000)
     for rows, side in zip((group.source, group.target), sides, strict=True):
         assert_array_equal(rows, np.arange(len(side)))
+
+
+def test_the_most_distant_matches_are_trimmed(sides):
+    groups = draw_groups(np.arange(60) % 2, np.arange(50) % 2, [0, 1], None, None)
+    every = match(*sides, groups, "both")
+    kept = match(*sides, groups, "both", Strays(trim=0.3))
+    limit = np.sort(every.distances)[76]  # of 110 matches, 33 are left out
+    left = every.distances <= limit
+    assert left.sum() == 77
+    for part, of_all in zip(kept[:3], every[:3], strict=True):
+        assert_array_equal(part, of_all[left])
+    first = every.group_sizes[0]
+    assert_array_equal(kept.group_sizes, [left[:first].sum(), left[first:].sum()])
+
+
+def test_matches_beyond_a_distance_are_left_out(sides, distances):
+    matches = match(*sides, all_rows(*sides), "nearest", Strays(max_distance=0.5))
+    nearest = np.sqrt(distances.min(axis=1))
+    assert_array_equal(matches.source, np.flatnonzero(nearest <= 0.5))
+    matches = match(*sides, all_rows(*sides), "nearest", Strays(0.1, 0.5))
+    kept = np.argsort(nearest)[:54]
+    assert_array_equal(matches.source, np.sort(kept[nearest[kept] <= 0.5]))
+
+
+def test_groups_of_matches_hold_each_matched_sample_once(sides):
+    groups = draw_groups(np.arange(60) % 2, np.arange(50) % 2, [0, 1], None, None)
+    matches = match(*sides, groups, "both", Strays(trim=0.3))
+    ends = np.cumsum([0, *matches.group_sizes])
+    for group, start, end in zip(matches.groups(), ends, ends[1:], strict=False):
+        assert_array_equal(group.source, np.unique(matches.source[start:end]))
+        assert_array_equal(group.target, np.unique(matches.target[start:end]))
+        assert group.n_drawn == (len(group.source), len(group.target))
+
+
+def test_two_matches_must_be_kept(sides):
+    groups = all_rows(*sides)
+    with pytest.raises(ValueError, match=r"max_distance=1e-09 leave 0 of 110 matches"):
+        match(*sides, groups, "both", Strays(max_distance=1e-9))
+    with pytest.raises(ValueError, match=r"trim=0\.99 .* leave 1 of 60 matches"):
+        match(*sides, groups, "nearest", Strays(trim=0.99))
