@@ -13,13 +13,13 @@ _EARLY = Schedule(8, 600, (30, 60))
 _MIDDLE = Schedule(60, 600, (30, 200), power=0.5, momentum=0.5)
 _LATE = (
     Schedule(60, 1500, (200, 200), power=0.25, momentum=0.5),
-    Schedule(4, 3000, (_ALL, _ALL), power=0.25),
+    Schedule(4, 3000, (_ALL, _ALL), power=0.1),
 )
 _FIRST_AXES = _EARLY.n_axes[0]
 _SHARES, _N_BEST = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1), 3  # of which a consensus is taken
 N_RIVALS, N_CANDIDATES = 3, 5
 # Weights of known pairs beside the plan, measured on sentence embeddings.
-_FEW_PAIRS, _PAIR_WEIGHT, _PAIRS_OF_WEIGHT_1 = 50, 0.3, 1000
+_FEW_PAIRS, _PAIR_WEIGHT, _LAST_PAIR_WEIGHT = 50, 0.3, 3.0
 _N_FOLDS = 3
 _SAME_MAP = 0.5  # cosine of samples mapped by two rotations
 _TINY = 1e-6
@@ -142,7 +142,9 @@ class RotationSearch:
     def _finish(self, matching, rotation):
         weight = 0.0
         if matching.pairs is not None:
-            weight = len(matching.pairs[0]) / _PAIRS_OF_WEIGHT_1
+            n_pairs = len(matching.pairs[0])
+            n_others = min(matching.n_samples) - n_pairs
+            weight = _LAST_PAIR_WEIGHT * n_pairs / max(n_others, 1)
         for schedule in _LATE:
             rotation = matching.refine(rotation, schedule, pair_weight=weight)
         return rotation

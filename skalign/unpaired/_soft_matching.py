@@ -155,6 +155,7 @@ class SoftMatching:
         self.labels, self.pairs = labels, pairs
         self.width = min(source.rows.shape[1], target.rows.shape[1])
         self._rng, self._dtype = rng, dtype
+        self.n_samples = len(source.rows), len(target.rows)
         self._judged = self._draw(_JUDGED)
 
     @classmethod
