@@ -10,8 +10,8 @@ divided at random into halves, so that the source side and the target side have 
 common. The score is hits@1 (and with CSLS) of 1,000 sentences of the target half, which
 are mapped from the source encoder and searched among the same 1,000 in the target
 encoder, by the cosine after the mean of the target is subtracted; chance is .001. Pairs
-are sentences of the source half, which are added to the target side. Splits 0 to 4 are reported;
-all choices were made on splits from 100.
+are sentences of the source half, which are added to the target side. Splits 0 to 4 are
+reported; all choices were made on splits from 100.
 """
 
 import argparse

@@ -13,13 +13,14 @@ _EARLY = Schedule(8, 600, (30, 60))
 _MIDDLE = Schedule(60, 600, (30, 200), power=0.5, momentum=0.5)
 _LATE = (
     Schedule(60, 1500, (200, 200), power=0.25, momentum=0.5),
-    Schedule(4, 3000, (_ALL, _ALL), power=0.1),
+    Schedule(4, 3000, (_ALL, _ALL), power=0.25),
 )
 _FIRST_AXES = _EARLY.n_axes[0]
 _SHARES, _N_BEST = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1), 3  # of which a consensus is taken
 N_RIVALS, N_CANDIDATES = 3, 5
 # Weights of known pairs beside the plan, measured on sentence embeddings.
 _FEW_PAIRS, _PAIR_WEIGHT, _LAST_PAIR_WEIGHT = 50, 0.3, 3.0
+_PAIR_POWER = 0.1  # of the last schedule
 _N_FOLDS = 3
 _SAME_MAP = 0.5  # cosine of samples mapped by two rotations
 _TINY = 1e-6
@@ -47,7 +48,8 @@ class RotationSearch:
 
     def __init__(self, matching, rng, progress):
         self.matching, self._rng, self._progress = matching, rng, progress
-        self._stopped, self.best, self.objectives = False, None, {}
+        self._stopped, self._starts = False, []
+        self.best, self.objectives = None, {}
         width = min(_FIRST_AXES, matching.width)
         starts = np.linalg.qr(rng.standard_normal((N_RIVALS, width, width)))[0]
         rivals = self._collect((matching.refine(r, _MIDDLE) for r in starts), N_RIVALS)
@@ -100,7 +102,10 @@ class RotationSearch:
         self.add(name, self._refine(max(early, key=self.matching.objective), _MIDDLE))
 
     def add_clusters(self, n_starts, n_jobs):
-        """Add the consensus of rotations of matched cluster centroids."""
+        """Add the consensus of rotations of matched cluster centroids.
+
+        Another call adds as many rotations to those of the call before.
+        """
         sides = [
             side.rows[self._rng.permutation(len(side.rows))[:N_ROWS], :N_AXES]
             for side in (self.matching.source, self.matching.target)
@@ -110,8 +115,8 @@ class RotationSearch:
             delayed(cluster_rotation)(*sides, seed) for seed in seeds
         )
         starts = self._collect(found, n_starts)
-        starts = [self._refine(start, _EARLY) for start in starts]
-        starts.sort(key=self.matching.objective, reverse=True)
+        self._starts += [self._refine(start, _EARLY) for start in starts]
+        starts = sorted(self._starts, key=self.matching.objective, reverse=True)
         counts = {max(1, round(share * len(starts))) for share in _SHARES}
         pooled = [self._refine(consensus(starts[:n]), _EARLY) for n in sorted(counts)]
         pooled.sort(key=self.matching.objective, reverse=True)
@@ -140,12 +145,14 @@ class RotationSearch:
         return matching.refine(rotation, schedule, pair_weight=weight)
 
     def _finish(self, matching, rotation):
+        early, full = _LATE
         weight = 0.0
         if matching.pairs is not None:
             n_pairs = len(matching.pairs[0])
-            n_others = min(matching.n_samples) - n_pairs
-            weight = _LAST_PAIR_WEIGHT * n_pairs / max(n_others, 1)
-        for schedule in _LATE:
+            n_others = max(min(matching.n_samples) - n_pairs, 1)
+            weight = _LAST_PAIR_WEIGHT * n_pairs / n_others
+            full = full._replace(power=_PAIR_POWER)
+        for schedule in (early, full):
             rotation = matching.refine(rotation, schedule, pair_weight=weight)
         return rotation
 

@@ -33,6 +33,7 @@ from skalign.unpaired._soft_matching import SoftMatching
 
 _LOW_COST = 0.1  # matches at this cost are nearly as good as pairs
 _HIGH_COST = 0.5  # matches at this cost are too distant to be fitted one by one
+_N_TRIES = 2  # of rotations by clusters, while the best is not trusted
 _TRUSTED = 0.04  # confidence below which a warning is raised
 
 
@@ -71,7 +72,8 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         compared.
 
     n_starts : int, default=16
-        Number of initial rotations by clusters, of which the best are averaged.
+        Number of initial rotations by clusters, of which the best are averaged. As many
+        are added once if the confidence is then below 0.04.
 
     second_solve : bool, default=False
         Whether to solve the problem again, with other random draws, and to multiply the
@@ -417,10 +419,10 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
             found.add_refined("pairs", [found.pair_start()])
         if start is not None and found.confidence < _TRUSTED:
             found.add_refined("moments", rotations)
-        if self.init == "clusters" or (
-            self.init == "auto" and found.confidence < _TRUSTED
-        ):
-            found.add_clusters(self.n_starts, self.n_jobs)
+        if self.init != "moments":
+            for _ in range(_N_TRIES):
+                if found.best is None or found.confidence < _TRUSTED:
+                    found.add_clusters(self.n_starts, self.n_jobs)
         return found.best is first
 
     def _solve_again(self, X, y, pairs, labels, target_labels, rng):
