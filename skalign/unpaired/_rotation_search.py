@@ -15,6 +15,8 @@ _LATE = (
     Schedule(60, 1500, (200, 200), power=0.25, momentum=0.5),
     Schedule(4, 3000, (_ALL, _ALL), power=0.25),
 )
+# Without pairs, whose noise would lower the objective.
+_SETTLING = Schedule(20, 600, (200, 200), power=0.5, momentum=0.5)
 _FIRST_AXES = _EARLY.n_axes[0]
 _SHARES, _N_BEST = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1), 3  # of which a consensus is taken
 N_RIVALS, N_CANDIDATES = 3, 5
@@ -99,7 +101,8 @@ class RotationSearch:
         early = self._collect(
             (self._refine(start, _EARLY) for start in starts), len(starts)
         )
-        self.add(name, self._refine(max(early, key=self.matching.objective), _MIDDLE))
+        best = self._refine(max(early, key=self.matching.objective), _MIDDLE)
+        self.add(name, self._settle(best))
 
     def add_clusters(self, n_starts, n_jobs):
         """Add the consensus of rotations of matched cluster centroids.
@@ -125,7 +128,7 @@ class RotationSearch:
             (self._refine(start, _MIDDLE) for start in pooled), len(pooled)
         )
         for rotation in [*best, consensus(best)]:
-            self.add("clusters", rotation)
+            self.add("clusters", self._settle(rotation))
 
     def finish(self):
         """Return the best candidate after the last refinement, in all axes."""
@@ -143,6 +146,11 @@ class RotationSearch:
         few = matching.pairs is None or len(matching.pairs[0]) < _FEW_PAIRS
         weight = 1.0 if few else _PAIR_WEIGHT
         return matching.refine(rotation, schedule, pair_weight=weight)
+
+    def _settle(self, rotation):
+        if self.matching.pairs is None:
+            return rotation
+        return self.matching.refine(rotation, _SETTLING)
 
     def _finish(self, matching, rotation):
         early, full = _LATE
