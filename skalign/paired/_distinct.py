@@ -113,24 +113,38 @@ class Distinct:
         left_out : ndarray of shape (n_distinct, n_targets)
             NaN for samples so influential that rounding hides their residual.
         """
+        free, together = self._left_out(residual, P, leverage, curvature, intercept)
+        left_out = residual / free[:, None]
+        for rows, values in together:
+            left_out[rows] = values
+        return left_out
+
+    def left_out_squares(self, residual, P, leverage, curvature, intercept):
+        """Sums of squares of the rows of `left_out_residuals`, without forming them."""
+        free, together = self._left_out(residual, P, leverage, curvature, intercept)
+        squares = np.einsum("ij,ij->i", residual, residual) / free**2
+        for rows, values in together:
+            squares[rows] = np.square(values).sum(axis=1)
+        return squares
+
+    def _left_out(self, residual, P, leverage, curvature, intercept):
+        """Return what to divide residuals by, and those of samples that have copies."""
         least = min(MIN_FREE_SHARE, 100 * np.sqrt(np.finfo(P.dtype).eps))
         free = 1 - self.left_out * leverage
-        with np.errstate(divide="ignore", invalid="ignore"):
-            left_out = residual / free[:, None]
-        left_out[free <= least] = np.nan
-        sizes = np.bincount(self.groups)
-        for group in np.flatnonzero(sizes > 1):
+        free[free <= least] = np.nan
+        together = []
+        for group in np.flatnonzero(np.bincount(self.groups) > 1):
             rows = np.flatnonzero(self.groups == group)
             roots = np.sqrt(self.weight[rows])[:, None]
             part = roots * P[rows]
             hat = intercept * roots @ roots.T + (part / curvature) @ part.T
             shares, axes = eigh(np.eye(len(rows)) - hat, check_finite=False)
-            if shares[0] <= least:
-                left_out[rows] = np.nan
-                continue
-            turned = (axes.T @ (roots * residual[rows])) / shares[:, None]
-            left_out[rows] = axes @ turned / roots
-        return left_out
+            values = np.full((len(rows), residual.shape[1]), np.nan)
+            if shares[0] > least:
+                turned = (axes.T @ (roots * residual[rows])) / shares[:, None]
+                values = axes @ turned / roots
+            together.append((rows, values))
+        return free, together
 
 
 def equal_rows(rows):

@@ -174,17 +174,17 @@ def loo_errors(spectrum, alphas, distinct):
     P = (X - spectrum.x_mean.astype(X.dtype)) @ spectrum.axes.astype(X.dtype)
     y = y - spectrum.y_mean.astype(y.dtype)
     intercept = 1 / spectrum.weight if spectrum.fit_intercept else 0.0
-    squares, errors = P.astype(np.float64) ** 2, np.full(len(alphas), np.inf)
+    P2, errors = P.astype(np.float64) ** 2, np.full(len(alphas), np.inf)
     by_group = np.bincount(groups, weights=distinct.weight)
     cap = np.mean(np.sqrt(by_group)) ** 2 if distinct.capped else np.inf
     counted = distinct.weight * np.minimum(1, cap / by_group)[groups]
     for i, alpha in enumerate(alphas):
         curvature = spectrum.eigenvalues + alpha
         coef = (spectrum.cross / curvature[:, None]).astype(P.dtype)
-        left_out = distinct.left_out_residuals(
-            y - P @ coef, P, intercept + squares @ (1 / curvature), curvature, intercept
+        squares = distinct.left_out_squares(
+            y - P @ coef, P, intercept + P2 @ (1 / curvature), curvature, intercept
         )
         # Where rounding hides how errors change, the smallest of them is chance.
-        if not np.isnan(left_out).any():
-            errors[i] = counted @ np.square(left_out).sum(axis=1) / counted.sum()
+        if not np.isnan(squares).any():
+            errors[i] = counted @ squares / counted.sum()
     return errors

@@ -399,6 +399,31 @@ def test_eight_measurements_of_each_source_count_one_by_one(
     assert_array_equal(found.left_out, 1 if measured else n_each)
 
 
+def test_left_out_residuals_and_their_squares_are_those_of_refits():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    found = Distinct.from_rows(X, y, None)
+    found.groups = np.r_[np.arange(8), 0, 0, 1, 8]
+    eigenvalues, axes = np.linalg.eigh(found.X.T @ found.X)
+    P, curvature = found.X @ axes, eigenvalues + 0.5
+    model = Ridge(0.5, fit_intercept=False)
+    residual = found.y - model.fit(found.X, found.y).predict(found.X)
+    expected = np.empty_like(residual)
+    for group in range(9):
+        out = found.groups == group
+        model.fit(found.X[~out], found.y[~out])
+        expected[out] = found.y[out] - model.predict(found.X[out])
+    arguments = [residual, P, P**2 @ (1 / curvature), curvature, 0.0]
+    assert_allclose(found.left_out_residuals(*arguments), expected)
+    squares = np.sum(expected**2, axis=1)
+    assert_allclose(found.left_out_squares(*arguments), squares)
+    arguments[2][11] = 1.0  # it decides alone
+    assert np.isnan(found.left_out_residuals(*arguments)[11]).all()
+    assert_array_equal(
+        np.isnan(found.left_out_squares(*arguments)), np.arange(12) == 11
+    )
+
+
 def test_measurements_that_never_differ_are_copies():
     rng = np.random.default_rng(0)
     levels = np.tile([0, 1], 8)
