@@ -36,7 +36,7 @@ def n_kept(n, share):
 
 
 def central_samples(rows, trim, labels=None, *, name="X"):
-    """Leave out the samples farthest from the centre of their side or class.
+    """Positions of samples, without those farthest from the centre of a side or class.
 
     The centre is the mean of the samples that are kept: a trimmed mean of one cluster,
     found by iteration from the median of each feature. It moves with the samples under
@@ -55,8 +55,8 @@ def central_samples(rows, trim, labels=None, *, name="X"):
 
     Returns
     -------
-    rows : ndarray of shape (n_kept, n_features)
-    labels : ndarray of shape (n_kept,) or None
+    kept : ndarray of int of shape (n_kept,) or slice
+        In ascending order; a slice of all samples if none is left out.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def central_samples(rows, trim, labels=None, *, name="X"):
         If fewer than two samples are left.
     """
     if trim == 0:
-        return rows, labels
+        return slice(None)
     if labels is None:
         groups = [np.arange(len(rows))]
     else:
@@ -75,7 +75,7 @@ def central_samples(rows, trim, labels=None, *, name="X"):
             f"trim={trim} leaves {len(kept)} of {len(rows)} samples of {name}; at "
             "least 2 are needed. Reduce trim."
         )
-    return rows[kept], None if labels is None else labels[kept]
+    return kept
 
 
 def _central(rows, trim):

@@ -70,3 +70,30 @@ def check_positions(pairs, pair_index, n_source, n_target):
                 f"and {tuple(pair.tolist())} share position {pair[column]} of {side}."
             )
     return pairs.astype(np.intp) if len(pairs) else None
+
+
+def kept_positions(pairs, source, target):
+    """Add known pairs to the samples that are kept, and find them there.
+
+    Parameters
+    ----------
+    pairs : ndarray of int of shape (n_pairs, 2) or None
+        Positions in both sides.
+    source, target : ndarray of int of shape (n_kept,)
+        Positions that are kept of each side, in ascending order.
+
+    Returns
+    -------
+    source, target : ndarray of int
+        The same with those of the pairs.
+    pairs : ndarray of int of shape (n_pairs, 2) or None
+        Pairs as positions in these.
+    """
+    if pairs is None:
+        return source, target, None
+    kept = [
+        np.union1d(side, positions)
+        for side, positions in zip((source, target), pairs.T, strict=True)
+    ]
+    found = [np.searchsorted(*both) for both in zip(kept, pairs.T, strict=True)]
+    return *kept, np.column_stack(found)

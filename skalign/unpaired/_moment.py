@@ -403,9 +403,11 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
             return self._be_identity(n_restarts_at_best_=0, n_components_=0)
         if labels is None or target_labels is None:
             labels = target_labels = None
-        X, labels = central_samples(X, trims[0], labels, name="X")
-        y, target_labels = central_samples(y, trims[1], target_labels, name="y")
+        i = central_samples(X, trims[0], labels, name="X")
+        j = central_samples(y, trims[1], target_labels, name="y")
+        X, y = X[i], y[j]
         if labels is not None:
+            labels, target_labels = labels[i], target_labels[j]
             (source, lift), (target, target_lift) = (
                 row_moments(rows, groups, self.n_components, name)
                 for rows, groups, name in ((X, labels, "X"), (y, target_labels, "y"))

@@ -17,6 +17,7 @@ from skalign.unpaired._moment import (
 )
 from skalign.unpaired._moment_matching import (
     Side,
+    only_determinant,
     open_axes,
     random_rotations,
     search,
@@ -61,7 +62,7 @@ def class_sides(X, y, labels, target_labels, classes, n_axes):
 
 def moment_start(
     X, y, classes, draw, refine, rng, *, n_restarts, n_shells, n_axes, kind, max_iter,
-    pairs=None,
+    pairs=None, allow_reflection=True,
 ):  # fmt: skip
     """Find rotations by moments, and order them by the distance of matched samples.
 
@@ -86,6 +87,8 @@ def moment_start(
         Class of map by which rotations are tried.
     pairs : ndarray of shape (n_pairs, 2), default=None
         Positions of samples that are known to correspond.
+    allow_reflection : bool, default=True
+        Whether the maps may be reflections.
 
     Returns
     -------
@@ -105,7 +108,16 @@ def moment_start(
             (y[pairs[:, 1]] - target.mean) @ target.axes,
         )
     starts = random_rotations(n_restarts, k, rng)
-    optima = search(source, target, weights, starts, n_axes=k, pairs=known)
+    determinant = only_determinant(source, target, allow_reflection)
+    optima = search(
+        source,
+        target,
+        weights,
+        starts,
+        n_axes=k,
+        pairs=known,
+        determinant=determinant,
+    )
     least = optima[0].objective - _TRIED_MARGIN
     optima = [o for o in optima[:_TRIED] if o.objective > least]
     means = source.mean.astype(X.dtype), target.mean.astype(X.dtype)
@@ -117,7 +129,8 @@ def moment_start(
     doubts = [] if classes else shell_doubts(noise, 0.0)
     if len(maps) > 1 and k == min(X.shape[1], y.shape[1]):
         groups = draw(_TRIED_ROWS, rng)
-        stages = [Stage(kind, min(_TRIED_ITER, max_iter))]
+        n_iter = min(_TRIED_ITER, max_iter)
+        stages = [Stage(kind, n_iter, allow_reflection=allow_reflection)]
         tried = [refine(start, stages, groups, progress=None) for start in maps]
         costs = [fit.costs[-1] + pair_cost(fit, X, y, pairs) for fit in tried]
         first = int(np.argmin(costs))
@@ -131,16 +144,16 @@ def moment_start(
             doubts.append("another map has a similar agreement and matching cost")
         maps.insert(0, maps.pop(first))
         optima.insert(0, optima.pop(first))
-    open_ = _open_directions(source, target, weights, optima[0].rotation)
+    open_ = _open_directions(source, target, weights, optima[0].rotation, determinant)
     return MomentStart(maps, k, open_, doubts)
 
 
-def _open_directions(source, target, weights, rotation):
+def _open_directions(source, target, weights, rotation, determinant):
     """Return target directions that moments leave open, (n_targets, n_open)."""
     k = len(rotation)
     leading = target.axes[:, :k]
-    known = leading @ complement(open_axes(source, target, weights, rotation))
-    return complement(known)
+    axes = open_axes(source, target, weights, rotation, determinant=determinant)
+    return complement(leading @ complement(axes))
 
 
 def pair_cost(fit, X, y, pairs):

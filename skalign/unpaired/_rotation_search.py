@@ -4,9 +4,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import KFold
 
-from skalign.moments import nearest_rotation
 from skalign.unpaired._cluster_start import N_AXES, N_ROWS, cluster_rotation
-from skalign.unpaired._soft_matching import Schedule, consensus, mean_cross
+from skalign.unpaired._soft_matching import Schedule, mean_cross
 
 _ALL = 10**6
 _EARLY = Schedule(8, 600, (30, 60))
@@ -121,6 +120,7 @@ class RotationSearch:
         self._starts += [self._refine(start, _EARLY) for start in starts]
         starts = sorted(self._starts, key=self.matching.objective, reverse=True)
         counts = {max(1, round(share * len(starts))) for share in _SHARES}
+        consensus = self.matching.consensus
         pooled = [self._refine(consensus(starts[:n]), _EARLY) for n in sorted(counts)]
         pooled.sort(key=self.matching.objective, reverse=True)
         pooled = pooled[:_N_BEST]
@@ -167,7 +167,7 @@ class RotationSearch:
     @staticmethod
     def _of_pairs(matching, width=_ALL):
         cross = mean_cross(*matching.pairs)
-        return nearest_rotation(cross[:width, :width])[0]
+        return matching.nearest(cross[:width, :width])[0]
 
     def _pairs_alone_are_better(self):
         """Whether pairs alone rank held-out pairs better than with other samples."""

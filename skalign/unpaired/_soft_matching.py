@@ -10,7 +10,7 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from skalign._rescale import unit_rows
-from skalign.moments import nearest_rotation
+from skalign.moments import nearest_rotation, rotation_from_axes
 from skalign.unpaired._covariance_map import fixed_map
 
 _TEMPERATURE, _SINKHORN_STEPS = 0.05, 10
@@ -146,11 +146,22 @@ class SoftMatching:
         Coordinates of samples that are known to correspond.
     dtype : dtype, default=float64
         Type of the maps.
+    proper : bool, default=False
+        Whether rotations of all axes must have the determinant +1.
     """
 
     def __init__(
-        self, source, target, rng, *, labels=None, pairs=None, dtype=np.float64
+        self,
+        source,
+        target,
+        rng,
+        *,
+        labels=None,
+        pairs=None,
+        dtype=np.float64,
+        proper=False,
     ):
+        self._proper = proper
         self.source, self.target = source, target
         self.labels, self.pairs = labels, pairs
         self.width = min(source.rows.shape[1], target.rows.shape[1])
@@ -159,7 +170,9 @@ class SoftMatching:
         self._judged = self._draw(_JUDGED)
 
     @classmethod
-    def from_rows(cls, X, y, spreads, rng, *, classes=None, pairs=None):
+    def from_rows(
+        cls, X, y, spreads, rng, *, classes=None, pairs=None, allow_reflection=True
+    ):
         """Return a matching of two sides with known principal axes.
 
         Parameters
@@ -175,7 +188,14 @@ class SoftMatching:
             Labels of both sides, and the classes that are on both.
         pairs : ndarray of shape (n_pairs, 2), default=None
             Positions of samples that are known to correspond.
+        allow_reflection : bool, default=True
+            Whether maps may be reflections. It makes no difference if the axes of
+            either side do not span all features, or if the numbers of these differ.
         """
+        shapes = {*spreads[0].vectors.shape, *spreads[1].vectors.shape}
+        proper = not allow_reflection and len(shapes) == 1
+        if proper:
+            spreads = [_right_handed(spread) for spread in spreads]
         sides = [
             Coordinates.from_rows(rows, spread, rng)
             for rows, spread in zip((X, y), spreads, strict=True)
@@ -191,7 +211,9 @@ class SoftMatching:
                 side.of(rows[positions])
                 for side, rows, positions in zip(sides, (X, y), pairs.T, strict=True)
             ]
-        return cls(*sides, rng, labels=labels, pairs=known, dtype=X.dtype)
+        return cls(
+            *sides, rng, labels=labels, pairs=known, dtype=X.dtype, proper=proper
+        )
 
     def rotation_of(self, coef):
         """Coordinates of a linear map of the original features, without its scale."""
@@ -239,9 +261,27 @@ class SoftMatching:
         cross = left.T @ (plan @ right)
         return cross.astype(np.float64) / (_size(left) * _size(right))
 
+    def _allows_reflection(self, width):
+        """Whether rotations of so many leading axes may have the determinant -1."""
+        return not (self._proper and width == self.width)
+
+    def nearest(self, cross):
+        """Rotation of leading axes nearest to a cross-covariance; inner product."""
+        allowed = self._allows_reflection(len(cross))
+        return nearest_rotation(cross, allow_reflection=allowed)
+
+    def consensus(self, rotations):
+        """Rotation nearest to the mean of several of equal shape."""
+        return self.nearest(np.sum(rotations, axis=0))[0]
+
     def objective(self, rotation):
-        """Nuclear norm of the cross-covariance of fixed samples, from 0 to 1."""
+        """Nuclear norm of the cross-covariance of fixed samples, from 0 to 1.
+
+        If reflections are not allowed, its inner product with the nearest rotation.
+        """
         cross = self._cross(rotation, self._judged, min(self.width, _JUDGED_AXES))
+        if not self._allows_reflection(len(cross)):
+            return self.nearest(cross)[1]
         return float(svd(cross, compute_uv=False, check_finite=False).sum())
 
     def ranks(self, rotation, first, second):
@@ -300,8 +340,9 @@ class SoftMatching:
             keep = 0.0 if cross is None else schedule.momentum
             cross = fresh if cross is None else keep * cross + (1 - keep) * fresh
             U, s, Vt = svd(cross[:width, :width], check_finite=False)
-            rotation = U @ Vt
-            matching = (U * (s / s[0]) ** schedule.power) @ Vt
+            allowed = self._allows_reflection(width)
+            rotation, _ = rotation_from_axes(U, s, Vt, allowed)
+            matching = (U * np.abs(s / s[0]) ** schedule.power) @ Vt
         return rotation
 
 
@@ -325,6 +366,8 @@ def mean_cross(first, second):
     return first.T.astype(np.float64) @ second / len(first)
 
 
-def consensus(rotations):
-    """Rotation nearest to the mean of several of equal shape."""
-    return nearest_rotation(np.sum(rotations, axis=0))[0]
+def _right_handed(spread):
+    """Return principal axes of all features with the determinant +1."""
+    signs = np.ones(len(spread.vectors), dtype=spread.vectors.dtype)
+    signs[-1] = np.sign(np.linalg.det(spread.vectors))
+    return spread._replace(vectors=spread.vectors * signs)

@@ -19,12 +19,13 @@ from skalign._labels import check_labels_of_sides
 from skalign._progress import Progress
 from skalign._validation import Interval, check_sides
 from skalign.paired import LinearAligner
+from skalign.unpaired._central_samples import central_samples, check_trim
 from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._closest_points import Stage, closest_points
 from skalign.unpaired._cluster_shares import share_difference
 from skalign.unpaired._covariance_map import spread_of
-from skalign.unpaired._known_pairs import check_positions
-from skalign.unpaired._matching import draw_groups
+from skalign.unpaired._known_pairs import check_positions, kept_positions
+from skalign.unpaired._matching import NO_STRAYS, Strays, draw_groups
 from skalign.unpaired._moment import MAP_ROWS, shell_doubts
 from skalign.unpaired._moment_start import moment_start
 from skalign.unpaired._open_axes import unmatched_axes
@@ -35,6 +36,12 @@ _LOW_COST = 0.1  # matches at this cost are nearly as good as pairs
 _HIGH_COST = 0.5  # matches at this cost are too distant to be fitted one by one
 _N_TRIES = 2  # of rotations by clusters, while the best is not trusted
 _TRUSTED = 0.04  # confidence below which a warning is raised
+
+
+def _spreads(X, y, groups):
+    """Return the mean and principal axes of each side, over the samples of groups."""
+    i, j = (np.concatenate(side) for side in list(zip(*groups, strict=True))[:2])
+    return spread_of(X[i]), spread_of(y[j], name="y")
 
 
 class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstimator):
@@ -91,6 +98,24 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         Number of samples drawn from each side (with labels, from each class), once,
         that are matched with their nearest sample among all of the other side. None
         uses all samples.
+
+    trim : float or tuple of two floats, default=0.0
+        Share of strays of each side, or of the source and of the target: samples
+        without a counterpart on the other side. At least 0 and below 1. The search uses
+        the samples without so many of those farthest from the centre of their side or
+        class, as in :class:`MomentAligner`. The refinement by nearest samples uses all,
+        without so many of the matches with the largest distances at every iteration, as
+        in :class:`ICPAligner`. Known pairs are always used.
+
+    max_distance : float, default=None
+        Largest distance of a match in the refinement by nearest samples, in units of
+        the target, above 0. Matches beyond it are left out. None allows any distance.
+
+    allow_reflection : bool, default=True
+        Whether the map may be a reflection. If False, the determinant of `coef_` is not
+        negative, and least squares is not used. This concerns only spaces with equal
+        numbers of features, all of which have variance, because otherwise each
+        reflection equals a rotation of the larger space.
 
     n_jobs : int, default=None
         Number of initial rotations by clusters that are computed in parallel. None is
@@ -236,6 +261,9 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_samples": [Interval(Integral, 1, None, closed="left"), None],
+        "trim": [Interval(Real, 0, 1, closed="left"), tuple],
+        "max_distance": [Interval(Real, 0, None, closed="neither"), None],
+        "allow_reflection": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -253,6 +281,9 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         max_iter: int = 20,
         tol: float = 1e-4,
         max_samples: int | None = 5000,
+        trim: float | tuple[float, float] = 0.0,
+        max_distance: float | None = None,
+        allow_reflection: bool = True,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -266,6 +297,9 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         self.max_iter = max_iter
         self.tol = tol
         self.max_samples = max_samples
+        self.trim = trim
+        self.max_distance = max_distance
+        self.allow_reflection = allow_reflection
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -316,9 +350,16 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         ValueError
             If `pairs` or `pair_index` are not positions of samples, one to one, or both
             are given; fewer than two classes are on both sides; a side has fewer than
-            two samples or all its samples are equal; lengths differ, or a value is not
-            finite.
+            two samples or all its samples are equal; fewer than two samples or matches
+            are left by `trim` and `max_distance`; `least_squares` is True but
+            reflections are not allowed; lengths differ, or a value is not finite.
         """
+        trims = check_trim(self.trim)
+        if self.least_squares is True and not self.allow_reflection:
+            raise ValueError(
+                "least_squares=True may fit a reflection, but allow_reflection=False; "
+                "set least_squares='auto' or False."
+            )
         X, y = check_sides(self, X, y)
         labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
         self.agreement_ = np.nan
@@ -328,25 +369,29 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
             self.objectives_, self.matching_cost_, self.confidence_ = {}, 0.0, 1.0
             return self._be_identity(n_iter_=1)
         pairs = check_positions(pairs, pair_index, len(X), len(y))
-        classes = None
+        by_class = labels is not None and target_labels is not None
         groups_of = np.zeros(len(X), int), np.zeros(len(y), int), [0]
-        if labels is not None and target_labels is not None:
+        if by_class:
             shared = shared_classes(labels, target_labels, minimum=2)
-            classes = groups_of = labels, target_labels, shared
+            groups_of = labels, target_labels, shared
+        everything = X, y, pairs, groups_of
+        if any(trims):
+            i, j = (
+                np.arange(len(rows))[central_samples(rows, share, of, name=name)]
+                for rows, share, of, name in zip(
+                    (X, y), trims, groups_of[:2], "Xy", strict=True
+                )
+            )
+            i, j, pairs = kept_positions(pairs, i, j)
+            X, y = X[i], y[j]
+            groups_of = groups_of[0][i], groups_of[1][j], groups_of[2]
+        classes = groups_of if by_class else None
         rng = check_random_state(self.random_state)
         spreads = spread_of(X), spread_of(y, name="y")
         few = min(len(X) / X.shape[1], len(y) / y.shape[1]) < MAP_ROWS
         kind = "rotation" if few else "covariance"
-        draw = partial(draw_groups, *groups_of)
         refine = partial(
-            closest_points,
-            X,
-            y,
-            matching="both",
-            tol=self.tol,
-            weigh=lambda sizes: None,
-            spreads=lambda groups: spreads,
-            pairs=pairs,
+            closest_points, matching="both", tol=self.tol, weigh=lambda sizes: None
         )
         start = None
         if self.init != "clusters":
@@ -354,8 +399,8 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
                 X,
                 y,
                 classes,
-                draw,
-                refine,
+                partial(draw_groups, *groups_of),
+                partial(refine, X, y, spreads=lambda groups: spreads, pairs=pairs),
                 rng,
                 n_restarts=self.n_restarts,
                 n_shells=self.n_shells,
@@ -363,22 +408,45 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
                 kind=kind,
                 max_iter=self.max_iter,
                 pairs=pairs,
+                allow_reflection=self.allow_reflection,
             )
-        groups = draw(self.max_samples, rng)
+        whole_X, whole_y, whole_pairs, whole_groups = everything
+        groups = draw_groups(*whole_groups, self.max_samples, rng)
         progress = Progress(self, None, X, y)
         matching = SoftMatching.from_rows(
-            X, y, spreads, rng, classes=classes, pairs=pairs
+            X,
+            y,
+            spreads,
+            rng,
+            classes=classes,
+            pairs=pairs,
+            allow_reflection=self.allow_reflection,
         )
         found = RotationSearch(matching, rng, progress)
         by_moments = self._search(found, start)
         self._set_objectives(found)
 
+        n_drawn = np.sum([group.n_drawn for group in groups], axis=0)
+        share = float(np.average(trims, weights=n_drawn))
+        strays = Strays(share, self.max_distance)
+        if strays != NO_STRAYS:
+            spreads = None
+        refine = partial(
+            refine,
+            whole_X,
+            whole_y,
+            pairs=whole_pairs,
+            spreads=lambda groups: spreads or _spreads(whole_X, whole_y, groups),
+            strays=strays,
+        )
         aligner = start.maps[0] if by_moments else matching.map_of(found.best)
         fit = refine(aligner, [], groups, progress=progress)._replace(move=-np.inf)
         self.n_iter_, self.map_ = 0, "rotation"
         if fit.costs[-1] < _HIGH_COST:
-            stages = [Stage(kind, self.max_iter)]
-            if self.least_squares:
+            stages = [
+                Stage(kind, self.max_iter, allow_reflection=self.allow_reflection)
+            ]
+            if self.least_squares and self.allow_reflection:
                 below = _LOW_COST if self.least_squares == "auto" else np.inf
                 stages.append(Stage(LinearAligner(), self.max_iter, below))
             fit = refine(aligner, stages, groups, progress=progress)
@@ -399,9 +467,9 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         self.share_difference_ = share_difference(self._map(X), y, rng)
         self.determined_rank_ = min(matching.width, np.linalg.matrix_rank(self.coef_))
         if by_moments:
-            self._leave_open(X, y, groups, start.open_, pairs)
+            self._leave_open(whole_X, whole_y, fit.groups, start.open_, whole_pairs)
         if self.second_solve:
-            self._solve_again(X, y, pairs, labels, target_labels, rng)
+            self._solve_again(whole_X, whole_y, whole_pairs, labels, target_labels, rng)
         self._warn(start, by_moments, fit.move, matching.width)
         return self
 

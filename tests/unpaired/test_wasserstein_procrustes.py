@@ -3,14 +3,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist
+from scipy.spatial.transform import Rotation
 from scipy.stats import ortho_group
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from skalign import LinearAligner
 from skalign.unpaired import WassersteinProcrustesAligner, _soft_matching
+from skalign.unpaired._covariance_map import spread_of
+from skalign.unpaired._known_pairs import kept_positions
 from skalign.unpaired._moment_start import pair_cost
-from skalign.unpaired._soft_matching import transport_plan
+from skalign.unpaired._soft_matching import Schedule, SoftMatching, transport_plan
 
 doubtful = pytest.mark.filterwarnings(
     "ignore:WassersteinProcrustesAligner may have failed"
@@ -374,3 +378,103 @@ def test_a_callback_can_stop_the_search(topics):
     aligner.set_callbacks(watch).fit(topics.X, topics.y)
     assert watch.n_tasks == 4  # one of the rivals, of the starts and their consensus
     assert aligner.objective_ > 0
+
+
+@doubtful
+@pytest.mark.parametrize("labelled", [False, True])
+def test_with_strays_on_one_side_the_map_is_that_of_the_others(
+    make_clouds, rng, labelled
+):
+    clouds = make_clouds(350, same_rows=True)
+    strays = clouds.X.mean(axis=0) + 15 + rng.normal(size=(150, 3))  # 30 % of all
+    X, classes = np.concatenate([strays, clouds.X]), {}
+    if labelled:
+        labels = np.concatenate([np.arange(150) % 4, clouds.labels])
+        classes = {"labels": labels, "target_labels": clouds.target_labels}
+    few = {"init": "moments", "n_restarts": 10, "max_iter": 50}
+    trimmed = on_few_rows(trim=(0.3, 0.0), **few).fit(X, clouds.y, **classes)
+    assert mean_error(trimmed, clouds) < 1e-10
+    strayed = on_few_rows(**few).fit(X, clouds.y, **classes)
+    assert mean_error(strayed, clouds) > 0.1
+
+
+@doubtful
+def test_matches_beyond_a_distance_are_left_out_of_the_refinement(make_clouds):
+    clouds = make_clouds(300, same_rows=True)
+    X, y = clouds.X, clouds.y.copy()
+    y[:30] += 2.0
+    errors = []
+    for max_distance in (None, 0.3):
+        aligner = on_few_rows(
+            init="moments", n_restarts=10, max_iter=50, max_distance=max_distance
+        )
+        errors.append(mean_error(aligner.fit(X, y), clouds))
+    assert errors[1] < 0.1 * errors[0]
+
+
+@doubtful
+def test_known_pairs_are_not_trimmed(make_clouds):
+    clouds = make_clouds(200, same_rows=True)
+    far = clouds.X[:20] + [50, 0, 0]
+    X, y = np.vstack([clouds.X, far]), np.vstack([clouds.y, clouds.truth(far)])
+    pairs = np.column_stack([np.arange(200, 220)] * 2)
+    aligner = on_few_rows(init="moments", n_restarts=5, trim=0.2, max_iter=0)
+    aligner.fit(X, y, pairs=pairs)
+    assert "pairs" in aligner.objectives_
+    assert mean_error(aligner, clouds) < 0.05
+
+
+def test_positions_of_pairs_among_samples_that_are_kept():
+    pairs = np.array([[7, 2], [1, 5], [4, 0]])
+    source, target, found = kept_positions(pairs, np.array([0, 1, 9]), np.arange(3))
+    assert_array_equal(source, [0, 1, 4, 7, 9])
+    assert_array_equal(target, [0, 1, 2, 5])
+    assert_array_equal(
+        np.column_stack([source[found[:, 0]], target[found[:, 1]]]), pairs
+    )
+    assert kept_positions(None, source, target)[2] is None
+
+
+@doubtful
+@pytest.mark.filterwarnings("ignore:WassersteinProcrustesAligner stopped")
+def test_the_best_proper_rotation_is_found_on_request(make_clouds):
+    clouds = make_clouds(190, coef=np.diag([1.0, -1.0]), n_features=2, same_rows=True)
+    X, y = clouds.X, clouds.y
+    aligner = on_few_rows(init="moments", allow_reflection=False).fit(X, y)
+    assert aligner.map_ == "rotation"  # few samples
+    assert_allclose(np.linalg.det(aligner.coef_), 1)  # of equal variance
+    costs = []
+    for angle in np.linspace(0, 2 * np.pi, 360):
+        turn = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+        squares = cdist((X - X.mean(axis=0)) @ turn, y - y.mean(axis=0), "sqeuclidean")
+        costs.append(np.mean([squares.min(axis=0), squares.min(axis=1)]))
+    best = np.min(costs) / y.var(axis=0).sum()
+    assert aligner.matching_cost_ < 1.01 * best
+    mirrored = on_few_rows(init="moments").fit(X, y)
+    assert np.linalg.det(mirrored.coef_) < 0
+    assert mirrored.matching_cost_ < 1e-10 < best
+
+
+def test_least_squares_may_reflect(make_clouds):
+    aligner = on_few_rows(least_squares=True, allow_reflection=False)
+    with pytest.raises(ValueError, match="least_squares=True may fit a reflection"):
+        aligner.fit(np.eye(3), np.eye(3))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rotations_of_all_axes_are_proper_whatever_the_signs_of_axes(rng, sign):
+    X, y = rng.normal(size=(2, 40, 3))
+    spreads = [spread_of(X), spread_of(y)]
+    spreads[0] = spreads[0]._replace(vectors=spreads[0].vectors * [1, sign, 1])
+    matching = SoftMatching.from_rows(
+        X, y, spreads, np.random.RandomState(0), allow_reflection=False
+    )
+    for cross in rng.normal(size=(4, 3, 3)):
+        rotation, product = matching.nearest(cross)
+        turned = Rotation.align_vectors(cross.T, np.eye(3))[0].as_matrix()
+        assert_allclose(rotation, turned, atol=1e-10)
+        assert_allclose(product, np.vdot(turned, cross))
+        assert np.linalg.det(matching.map_of(rotation).coef_) > 0
+        rotation = matching.refine(rotation, Schedule(2, 40, (2, 3)))
+        assert_allclose(np.linalg.det(rotation), 1, rtol=1e-5)
+    assert_allclose(np.linalg.det(matching.consensus([-np.eye(3), cross])), 1)
