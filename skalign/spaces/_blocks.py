@@ -79,6 +79,28 @@ def shared_samples(present, k):
     return present[:, k] & present[:, others].any(axis=1), others
 
 
+def check_new_space(X, n_samples, space):
+    """Return samples of a space, NaN if missing, and which ones it has."""
+    X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
+    if len(X) != n_samples:
+        raise ValueError(f"X has {len(X)} samples, but the consensus has {n_samples}.")
+    seen = rows_present(X, space)
+    if seen.sum() < 2:
+        raise ValueError(
+            f"X has {seen.sum()} samples that are not NaN; at least 2 are needed."
+        )
+    return X, seen
+
+
+def mapped_mean(aligners, spaces, present):
+    """Return the mean of the mapped samples that are `present`."""
+    total = np.zeros((len(present), aligners[0].n_targets_), dtype=spaces[0].dtype)
+    for aligner, rows, seen in zip(aligners, spaces, present.T, strict=False):
+        if seen.any():
+            total[seen] += aligner.predict(rows[seen])
+    return total / present.sum(axis=1, dtype=total.dtype)[:, None]
+
+
 def check_linked(spaces, present):
     """Check that spaces have samples of a sound scale, and share some with others."""
     n_terms = len(present) * sum(rows.shape[1] for rows in spaces)

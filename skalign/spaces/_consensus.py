@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 
+from skalign._determined import without_warning
 from skalign._rescale import signed
 from skalign.moments import (
     centre,
@@ -28,7 +29,7 @@ def count_components(n_components, kind, sizes):
     return n_components or limit
 
 
-def _place_one_by_one(spaces, present, scaling):
+def _place_one_by_one(spaces, present, aligner):
     """Return an initial consensus: align each space with the mean of the previous ones.
 
     Starts with the space with the most features, and continues with the one that shares
@@ -41,7 +42,6 @@ def _place_one_by_one(spaces, present, scaling):
     placed = placed - placed.mean(axis=0)
     total, count = np.zeros((len(present), max(widths))), np.zeros(len(present))
     left = set(range(len(spaces)))
-    aligner = RigidAligner(scaling=scaling)
     while True:
         total[present[:, k]] += placed
         count += present[:, k]
@@ -55,7 +55,7 @@ def _place_one_by_one(spaces, present, scaling):
         placed = aligner.fit(spaces[k][rows], target).predict(spaces[k][present[:, k]])
 
 
-def rigid_consensus(spaces, present, scaling, max_iter, tol):
+def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
     """Alternate between rotations of the spaces and their mean.
 
     Parameters
@@ -65,11 +65,13 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
     present : ndarray of shape (n_samples, n_spaces)
         Mask of the samples of each space. No sample is missing from all spaces, and any
         two spaces are linked by spaces that share two samples each.
-    scaling : bool
-        Whether to fit a scale for each space.
+    aligner : RigidAligner
+        Class of the maps.
     max_iter : int
     tol : float
         Tolerance: stop when the loss decreases by no more than this.
+    trim : float, default=0
+        Share of `present` to leave out, where samples are farthest from the consensus.
 
     Returns
     -------
@@ -77,26 +79,36 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
         Consensus in its principal axes.
     losses : list of float
         Loss of each iteration, as a share of the sum of squares of the spaces.
+    kept : ndarray of shape (n_samples, n_spaces)
+        Mask of the samples of each space that are not left out.
     """
-    count = present.sum(axis=1)
     total = sum(
         np.square(rows - rows.mean(axis=0)).sum()
         for rows in (X[seen] for X, seen in zip(spaces, present.T, strict=True))
     )
-    mean, losses = _place_one_by_one(spaces, present, scaling), []
-    aligner = RigidAligner(scaling=scaling)
+    mean, losses = _place_one_by_one(spaces, present, aligner), []
+    kept = present
     for _ in range(max_iter):
+        count = kept.sum(axis=1)
         consensus = mean - np.average(mean, axis=0, weights=count)
-        if scaling:
+        if aligner.scaling:
             consensus *= _ratio(total, count @ np.square(consensus).sum(axis=1)) ** 0.5
-        mean, loss = np.zeros_like(consensus), 0.0
-        for X, seen in zip(spaces, present.T, strict=True):
-            mapped = aligner.fit(X[seen], consensus[seen]).predict(X[seen])
-            loss += np.square(mapped - consensus[seen]).sum()
-            mean[seen] += mapped
-        mean /= count[:, None]
+        mapped, loss = [], 0.0
+        squares = np.full(present.shape, np.inf)
+        for k, (X, seen) in enumerate(zip(spaces, present.T, strict=True)):
+            aligner.fit(X[kept[:, k]], consensus[kept[:, k]])
+            mapped.append(aligner.predict(X[seen]))
+            steps = np.square(mapped[k] - consensus[seen])
+            loss += steps[kept[seen, k]].sum()
+            squares[seen, k] = steps.sum(axis=1)
+        before, kept = kept, _without_strays(squares, present, trim)
+        mean = np.zeros_like(consensus)
+        for rows, seen, use in zip(mapped, present.T, kept.T, strict=True):
+            mean[use] += rows[use[seen]]
+        mean /= kept.sum(axis=1)[:, None]
         losses.append(_ratio(loss, total))
-        if len(losses) > 1 and losses[-2] - losses[-1] <= tol:
+        still = np.array_equal(before, kept)
+        if len(losses) > 1 and still and losses[-2] - losses[-1] <= tol:
             break
     else:
         warnings.warn(
@@ -106,7 +118,93 @@ def rigid_consensus(spaces, present, scaling, max_iter, tol):
             stacklevel=5,
         )
     _, axes = eigh(consensus.T @ (count[:, None] * consensus))
-    return signed(consensus @ axes[:, ::-1]), losses
+    principal = consensus @ axes[:, ::-1]
+    consensus = signed(principal)
+    if not aligner.allow_reflection:
+        flips = np.sign(np.sum(consensus * principal, axis=0))
+        if np.linalg.det(axes[:, ::-1]) * np.prod(flips) < 0:
+            consensus[:, -1] *= -1
+    return consensus, losses, before
+
+
+def _without_strays(squares, present, trim):
+    """Leave out a share of the samples of all spaces, those with the largest residuals.
+
+    Each sample stays in the space in which it is nearest to the consensus.
+
+    Parameters
+    ----------
+    squares : ndarray of shape (n_samples, n_spaces)
+        Squared distances to the consensus, infinite where a sample is missing.
+    present : ndarray of shape (n_samples, n_spaces)
+        Mask of the samples of each space.
+    trim : float
+        Share to leave out.
+    """
+    if trim == 0:
+        return present
+    n, n_samples = present.sum(), len(present)
+    if (n_kept := n - int(trim * n)) < n_samples:
+        raise ValueError(
+            f"trim={trim} leaves {n_kept} of {n} samples of all spaces, but each of "
+            f"the {n_samples} samples must stay in one space; reduce trim."
+        )
+    squares[np.arange(n_samples), squares.argmin(axis=1)] = -1
+    kept = np.zeros(present.shape, dtype=bool)
+    kept.flat[np.argsort(squares, axis=None, kind="stable")[:n_kept]] = True
+    if (n_rows := kept.sum(axis=0)).min() < 2:
+        raise ValueError(
+            f"trim={trim} leaves {n_rows.min()} samples of space {n_rows.argmin()}; at "
+            "least 2 are needed."
+        )
+    return kept
+
+
+def shared_ranks(spaces, present, mean_of_others, rank):
+    """Ranks of spaces in their means with others; warn of undetermined directions.
+
+    Parameters
+    ----------
+    spaces, present
+        As for `rigid_consensus`.
+    mean_of_others : callable
+        Returns, from these and the number of a space, masks of the samples that it
+        shares and of the other spaces, and their mean in the consensus.
+    rank : int
+        Number of dimensions of the consensus.
+
+    Returns
+    -------
+    ranks : list of int
+    """
+    widths = np.array([rows.shape[1] for rows in spaces])
+    ranks, open_spaces = [], []
+    for k, rows in enumerate(spaces):
+        shared, others, told = mean_of_others(spaces, present, k)
+        with without_warning():
+            aligner = RigidAligner().fit(rows[shared], told)
+        ranks.append(aligner.determined_rank_)
+        if ranks[k] < min(widths[k], max(widths[others]), rank):
+            open_spaces.append(f"{ranks[k]} of {widths[k]} in space {k}")
+    if open_spaces:
+        warnings.warn(
+            "The samples shared between spaces determine only some directions: "
+            f"{', '.join(open_spaces)}. The other directions are rotated as little "
+            "as possible, which is arbitrary; add samples.",
+            UserWarning,
+            stacklevel=6,
+        )
+    return ranks
+
+
+def check_rigid_only(kind, trim, allow_reflection):
+    """Check that "linear" is not combined with parameters of the other kinds."""
+    if kind == "linear" and (trim or not allow_reflection):
+        raise ValueError(
+            f"kind='linear' takes neither trim={trim} nor "
+            f"allow_reflection={allow_reflection}; use 'orthogonal' or 'similarity', "
+            "or trim=0 and allow_reflection=True."
+        )
 
 
 def linear_consensus(spaces, present, shrinkage, n_components):

@@ -1,6 +1,5 @@
 """Generalised Procrustes analysis of many spaces."""
 
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -37,15 +36,18 @@ from skalign.paired import LinearAligner, RigidAligner
 from skalign.spaces._blocks import (
     block_sizes,
     check_linked,
+    check_new_space,
     join_blocks,
-    rows_present,
+    mapped_mean,
     shared_samples,
     split_blocks,
 )
 from skalign.spaces._consensus import (
+    check_rigid_only,
     count_components,
     linear_consensus,
     rigid_consensus,
+    shared_ranks,
 )
 
 
@@ -94,6 +96,16 @@ class GeneralizedProcrustes(
     tol : float, default=1e-6
         Tolerance: stop when the loss decreases by no more than this.
 
+    trim : float, default=0.0
+        Share, from 0 to below 1, of the samples of all spaces that are treated as
+        missing at every iteration: those farthest from the consensus, except that each
+        sample stays in one space. Must be 0 for "linear". The initial maps use all
+        samples, so that many strays may lead to a local minimum.
+
+    allow_reflection : bool, default=True
+        Whether maps of spaces as wide as the consensus may be reflections. Must be True
+        for "linear".
+
     Attributes
     ----------
     consensus_ : ndarray of shape (n_samples, n_components)
@@ -101,6 +113,9 @@ class GeneralizedProcrustes(
 
     aligners_ : list of RigidAligner or LinearAligner
         Map of each space to the consensus, added spaces last.
+
+    inlier_mask_ : ndarray of bool of shape (n_samples, n_spaces)
+        Samples of each space of `fit` that are neither missing nor left out.
 
     space_sizes_ : list of int
         Numbers of features of the spaces, added spaces last.
@@ -187,6 +202,8 @@ class GeneralizedProcrustes(
         "shrinkage": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "trim": [Interval(Real, 0, 1, closed="left")],
+        "allow_reflection": ["boolean"],
     }
 
     def __init__(
@@ -198,6 +215,8 @@ class GeneralizedProcrustes(
         shrinkage: float = 0.01,
         max_iter: int = 100,
         tol: float = 1e-6,
+        trim: float = 0.0,
+        allow_reflection: bool = True,
     ) -> None:
         self.space_sizes = space_sizes
         self.kind = kind
@@ -205,6 +224,8 @@ class GeneralizedProcrustes(
         self.shrinkage = shrinkage
         self.max_iter = max_iter
         self.tol = tol
+        self.trim = trim
+        self.allow_reflection = allow_reflection
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -228,8 +249,9 @@ class GeneralizedProcrustes(
         ValueError
             If `space_sizes` does not sum to the number of columns, a sample is NaN in
             part of a space or missing from all spaces, a value is infinite, a space has
-            or shares with others fewer than two samples, squares overflow or underflow,
-            or `n_components` is too large.
+            or shares with others fewer than two samples (also after trimming), squares
+            overflow or underflow, `n_components` or `trim` is too large, or "linear" is
+            combined with `trim` or without reflections.
         """
         X = self._check_rows(X, reset=True)
         sizes = block_sizes(self.space_sizes, X.shape[1])
@@ -268,18 +290,20 @@ class GeneralizedProcrustes(
         self.space_sizes_, self._space_names, self._n_joint = sizes, names, len(sizes)
         spaces, present = split_blocks(X.astype(np.float64, copy=False), sizes)
         check_linked(spaces, present)
+        check_rigid_only(self.kind, self.trim, self.allow_reflection)
         n_components = count_components(self.n_components, self.kind, sizes)
         if self.kind == "linear":
             consensus, losses = linear_consensus(
                 spaces, present, self.shrinkage, n_components
             )
         else:
-            with without_warning():  # _find_open_directions looks at all spaces
-                consensus, losses = rigid_consensus(
-                    spaces, present, self.kind == "similarity", self.max_iter, self.tol
+            with without_warning():  # shared_ranks looks at all spaces
+                consensus, losses, present = rigid_consensus(
+                    spaces, present, self._rigid(), self.max_iter, self.tol, self.trim
                 )
+            check_linked(spaces, present)
             consensus = consensus[:, :n_components]
-        self.consensus_ = consensus
+        self.consensus_, self.inlier_mask_ = consensus, present
         self.objective_, self.n_iter_ = np.array(losses), len(losses)
         self.n_components_ = self._n_features_out = consensus.shape[1]
         self.aligners_, self._decoders = [], []
@@ -288,29 +312,10 @@ class GeneralizedProcrustes(
                 self._fit_maps(rows[seen], consensus[seen])
         self.determined_rank_ = self.n_components_
         if self.kind != "linear":
-            self._find_open_directions(spaces, present)
-        return self
-
-    def _find_open_directions(self, spaces, present):
-        """Set `determined_rank_`, and warn of spaces with undetermined directions."""
-        ranks, open_spaces = [], []
-        for k, rows in enumerate(spaces):
-            shared, others, told = self._mean_of_others(spaces, present, k)
-            with without_warning():
-                aligner = RigidAligner().fit(rows[shared], told)
-            ranks.append(aligner.determined_rank_)
-            others = max(np.array(self.space_sizes_)[others])
-            if ranks[k] < min(rows.shape[1], others, self.n_components_):
-                open_spaces.append(f"{ranks[k]} of {rows.shape[1]} in space {k}")
-        self.determined_rank_ = min(ranks)
-        if open_spaces:
-            warnings.warn(
-                "The samples shared between spaces determine only some directions: "
-                f"{', '.join(open_spaces)}. The other directions are rotated as little "
-                "as possible, which is arbitrary; add samples.",
-                UserWarning,
-                stacklevel=6,
+            self.determined_rank_ = min(
+                shared_ranks(spaces, present, self._mean_of_others, self.n_components_)
             )
+        return self
 
     def add_space(self, X: ArrayLike, *, consensus: ArrayLike | None = None) -> Self:
         """Add a space, without changing the consensus or other maps.
@@ -340,16 +345,7 @@ class GeneralizedProcrustes(
         else:
             consensus = check_target(consensus, self.n_components_)
         names = column_names(X)
-        X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
-        if len(X) != len(consensus):
-            raise ValueError(
-                f"X has {len(X)} samples, but the consensus has {len(consensus)}."
-            )
-        seen = rows_present(X, len(self.aligners_))
-        if seen.sum() < 2:
-            raise ValueError(
-                f"X has {seen.sum()} samples that are not NaN; at least 2 are needed."
-            )
+        X, seen = check_new_space(X, len(consensus), len(self.aligners_))
         self.space_sizes_ = [*self.space_sizes_, X.shape[1]]
         self._space_names = [*self._space_names, names]
         # New lists: others may still hold the old ones.
@@ -378,7 +374,9 @@ class GeneralizedProcrustes(
         """
         check_is_fitted(self)
         X = self._check_rows(X)
-        return self._mean(*split_blocks(X, self.space_sizes_[: self._n_joint]))
+        return mapped_mean(
+            self.aligners_, *split_blocks(X, self.space_sizes_[: self._n_joint])
+        )
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map samples from the consensus to all spaces of `fit`.
@@ -567,19 +565,12 @@ class GeneralizedProcrustes(
                 f"space={space} must be one of 0 to {len(self.aligners_) - 1}."
             )
 
-    def _mean(self, spaces, present):
-        """Return the mean of the mapped samples that are `present`."""
-        total = np.zeros((len(present), self.n_components_), dtype=spaces[0].dtype)
-        for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
-            if seen.any():
-                total[seen] += self.aligners_[k].predict(rows[seen])
-        return total / present.sum(axis=1, dtype=total.dtype)[:, None]
-
     def _mean_of_others(self, spaces, present, k):
-        """Return masks of shared samples and of other spaces, and the mean in these."""
+        """Masks of shared samples and of other spaces, and the mean in these."""
         shared, others = shared_samples(present, k)
         rows = [space[shared] for space in spaces]
-        return shared, others, self._mean(rows, present[shared] & others)
+        told = mapped_mean(self.aligners_, rows, present[shared] & others)
+        return shared, others, told
 
     def _fit_maps(self, rows, consensus):
         """Append the maps between a space and the consensus."""
@@ -588,8 +579,13 @@ class GeneralizedProcrustes(
             decoder = LinearAligner(alpha=relative_ridge(self.shrinkage, consensus))
             self._decoders.append(decoder.fit(consensus, rows))
         else:
-            aligner = RigidAligner(scaling=self.kind == "similarity")
+            aligner = self._rigid()
         self.aligners_.append(aligner.fit(rows, consensus))
+
+    def _rigid(self):
+        return RigidAligner(
+            scaling=self.kind == "similarity", allow_reflection=self.allow_reflection
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

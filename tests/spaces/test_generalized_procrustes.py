@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import sklearn
 from hypothesis import given, strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import eigh, svdvals
 from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
@@ -151,7 +151,7 @@ def test_of_equal_widths_the_space_with_most_rows_is_placed_first():
     present = np.ones((40, 3), dtype=bool)
     present[20:, 0] = False
     present[5:15, 2] = False
-    placed = _place_one_by_one([X, Y, Z], present, scaling=False)
+    placed = _place_one_by_one([X, Y, Z], present, RigidAligner())
     centred = Y - Y.mean(axis=0)
     turned = RigidAligner().fit(Z[present[:, 2]], centred[present[:, 2]]).predict(Z)
     assert_allclose(placed[20:], (centred + turned)[20:] / 2)
@@ -332,6 +332,9 @@ def test_output_settings_of_scikit_learn_change_no_number():
         ({"space_sizes": [12, 0]}, r"positive integers"),
         ({"n_components": 5}, r"n_components=5 must be at most 4, .* widest"),
         ({"n_components": 5, "kind": "linear"}, r"at most 4, .* narrowest"),
+        ({"trim": 0.1, "kind": "linear"}, r"'linear' takes neither trim=0\.1 nor"),
+        ({"allow_reflection": False, "kind": "linear"}, "nor allow_reflection=False"),
+        ({"trim": 0.7}, r"leaves 36 of 120 .* each of the 40 samples must stay"),
     ],
 )
 def test_parameters_that_do_not_suit_the_rows_are_refused(change, message):
@@ -472,3 +475,55 @@ def test_spaces_of_a_consensus_are_named_by_their_own_columns():
 def test_what_is_no_list_of_spaces_is_refused(spaces):
     with pytest.raises(ValueError, match="spaces must be a list of arrays; got"):
         GeneralizedProcrustes().fit_spaces(spaces)
+
+
+@pytest.mark.parametrize(("kind", "step"), [("orthogonal", 6), ("similarity", 12)])
+def test_strays_of_some_spaces_are_found_and_left_out(kind, step):
+    scales = (1, 1, 1) if kind == "orthogonal" else (1, 2, 3)
+    spaces = _copies(100, (4, 4, 4), scales)
+    strayed, stray = [rows.copy() for rows in spaces], np.zeros((100, 3), dtype=bool)
+    for k, rows in enumerate(strayed):
+        stray[k:60:step, k] = True  # no sample strays in two spaces
+        strays = np.random.default_rng(k).normal(size=(60 // step, 4))
+        rows[stray[:, k]] = 5 + 6 * scales[k] * strays
+    model = GeneralizedProcrustes(
+        kind=kind, trim=stray.mean(), tol=1e-12, max_iter=1000
+    ).fit_spaces(strayed)
+    assert_array_equal(model.inlier_mask_, ~stray)
+    _assert_translates(model, spaces, atol=1e-4)
+    with pytest.raises(AssertionError):
+        _assert_translates(model.set_params(trim=0).fit_spaces(strayed), spaces, atol=1)
+
+
+def test_left_out_samples_are_as_if_missing():
+    spaces = _copies(40, noise=0.5)
+    spaces[1][:5] += 30
+    trimmed = GeneralizedProcrustes(trim=5 / 120, tol=0, max_iter=2000)
+    trimmed.fit_spaces(spaces)
+    spaces[1][:5] = np.nan
+    missing = GeneralizedProcrustes(tol=0, max_iter=2000).fit_spaces(spaces)
+    assert_array_equal(trimmed.inlier_mask_, missing.inlier_mask_)
+    assert_allclose(trimmed.consensus_, missing.consensus_, atol=1e-5)
+
+
+def test_the_loss_of_trimmed_spaces_never_rises():
+    rng = np.random.default_rng(0)
+    spaces = [rng.normal(size=(30, 4)) for _ in range(4)]
+    model = GeneralizedProcrustes(trim=0.2, max_iter=1000).fit_spaces(spaces)
+    assert np.all(np.diff(model.objective_) <= 1e-12)
+    assert model.inlier_mask_.sum() == 96
+    assert model.inlier_mask_.any(axis=1).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_reflections_are_refused_on_request(seed):
+    first = _copies(40, noise=0.1, seed=seed)[0]
+    second = first * [1, 1, 1, -1] + 1
+    model = GeneralizedProcrustes(allow_reflection=False, tol=0, max_iter=3000)
+    model.fit_spaces([first, second])
+    for aligner in model.aligners_:
+        assert_allclose(np.linalg.det(aligner.coef_), 1)
+    expected = RigidAligner(allow_reflection=False).fit(first, second)
+    assert_allclose(model.translate(first, 0, 1), expected.transform(first), atol=1e-4)
+    model = GeneralizedProcrustes().fit_spaces([first, second])
+    assert_allclose(model.translate(first, 0, 1), second)
