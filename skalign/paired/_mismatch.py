@@ -135,7 +135,7 @@ def _uniform_part(pvalues, weight):
     """Share of uniform p-values, and the point beyond which there are no others.
 
     Of points up to 1/2, the first beyond which the mean of ``-log(p)``, with `p`
-    stretched to [0, 1], is at most half a standard error above 1, that of uniform ones.
+    stretched to [0, 1], is at most a standard error above 1, that of uniform p-values.
     """
     for start in _STARTS:
         beyond = pvalues > start
@@ -144,7 +144,7 @@ def _uniform_part(pvalues, weight):
             return 0.0, start
         logs = -np.log((pvalues[beyond] - start) / (1 - start))
         error = np.sqrt((w**2).sum()) / w.sum()
-        if np.average(logs, weights=w) <= 1 + error / 2:
+        if np.average(logs, weights=w) <= 1 + error:
             break
     return min(1.0, float(w.sum() / weight.sum() / (1 - start))), start
 
