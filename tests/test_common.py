@@ -31,6 +31,7 @@ PAIRED = [
     skalign.LinearAligner(),
     skalign.LinearAligner(alpha="loo"),
     skalign.LinearAligner(alpha=0.0, solver="svd"),
+    skalign.LinearAligner(prior=skalign.RigidAligner()),
     skalign.RigidAligner(),
     skalign.RigidAligner(scaling=True),
     skalign.AnchoredAligner(),

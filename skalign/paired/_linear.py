@@ -2,14 +2,15 @@
 
 import warnings
 from numbers import Integral, Real
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import svd
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import assert_all_finite
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_scalar
 
 from skalign._aligner import AffineMixin, PairedMixin
@@ -20,6 +21,7 @@ from skalign.moments import (
     rounding_of_rows,
 )
 from skalign.paired._distinct import MIN_FREE_SHARE, Distinct
+from skalign.paired._prior import Affine, cross_fit, is_unfitted
 from skalign.paired._ridge import Spectrum, default_alphas, gcv_errors, loo_errors
 
 
@@ -54,6 +56,15 @@ def _outer(factors, variances):
     return products
 
 
+def _knows_std(self):
+    if is_unfitted(self.prior):
+        raise AttributeError(
+            "predict_std does not know the uncertainty of a prior that is fitted on "
+            "the same pairs. Use prior=None, 'identity', or a fitted aligner."
+        )
+    return True
+
+
 class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
     r"""Linear map between paired spaces by ridge regression.
 
@@ -79,6 +90,15 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         number of features, samples with equal or nearly equal `X` are left out
         together, and "gcv" uses the error of "loo" if there are any, or if weights
         differ.
+
+    prior : {"identity"}, aligner or None, default=None
+        Map to shrink towards. None is the mean of the target. "identity" needs equal
+        widths, with columns of the same meaning: two instruments, or two versions of a
+        model. A fitted aligner is used as it is, such as last year's map. An aligner
+        that is not fitted, such as ``RigidAligner()``, is fitted on the same pairs; the
+        weight of the penalty is chosen on cross-fitted residuals. It must be an affine
+        map. The difference between `y` and the result of the prior is regressed: `rank`
+        and `alpha_errors_` are those of this correction.
 
     fit_intercept : bool, default=True
         Whether to learn a translation. It is not penalised.
@@ -127,6 +147,9 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
     noise_variance_ : ndarray of shape (n_targets,)
         Residual variance of each target, infinite if no degrees of freedom are left.
         `fit` counts copies of a pair once.
+
+    prior_ : {"identity"}, aligner or None
+        Prior used; fitted, if it is an aligner.
 
     solver_ : {"moments", "svd"}
         Solver used.
@@ -182,6 +205,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
 
     _parameter_constraints = {
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"gcv", "loo"})],
+        "prior": [StrOptions({"identity"}), HasMethods(["fit", "transform"]), None],
         "fit_intercept": ["boolean"],
         "rank": [Interval(Integral, 1, None, closed="left"), None],
         "alphas": ["array-like", None],
@@ -192,12 +216,14 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         self,
         alpha: float | Literal["gcv", "loo"] = "gcv",
         *,
+        prior: Any = None,
         fit_intercept: bool = True,
         rank: int | None = None,
         alphas: ArrayLike | None = None,
         solver: Literal["auto", "moments", "svd"] = "auto",
     ) -> None:
         self.alpha = alpha
+        self.prior = prior
         self.fit_intercept = fit_intercept
         self.rank = rank
         self.alphas = alphas
@@ -228,13 +254,19 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         ValueError
             If `X` and `y` differ in length, there are fewer than two pairs, a value is
             not finite, `rank` or `alphas` is out of range, no weight of the penalty
-            leaves degrees of freedom, ``solver="moments"`` would not be accurate, or,
+            leaves degrees of freedom, the prior does not fit the data or is not affine,
+            ``solver="moments"`` would not be accurate, or,
             with ``alpha=0``, features are linearly dependent and 1e15 times as large as
             others.
         """
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
+        self.prior_, self._choice = self.prior, None
+        if is_unfitted(self.prior):
+            self.prior_, held_out = cross_fit(self.prior, X, y, sample_weight)
+            choice = clone(self).set_params(prior=None, rank=None)
+            self._choice = choice.fit(X, held_out, sample_weight)
         few = len(X) < X.shape[1]
         if few and self.solver == "moments":
             raise ValueError(
@@ -243,7 +275,8 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             )
         if not few and self.solver != "svd":
             self.moments_ = self._sum(X, y, sample_weight)
-            distinct = Distinct.from_rows(X, y, sample_weight)
+            left_over = self._left_over(X, y)
+            distinct = Distinct.from_rows(X, left_over, sample_weight)
             self._learn(self.moments_, distinct)
             limit = np.finfo(X.dtype).eps ** (-2 / 3)
             if self._condition <= limit:
@@ -258,14 +291,23 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         else:
             self.moments_, self._dtype = None, X.dtype.name
             assert_all_finite(X, input_name="X")
-            distinct = Distinct.from_rows(X, y, sample_weight)
+            left_over = self._left_over(X, y)
+            distinct = Distinct.from_rows(X, left_over, sample_weight)
         self.solver_ = "svd"
         spectrum = Spectrum.from_rows(
-            X, y, sample_weight, distinct.n_pairs, self.fit_intercept
+            X, left_over, sample_weight, distinct.n_pairs, self.fit_intercept
         )
         self._finish(spectrum, distinct)
         return self
 
+    def __sklearn_clone__(self):
+        # A clone of a fitted prior would be another prior, fitted on the new pairs.
+        cloned = super().__sklearn_clone__()
+        if not is_unfitted(self.prior):
+            cloned.prior = self.prior
+        return cloned
+
+    @available_if(_knows_std)
     def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
         """Standard deviations of the predicted target samples.
 
@@ -335,15 +377,40 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
                 "at once; alpha='gcv' or a number, with solver='auto' or 'moments', "
                 "does not."
             )
+        if is_unfitted(self.prior):
+            raise AttributeError(
+                "A prior that is fitted on the same pairs needs all samples at once; "
+                "prior=None, 'identity' or a fitted aligner does not."
+            )
         return True
+
+    def _affine_prior(self):
+        """Return the prior as a map; None without."""
+        if self.prior_ is None:
+            return None
+        return Affine.of(
+            self.prior_,
+            self.n_features_in_,
+            self.n_targets_,
+            getattr(self, "feature_names_in_", None),
+        )
+
+    def _left_over(self, X, y):
+        """Return what the prior leaves of the targets."""
+        prior = self._affine_prior()
+        return y if prior is None else prior.residual(X, y)
 
     def _needed(self, n_features, n_targets):
         return ("xx", "xy", "y2")
 
     def _learn(self, moments, distinct=None):
         self.solver_ = "moments"
+        if distinct is None:
+            self.prior_, self._choice = self.prior, None
         n_pairs = moments.n_samples if distinct is None else distinct.n_pairs
-        spectrum = Spectrum.from_moments(moments, n_pairs, self.fit_intercept)
+        spectrum = Spectrum.from_moments(
+            moments, n_pairs, self.fit_intercept, self._affine_prior()
+        )
         self._finish(spectrum, distinct)
         enough = 2 * self.n_features_in_
         if distinct is None and self.alpha == "gcv" and moments.n_samples < enough:
@@ -388,12 +455,12 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             df = self.fit_intercept + slopes * np.diag(projection)
         self.alpha_ = alpha
         self._precision = spectrum.x_precision
+        full_coef, y_mean = spectrum.axes @ coef, spectrum.y_mean
+        if (prior := self._affine_prior()) is not None:
+            full_coef += prior.coef
+            y_mean = y_mean + spectrum.x_mean @ prior.coef + prior.offset
         self._set_map(
-            spectrum.axes @ coef,
-            spectrum.x_mean,
-            spectrum.y_mean,
-            self._dtype,
-            spectrum.y_precision,
+            full_coef, spectrum.x_mean, y_mean, self._dtype, spectrum.y_precision
         )
         n_pairs = spectrum.n_pairs
         free = np.broadcast_to(n_pairs - df, residual.shape)
@@ -416,6 +483,10 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
 
     def _choose_alpha(self, spectrum, distinct):
         self.alphas_ = self.alpha_errors_ = None
+        if self._choice is not None:
+            self.alphas_ = self._choice.alphas_
+            self.alpha_errors_ = self._choice.alpha_errors_
+            return self._choice.alpha_
         if not isinstance(self.alpha, str):
             return float(self.alpha)
         if self.alphas is None:

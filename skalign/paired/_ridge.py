@@ -39,9 +39,12 @@ class Spectrum:
     axes_error: float
 
     @classmethod
-    def from_moments(cls, moments, n_pairs, fit_intercept):
+    def from_moments(cls, moments, n_pairs, fit_intercept, prior=None):
+        """Take the sums of pairs, or of what a prior (`Affine`) leaves of targets."""
         xx, xy, y2 = moments.xx, moments.xy, moments.y2
         x_mean, y_mean = moments.x_mean, moments.y_mean
+        if prior is not None:
+            xy, y2, y_mean = prior.residual_sums(moments)
         if not fit_intercept:
             xx = xx + moments.weight * np.outer(x_mean, x_mean)
             xy = xy + moments.weight * np.outer(x_mean, y_mean)
