@@ -174,10 +174,12 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
 
     determined_rank_ : int
         Number of directions that the data determine, at most ``min(n_features,
-        n_targets)``. Directions without variance, and for a rotation found by moments
-        also those whose sign the moments do not determine and which can be reversed
-        without increasing the distance to matches or known pairs, are mapped to the
-        mean, which has the smallest expected error. A warning is raised for the latter.
+        n_targets)``. Directions without variance, and those that can be reversed
+        without increasing the distance to matches or known pairs (for a rotation found
+        by moments, only if the moments do not determine their sign either), are mapped
+        to the mean, which has the smallest expected error. A warning is raised for the
+        latter. They are not sought if matches are distant, or there are more than
+        `n_components` directions and the moments did not find the rotation.
 
     n_iter_ : int
         Number of iterations of the last refinement, including least squares.
@@ -466,8 +468,10 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)
         self.determined_rank_ = min(matching.width, np.linalg.matrix_rank(self.coef_))
-        if by_moments:
-            self._leave_open(whole_X, whole_y, fit.groups, start.open_, whole_pairs)
+        sought = by_moments or matching.width <= self.n_components
+        if sought and fit.costs[-1] < _HIGH_COST:
+            open_ = start.open_ if by_moments else np.eye(y.shape[1])
+            self._leave_open(whole_X, whole_y, fit.groups, open_, whole_pairs)
         if self.second_solve:
             self._solve_again(whole_X, whole_y, whole_pairs, labels, target_labels, rng)
         self._warn(start, by_moments, fit.move, matching.width)
