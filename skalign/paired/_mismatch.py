@@ -85,11 +85,13 @@ def mismatch_pvalues(mapped, target):
         mapped *= np.median(target_distance) / np.median(distance)
     near, target_near = _nearness(mapped, target), _nearness(target, mapped)
     statistic = 2 * np.linalg.norm(mapped - target, axis=1) - near - target_near
-    decoy = np.arange(min(_DECOYS, len(target)))
-    unrelated = 2 * _distances(mapped, target[decoy]) - near[:, None]
-    unrelated -= target_near[decoy]
-    unrelated[decoy, decoy] = np.nan
-    unrelated = np.sort(unrelated[~np.isnan(unrelated)])
+    unrelated = []
+    # Each sample is in as many of these pairs as any other.
+    for rows in gen_batches(len(target), _DECOYS, min_batch_size=2):
+        block = 2 * _distances(mapped[rows], target[rows])
+        block -= near[rows][:, None] + target_near[rows]
+        unrelated.append(block[~np.eye(len(block), dtype=bool)])
+    unrelated = np.sort(np.concatenate(unrelated))
     below = np.searchsorted(unrelated, statistic, side="right")
     return (1 + below) / (1 + len(unrelated))
 
