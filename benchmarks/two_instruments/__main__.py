@@ -13,9 +13,10 @@ candidates were fixed on splits of seeds 100 to 109.
 
 - "first instrument", "no map": bounds.
 - "mean", "identity": `LinearAligner` with this prior, strength chosen by "loo".
-- "searched": prior (None or "identity") and strength chosen together, for each
-  property, by cross-validation (10 folds; 5 with 5 samples) on the shared samples
-  alone: the squared difference of the predictions for mapped and for true spectra.
+- "searched": prior (None or "identity") and, for each property, strength chosen by
+  cross-validation (10 folds; 5 with 5 samples) on the shared samples alone: the squared
+  difference of the predictions for mapped and for true spectra. The prior is that of
+  the lowest product over the properties.
 - "chemotools ...": direct standardization and spectral space transform, as they come.
 """
 
@@ -59,11 +60,19 @@ def searched(X, y, models):
         cv=KFold(min(len(X), 10), shuffle=True, random_state=0),
         refit=False,
     ).fit(X, y)
-    chosen = {}
-    for name in models:
-        best = np.argmin(search.cv_results_[f"rank_test_{name}"])
-        chosen[name] = LinearAligner(**search.cv_results_["params"][best]).fit(X, y)
-    return chosen
+    shape = 2, len(STRENGTHS)  # the names of parameters are sorted: alpha, prior
+    errors = {
+        name: -search.cv_results_[f"mean_test_{name}"].reshape(shape[::-1]).T
+        for name in models
+    }
+    lowest = [np.log(error.min(axis=1)) for error in errors.values()]
+    prior = int(np.argmin(np.sum(lowest, axis=0)))
+    return {
+        name: LinearAligner(
+            largest * STRENGTHS[error[prior].argmin()], prior=(None, "identity")[prior]
+        ).fit(X, y)
+        for name, error in errors.items()
+    }
 
 
 def maps(X, y, models):
