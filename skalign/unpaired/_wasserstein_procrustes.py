@@ -35,7 +35,8 @@ from skalign.unpaired._soft_matching import SoftMatching
 _LOW_COST = 0.1  # matches at this cost are nearly as good as pairs
 _HIGH_COST = 0.5  # matches at this cost are too distant to be fitted one by one
 _N_TRIES = 2  # of rotations by clusters, while the best is not trusted
-_TRUSTED = 0.04  # confidence below which a warning is raised
+# Confidence below which a warning is raised, and that at which moments are not doubted.
+_TRUSTED, _CERTAIN = 0.04, 0.2
 
 
 def _spreads(X, y, groups):
@@ -530,7 +531,9 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         doubts = shell_doubts(0.0, self.share_difference_)
         doubts += undetermined(self, width=width)
         doubted = self.confidence_ < _TRUSTED
-        if start is not None and (by_moments or doubted):
+        if start is not None and (
+            doubted or (by_moments and self.confidence_ < _CERTAIN)
+        ):
             doubts += start.doubts
         if doubted:
             doubts.append(
