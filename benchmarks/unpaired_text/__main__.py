@@ -4,6 +4,7 @@
     # results/unpaired.csv: encoders, number of samples, overlap, failures
     OMP_NUM_THREADS=1 python -m benchmarks.unpaired_text pairs      # 30 s a run
     # results/pairs.csv: 5 to 1,000 pairs beside the unpaired samples
+    python -m benchmarks.unpaired_text page        # both as the guide shows them
 
 Both are resumable: rows that are in a table are not measured again. The sentences are
 divided at random into halves, so that the source side and the target side have none in
@@ -19,6 +20,7 @@ import time
 import warnings
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.records import DATA, append, provenance, read
 from benchmarks.unpaired_text import RESULTS
@@ -174,11 +176,58 @@ def with_pairs(corpus, source, target, n_pairs, method, split):
     )
 
 
+def page():
+    """Print the tables of the user guide."""
+    rows = read(RESULTS / "unpaired.csv")
+    print("| sides | samples a side | runs | hits@1 | CSLS | confidence | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    groups = {}
+    for row in rows:
+        limit = 3000 if row["source_corpus"] == AG else 2000
+        n = min(int(row["n_samples"]), limit)
+        key = row["kind"], row["source"], row["target"], n
+        groups.setdefault(key, []).append(row)
+    for (kind, source, target, n), group in groups.items():
+        what = "" if kind == "halves" else f" ({kind})"
+        columns = ("hits", "hits_csls", "confidence")
+        cells = [spread(group, column) for column in columns]
+        cells.append(f"{np.mean([float(r['cpu_seconds']) for r in group]):.0f}")
+        print(f"| {source} to {target}{what} | {n} | {len(group)} |", end=" ")
+        print(" | ".join(cells), "|")
+    success = np.array([float(row["hits"]) >= 0.3 for row in rows])
+    trust = np.array([float(row["confidence"]) for row in rows])
+    print(f"\n{len(rows)} runs, {success.sum()} of them successes (hits@1 >= .3):")
+    print(f"AUC of the confidence {roc_auc_score(success, trust):.3f};")
+    trusted = trust >= 0.04
+    print(f"trusted {trusted.sum()}, wrongly {(trusted & ~success).sum()};")
+    print(f"successes that are not trusted {(~trusted & success).sum()}.\n")
+    groups = {}
+    for row in read(RESULTS / "pairs.csv"):
+        key = row["source"], row["target"], int(row["n_pairs"])
+        groups.setdefault(key, {}).setdefault(row["method"], []).append(row)
+    print("| encoders | pairs | runs | pairs alone | pairs and other samples |")
+    print("| --- | --- | --- | --- | --- |")
+    for (source, target, n), group in sorted(groups.items()):
+        cells = [spread(rows, "hits") for rows in group.values()]
+        runs = len(next(iter(group.values())))
+        print(f"| {source} to {target} | {n} | {runs} |", " | ".join(cells), "|")
+
+
+def spread(rows, column):
+    """Mean of a column, with the smallest and the largest value."""
+    values = [float(row[column]) for row in rows]
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", choices=["unpaired", "pairs"])
+    parser.add_argument("table", choices=["unpaired", "pairs", "page"])
     table = parser.parse_args().table
-    if table == "unpaired":
+    if table == "page":
+        page()
+    elif table == "unpaired":
         names = ["kind", "source_corpus", "source", "target_corpus", "target"]
         names += ["n_samples", "split"]
         run(RESULTS / "unpaired.csv", unpaired_tasks(), names, unpaired)
