@@ -300,12 +300,12 @@ def test_confidence_falls_if_there_is_no_common_map(topics):
 
 @doubtful
 def test_confidence_is_multiplied_by_the_agreement_with_a_second_solve(topics):
-    aligner = on_few_rows(init="clusters", n_starts=4, second_solve=True)
+    aligner = on_few_rows(init="clusters", n_starts=1, second_solve=True)
     aligner.fit(topics.X, topics.y)
-    assert 0.5 < aligner.agreement_ <= 1
-    once = on_few_rows(init="clusters", n_starts=4).fit(topics.X, topics.y)
+    assert -1 <= aligner.agreement_ <= 1
+    once = on_few_rows(init="clusters", n_starts=1).fit(topics.X, topics.y)
     assert_allclose(aligner.coef_, once.coef_)
-    assert_allclose(aligner.confidence_, once.confidence_ * aligner.agreement_)
+    assert_allclose(aligner.confidence_, once.confidence_ * max(aligner.agreement_, 0))
     assert np.isnan(once.agreement_)
 
 
@@ -327,6 +327,7 @@ def test_labels_confine_matches(topics):
     assert cosine(labelled, topics) > 0.9
 
 
+@pytest.mark.long
 @doubtful
 def test_jobs_do_not_change_the_map(topics):
     maps = [
