@@ -18,7 +18,7 @@ _LATE = (
 _SETTLING = Schedule(20, 600, (200, 200), power=0.5, momentum=0.5)
 _FIRST_AXES = _EARLY.n_axes[0]
 _SHARES, _N_BEST = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1), 3  # of which a consensus is taken
-N_RIVALS, N_CANDIDATES = 3, 5
+N_RIVALS = 3
 # Weights of known pairs beside the plan, measured on sentence embeddings.
 _FEW_PAIRS, _PAIR_WEIGHT, _LAST_PAIR_WEIGHT = 50, 0.3, 3.0
 _PAIR_POWER = 0.1  # of the last schedule

@@ -377,17 +377,8 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         if by_class:
             shared = shared_classes(labels, target_labels, minimum=2)
             groups_of = labels, target_labels, shared
-        everything = X, y, pairs, groups_of
-        if any(trims):
-            i, j = (
-                np.arange(len(rows))[central_samples(rows, share, of, name=name)]
-                for rows, share, of, name in zip(
-                    (X, y), trims, groups_of[:2], "Xy", strict=True
-                )
-            )
-            i, j, pairs = kept_positions(pairs, i, j)
-            X, y = X[i], y[j]
-            groups_of = groups_of[0][i], groups_of[1][j], groups_of[2]
+        whole = X, y, pairs, groups_of
+        X, y, pairs, groups_of = _central(trims, *whole)
         classes = groups_of if by_class else None
         rng = check_random_state(self.random_state)
         spreads = spread_of(X), spread_of(y, name="y")
@@ -413,8 +404,7 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
                 pairs=pairs,
                 allow_reflection=self.allow_reflection,
             )
-        whole_X, whole_y, whole_pairs, whole_groups = everything
-        groups = draw_groups(*whole_groups, self.max_samples, rng)
+        groups = draw_groups(*whole[-1], self.max_samples, rng)
         progress = Progress(self, None, X, y)
         matching = SoftMatching.from_rows(
             X,
@@ -429,52 +419,34 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
         by_moments = self._search(found, start)
         self._set_objectives(found)
 
-        n_drawn = np.sum([group.n_drawn for group in groups], axis=0)
-        share = float(np.average(trims, weights=n_drawn))
-        strays = Strays(share, self.max_distance)
+        X, y, pairs, _ = whole
+        strays = self._strays(trims, groups)
         if strays != NO_STRAYS:
             spreads = None
         refine = partial(
             refine,
-            whole_X,
-            whole_y,
-            pairs=whole_pairs,
-            spreads=lambda groups: spreads or _spreads(whole_X, whole_y, groups),
+            X,
+            y,
+            pairs=pairs,
+            spreads=lambda groups: spreads or _spreads(X, y, groups),
             strays=strays,
+            progress=progress,
         )
         aligner = start.maps[0] if by_moments else matching.map_of(found.best)
-        fit = refine(aligner, [], groups, progress=progress)._replace(move=-np.inf)
-        self.n_iter_, self.map_ = 0, "rotation"
-        if fit.costs[-1] < _HIGH_COST:
-            stages = [
-                Stage(kind, self.max_iter, allow_reflection=self.allow_reflection)
-            ]
-            if self.least_squares and self.allow_reflection:
-                below = _LOW_COST if self.least_squares == "auto" else np.inf
-                stages.append(Stage(LinearAligner(), self.max_iter, below))
-            fit = refine(aligner, stages, groups, progress=progress)
-            self.n_iter_ = len(fit.costs) - 1
-            if isinstance(fit.aligner, LinearAligner):
-                self.map_ = "least_squares"
-            elif self.n_iter_:
-                self.map_ = kind
-        elif self.max_iter:
-            by_moments = False
-            fit = refine(matching.map_of(found.finish()), [], groups, progress=progress)
-            fit = fit._replace(move=-np.inf)
-            self.n_iter_ = found.n_last_rounds
+        fit = self._refine_last(aligner, found, partial(refine, groups=groups), kind)
         progress.end()
         learnt = fit.aligner
         self._set_map(learnt.coef_, learnt.x_mean_, learnt.y_mean_, X.dtype)
         self.matching_cost_ = float(fit.costs[-1])
         self.share_difference_ = share_difference(self._map(X), y, rng)
-        self.determined_rank_ = min(matching.width, np.linalg.matrix_rank(self.coef_))
-        sought = by_moments or matching.width <= self.n_components
-        if sought and fit.costs[-1] < _HIGH_COST:
+        self.determined_rank_ = matching.width
+        near = fit.costs[-1] < _HIGH_COST
+        by_moments = by_moments and near
+        if near and (by_moments or matching.width <= self.n_components):
             open_ = start.open_ if by_moments else np.eye(y.shape[1])
-            self._leave_open(whole_X, whole_y, fit.groups, open_, whole_pairs)
+            self._leave_open(X, y, fit.groups, open_, pairs)
         if self.second_solve:
-            self._solve_again(whole_X, whole_y, whole_pairs, labels, target_labels, rng)
+            self._solve_again(X, y, pairs, labels, target_labels, rng)
         self._warn(start, by_moments, fit.move, matching.width)
         return self
 
@@ -497,6 +469,33 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
                 if found.best is None or found.confidence < _TRUSTED:
                     found.add_clusters(self.n_starts, self.n_jobs)
         return found.best is first
+
+    def _refine_last(self, aligner, found, refine, kind):
+        """Refine the best map by nearest samples, or if these are distant, by plans."""
+        still = -np.inf
+        fit = refine(aligner, [])._replace(move=still)
+        self.n_iter_, self.map_ = 0, "rotation"
+        if fit.costs[-1] >= _HIGH_COST:
+            if not self.max_iter:
+                return fit
+            self.n_iter_ = found.n_last_rounds
+            last = found.matching.map_of(found.finish())
+            return refine(last, [])._replace(move=still)
+        stages = [Stage(kind, self.max_iter, allow_reflection=self.allow_reflection)]
+        if self.least_squares and self.allow_reflection:
+            below = _LOW_COST if self.least_squares == "auto" else np.inf
+            stages.append(Stage(LinearAligner(), self.max_iter, below))
+        fit = refine(aligner, stages)
+        self.n_iter_ = len(fit.costs) - 1
+        if isinstance(fit.aligner, LinearAligner):
+            self.map_ = "least_squares"
+        elif self.n_iter_:
+            self.map_ = kind
+        return fit
+
+    def _strays(self, trims, groups):
+        n_drawn = np.sum([group.n_drawn for group in groups], axis=0)
+        return Strays(float(np.average(trims, weights=n_drawn)), self.max_distance)
 
     def _solve_again(self, X, y, pairs, labels, target_labels, rng):
         """Multiply the confidence by the agreement with an independent solve."""
@@ -546,10 +545,7 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
                 UserWarning,
                 stacklevel=4,
             )
-        if (
-            self.map_ in ("least_squares", "covariance", "rotation")
-            and move >= self.tol
-        ):
+        if move >= self.tol:
             warnings.warn(
                 f"WassersteinProcrustesAligner stopped after {self.n_iter_} iterations"
                 f", while the mean squared change was {move:.1e} of the variance; "
@@ -557,3 +553,18 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+
+def _central(trims, X, y, pairs, groups_of):
+    """Return both sides, known pairs and labels without the outermost samples."""
+    if not any(trims):
+        return X, y, pairs, groups_of
+    i, j = (
+        np.arange(len(rows))[central_samples(rows, share, of, name=name)]
+        for rows, share, of, name in zip(
+            (X, y), trims, groups_of[:2], "Xy", strict=True
+        )
+    )
+    i, j, pairs = kept_positions(pairs, i, j)
+    labels, target_labels, classes = groups_of
+    return X[i], y[j], pairs, (labels[i], target_labels[j], classes)

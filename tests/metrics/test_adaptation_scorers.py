@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from scipy.stats import entropy
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -547,11 +547,11 @@ def test_a_fit_that_is_not_told_of_domains_is_refused():
     X, labels = y[:, None] + rng.normal(size=(60, 2)), np.where(domain < 0, -1, y)
     model = MultiDomainClassifier(DANN(), max_epochs=1, random_state=0)
     model.fit(X, labels, sample_domain=domain)
-    pipeline = make_pipeline(
-        StandardScaler(), MultiDomainClassifier(DANN(), max_epochs=1)
-    )
+    pipeline = make_pipeline(StandardScaler(), clone(model))
     with pytest.warns(UserWarning, match="There is no sample_domain"):
         pipeline.fit(X, y)
+    for estimator in (model, pipeline):  # or there is nothing to fit back
+        assert len(np.unique(estimator.predict(X[domain < 0]))) == 2
     unrouted = config_context(enable_metadata_routing=False)
     with unrouted, pytest.raises(RuntimeError, match="does not declare whether"):
         CircularValidationScorer()(model, X, labels, sample_domain=domain)

@@ -43,9 +43,12 @@ ALIGNERS = [
     ICPAligner(init="means"),
     ICPAligner(init="means", matching="mutual"),
     ICPAligner(RigidAligner(), init="identity", matching="assignment"),
-    WassersteinProcrustesAligner(n_starts=1, **FAST),
-    WassersteinProcrustesAligner(init="clusters", n_starts=1, **FAST),
+    WassersteinProcrustesAligner(init="moments", **FAST),
 ]
+LONG = pytest.param(
+    WassersteinProcrustesAligner(init="clusters", n_starts=1, **FAST),
+    marks=pytest.mark.long,
+)
 SCALE = r"sums (over|under)flow float\d\d: column \d of X .* StandardScaler"
 EQUAL = "[Aa]ll samples of (X|y|a side|both sides) are equal"
 EQUAL += "|half of their samples are equal|class means of a side are all equal"
@@ -103,7 +106,7 @@ def _answer(aligner, X, y, classes):
 
 
 @pytest.mark.parametrize("labeled", [True, False])
-@pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
+@pytest.mark.parametrize("aligner", [*ALIGNERS, LONG], ids=repr)
 def test_odd_rows_are_answered_or_named(aligner, labeled):
     if labeled != has_fit_parameter(aligner, "labels") and (
         labeled or "means" in repr(aligner) or "ClassMean" in repr(aligner)

@@ -106,7 +106,7 @@ def test_known_pairs_decide_where_moments_cannot():
     y = rng.normal(size=(2000, 4)) * spreads @ turn
     y[:8] = X[100:108] @ turn
     pairs = np.column_stack([np.arange(100, 108), np.arange(8)])
-    aligner = on_few_rows()
+    aligner = on_few_rows(init="moments")
     with_pairs = aligner.fit(X, y, pairs=pairs).transform(X)
     assert np.mean((with_pairs - X @ turn) ** 2) < 0.1 * np.mean(y**2)
     without = aligner.fit(X, y).transform(X)
@@ -163,12 +163,14 @@ def test_the_index_of_pairs_says_what_pairs_say(make_clouds):
     index = np.full(2000, -1)
     index[[3, 9]] = 12, 5
     fits = [
-        on_few_rows(max_iter=2).fit(clouds.X, clouds.y, **known).coef_
+        on_few_rows(init="moments", max_iter=2).fit(clouds.X, clouds.y, **known).coef_
         for known in ({"pairs": [[3, 12], [9, 5]]}, {"pair_index": index}, {})
     ]
     assert_array_equal(fits[0], fits[1])
     assert not np.array_equal(fits[0], fits[2])
-    empty = on_few_rows(max_iter=2).fit(clouds.X, clouds.y, pair_index=index * 0 - 1)
+    empty = on_few_rows(init="moments", max_iter=2).fit(
+        clouds.X, clouds.y, pair_index=index * 0 - 1
+    )
     assert_array_equal(empty.coef_, fits[2])
 
 
@@ -176,7 +178,7 @@ def test_gaussian_rows_are_found_out():
     rng = np.random.default_rng(0)
     X, y = (rng.normal(size=(3000, 4)) * [3, 2, 1.5, 1] for _ in range(2))
     with pytest.warns(UserWarning, match="about Gaussian determine no rotation"):
-        on_few_rows().fit(X, y)
+        on_few_rows(init="moments").fit(X, y)
 
 
 def test_a_gaussian_part_of_skewed_rows_is_found_out():
@@ -186,7 +188,7 @@ def test_a_gaussian_part_of_skewed_rows_is_found_out():
         for _ in range(2)
     )
     with pytest.warns(UserWarning, match="another map has a similar agreement"):
-        on_few_rows().fit(X, y @ ortho_group.rvs(5, random_state=0))
+        on_few_rows(init="moments").fit(X, y @ ortho_group.rvs(5, random_state=0))
 
 
 def test_too_few_rows_are_found_out(make_clouds):
@@ -298,6 +300,7 @@ def test_confidence_falls_if_there_is_no_common_map(topics):
     assert aligner.confidence_ < 0.04
 
 
+@pytest.mark.long
 @doubtful
 def test_confidence_is_multiplied_by_the_agreement_with_a_second_solve(topics):
     aligner = on_few_rows(init="clusters", n_starts=1, second_solve=True)
