@@ -119,7 +119,7 @@ class RobustAligner(WrapperMixin, BaseEstimator):
     The estimate of the false discovery rate assumes that wrong pairs were matched at
     random, or are at least as far apart as random pairs. Wrong pairs of similar items
     (another item of the same class) fit better than random ones, and fewer are found.
-    Nothing is assumed about the right pairs, except that the most of them fit better
+    Nothing is assumed about the right pairs, except that most of them fit better
     than random pairs. The rate is an estimate from a finite sample, not a guarantee:
     it varies between samples. If no pair is wrong, few or none are named; each of these
     is then a false discovery, however small `fdr_` is.

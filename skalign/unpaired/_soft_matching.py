@@ -161,11 +161,10 @@ class SoftMatching:
         dtype=np.float64,
         proper=False,
     ):
-        self._proper = proper
         self.source, self.target = source, target
         self.labels, self.pairs = labels, pairs
         self.width = min(source.rows.shape[1], target.rows.shape[1])
-        self._rng, self._dtype = rng, dtype
+        self._rng, self._dtype, self._proper = rng, dtype, proper
         self.n_samples = len(source.rows), len(target.rows)
         self._judged = self._draw(_JUDGED)
 
@@ -304,7 +303,7 @@ class SoftMatching:
         return other
 
     def cosine(self, first, second):
-        """Cosine between source samples as two rotations map them, over all samples."""
+        """Cosine, over some source samples, between their images by two rotations."""
         k = min(len(first), len(second))
         rows = self.source.rows[self._judged[0], :k]
         first, second = rows @ first[:k], rows @ second[:k]
@@ -337,8 +336,10 @@ class SoftMatching:
         for width in widths[1:]:
             sample = self._draw(min(schedule.n_rows, max(_ROWS, _ROWS_PER_AXIS * last)))
             fresh = self._cross(matching, sample, last) + known
-            keep = 0.0 if cross is None else schedule.momentum
-            cross = fresh if cross is None else keep * cross + (1 - keep) * fresh
+            if cross is not None:
+                keep = schedule.momentum
+                fresh = keep * cross + (1 - keep) * fresh
+            cross = fresh
             U, s, Vt = svd(cross[:width, :width], check_finite=False)
             allowed = self._allows_reflection(width)
             rotation, _ = rotation_from_axes(U, s, Vt, allowed)

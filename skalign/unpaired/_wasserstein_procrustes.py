@@ -221,7 +221,8 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
     alternates between nearest samples in both directions and a map that cannot shrink
     (:class:`ICPAligner`); if not, it continues with transport plans.
 
-    Memory in addition to the inputs is limited by scikit-learn's ``working_memory``.
+    Transport plans and coordinates are limited by scikit-learn's ``working_memory``;
+    the principal axes of a side need a centred copy of its samples.
     Progress is reported to scikit-learn's callbacks (`set_callbacks`), with one task
     for each initial rotation and iteration; a callback that requests to stop ends the
     search early.
