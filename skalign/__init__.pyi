@@ -30,6 +30,7 @@ from skalign.deep import (
 )
 from skalign.model_selection import (
     AnchorSearchCV as AnchorSearchCV,
+    StreamingSearchCV as StreamingSearchCV,
 )
 from skalign.paired import (
     AnchoredAligner as AnchoredAligner,

@@ -34,22 +34,20 @@ def undetermined(aligner, otherwise="are mapped to the mean", width=None):
 
 
 def warn_undetermined(aligner, *what):
-    """Warn about directions that the data leave undetermined.
+    """Warn about directions that the data leave undetermined, by `warn_of_fit`."""
+    for doubt in undetermined(aligner, *what):
+        warn_of_fit(f"{type(aligner).__name__} may have failed: {doubt}.", stacklevel=7)
 
-    Not inside `without_warning`.
-    """
+
+def warn_of_fit(message, stacklevel):
+    """Warn about a fit. Not inside `without_warning`."""
     if not _SILENT.get():
-        for doubt in undetermined(aligner, *what):
-            warnings.warn(
-                f"{type(aligner).__name__} may have failed: {doubt}.",
-                UserWarning,
-                stacklevel=6,
-            )
+        warnings.warn(message, UserWarning, stacklevel=stacklevel)
 
 
 @contextmanager
 def without_warning():
-    """Silence `warn_undetermined` in the fits of this block.
+    """Silence `warn_of_fit` in the fits of this block.
 
     For an aligner that fits others and warns, if at all, on its own account. Fits in
     other threads are not affected.

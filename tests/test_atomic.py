@@ -57,6 +57,7 @@ def _cases():
         ),
         paired,
     )
+    yield skalign.StreamingSearchCV(None, {"alpha": [1.0, 10.0]}, cv=2), paired
     spaces = {"fit": (X,), "fit_transform": (X,), "fit_spaces": ([X, Y],)}
     yield skalign.GeneralizedProcrustes(), {**spaces, "add_space": (Y,)}
     yield skalign.AlignedRetriever(csls=2), {"fit": (X, Y), "add": (MORE_Y,)}

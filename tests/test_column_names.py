@@ -29,6 +29,7 @@ from skalign import (
     RelativeRepresentation,
     RigidAligner,
     RobustAligner,
+    StreamingSearchCV,
     SubspaceAligner,
     TransferComponentAligner,
     WassersteinProcrustesAligner,
@@ -52,6 +53,7 @@ PAIRED = [
     RobustAligner(),
     AnchoredAligner(selector=KMeansAnchors(20)),
     AnchorSearchCV(None, [KMeansAnchors()], [10, 20], cv=2),
+    StreamingSearchCV(None, {"alpha": [1.0, 10.0]}, cv=2),
     RelativeRepresentation(KMeansAnchors(5)),
 ]
 if find_spec("torch") and find_spec("skorch"):

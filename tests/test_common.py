@@ -45,6 +45,7 @@ PAIRED = [
     skalign.AnchorSearchCV(
         skalign.LinearAligner(), [FarthestPointAnchors()], [0.5, 1.0], cv=2
     ),
+    skalign.StreamingSearchCV(skalign.LinearAligner(), {"alpha": [0.1, 10.0]}, cv=2),
 ]
 RELATIVE = [
     skalign.RelativeRepresentation(),

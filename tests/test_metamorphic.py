@@ -397,6 +397,15 @@ TABLE = {
         order="not rows: folds are taken by position",
         scale="together moves",
     ),
+    "StreamingSearchCV": learnt(
+        skalign.StreamingSearchCV(
+            skalign.RigidAligner(), {"scaling": [False, True]}, cv=2
+        ),
+        like=ALIGNED,
+        weight="rows",
+        order="not rows: folds are taken by position",
+        scale="together moves",
+    ),
     "RelativeRepresentation": learnt(
         skalign.RelativeRepresentation(FarthestPointAnchors(0.5)),
         like=COMMON,

@@ -78,8 +78,7 @@ def _fit_or_update(aligner, fitted, X, y, before, anchors, metadata):
         new = anchors[n_before:]
         if len(new):
             fitted.partial_fit(X[new], y[new], **take_rows(metadata, new, len(X)))
-        limit = np.finfo(X.dtype).eps ** (-2 / 3)
-        if getattr(fitted, "_condition", 1.0) <= limit:
+        if getattr(fitted, "_sums_suffice", True):
             return fitted
     metadata = take_rows(metadata, anchors, len(X))
     return clone(aligner).fit(X[anchors], y[anchors], **metadata)

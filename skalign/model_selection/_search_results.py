@@ -27,13 +27,14 @@ def cv_results(outcomes, params, error_score, return_train_score):
 
     store("fit_time", [[outcome.fit_time for outcome in row] for row in outcomes])
     store("score_time", [[outcome.score_time for outcome in row] for row in outcomes])
-    for name in ("selector", "n_anchors"):
-        values = [candidate[name] for candidate in params]
-        kinds = {type(value) for value in values}
+    for name in dict.fromkeys(name for candidate in params for name in candidate):
+        values = {i: one[name] for i, one in enumerate(params) if name in one}
+        kinds = {type(value) for value in values.values()}
         plain = len(kinds) == 1 and kinds <= {int, float}
-        column = np.ma.MaskedArray(np.empty(len(values), dtype=object))
-        column[:] = values
-        results[f"param_{name}"] = column.astype(kinds.pop()) if plain else column
+        column = np.ma.masked_all(len(params), kinds.pop() if plain else object)
+        for i, value in values.items():
+            column[i] = value
+        results[f"param_{name}"] = column
     results["params"] = params
 
     flat = [outcome for row in outcomes for outcome in row]

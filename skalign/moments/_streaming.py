@@ -45,10 +45,12 @@ class StreamingMixin:
 
     `_parts` maps each part to the attribute that stores its sums. `_streams` is True,
     or a property that raises AttributeError if the parameters need the samples
-    themselves.
+    themselves. `_sums_suffice` is whether, after a fit from sums, `fit` on the samples
+    themselves would give the same map.
     """
 
     _streams = True
+    _sums_suffice = True
 
     def _enough(self, *sums):
         """Return whether the sums of all parts are sufficient to learn a map."""

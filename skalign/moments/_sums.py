@@ -14,6 +14,7 @@ References
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from skalign.moments._rank import (
     precision_of,
     rounding_from_norms,
     svd_of_products,
+    truncated_eigh,
     varying_columns,
 )
 from skalign.moments._reading import read_array, read_count
@@ -199,29 +201,97 @@ class Moments:
     def y_mean(self) -> np.ndarray | None:
         return None if self._y_shift is None else self._y_shift + self._y_offset
 
-    def rounding(self) -> np.ndarray:
-        """Bound the norm of the rounding errors of each column of `X`.
+    def rounding(self, side: str = "x") -> np.ndarray:
+        """Bound the norm of the rounding errors of each column.
 
-        Needs the product "xx" or "x2"; see :func:`rounding_of_columns`.
+        Needs the product "xx" or "x2" for `X`, "y2" for `y`; see
+        :func:`rounding_of_columns`.
 
-        Returns
-        -------
-        rounding : ndarray of shape (n_features,)
-        """
-        _, norm = self._norms()
-        return rounding_from_norms(self.x_precision, norm, self.n_samples)
-
-    def varies(self) -> np.ndarray:
-        """Return whether each column of `X` varies by more than its rounding errors.
-
-        Needs the product "xx" or "x2"; see :func:`varying_columns`.
+        Parameters
+        ----------
+        side : {"x", "y"}, default="x"
+            Columns of `X` or of `y`.
 
         Returns
         -------
-        varies : ndarray of bool of shape (n_features,)
+        rounding : ndarray of shape (n_columns,)
         """
-        centred_norm, norm = self._norms()
-        return varying_columns(centred_norm, self.x_precision, norm, self.n_samples)
+        _, norm = self._norms(side)
+        precision = getattr(self, f"{side}_precision")
+        return rounding_from_norms(precision, norm, self.n_samples)
+
+    def varies(self, side: str = "x") -> np.ndarray:
+        """Return whether each column varies by more than its rounding errors.
+
+        Needs the product "xx" or "x2" for `X`, "y2" for `y`; see
+        :func:`varying_columns`.
+
+        Parameters
+        ----------
+        side : {"x", "y"}, default="x"
+            Columns of `X` or of `y`.
+
+        Returns
+        -------
+        varies : ndarray of bool of shape (n_columns,)
+        """
+        centred_norm, norm = self._norms(side)
+        precision = getattr(self, f"{side}_precision")
+        return varying_columns(centred_norm, precision, norm, self.n_samples)
+
+    @cached_property
+    def principal_axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Eigenvalues and axes of `xx` by the rank rule, and ``axes.T @ xy``.
+
+        Needs "xx" and "xy". Computed on first use and stored, so that maps of several
+        strengths learned from the same sums share one decomposition.
+        """
+        eigenvalues, axes = truncated_eigh(self.xx, self.rounding(), self.precision)
+        return eigenvalues, axes, axes.T @ self.xy
+
+    def left_over(self, coef: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute `xy` and `y2` of what a linear map leaves of `y`.
+
+        Needs "xx", "xy" and "y2".
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features, n_targets)
+            Map from centred `X` to centred `y`.
+
+        Returns
+        -------
+        xy : ndarray of shape (n_features, n_targets)
+        y2 : ndarray of shape (n_targets,)
+            Not negative.
+        """
+        xy = self.xy - self.xx @ coef
+        twice = np.einsum("ij,ij->j", coef, self.xy + xy)
+        return xy, np.maximum(self.y2 - twice, 0)
+
+    def squared_errors(
+        self, coef: np.ndarray, x_mean: np.ndarray, y_mean: np.ndarray
+    ) -> np.ndarray:
+        """Sum the squared errors of an affine map over the samples.
+
+        Needs "xx", "xy" and "y2". The error of each sum is about `precision` times
+        `y2`, so that far smaller sums are rounding errors.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_features, n_targets)
+            Matrix of the map ``(X - x_mean) @ coef + y_mean``.
+        x_mean : ndarray of shape (n_features,)
+        y_mean : ndarray of shape (n_targets,)
+
+        Returns
+        -------
+        errors : ndarray of shape (n_targets,)
+            Weighted sums of squares; not negative.
+        """
+        _, errors = self.left_over(coef)
+        shift = (self.y_mean - y_mean) - (self.x_mean - x_mean) @ coef
+        return errors + self.weight * shift**2
 
     def svd_of_xy(self) -> tuple[np.ndarray, Any, np.ndarray]:
         """Singular value decomposition of `xy` without values of rounding size.
@@ -305,6 +375,7 @@ class Moments:
         """Return a copy that owns its products."""
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__)
+        copy.__dict__.pop("principal_axes", None)
         for name in _PRODUCTS:
             if getattr(self, name) is not None:
                 setattr(copy, name, getattr(self, name).copy())
@@ -406,13 +477,17 @@ class Moments:
         Returns
         -------
         moments : Moments
-            Sums with these products only, as a new object.
+            Sums with these products only; the same object if it has no others.
 
         Raises
         ------
         ValueError
             If one of the products is missing.
         """
+        if {name for name in _PRODUCTS if getattr(self, name) is not None} == {
+            *products
+        }:
+            return self
         kept = object.__new__(type(self))
         kept.__dict__.update(self.__dict__)
         kept.x2 = self._squares("x")

@@ -1,6 +1,5 @@
 """Linear map between paired spaces, by ridge regression."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -14,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_scalar
 
 from skalign._aligner import AffineMixin, PairedMixin
+from skalign._determined import warn_of_fit
 from skalign._rescale import power_of
 from skalign._validation import Interval, check_numbers, check_pairs
 from skalign.moments import (
@@ -278,14 +278,13 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             left_over = self._left_over(X, y)
             distinct = Distinct.from_rows(X, left_over, sample_weight)
             self._learn(self.moments_, distinct)
-            limit = np.finfo(X.dtype).eps ** (-2 / 3)
-            if self._condition <= limit:
+            if self._sums_suffice:
                 return self
             if self.solver == "moments":
                 raise ValueError(
                     f"solver='moments' is not accurate here: the condition number "
                     f"{self._condition:.1e} of X.T @ X + alpha * I at "
-                    f"alpha={self.alpha_:.1e} is above {limit:.1e}. Use "
+                    f"alpha={self.alpha_:.1e} is above {self._limit:.1e}. Use "
                     "solver='auto', which takes the SVD in this case."
                 )
         else:
@@ -415,14 +414,23 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         enough = 2 * self.n_features_in_
         if distinct is None and self.alpha == "gcv" and moments.n_samples < enough:
             self.gcv_reliable_ = False
-            warnings.warn(
+            warn_of_fit(
                 f"'gcv' selected alpha_={self.alpha_:.3g} from sums over "
                 f"{moments.n_samples} samples, fewer than twice the "
                 f"{self.n_features_in_} features. Sums do not show whether samples are "
                 "repeated; if some are, alpha_ is too small. Add samples, use fit with "
                 "all of them at once, or set alpha to a number.",
-                stacklevel=4,
+                stacklevel=5,
             )
+
+    @property
+    def _limit(self):
+        """Condition number up to which sums are accurate enough."""
+        return np.finfo(self._dtype).eps ** (-2 / 3)
+
+    @property
+    def _sums_suffice(self):
+        return bool(self.gcv_reliable_ and self._condition <= self._limit)
 
     def _finish(self, spectrum, distinct):
         """Choose the strength, and set the map.

@@ -60,11 +60,9 @@ class Affine:
 
     def residual_sums(self, moments):
         """Return the sums `xy` and `y2`, and the mean, of these residuals."""
-        xx = moments.xx @ self.coef
-        xy = moments.xy - xx
-        twice = np.einsum("ij,ij->j", self.coef, moments.xy + xy)
+        xy, y2 = moments.left_over(self.coef)
         y_mean = moments.y_mean - (moments.x_mean @ self.coef + self.offset)
-        return xy, np.maximum(moments.y2 - twice, 0), y_mean
+        return xy, y2, y_mean
 
 
 def is_unfitted(prior):

@@ -45,16 +45,22 @@ class Spectrum:
         x_mean, y_mean = moments.x_mean, moments.y_mean
         if prior is not None:
             xy, y2, y_mean = prior.residual_sums(moments)
-        if not fit_intercept:
+        if fit_intercept:
+            eigenvalues, axes, cross = moments.principal_axes
+            if prior is not None:
+                cross = axes.T @ xy
+        else:
             xx = xx + moments.weight * np.outer(x_mean, x_mean)
             xy = xy + moments.weight * np.outer(x_mean, y_mean)
             y2 = y2 + moments.weight * y_mean**2
             x_mean, y_mean = np.zeros_like(x_mean), np.zeros_like(y_mean)
-        eigenvalues, axes = truncated_eigh(xx, moments.rounding(), moments.precision)
+            rounding, precision = moments.rounding(), moments.precision
+            eigenvalues, axes = truncated_eigh(xx, rounding, precision)
+            cross = axes.T @ xy
         return cls(
             eigenvalues,
             axes,
-            axes.T @ xy,
+            cross,
             y2,
             x_mean,
             y_mean,
