@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skalign._atomic import make_atomic
+from skalign._dask import lazy, make_lazy
 from skalign._r2 import r2
 from skalign._routing import into_target, transform_target
 from skalign._validation import FLOATS, cast_finite, check_target, check_target_names
@@ -56,7 +57,8 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     `_same_features` states whether the columns of both sides must be the same features.
     Without target samples, `fit` of an unpaired aligner returns `_be_identity(...)`.
-    A method that fails leaves the aligner unchanged, see `make_atomic`.
+    A method that fails leaves the aligner unchanged, see `make_atomic`. Samples of Dask
+    are mapped lazily, see `lazy`.
     """
 
     _into_target = True
@@ -67,6 +69,7 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         make_atomic(cls)
+        make_lazy(cls)
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Map source samples to the target space or to the common space.
@@ -90,6 +93,7 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = self._check_source(X)
         return X.copy() if self._is_identity else self._map(X)
 
+    @lazy
     def transform_target(self, y: ArrayLike) -> np.ndarray:
         """Map target samples to the space in which `transform` returns source samples.
 
@@ -113,6 +117,7 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return y if self._is_identity else self._map_target(y)
 
     @available_if(attrgetter("_unmap"))
+    @lazy
     def inverse_transform(self, y: ArrayLike) -> np.ndarray:
         """Map samples back to the source space.
 
@@ -260,6 +265,7 @@ class PairedMixin(RegressorMixin):
     Expects `_map(X)` for validated samples, and `_y_ndim` after `fit`.
     """
 
+    @lazy
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the target of each source sample; the same as `transform`.
 

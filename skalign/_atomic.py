@@ -1,5 +1,6 @@
 """Methods that leave their estimator unchanged if they fail."""
 
+from contextlib import contextmanager
 from functools import wraps
 from inspect import getattr_static, isfunction
 
@@ -16,32 +17,41 @@ _CHANGES_STATE = (
 )
 
 
+@contextmanager
+def trial_of(estimator):
+    """Yield a shallow copy, whose attributes the estimator takes over at the end.
+
+    After a failure or an interrupt, the estimator is unchanged, and other threads never
+    see it partly fitted. Attributes of the copy may be rebound, but the objects they
+    refer to must not be modified. The exception is a RandomState, whose state is
+    restored after a failure.
+    """
+    trial = object.__new__(type(estimator))
+    vars(trial).update(vars(estimator))
+    generators = [
+        (value, value.get_state())
+        for value in vars(estimator).values()
+        if isinstance(value, np.random.RandomState)
+    ]
+    try:
+        yield trial
+    except BaseException:
+        for generator, state in generators:
+            generator.set_state(state)
+        raise
+    estimator.__dict__ = vars(trial)
+
+
 def atomic(method):
     """Make a method change its estimator in one step, after it has succeeded.
 
-    The method runs on a shallow copy, and the estimator takes over its attributes at
-    the end. If the method fails or is interrupted, the estimator is unchanged, and
-    other threads never see a partly fitted estimator. The method may rebind attributes
-    but must not modify the objects they refer to. The exception is a RandomState, whose
-    state is restored after a failure.
+    The method runs on a copy, see `trial_of`.
     """
 
     @wraps(method)
     def wrapper(self, *args, **kwargs):
-        trial = object.__new__(type(self))
-        vars(trial).update(vars(self))
-        generators = [
-            (value, value.get_state())
-            for value in vars(self).values()
-            if isinstance(value, np.random.RandomState)
-        ]
-        try:
+        with trial_of(self) as trial:
             result = method(trial, *args, **kwargs)
-        except BaseException:
-            for generator, state in generators:
-                generator.set_state(state)
-            raise
-        self.__dict__ = vars(trial)
         return self if result is trial else result
 
     wrapper.is_atomic = True

@@ -38,6 +38,7 @@ SHARED = {
     "_atomic",
     "_autocast",
     "_canonical",
+    "_dask",
     "_determined",
     "_draws",
     "_files",
@@ -85,7 +86,7 @@ def _room(path):
 
 
 # What the sums need of the root: validation, scales, and arrays of other libraries.
-BELOW_MOMENTS = {"_arrays", "_atomic", "_labels", "_rescale", "_validation"}
+BELOW_MOMENTS = {"_arrays", "_atomic", "_dask", "_labels", "_rescale", "_validation"}
 
 
 def test_a_room_imports_only_rooms_above_it():

@@ -1,5 +1,6 @@
 """Sums over samples, and the rules for what their rounding leaves undecided."""
 
+from skalign.moments._chunks import SamplesNeeded as SamplesNeeded
 from skalign.moments._collected import Sums
 
 # What is not in __all__ is for the other rooms, which import no private module.

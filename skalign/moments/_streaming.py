@@ -20,6 +20,13 @@ from skalign._validation import (
     merge_names,
     warn_no_target_samples,
 )
+from skalign.moments._chunks import (
+    SamplesNeeded,
+    by_chunks,
+    exceed_memory,
+    in_chunks,
+    sum_chunks,
+)
 from skalign.moments._collected import Sums
 from skalign.moments._groups import GroupMoments
 from skalign.moments._sums import Moments
@@ -43,14 +50,22 @@ class StreamingMixin:
     map, of dtype `_dtype`, from the sums of all parts. `fit` calls the same two
     methods.
 
-    `_parts` maps each part to the attribute that stores its sums. `_streams` is True,
-    or a property that raises AttributeError if the parameters need the samples
-    themselves. `_sums_suffice` is whether, after a fit from sums, `fit` on the samples
-    themselves would give the same map.
+    `_parts` maps each part to the attribute that stores its sums, and `_together` names
+    the arguments that describe the same samples. `_streams` is True, or a property that
+    raises AttributeError if the parameters need the samples themselves. `_sums_suffice`
+    is whether, after a fit from sums, `fit` on the samples themselves would give the
+    same map.
+
+    `fit` of a subclass also takes samples in chunks, see `by_chunks`.
     """
 
     _streams = True
     _sums_suffice = True
+
+    def __init_subclass__(cls, **kwargs):
+        if "fit" in vars(cls):
+            cls.fit = by_chunks(cls.fit)
+        super().__init_subclass__(**kwargs)
 
     def _enough(self, *sums):
         """Return whether the sums of all parts are sufficient to learn a map."""
@@ -68,7 +83,9 @@ class StreamingMixin:
         Parameters
         ----------
         X, y, **of_samples
-            As in `partial_fit`.
+            As in `partial_fit`, or in chunks: Dask arrays and dataframes, whose samples
+            remain where they are, or as `X` an iterable of batches, each a tuple of the
+            arguments of `partial_fit` or a dict of them.
 
         Returns
         -------
@@ -81,6 +98,10 @@ class StreamingMixin:
             If there are no samples, widths or lengths do not match, or a value is not
             finite.
         """
+        given = {"X": X, "y": y, **of_samples}
+        given = {name: values for name, values in given.items() if values is not None}
+        if in_chunks(given) or exceed_memory(given):
+            return sum_chunks(self, given, self._together)
         trial = clone(self)
         trial._validate_params()
         batch = trial._add_up(X, y, **of_samples)
@@ -264,6 +285,7 @@ class PairStreamingMixin(StreamingMixin):
     """
 
     _parts, _kind = {"pairs": "moments_"}, Moments
+    _together = (("X", "y", "sample_weight"),)
 
     @available_if(attrgetter("_streams"))
     @atomic
@@ -322,6 +344,7 @@ class SideStreamingMixin(StreamingMixin):
     """
 
     _parts = {"source": "source_moments_", "target": "target_moments_"}
+    _together = (("X",), ("y",))
     _kind = Moments
 
     @available_if(attrgetter("_streams"))
@@ -397,6 +420,7 @@ class ClassStreamingMixin(SideStreamingMixin):
     `_learn(source, target)`.
     """
 
+    _together = (("X", "labels"), ("y", "target_labels"))
     _kind = GroupMoments
 
     @available_if(attrgetter("_streams"))
@@ -458,7 +482,7 @@ class ClassStreamingMixin(SideStreamingMixin):
         )
         labels = check_labels(labels, rows, what)
         if labels is None:
-            raise ValueError(
+            raise SamplesNeeded(
                 f"{type(self).__name__} adds up samples by class: pass {what}."
             )
         return self._sum(rows, labels, name=name)

@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_scalar
 
 from skalign._aligner import AffineMixin, PairedMixin
+from skalign._dask import lazy
 from skalign._determined import warn_of_fit
 from skalign._rescale import power_of
 from skalign._validation import Interval, check_numbers, check_pairs
@@ -307,6 +308,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         return cloned
 
     @available_if(_knows_std)
+    @lazy
     def predict_std(self, X: ArrayLike, *, include_noise: bool = True) -> np.ndarray:
         """Standard deviations of the predicted target samples.
 

@@ -15,7 +15,12 @@ from skalign._determined import undetermined
 from skalign._labels import check_labels_of_sides
 from skalign._rescale import near_one
 from skalign._validation import Interval, check_sides
-from skalign.moments import ClassStreamingMixin, GroupMoments, check_group_scale
+from skalign.moments import (
+    ClassStreamingMixin,
+    GroupMoments,
+    SamplesNeeded,
+    check_group_scale,
+)
 from skalign.unpaired._central_samples import central_samples, check_trim
 from skalign.unpaired._classes import shared_classes
 from skalign.unpaired._cluster_shares import share_difference
@@ -430,11 +435,11 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
 
     def _sum(self, rows, labels, *, name="X"):
         if any(check_trim(self.trim)):
-            raise ValueError(
+            raise SamplesNeeded(
                 f"trim={self.trim} needs all samples at once: use fit, or set trim=0."
             )
         if rows.shape[1] > self.n_components:
-            raise ValueError(
+            raise SamplesNeeded(
                 f"Sums are kept for at most n_components={self.n_components} features; "
                 f"got {rows.shape[1]}. Reduce them first, or use fit."
             )
