@@ -117,11 +117,29 @@ def split(samples):
     ]
 
 
-def reduce_pairwise(parts, merge):
-    """Compute delayed values and merge them in pairs, so that only one is returned."""
+def map_and_merge(function, held, parts, merge):
+    """Compute a function of each part, and merge the results in pairs where they are.
+
+    Parameters
+    ----------
+    function : callable
+        Function of `held` and of the entries of a part.
+    held : object
+        Object that all calls need, sent once.
+    parts : iterable of tuple
+        Arguments, in which delayed objects are computed.
+    merge : callable
+        Associative function of two results.
+
+    Returns
+    -------
+    result : object
+        The only object that is gathered.
+    """
     import dask
 
-    merge = dask.delayed(merge)
+    function, held, merge = map(dask.delayed, (function, held, merge))
+    parts = [function(held, *part) for part in parts]
     while len(parts) > 1:
         merged = [merge(*parts[k : k + 2]) for k in range(0, len(parts) - 1, 2)]
         parts = merged + parts[2 * len(merged) :]
@@ -143,23 +161,30 @@ def naming(part):
 def lazy(method):
     """Let a method that maps samples map those of Dask lazily.
 
-    The first argument holds the samples, and further ones apply to all partitions. The
-    method is tried on a made sample, so that wrong columns raise an error at once; a
-    value that is not finite raises one when its partition is computed. The result is an
-    array, or a dataframe if the method returns one (`set_output`).
+    The first argument holds the samples, and `_described_by` of the estimator, if it
+    has one, maps arguments that describe them to attributes with possible values. Other
+    arguments apply to all partitions.
+
+    The method is tried on a made sample, so that wrong columns raise an error at once;
+    a value that is not finite raises one when its partition is computed. The result is
+    an array, or a dataframe if the method returns one (`set_output`).
     """
-    name = [*signature(method).parameters][1]
+    names = [*signature(method).parameters][1:]
 
     @wraps(method)
     def wrapper(self, *args, **kwargs):
-        samples = args[0] if args else kwargs.get(name)
+        samples = args[0] if args else kwargs.get(names[0])
         if not is_dask(samples):
             return method(self, *args, **kwargs)
-        kwargs.pop(name, None)
-        made = method(self, one_sample(samples, name), *args[1:], **kwargs)
-        return map_lazily(
-            self, method.__name__, {name: samples}, made, *args[1:], **kwargs
-        )
+        given = dict(zip(names, args, strict=False)) | kwargs
+        examples = {names[0]: one_sample(given.pop(names[0]), names[0])}
+        samples = {names[0]: samples}
+        for name, attribute in getattr(self, "_described_by", {}).items():
+            if given.get(name) is not None:
+                samples[name] = given.pop(name)
+                examples[name] = getattr(self, attribute, ())[:1]
+        made = method(self, **examples, **given)
+        return _map_lazily(self, method.__name__, samples, made, given)
 
     wrapper.is_lazy = True
     return wrapper
@@ -170,22 +195,25 @@ def make_lazy(cls):
 
     Other methods that map samples must be decorated explicitly.
     """
-    if not hasattr(transform := cls.transform, "is_lazy"):
-        cls.transform = lazy(transform)
+    if not hasattr(cls.transform, "is_lazy"):
+        cls.transform = lazy(cls.transform)
         cls.fit_transform = _fit_then_transform(cls.fit_transform)
+    return cls
 
 
 def _fit_then_transform(fit_transform):
     @wraps(fit_transform)
     def wrapper(self, X, y=None, **fit_params):
-        if is_dask(X):
-            return self.fit(X, y, **fit_params).transform(X)
-        return fit_transform(self, X, y, **fit_params)
+        if not is_dask(X):
+            return fit_transform(self, X, y, **fit_params)
+        described = getattr(self, "_described_by", {}).keys() & fit_params
+        described = {name: fit_params[name] for name in described}
+        return self.fit(X, y, **fit_params).transform(X, **described)
 
     return wrapper
 
 
-def map_lazily(estimator, method, samples, made, *args, **kwargs):
+def _map_lazily(estimator, method, samples, made, arguments):
     """Map the samples of each partition by a method of an estimator, as it is now.
 
     Parameters
@@ -193,10 +221,10 @@ def map_lazily(estimator, method, samples, made, *args, **kwargs):
     estimator : object
     method : str
     samples : dict of str to Dask collection or array-like
-        Samples to map, a Dask collection, and what else describes them, as arguments.
+        Samples to map, a Dask collection, and what describes them, by argument.
     made : ndarray or DataFrame
         Mapped samples of the same kind.
-    *args, **kwargs
+    arguments : dict
         Arguments for all partitions.
 
     Returns
@@ -215,26 +243,17 @@ def map_lazily(estimator, method, samples, made, *args, **kwargs):
             f"set_output asks for a {type(made).__module__} {type(made).__name__}."
         )
     as_array = not is_frame or _is_array(first)
-    none = made[:0]
+    none = np.asarray(made[:0]) if as_array else made[:0]
     map_part = dask.delayed(_map_part)
     estimator = dask.delayed(copy(estimator))
     parts = [
-        map_part(
-            estimator,
-            method,
-            part,
-            np.asarray(none) if as_array else none,
-            i,
-            *args,
-            **kwargs,
-        )
+        map_part(estimator, method, part, arguments, none, i)
         for i, part in enumerate(parts)
     ]
     if not as_array:
         import dask.dataframe as dd
 
         return dd.from_delayed(parts, meta=none, divisions=first.divisions)
-    none = np.asarray(none)
     mapped = da.concatenate([
         da.from_delayed(part, shape=(n, *none.shape[1:]), meta=none)
         for part, n in zip(parts, _sizes(first), strict=True)
@@ -246,13 +265,10 @@ def map_lazily(estimator, method, samples, made, *args, **kwargs):
     return mapped
 
 
-def _map_part(estimator, method, samples, none, i, *args, **kwargs):
+def _map_part(estimator, method, samples, arguments, none, i):
     """Map the samples of a partition; `none` is the result of no samples."""
-    samples, *described = samples.items()
-    if len(samples[1]) == 0:
+    if len(next(iter(samples.values()))) == 0:
         return none
     with naming(f"Partition {i}"):
-        mapped = getattr(estimator, method)(
-            samples[1], *args, **dict(described), **kwargs
-        )
+        mapped = getattr(estimator, method)(**samples, **arguments)
     return np.asarray(mapped) if isinstance(none, np.ndarray) else mapped

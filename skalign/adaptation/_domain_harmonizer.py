@@ -12,6 +12,7 @@ from sklearn.base import (
     MetaEstimatorMixin,
     TransformerMixin,
     _fit_context,
+    clone,
 )
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import (
@@ -22,12 +23,20 @@ from sklearn.utils.validation import (
 
 from skalign._aligner import get_feature_names_out
 from skalign._atomic import AtomicMixin
+from skalign._dask import is_dask, make_lazy, one_sample
 from skalign._labels import as_written, check_domain, is_target_domain
 from skalign._routing import into_target
 from skalign._validation import FLOATS
-from skalign.adaptation._fit_aligner import fit_aligner, width_of
+from skalign.adaptation._domain_sums import means_of, pair_up, pooled, sum_by_domain
+from skalign.adaptation._fit_aligner import (
+    accepts,
+    check_unpaired,
+    fit_aligner,
+    width_of,
+)
 
 
+@make_lazy
 class DomainHarmonizer(
     AtomicMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -98,6 +107,7 @@ class DomainHarmonizer(
     }
 
     get_feature_names_out = get_feature_names_out
+    _described_by = {"sample_domain": "domains_"}
 
     def __init__(self, aligner: Any, *, reference: Any = "pooled") -> None:
         self.aligner = aligner
@@ -119,7 +129,8 @@ class DomainHarmonizer(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Samples of all domains, in any order.
+            Samples of all domains, in any order. Samples of Dask need an aligner that
+            is fitted from sums, such as `CORALAligner`.
         y : array-like of shape (n_samples,), default=None
             Targets of the prediction. Class labels are passed to the aligner as
             `labels` and `target_labels` if its `fit` accepts them and no
@@ -139,7 +150,10 @@ class DomainHarmonizer(
             domain, a value is not finite, or the aligner requires pairs or maps the
             reference to different places.
         """
-        self._fit(X, y, sample_domain)
+        if is_dask(X):
+            self._fit_sums(X, y, sample_domain)
+        else:
+            self._fit(X, y, sample_domain)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -213,27 +227,11 @@ class DomainHarmonizer(
         if y is not None:
             check_consistent_length(X, y)
         if sample_domain is None:
-            warnings.warn(
-                "sample_domain was not passed: DomainHarmonizer leaves all samples "
-                "unchanged.",
-                UserWarning,
-                stacklevel=5,
-            )
-            self.domains_, self.aligners_ = np.array([]), {}
+            self._be_identity()
             return X, None
         domain = check_domain(sample_domain, X)
         domains, counts = np.unique(domain, return_counts=True)
-        if counts.min() < 2:
-            raise ValueError(
-                f"Domain {domains[counts.argmin()].item()!r} has 1 sample; at least 2 "
-                "are needed."
-            )
-        pooled = isinstance(self.reference, str) and self.reference == "pooled"
-        if not pooled and self.reference not in domains.tolist():
-            raise ValueError(
-                f"reference={self.reference!r} must be 'pooled' or one of "
-                f"{domains.tolist()}."
-            )
+        pooled = self._check_domains(domains, counts)
         if y is not None:
             y = None if is_target_domain(domains).any() else as_written(y)
         rows = np.ones(len(X), dtype=bool) if pooled else domain == self.reference
@@ -252,6 +250,59 @@ class DomainHarmonizer(
         _check_common_place(aligners, reference[:100])
         self.domains_, self.aligners_ = domains, aligners
         return X, domain
+
+    def _fit_sums(self, X, y, sample_domain):
+        """Fit the aligners to samples of Dask, from the sums of each domain."""
+        validate_data(self, one_sample(X), dtype=FLOATS)
+        if sample_domain is None:
+            self._be_identity()
+            return
+        check_unpaired(self.aligner)
+        labels = y if accepts(self.aligner, "labels") else None
+        sums = sum_by_domain(self.aligner, X, sample_domain, labels)
+        domains = np.array([*sums])
+        if labels is not None and is_target_domain(domains).any():
+            raise ValueError(
+                f"{type(self.aligner).__name__} needs labels of all samples, but "
+                f"domains below 0 have none; got {domains.tolist()}."
+            )
+        counts = np.array([of.parts["source"].n_samples for of in sums.values()])
+        if self._check_domains(domains, counts):
+            reference = pooled(sums.values())
+        else:
+            reference = sums[self.reference]
+        aligners = {
+            name: clone(self.aligner).fit_sums(pair_up(of, reference))
+            for name, of in sums.items()
+            if of is not reference
+        }
+        _check_common_place(aligners, means_of(reference))
+        self.domains_, self.aligners_ = domains, aligners
+
+    def _be_identity(self):
+        """Leave samples unchanged, since there are no domains."""
+        warnings.warn(
+            "sample_domain was not passed: DomainHarmonizer leaves all samples "
+            "unchanged.",
+            UserWarning,
+            stacklevel=6,
+        )
+        self.domains_, self.aligners_ = np.array([]), {}
+
+    def _check_domains(self, domains, counts):
+        """Validate the domains; return whether the reference is all of them."""
+        if counts.min() < 2:
+            raise ValueError(
+                f"Domain {domains[counts.argmin()].item()!r} has 1 sample; at least 2 "
+                "are needed."
+            )
+        pooled = isinstance(self.reference, str) and self.reference == "pooled"
+        if not pooled and self.reference not in domains.tolist():
+            raise ValueError(
+                f"reference={self.reference!r} must be 'pooled' or one of "
+                f"{domains.tolist()}."
+            )
+        return pooled
 
     def _map(self, X, domain):
         """Map each sample by the map of its domain."""

@@ -20,17 +20,10 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
         If the aligner requires pairs, or labels are not classes: fractional numbers
         that rarely repeat, or more than one column.
     """
-    if is_regressor(aligner):
-        raise ValueError(
-            f"{type(aligner).__name__} requires pairs, but samples of two domains are "
-            "not paired. Choose an unpaired aligner."
-        )
-    passed, routing = {}, get_routing_for_object(aligner)
-    requests = routing.fit.requests if hasattr(routing, "fit") else {}  # else a router
+    check_unpaired(aligner)
+    passed = {}
     for name, values in (("labels", labels), ("target_labels", target_labels)):
-        if values is None or not has_fit_parameter(aligner, name):
-            continue
-        if requests.get(name) is False:  # declined
+        if values is None or not accepts(aligner, name):
             continue
         try:
             values = check_labels(values, values, name, partly=True)
@@ -41,6 +34,22 @@ def fit_aligner(aligner, X, y, *, labels=None, target_labels=None):
             ) from None
         passed[name] = values
     return clone(aligner).fit(X, y, **passed)
+
+
+def check_unpaired(aligner):
+    """Raise an error if an aligner requires pairs."""
+    if is_regressor(aligner):
+        raise ValueError(
+            f"{type(aligner).__name__} requires pairs, but samples of two domains are "
+            "not paired. Choose an unpaired aligner."
+        )
+
+
+def accepts(aligner, name):
+    """Return whether `fit` of an aligner has a parameter and does not decline it."""
+    routing = get_routing_for_object(aligner)
+    requests = routing.fit.requests if hasattr(routing, "fit") else {}  # else a router
+    return has_fit_parameter(aligner, name) and requests.get(name) is not False
 
 
 def width_of(aligner, n_features):

@@ -7,13 +7,14 @@ import mmap
 from collections.abc import Iterable, Mapping
 from functools import wraps
 from inspect import signature
+from itertools import compress
 
 import numpy as np
 from sklearn import clone, get_config
 from sklearn.utils import gen_batches
 
 from skalign._atomic import trial_of
-from skalign._dask import is_dask, naming, one_sample, reduce_pairwise, split
+from skalign._dask import is_dask, map_and_merge, naming, one_sample, split
 
 
 def are_batches(samples):
@@ -48,8 +49,8 @@ def by_chunks(fit):
         given = {name: values for name, values in given.items() if values is not None}
         if in_chunks(given):
             self._validate_params()
-            _check_sums_suffice(self, given)
-        elif not (exceed_memory(given) and _sums_suffice(self, given)):
+            _check_summable(self, given)
+        elif not (exceed_memory(given) and _are_summable(self, given)):
             with trial_of(self) as trial:
                 result = fit(trial, *args, **kwargs)
             return self if result is trial else result
@@ -63,7 +64,7 @@ class SamplesNeeded(ValueError):
     """Error of an aligner that its sums do not suffice, though all samples would."""
 
 
-def _check_sums_suffice(aligner, given):
+def _check_summable(aligner, given):
     """Raise an error, before any work, if sums over chunks do not determine the map."""
     name = type(aligner).__name__
     try:
@@ -78,10 +79,10 @@ def _check_sums_suffice(aligner, given):
             raise SamplesNeeded(f"There are no {lacking.pop()} samples to fit {name}.")
 
 
-def _sums_suffice(aligner, given):
+def _are_summable(aligner, given):
     """Return whether memory-mapped samples can be replaced by their sums."""
     try:
-        _check_sums_suffice(aligner, given)
+        _check_summable(aligner, given)
     except SamplesNeeded:
         return False
     return True
@@ -131,29 +132,21 @@ def sum_chunks(aligner, given, together):
         groups = [
             {name: given[name] for name in names if name in given} for names in together
         ]
-        total = _sum_dask(aligner, [g for g in groups if any(map(is_dask, g.values()))])
-        for group in groups:
-            if group and not any(map(is_dask, group.values())):
-                for block in _blocks(group):
-                    total = _merge(total, _sum_chunk(aligner, block))
-                    _forget(group.values())
+        lazy = [any(map(is_dask, group.values())) for group in groups]
+        if any(lazy):
+            parts = (
+                (part, f"Partition {i} of {', '.join(group)}")
+                for group in compress(groups, lazy)
+                for i, part in enumerate(split(group))
+            )
+            total = map_and_merge(_sum_chunk, aligner, parts, _merge)
+        for group, of_dask in zip(groups, lazy, strict=True):
+            for block in () if of_dask else _blocks(group):
+                total = _merge(total, _sum_chunk(aligner, block))
+                _forget(group.values())
     if total is None:
         raise ValueError("There is no sample of positive weight.")
     return total
-
-
-def _sum_dask(aligner, groups):
-    """Sum over the partitions of Dask collections, and gather the total only."""
-    import dask
-
-    sum_chunk = dask.delayed(_sum_chunk)
-    held = dask.delayed(aligner)
-    parts = [
-        sum_chunk(held, samples, f"Partition {i} of {', '.join(group)}")
-        for group in groups
-        for i, samples in enumerate(split(group))
-    ]
-    return reduce_pairwise(parts, _merge) if parts else None
 
 
 def _arguments(aligner, batch, i):
@@ -190,11 +183,11 @@ def _merge(first, second):
 def _blocks(samples):
     """Cut arrays to blocks of samples of an eighth of `working_memory`."""
     n_samples = {name: len(values) for name, values in samples.items()}
-    if len(set(n_samples.values())) > 1:
+    if len({*n_samples.values()}) > 1:
         raise ValueError(f"The numbers of samples differ: {n_samples}.")
-    n, *_ = n_samples.values()
+    n = max(n_samples.values(), default=0)
     size = sum(np.asarray(values[:1]).nbytes for values in samples.values())
-    rows = max(1, int(get_config()["working_memory"] * 2**17) // size)
+    rows = max(1, int(get_config()["working_memory"] * 2**17) // max(size, 1))
     for block in gen_batches(n, rows):
         yield {name: _take(values, block) for name, values in samples.items()}
 
