@@ -17,10 +17,9 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.validation import check_is_fitted
 
 from skalign._determined import without_warning
-from skalign._validation import check_pairs
+from skalign._validation import check_pairs, check_target_names
 from skalign.model_selection._anchor_fold import Outcome
 from skalign.model_selection._search_results import cv_results
 from skalign.model_selection._splits import check_splits
@@ -251,7 +250,9 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         score : float
         """
-        check_is_fitted(self)
+        X = self._check_source(X)
+        check_target_names(self, y)
+        y = np.asarray(y)
         return self.scorer_(self.best_estimator_, X, y, sample_weight=sample_weight)
 
     def get_metadata_routing(self) -> Any:
