@@ -34,7 +34,7 @@ from skalign.unpaired._soft_matching import SoftMatching
 
 _LOW_COST = 0.1  # matches at this cost are nearly as good as pairs
 _HIGH_COST = 0.5  # matches at this cost are too distant to be fitted one by one
-_N_TRIES = 2  # of rotations by clusters, while the best is not trusted
+_N_TRIES = 3  # of rotations by clusters, while the best is not trusted
 # Confidence below which a warning is raised, and that at which moments are not doubted.
 _TRUSTED, _CERTAIN = 0.04, 0.2
 
@@ -81,7 +81,7 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
 
     n_starts : int, default=16
         Number of initial rotations by clusters, of which the best are averaged. As many
-        are added once if the confidence is then below 0.04.
+        are added, twice at most, if the confidence is then below 0.04.
 
     second_solve : bool, default=False
         Whether to solve the problem again, with other random draws, and to multiply the
@@ -213,9 +213,10 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
     the root mean squared norms. It does not depend on how :math:`R` was found.
 
     Initial rotations by clusters match the similarity matrices of centroids of both
-    sides as a quadratic assignment problem [3]_. All matched centroids serve as anchors
-    of a relative representation, in which nearest samples are paired. The rotations
-    nearest to the sums of the best 1/8, 1/4, 1/2, 3/4 and all of them are refined.
+    sides as a quadratic assignment problem, by exchanges of two centroids from random
+    orders [3]_. All matched centroids serve as anchors of a relative representation, in
+    which nearest samples are paired. The rotations nearest to the sums of the best 1/8,
+    1/4, 1/2, 3/4 and all of them are refined.
 
     If matches are nearer than half the variance of the target, the last refinement
     alternates between nearest samples in both directions and a map that cannot shrink
@@ -235,8 +236,8 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
     .. [2] M. Cuturi, "Sinkhorn distances: lightspeed computation of optimal transport",
        NeurIPS 2013, pp. 2292-2300.
 
-    .. [3] J. T. Vogelstein et al., "Fast approximate quadratic programming for graph
-       matching", PLOS ONE 10(4), 2015, e0121002.
+    .. [3] E. D. Taillard, "Robust taboo search for the quadratic assignment problem",
+       Parallel Computing 17(4-5), 1991, pp. 443-455.
 
     Examples
     --------
