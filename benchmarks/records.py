@@ -3,6 +3,7 @@
 import csv
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,17 +13,45 @@ CACHE = HERE / "cache"  # what takes long and can be made again; not in git
 
 
 def provenance(*packages):
-    """Return machine and versions: of skalign, and of other packages by name."""
+    """Return machine and versions: of skalign, with its commit, and other packages."""
     versions = []
     for name in ("skalign", *packages):
         try:
             versions.append(f"{name}={version(name)}")
         except PackageNotFoundError:
             versions.append(f"{name}=absent")
+    versions[0] += f"+{commit()}"
     return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{processor()}, {os.cpu_count()} cores",
         "versions": " ".join(versions),
     }
+
+
+def commit():
+    """Return the commit of the code, "-dirty" if the package differs from it."""
+    found = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--", "skalign")
+    return (found or "unknown") + ("-dirty" if changed else "")
+
+
+def processor():
+    """Return the name of the processor, or of its architecture."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(*arguments):
+    try:
+        run = subprocess.run(
+            ["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return run.stdout.strip()
 
 
 def read(path):

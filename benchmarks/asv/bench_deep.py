@@ -238,11 +238,12 @@ def main():
     if args.peak:
         report_peak(tasks[args.tasks[0]], args.peak, args.device)
         return
-    from benchmarks.records import append, provenance  # asv imports this file alone
+    from benchmarks.records import (
+        append,
+        commit,
+        provenance,
+    )  # asv imports this file alone
 
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True
-    ).stdout.strip()
     device = args.device
     if device.startswith("cuda"):
         device = torch.cuda.get_device_name(device)
@@ -257,7 +258,7 @@ def main():
         for which in ("none", "bare", "estimator"):
             peak = peak_memory(name, which, args.device, args.batch_size)
             row[f"peak_mib_{which}"] = f"{peak:.0f}"
-        row |= {"commit": commit, **provenance("torch", "skorch", "numpy")}
+        row |= {"commit": commit(), **provenance("torch", "skorch", "numpy")}
         append(TABLE, row)
         print(*row.values(), sep=" | ", flush=True)
 

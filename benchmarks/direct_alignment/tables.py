@@ -2,7 +2,6 @@
 
 import csv
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,6 @@ import warnings
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
-from importlib.metadata import version
 from itertools import permutations, product
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
-import skalign
+from benchmarks import records
 from benchmarks.direct_alignment.networks import Network, Recipe, load_images, relative
 from skalign import (
     AnchoredAligner,
@@ -400,17 +398,8 @@ def with_latentis(run, seed):
 @cache
 def provenance():
     """What else a row needs to be judged."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=HERE, capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    packages = ("scikit-learn", "numpy", "scipy", "torch")
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": " ".join(f"{name}={version(name)}" for name in packages)
-        + f" skalign={skalign.__version__}",
-        "commit": commit,
-    }
+    packages = "scikit-learn", "numpy", "scipy", "torch"
+    return records.provenance(*packages) | {"commit": records.commit()}
 
 
 def measure(run, size):

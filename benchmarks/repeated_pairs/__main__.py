@@ -19,7 +19,6 @@ pairs before any was added. Ways to choose among the same strengths:
 import argparse
 import platform
 import shlex
-import subprocess
 import sys
 from itertools import product
 from pathlib import Path
@@ -128,9 +127,6 @@ def main():
     parser.add_argument("--ratios", type=float, nargs="+", default=[0.6, 0.8, 1.0, 1.2])
     parser.add_argument("--out", default="repeated_pairs.csv")
     arguments = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
     settings = [(0.01, 1), (0.03, 1), (0.1, 1), (0.03, 49), (1.0, 1)]
     rows = []
     for kind, ratio, (share, times) in product(KINDS, arguments.ratios, settings):
@@ -150,7 +146,6 @@ def main():
                 "command": shlex.join(
                     ["python", "-m", "benchmarks.repeated_pairs", *sys.argv[1:]]
                 ),
-                "commit": commit,
                 "processor": processor(),
                 **provenance("numpy", "scipy", "scikit-learn"),
             }

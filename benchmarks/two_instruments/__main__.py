@@ -20,8 +20,6 @@ candidates were fixed on splits of seeds 100 to 109.
 - "chemotools ...": direct standardization and spectral space transform, as they come.
 """
 
-import subprocess
-
 import numpy as np
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import GridSearchCV, KFold
@@ -100,9 +98,6 @@ def main():
         first, second = file["m5"], file["mp6"]
         names = [str(name) for name in file["property_names"]]
         properties = dict(zip(names, file["properties"].T, strict=True))
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
     rows = []
     for seed in SEEDS:
         order = np.random.default_rng(seed).permutation(len(first))
@@ -130,7 +125,6 @@ def main():
                     "seed": seed,
                     **errors,
                     "command": "python -m benchmarks.two_instruments",
-                    "commit": commit,
                     "processor": processor(),
                     **provenance("numpy", "scipy", "scikit-learn", "chemotools"),
                 }

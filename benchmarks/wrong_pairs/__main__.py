@@ -23,7 +23,6 @@ those of the first place among the targets of the test pairs (Euclidean).
 
 import argparse
 import shlex
-import subprocess
 import sys
 import time
 import warnings
@@ -154,9 +153,6 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--shares", type=float, nargs="+", default=[0, 0.1, 0.3])
     arguments = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
     english, french = words()
     data = {"ag_news": news(), "en-fr": (english, french), "fr-en": (french, english)}
     rows, settings = (
@@ -177,7 +173,6 @@ def main():
                 "command": shlex.join(
                     ["python", "-m", "benchmarks.wrong_pairs", *sys.argv[1:]]
                 ),
-                "commit": commit,
                 "processor": processor(),
                 **provenance("numpy", "scipy", "scikit-learn"),
             }
