@@ -238,11 +238,8 @@ def main():
     if args.peak:
         report_peak(tasks[args.tasks[0]], args.peak, args.device)
         return
-    from benchmarks.records import (
-        append,
-        commit,
-        provenance,
-    )  # asv imports this file alone
+    # Here, because asv imports this file alone.
+    from benchmarks.records import append, commit, provenance
 
     device = args.device
     if device.startswith("cuda"):
