@@ -12,11 +12,22 @@ from sklearn.base import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from skalign._arrays import (
+    arrive,
+    as_dtype,
+    beside,
+    check_library,
+    converted,
+    floats,
+    is_of_another_library,
+    namespace,
+    to_numpy,
+)
 from skalign._atomic import make_atomic
 from skalign._dask import lazy, make_lazy
 from skalign._r2 import r2
 from skalign._routing import into_target, transform_target
-from skalign._validation import FLOATS, cast_finite, check_target, check_target_names
+from skalign._validation import cast_finite, check_target, check_target_names
 from skalign.moments import pseudo_inverse
 
 
@@ -55,12 +66,15 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
       `n_components_`; then `_into_target` is False;
     - `_unmap(y)`, the inverse of `_map`, if it exists.
 
-    `_same_features` states whether the columns of both sides must be the same features.
-    Without target samples, `fit` of an unpaired aligner returns `_be_identity(...)`.
-    A method that fails leaves the aligner unchanged, see `make_atomic`. Samples of Dask
-    are mapped lazily, see `lazy`.
+    `_any_library` states whether rows may be arrays of other libraries, as in
+    scikit-learn's array API support; `_placed` is then a fitted array. Otherwise they
+    are copied to the CPU. `_same_features` states whether the columns of both sides
+    must be the same features. Without target samples, `fit` of an unpaired aligner
+    calls `_be_identity(...)`. A method that fails leaves the aligner unchanged, see
+    `make_atomic`. Samples of Dask are mapped lazily, see `lazy`.
     """
 
+    _any_library = False
     _into_target = True
     _same_features = False
     _is_identity = False
@@ -90,8 +104,8 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If the number, names or order of columns differ from those in `fit`, or a
             value is not finite.
         """
-        X = self._check_source(X)
-        return X.copy() if self._is_identity else self._map(X)
+        X = self._check_source(X, "transform")
+        return _copy(X) if self._is_identity else self._map(X)
 
     @lazy
     def transform_target(self, y: ArrayLike) -> np.ndarray:
@@ -113,7 +127,7 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If the number of columns is not `n_targets_`, their names or order differ
             from those in `fit`, or a value is not finite.
         """
-        y = self._check_target(y)
+        y = self._check_target(y, "transform_target")
         return y if self._is_identity else self._map_target(y)
 
     @available_if(attrgetter("_unmap"))
@@ -141,7 +155,7 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             target columns differ from those in `fit`, or a value is not finite.
         """
         y = self._check_mapped(y)
-        return y.copy() if self._is_identity else self._unmap(y)
+        return _copy(y) if self._is_identity else self._unmap(y)
 
     def _map_target(self, y):
         return y
@@ -152,29 +166,39 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         vars(self).update(attributes)
         return self
 
-    def _check_source(self, X):
+    def _check_source(self, X, method):
         """Validate samples of the source space, with the columns of `fit`."""
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=FLOATS, reset=False)
+        X = self._check_place(X, "X", method)
+        return validate_data(self, X, dtype=floats(X), reset=False)
 
-    def _check_target(self, y):
+    def _check_target(self, y, method):
         """Validate samples of the target space, with the columns of `fit`."""
-        check_is_fitted(self)
+        y = self._check_place(y, "y", method)
         check_target_names(self, y)
         return check_target(y, self.n_targets_)
 
     def _check_mapped(self, y):
         """Validate samples of the space to which `transform` maps."""
         if self._into_target:
-            return self._check_target(y)
-        check_is_fitted(self)
-        y = check_array(y, dtype=FLOATS, input_name="y")
+            return self._check_target(y, "inverse_transform")
+        y = self._check_place(y, "y", "inverse_transform")
+        y = check_array(y, dtype=floats(y), input_name="y")
         if y.shape[1] != self._n_features_out:
             raise ValueError(
                 f"y has {y.shape[1]} columns, but transform returns "
                 f"{self._n_features_out}."
             )
         return y
+
+    def _check_place(self, rows, name, method):
+        """Check that samples are where the map is, and that there is a map."""
+        check_is_fitted(self)
+        if self._any_library:
+            check_library(self, rows, "_placed", method)
+        return arrive(rows, name, stays=self._any_library)
+
+    def __sklearn_array_api_convert__(self, converter):
+        return converted(self, converter)
 
     @property
     def _names_out(self):
@@ -188,7 +212,12 @@ class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.array_api_support = self._any_library
         return tags
+
+
+def _copy(rows):
+    return namespace(rows).asarray(rows, copy=True)
 
 
 class AffineMixin(AlignerMixin):
@@ -204,14 +233,20 @@ class AffineMixin(AlignerMixin):
         self._target_precision = target_precision
 
     def _map(self, X):
-        coef = self.coef_.astype(X.dtype, copy=False)
-        mapped = (X - self.x_mean_.astype(X.dtype, copy=False)) @ coef
-        mapped += self.y_mean_.astype(X.dtype, copy=False)
+        coef = as_dtype(self.coef_, X.dtype)
+        mapped = (X - as_dtype(self.x_mean_, X.dtype)) @ coef
+        mapped += as_dtype(self.y_mean_, X.dtype)
         return mapped
 
     def _unmap(self, y):
-        inverse = pseudo_inverse(self.coef_, self._target_precision).astype(np.float64)
-        return ((y - self.y_mean_) @ inverse + self.x_mean_).astype(y.dtype, copy=False)
+        inverse = pseudo_inverse(to_numpy(self.coef_), to_numpy(self._target_precision))
+        inverse = as_dtype(beside(inverse, y), floats(y)[0])
+        rows = as_dtype(y - self.y_mean_, inverse.dtype) @ inverse + self.x_mean_
+        return as_dtype(rows, y.dtype)
+
+    @property
+    def _placed(self):
+        return self.x_mean_
 
     def _be_identity(self, **attributes):
         d = self.n_features_in_
@@ -233,8 +268,9 @@ class InnerAlignerMixin(AlignerMixin):
     """Mixin for aligners that delegate to the fitted aligner `aligner_`."""
 
     def _map(self, X):
+        mapped = self.aligner_.transform(X)
         # An array, from which set_output makes a data frame with the right index.
-        return np.asarray(self.aligner_.transform(X))
+        return mapped if is_of_another_library(mapped) else np.asarray(mapped)
 
     def _map_target(self, y):
         return transform_target(self.aligner_, y)
@@ -245,7 +281,13 @@ class InnerAlignerMixin(AlignerMixin):
 
     def _check_mapped(self, y):
         check_is_fitted(self)
-        return self._check_target(y) if self._into_target else y  # checked within
+        if self._into_target:
+            return self._check_target(y, "inverse_transform")
+        return y  # checked within
+
+    @property
+    def _placed(self):
+        return self.aligner_._placed
 
     @property
     def _into_target(self):
@@ -280,8 +322,8 @@ class PairedMixin(RegressorMixin):
             Samples in the target space; one-dimensional if `fit` was given a
             one-dimensional `y`.
         """
-        mapped = self._map(self._check_source(X))
-        return mapped.ravel() if self._y_ndim == 1 else mapped
+        mapped = self._map(self._check_source(X, "predict"))
+        return mapped[:, 0] if self._y_ndim == 1 else mapped
 
     def score(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -7,6 +7,7 @@ from scipy.sparse import issparse
 from sklearn.utils._missing import is_pandas_na
 from sklearn.utils.validation import _num_samples, check_consistent_length, column_or_1d
 
+from skalign._arrays import arrive
 from skalign._routing import unwrap
 
 
@@ -30,8 +31,8 @@ def check_labels(labels, X, name, *, partly=False):
         )
     labels = check_names(labels, name, partly=partly)
     _refuse_continuous(labels, name)
-    if len(labels) != len(X):
-        raise ValueError(f"{name} has {len(labels)} entries for {len(X)} samples.")
+    if len(labels) != (n_samples := _num_samples(X)):
+        raise ValueError(f"{name} has {len(labels)} entries for {n_samples} samples.")
     return labels
 
 
@@ -120,6 +121,7 @@ def as_written(values):
         raise TypeError(
             "Labels and domains must be dense: pass them as toarray() gives."
         )
+    values = arrive(values, "An array of labels")
     written = isinstance(getattr(values, "dtype", None), np.dtype)
     if written or isinstance(values, list | tuple):
         array = np.asarray(values)

@@ -2,10 +2,11 @@
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import _check_sample_weight, check_array
+from sklearn.utils.validation import check_array
 
-from skalign._rescale import near_one, power_of
-from skalign._validation import FLOATS
+from skalign._arrays import arrive, beside, floats, join, namespace, to_numpy
+from skalign._rescale import near_one, power_of, times_power
+from skalign._validation import check_weight
 
 
 def r2(y, predicted, *, sample_weight=None, multioutput="uniform_average"):
@@ -29,35 +30,41 @@ def r2(y, predicted, *, sample_weight=None, multioutput="uniform_average"):
     ValueError
         If shapes differ, a value is not finite, or the score overflows.
     """
+    predicted = arrive(predicted, "predicted", stays=True)
+    y = join(arrive(y, "y", stays=True), predicted)
     y, predicted = (
-        check_array(rows, dtype=FLOATS, ensure_2d=False, input_name=name)
+        check_array(rows, dtype=floats(rows), ensure_2d=False, input_name=name)
         for rows, name in ((y, "y"), (predicted, "predicted"))
     )
-    y, predicted = (rows.reshape(len(rows), -1) for rows in (y, predicted))
+    xp = namespace(predicted)
+    y, predicted = (xp.reshape(rows, (rows.shape[0], -1)) for rows in (y, predicted))
     if y.shape != predicted.shape:
         raise ValueError(
-            f"y has shape {y.shape}, but the predictions have {predicted.shape}."
+            f"y has shape {tuple(y.shape)}, but the predictions have "
+            f"{tuple(predicted.shape)}."
         )
     if sample_weight is not None:
-        sample_weight = near_one(_check_sample_weight(sample_weight, y))
+        sample_weight = beside(near_one(check_weight(sample_weight, y)), y)
     power = -power_of(y, axis=None if multioutput == "variance_weighted" else 0)
     with np.errstate(over="ignore"):
-        scaled = np.ldexp(predicted, power)
+        scaled = times_power(predicted, power)
         score = (
             r2_score(
-                np.ldexp(y, power),
+                times_power(y, power),
                 scaled,
                 sample_weight=sample_weight,
                 multioutput=multioutput,
             )
-            if np.isfinite(scaled).all()
+            if xp.all(xp.isfinite(scaled))
             else -np.inf
         )
     if np.isinf(score):
-        k = np.abs(scaled).max(axis=0).argmax()
+        largest = (to_numpy(xp.max(xp.abs(rows), axis=0)) for rows in (predicted, y))
+        of_predicted, of_y = largest
+        k = to_numpy(xp.max(xp.abs(scaled), axis=0)).argmax()
         raise ValueError(
             f"R2 overflows {y.dtype}: in column {k} predictions are as large as "
-            f"{np.abs(predicted[:, k]).max():.3g}, but targets as "
-            f"{np.abs(y[:, k]).max():.3g}. Check the scale of the samples."
+            f"{of_predicted[k]:.3g}, but targets as {of_y[k]:.3g}. Check the scale of "
+            "the samples."
         )
     return float(score)

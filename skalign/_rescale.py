@@ -3,10 +3,32 @@
 import numpy as np
 from sklearn.preprocessing import normalize
 
+from skalign._arrays import beside, dtype_name, floats, namespace, to_numpy
+
 
 def power_of(rows, axis=None):
     """Exponent of the power of two just above the largest entry along an axis."""
-    return np.frexp(np.abs(rows).max(axis=axis, keepdims=axis is not None))[1]
+    xp = namespace(rows)
+    largest = xp.max(xp.abs(rows), axis=axis, keepdims=axis is not None)
+    return np.frexp(to_numpy(largest))[1]
+
+
+def times_power(rows, power):
+    """Multiply rows by powers of two, exactly.
+
+    Parameters
+    ----------
+    rows : array of shape (n_samples, n_features), of floats
+    power : int or ndarray of int
+        Exponents, to be broadcast.
+    """
+    if isinstance(rows, np.ndarray):
+        return np.ldexp(rows, power)
+    half = power // 2
+    for part in (half, power - half):  # twice, as the power itself may overflow
+        factor = np.ldexp(np.ones_like(part, dtype=dtype_name(rows)), part)
+        rows = rows * beside(factor, rows)
+    return rows
 
 
 def largest_about_mean(rows):
@@ -14,19 +36,20 @@ def largest_about_mean(rows):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, n_features), of floats
+    rows : array of shape (n_samples, n_features), of floats
 
     Returns
     -------
     largest : ndarray of shape (n_features,), float64
         Infinite where the mean overflows.
     """
-    most, least = rows.max(axis=0), rows.min(axis=0)
+    xp = namespace(rows)
+    most, least = (to_numpy(f(rows, axis=0)) for f in (xp.max, xp.min))
     with np.errstate(over="ignore"):
-        mean = rows.mean(axis=0, dtype=np.float64)
+        mean = to_numpy(column_means(rows))
         largest = np.maximum(most - mean, mean - least)
     size = np.maximum(np.abs(most), np.abs(least)).astype(np.float64)
-    largest[largest <= 8 * np.finfo(rows.dtype).eps * size] = 0
+    largest[largest <= 8 * np.finfo(most.dtype).eps * size] = 0
     return largest
 
 
@@ -35,15 +58,15 @@ def near_one(rows, axis=None):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, n_features), of floats
+    rows : array of shape (n_samples, n_features), of floats
     axis : int or None, default=None
         1 takes a power for each row, None one for all.
 
     Returns
     -------
-    rescaled : ndarray of shape (n_samples, n_features)
+    rescaled : array of shape (n_samples, n_features)
     """
-    return np.ldexp(rows, -power_of(rows, axis))
+    return times_power(rows, -power_of(rows, axis))
 
 
 def signed(axes):
@@ -57,10 +80,24 @@ def unit_rows(rows):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, n_features), of floats
+    rows : array of shape (n_samples, n_features), of floats
 
     Returns
     -------
-    rescaled : ndarray of shape (n_samples, n_features)
+    rescaled : array of shape (n_samples, n_features)
     """
-    return normalize(near_one(rows, axis=1))
+    return normalized(near_one(rows, axis=1))
+
+
+def normalized(rows):
+    """Divide rows by their lengths, whose squares must not overflow."""
+    if isinstance(rows, np.ndarray):
+        return normalize(rows)
+    length = namespace(rows).linalg.vector_norm(rows, axis=1, keepdims=True)
+    return rows / namespace(rows).where(length == 0, 1.0, length)
+
+
+def column_means(rows):
+    """Return the mean of each column, summed in float64."""
+    total = namespace(rows).sum(rows, axis=0, dtype=floats(rows)[0])
+    return total / rows.shape[0]

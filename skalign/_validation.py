@@ -14,9 +14,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skalign._arrays import (
+    FLOATS as FLOATS,
+    arrive,
+    as_dtype,
+    dtype_name,
+    floats,
+    is_of_another_library,
+    join,
+    namespace,
+    to_numpy,
+)
 from skalign._labels import repeats
 
-FLOATS = (np.float64, np.float32)
 _SIDES = ("feature_names_in_", "target_names_in_")
 _SINCE_FIT = (
     "Feature names unseen at fit time:",
@@ -85,26 +95,28 @@ def check_pairs(
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples, n_targets), of the dtype of `X`
+    X : array of shape (n_samples, n_features)
+    y : array of shape (n_samples, n_targets), of the dtype of `X`
+        With array API dispatch, in the library and on the device of `X`.
     sample_weight : ndarray of shape (n_samples,) or None
     """
     if issparse(y):
         raise TypeError("y is sparse; pass a dense array, such as y.toarray().")
     check_target_names(estimator, y, reset=reset)
+    X, y = _arrive(estimator, X, y)
     n_classes = count_classes(estimator, y)
     X, y = validate_data(
         estimator,
         X,
         y,
-        dtype=FLOATS,
+        dtype=floats(X),
         multi_output=True,
         y_numeric=True,
         reset=reset,
         ensure_all_finite=ensure_all_finite,
         ensure_min_samples=ensure_min_samples,
     )
-    y_ndim, y = y.ndim, _cast(y.reshape(len(y), -1), X.dtype)
+    y_ndim, y = y.ndim, _cast(namespace(y).reshape(y, (y.shape[0], -1)), X.dtype)
     if reset:
         estimator._y_ndim, estimator.n_targets_ = y_ndim, y.shape[1]
     elif y.shape[1] != estimator.n_targets_:
@@ -112,13 +124,29 @@ def check_pairs(
             f"y has {y.shape[1]} columns, but {type(estimator).__name__} was fitted "
             f"with {estimator.n_targets_}."
         )
-    if sample_weight is not None:
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+    sample_weight = check_weight(sample_weight, X)
     check_same_features(estimator)
     warn_of_classes(estimator, n_classes, X.shape[1])
     return X, y, sample_weight
+
+
+def _arrive(estimator, X, y):
+    """Prepare both sides, which may be arrays of another library; see `arrive`."""
+    stays = getattr(estimator, "_any_library", False)
+    X, y = arrive(X, "X", stays=stays), arrive(y, "y", stays=stays)
+    return X, None if y is None else join(y, X)
+
+
+def check_weight(sample_weight, X):
+    """Validate the weight of each sample of `X`, on the CPU; None remains."""
+    if sample_weight is None:
+        return None
+    sample_weight = to_numpy(arrive(sample_weight, "sample_weight", stays=True))
+    if is_of_another_library(X):
+        X = np.empty((X.shape[0], 1))
+    return _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
 
 
 def _cast(y, dtype):
@@ -131,7 +159,6 @@ def _cast(y, dtype):
 
 def dimensions(y):
     """Number of dimensions of `y`, without functions that its type may lack."""
-    # Of a tensor numpy may know no type.
     return y.ndim if hasattr(y, "ndim") else np.asarray(y).ndim
 
 
@@ -145,7 +172,7 @@ def count_classes(estimator, y):
     ValueError
         If `y` is one dimension of strings.
     """
-    if getattr(y, "ndim", 1) != 1 or (values := np.asarray(y)).ndim != 1:
+    if getattr(y, "ndim", 1) != 1 or (values := np.asarray(to_numpy(y))).ndim != 1:
         return 0
     kind, entries = values.dtype.kind, values.tolist() if values.dtype == object else []
     texts = values if kind in "SUT" else [v for v in entries if isinstance(v, str)]
@@ -186,14 +213,14 @@ def check_no_dates(X):
 
 def check_varies(y):
     """Raise an error for a target whose samples are all equal."""
-    if np.all(y == y[0]):
+    if namespace(y).all(y == y[:1, ...]):
         raise ValueError("All samples of y are equal: there is nothing to predict.")
 
 
 def check_target(y, n_targets):
     """Validate samples of the target space: finite floats, `n_targets` columns."""
-    y = check_array(y, dtype=FLOATS, ensure_2d=False, input_name="y")
-    y = y.reshape(-1, 1) if y.ndim == 1 else y
+    y = check_array(y, dtype=floats(y), ensure_2d=False, input_name="y")
+    y = y[:, None] if y.ndim == 1 else y
     if y.shape[1] != n_targets:
         raise ValueError(
             f"y has {y.shape[1]} columns, but the target space has {n_targets}."
@@ -211,17 +238,21 @@ def check_sides(estimator, X, y):
 
     Returns
     -------
-    X : ndarray of shape (n_samples, n_features)
-    y : ndarray of shape (n_target_samples, n_targets), of the dtype of `X`, or None
+    X : array of shape (n_samples, n_features)
+    y : array of shape (n_target_samples, n_targets), of the dtype of `X`, or None
+        With array API dispatch, in the library and on the device of `X`.
     """
-    X = validate_data(estimator, X, dtype=FLOATS, ensure_min_samples=2)
-    estimator._dtype, estimator._is_identity = X.dtype.name, False
-    if y is None or dimensions(y) == 1:
+    has_target = y is not None and dimensions(y) != 1
+    if has_target:
+        check_target_names(estimator, y, reset=True)
+    X, target = _arrive(estimator, X, y if has_target else None)
+    X = validate_data(estimator, X, dtype=floats(X), ensure_min_samples=2)
+    estimator._dtype, estimator._is_identity = dtype_name(X), False
+    if target is None:
         warn_no_target_samples(estimator, y)
         stay_in_source(estimator)
         return X, None
-    check_target_names(estimator, y, reset=True)
-    y = check_array(y, dtype=FLOATS, ensure_min_samples=2, input_name="y")
+    y = check_array(target, dtype=floats(target), ensure_min_samples=2, input_name="y")
     if getattr(estimator, "_same_features", False) and y.shape[1] != X.shape[1]:
         raise ValueError(
             f"{estimator!r} needs equal widths: X has {X.shape[1]} columns, y has "
@@ -271,9 +302,9 @@ def cast_finite(values, dtype, what):
         If a value is not finite in the dtype.
     """
     with np.errstate(over="ignore"):
-        cast = values.astype(dtype, copy=False)
-    if not np.isfinite(cast).all():
-        raise ValueError(f"{what} overflows {np.dtype(dtype)}. Scale the columns.")
+        cast = as_dtype(values, dtype)
+    if not (xp := namespace(cast)).all(xp.isfinite(cast)):
+        raise ValueError(f"{what} overflows {cast.dtype}. Scale the columns.")
     return cast
 
 

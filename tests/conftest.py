@@ -6,10 +6,14 @@ import random
 import sys
 import warnings
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 # Two workers share two cores. BLAS, OpenMP and torch read this when they load.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# scikit-learn dispatches to other array libraries only with it, and from SciPy 1.14.
+if tuple(map(int, version("scipy").split(".")[:2])) >= (1, 14):
+    os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import numpy as np
 import pytest

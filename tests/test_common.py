@@ -119,6 +119,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The columns of X need scaling:UserWarning"),
     pytest.mark.filterwarnings("ignore:The domains that were found:UserWarning"),
     pytest.mark.filterwarnings("ignore:RobustAligner cannot distinguish:UserWarning"),
+    # Two of the ten features of the checks of array libraries repeat others.
+    pytest.mark.filterwarnings("ignore:The samples shared between:UserWarning"),
 ]
 
 

@@ -75,7 +75,7 @@ for hidden, room, names, advice in {CASES!r}:
 @pytest.mark.services
 def test_the_package_can_be_looked_at_without_optional_packages():
     optional = {"torch", "skorch", "safetensors", "flwr", "matplotlib", "PIL", "faiss",
-                "dask", "distributed", "rich", "array_api_compat"}  # fmt: skip
+                "dask", "distributed", "rich"}  # fmt: skip
     _run(
         HIDE.format(hidden=optional)
         + """

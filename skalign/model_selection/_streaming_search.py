@@ -250,7 +250,7 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         score : float
         """
-        X = self._check_source(X)
+        X = self._check_source(X, "score")
         check_target_names(self, y)
         y = np.asarray(y)
         return self.scorer_(self.best_estimator_, X, y, sample_weight=sample_weight)

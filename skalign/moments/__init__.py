@@ -38,6 +38,6 @@ from skalign.moments._streaming import (
     PairStreamingMixin as PairStreamingMixin,
     SideStreamingMixin as SideStreamingMixin,
 )
-from skalign.moments._sums import Moments
+from skalign.moments._sums import Moments, sums_of_squares as sums_of_squares
 
 __all__ = ["GroupMoments", "Moments", "Sums"]

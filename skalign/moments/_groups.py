@@ -12,11 +12,22 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_array
 
+from skalign._arrays import (
+    arrive,
+    as_dtype,
+    dtype_name,
+    floats,
+    namespace,
+    take_columns,
+    take_rows,
+    to_numpy,
+)
 from skalign._labels import check_labels
-from skalign._rescale import largest_about_mean
-from skalign._validation import FLOATS, is_whole
+from skalign._rescale import column_means, largest_about_mean
+from skalign._validation import is_whole
 from skalign.moments._impossible import why_impossible_groups
 from skalign.moments._rank import storage_precision
 from skalign.moments._reading import read_array
@@ -109,7 +120,8 @@ class GroupMoments:
         """
         if not is_whole(order) or order not in (1, 3):
             raise ValueError(f"order={order!r} must be 1 or 3.")
-        rows = check_array(rows, dtype=FLOATS, input_name=str(name))
+        rows = arrive(rows, str(name), stays=True)
+        rows = check_array(rows, dtype=floats(rows), input_name=str(name))
         labels = check_labels(labels, rows, "labels")
         if labels is None:
             raise ValueError("labels must name the group of each sample; got None.")
@@ -118,18 +130,19 @@ class GroupMoments:
         shape, width = (len(groups),), (rows.shape[1],)
         sizes = np.bincount(members)
         self = cls._of(groups, sizes.astype(np.float64), np.empty(shape + width))
-        self.precision = float(np.finfo(rows.dtype).eps)
+        self.precision = float(namespace(rows).finfo(rows.dtype).eps)
         self.x_precision = storage_precision(rows)
         if order == 3:
             self.second = np.empty(shape + 2 * width)
             self.third = np.empty(shape + 3 * width)
         by_group = np.split(np.argsort(members, kind="stable"), sizes.cumsum()[:-1])
         for g, at in enumerate(by_group):
-            of_group = rows[at]
-            self.means[g] = of_group.mean(axis=0, dtype=np.float64)
+            of_group = take_rows(rows, at)
+            mean = column_means(of_group)
+            self.means[g] = to_numpy(mean)
             if order == 3:
-                centred = of_group - self.means[g].astype(rows.dtype)
-                self.second[g] = centred.T @ centred
+                centred = of_group - as_dtype(mean, rows.dtype)
+                self.second[g] = to_numpy(centred.T @ centred)
                 self.third[g] = _third_products(centred)
         return self
 
@@ -390,7 +403,8 @@ def check_group_scale(rows, order, name):
     """
     largest = largest_about_mean(rows)
     if order == 3:
-        check_scale(largest, rows.dtype, name, degree=3, n_terms=len(rows))
+        dtype, n_terms = dtype_name(rows), rows.shape[0]
+        check_scale(largest, dtype, name, degree=3, n_terms=n_terms)
     n_terms = rows.shape[1] ** order
     check_scale(largest, np.float64, name, degree=2 * order, n_terms=n_terms)
 
@@ -416,11 +430,12 @@ def _third_products(rows):
     """Sum over `rows` of the products of three columns, in float64."""
     width = rows.shape[1]
     first, second = np.triu_indices(width)
-    total = np.zeros((width, len(first)))
+    total = 0.0
     block_rows = max(_BLOCK_SIZE // len(first), 64)
-    for start in range(0, len(rows), block_rows):
-        block = rows[start : start + block_rows]
-        total += block.T @ (block[:, first] * block[:, second])
+    for batch in gen_batches(rows.shape[0], block_rows):
+        block = rows[batch, :]
+        products = take_columns(block, first) * take_columns(block, second)
+        total = total + as_dtype(block.T @ products, floats(rows)[0])
     full = np.empty((width, width, width))
-    full[:, first, second] = full[:, second, first] = total
+    full[:, first, second] = full[:, second, first] = to_numpy(total)
     return full

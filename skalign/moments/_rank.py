@@ -14,8 +14,8 @@ from numbers import Real
 import numpy as np
 from sklearn.utils.validation import check_array, check_scalar
 
-from skalign._arrays import check_rows, namespace, to_numpy
-from skalign._rescale import power_of
+from skalign._arrays import beside, check_rows, floats, namespace, to_numpy
+from skalign._rescale import column_means, power_of, times_power
 from skalign._validation import FLOATS, cast_finite
 from skalign.moments._scale import check_scale, check_sizes, check_sums
 
@@ -40,8 +40,7 @@ def storage_precision(rows):
     Parameters
     ----------
     rows : array of shape (n_samples, n_features), of floats
-        Samples before centring. About 128 of them are examined, or none if the array is
-        not a NumPy array.
+        Samples before centring. About 128 of them are examined, on the CPU.
 
     Returns
     -------
@@ -58,9 +57,7 @@ def storage_precision(rows):
 
 def precision_of(rows):
     """Return `storage_precision` without validating `rows`."""
-    if not isinstance(rows, np.ndarray):  # avoids a copy from another device
-        return np.full(rows.shape[1], float(namespace(rows).finfo(rows.dtype).eps))
-    seen = rows[:: max(1, rows.shape[0] // _SEEN_ROWS)]
+    seen = to_numpy(rows[:: max(1, rows.shape[0] // _SEEN_ROWS), :])
     info = np.finfo(seen.dtype)
     precision = np.full(seen.shape[1], float(info.eps))
     formats = [length for length in _FORMATS if length <= info.nmant]
@@ -117,11 +114,11 @@ def centre(rows):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, n_features), of floats
+    rows : array of shape (n_samples, n_features), of floats
 
     Returns
     -------
-    centred : ndarray of shape (n_samples, n_features), float64
+    centred : array of shape (n_samples, n_features), float64
     mean : ndarray of shape (n_features,), float64
 
     Raises
@@ -129,15 +126,15 @@ def centre(rows):
     ValueError
         If `rows` are empty, not 2-D or not finite, or their sums overflow.
     """
-    rows = check_array(rows, dtype=FLOATS, input_name="rows")
+    rows = check_rows(rows, "rows")
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = rows.mean(axis=0, dtype=np.float64)
+        mean = column_means(rows)
         centred = rows - mean
         # The error of the mean grows with the number of rows.
-        rest = centred.mean(axis=0)
-    check_sums(rest)
+        rest = column_means(centred)
+    check_sums(to_numpy(rest))
     centred -= rest
-    return centred, mean + rest
+    return centred, to_numpy(mean + rest)
 
 
 def rounding_of_columns(rows, sample_weight=None):
@@ -162,10 +159,10 @@ def rounding_of_columns(rows, sample_weight=None):
         length or a negative entry.
     """
     rows = check_rows(rows, "rows")
-    precision, xp = precision_of(rows), namespace(rows)
+    precision = precision_of(rows)
     if sample_weight is not None:
         weight = _check_sizes(sample_weight, rows.shape[0], "sample_weight")
-        rows = rows * xp.asarray(np.sqrt(weight), device=rows.device)[:, None]
+        rows = rows * beside(np.sqrt(weight), rows)[:, None]
     largest, share = _column_norms(rows)
     return largest * rounding_from_norms(precision, share, rows.shape[0])
 
@@ -173,7 +170,7 @@ def rounding_of_columns(rows, sample_weight=None):
 def _column_norms(rows):
     """Return the largest entry of each column (1 for zeros), and norm / largest."""
     xp = namespace(rows)
-    rows = xp.asarray(rows, dtype=xp.float64)
+    rows = xp.asarray(rows, dtype=floats(rows)[0])
     largest = xp.max(xp.abs(rows), axis=0)
     largest = xp.where(largest > 0, largest, xp.ones_like(largest))
     return to_numpy(largest), to_numpy(xp.linalg.vector_norm(rows / largest, axis=0))
@@ -248,7 +245,7 @@ def rounding_of_rows(rows, precision=0.0):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, n_features), of floats
+    rows : array of shape (n_samples, n_features), of floats
         Samples before centring.
     precision : float or ndarray of shape (n_features,), default=0.0
         Lower bound of the relative precision; the larger of this value and the storage
@@ -264,11 +261,12 @@ def rounding_of_rows(rows, precision=0.0):
     ValueError
         If `rows` are empty, not 2-D or not finite, or `precision` is negative.
     """
-    rows = check_array(rows, dtype=FLOATS, input_name="rows")
+    rows = check_rows(rows, "rows")
     precision = _check_sizes(precision, rows.shape[1], "precision", most=1)
     precision = np.maximum(precision_of(rows), precision)
     power = power_of(rows, axis=1)  # squares may overflow
-    length = np.linalg.norm(np.ldexp(rows, -power) * precision, axis=1)
+    errors = times_power(rows, -power) * beside(precision, rows)
+    length = to_numpy(namespace(rows).linalg.vector_norm(errors, axis=1))
     return _SAFETY * _spread(rows.shape[1], np.inf) * np.ldexp(length, power[:, 0])
 
 
@@ -296,7 +294,7 @@ def truncated_svd(rows, rounding):
         another length or a negative entry.
     """
     rows = check_rows(rows, "rows")
-    rows = namespace(rows).asarray(rows, dtype=namespace(rows).float64)
+    rows = namespace(rows).asarray(rows, dtype=floats(rows)[0])
     rounding = _check_sizes(rounding, rows.shape[1], "rounding")
     largest, share = _column_norms(rows)
     check_scale(largest, np.float64, "rows", degree=1)
@@ -315,7 +313,7 @@ def truncated_svd(rows, rounding):
     back, scale = np.argsort(order), scale[order]
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
     scale, inverse, order, back = (
-        xp.asarray(array, device=rows.device) for array in (scale, inverse, order, back)
+        beside(array, rows) for array in (scale, inverse, order, back)
     )
     rows = xp.take(rows, order, axis=1)
     U, s, Vt = xp.linalg.svd(rows * inverse, full_matrices=False)

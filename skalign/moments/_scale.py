@@ -15,7 +15,7 @@ def check_sizes(values, name, *, finite=True):
     if plain and values.ndim == 1 and (not finite or np.isfinite(values).all()):
         return values
     return check_array(
-        values,
+        np.asarray(values) if np.isscalar(values) else values,
         dtype=np.float64,
         ensure_2d=False,
         ensure_min_samples=0,

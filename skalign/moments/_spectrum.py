@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skalign._arrays import dtype_name, namespace, to_numpy
 from skalign.moments._rank import (
     centre,
     rounding_of_columns,
@@ -38,10 +39,11 @@ class Spectrum(NamedTuple):
     def from_rows(cls, rows, name="X"):
         """Decompose the covariance of samples, possibly fewer than the columns."""
         precision, rounding = storage_precision(rows), rounding_of_columns(rows)
-        rows, mean = centre(rows)
-        check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
+        (rows, mean), xp = centre(rows), namespace(rows)
+        check_scale(to_numpy(xp.max(xp.abs(rows), axis=0)), dtype_name(rows), name)
         _, s, Vt = truncated_svd(rows, rounding)
-        return cls(mean, precision, s**2 / (len(rows) - 1), Vt.T)
+        s, Vt = to_numpy(s), to_numpy(Vt)
+        return cls(mean, precision, s**2 / (rows.shape[0] - 1), Vt.T)
 
     def root(self, power):
         """Return the covariance to the power `power / 2`, on its range."""

@@ -9,10 +9,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, validate_data
 
+from skalign._arrays import arrive, dtype_name, floats, join, settle
 from skalign._atomic import atomic
 from skalign._labels import check_labels
 from skalign._validation import (
-    FLOATS,
     check_pairs,
     check_same_features,
     check_target_names,
@@ -61,6 +61,7 @@ class StreamingMixin:
 
     _streams = True
     _sums_suffice = True
+    _any_library = True
 
     def __init_subclass__(cls, **kwargs):
         if "fit" in vars(cls):
@@ -229,12 +230,19 @@ class StreamingMixin:
         for name in ("n_features_in_", "n_targets_"):
             if hasattr(other, name):
                 setattr(self, name, getattr(other, name))
-        return self._take(_merged(mine, theirs))
+        place = getattr(self, "_placed", None)
+        return settle(self._take(_merged(mine, theirs)), place)
 
     def _update(self, X, y, **of_samples):
         """Add a batch to the sums, and learn the map from all of them."""
-        batch = self._add_up(X, y, **of_samples)
-        return self._take(_merged(self._seen(), batch)) if batch else self
+        X, y = (self._arrive(rows, name) for rows, name in ((X, "X"), (y, "y")))
+        if not (batch := self._add_up(X, y, **of_samples)):
+            return self
+        self._take(_merged(self._seen(), batch))
+        return settle(self, y if X is None else X)
+
+    def _arrive(self, rows, name):
+        return arrive(rows, name, stays=self._any_library)
 
     def _seen(self):
         """Return the sums of each part that has samples."""
@@ -331,7 +339,7 @@ class PairStreamingMixin(StreamingMixin):
         return {"pairs": self._sum(X, y, sample_weight)}
 
     def _sum(self, X, y, sample_weight):
-        self._dtype = X.dtype.name
+        self._dtype = dtype_name(X)
         products = self._needed(X.shape[1], y.shape[1])
         return Moments.from_arrays(X, y, sample_weight=sample_weight, products=products)
 
@@ -383,18 +391,20 @@ class SideStreamingMixin(StreamingMixin):
 
     def _add_up(self, X=None, y=None, **of_samples):
         """Return the sums of each side that has samples."""
+        X, y = self._arrive(X, "X"), self._arrive(y, "y")
         no_target, batch = y is not None and dimensions(y) == 1, {}
         if no_target:
             warn_no_target_samples(self, y)
         if X is not None:
             X = validate_data(
-                self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
+                self, X, dtype=floats(X), reset=not hasattr(self, "n_features_in_")
             )
             batch["source"] = self._sum_side("X", X, **of_samples)
         if y is not None and not no_target:
             first = "target" not in self._seen()
             check_target_names(self, y, reset=first)
-            y = check_array(y, dtype=FLOATS, input_name="y")
+            y = y if X is None else join(y, X)
+            y = check_array(y, dtype=floats(y), input_name="y")
             if not first and y.shape[1] != self.n_targets_:
                 raise ValueError(
                     f"y has {y.shape[1]} columns, but the target samples seen before "
@@ -408,7 +418,7 @@ class SideStreamingMixin(StreamingMixin):
         return self._sum(rows, name=name)
 
     def _sum(self, rows, *, name="X"):
-        self._dtype = rows.dtype.name
+        self._dtype = dtype_name(rows)
         products = self._needed(rows.shape[1], rows.shape[1])
         return Moments.from_arrays(rows, products=products, x_name=name)
 
@@ -470,8 +480,9 @@ class ClassStreamingMixin(SideStreamingMixin):
         if X is not None and labels is None and y is not None and dimensions(y) == 1:
             # y holds the class labels that a Pipeline passes on, as in `fit`.
             warn_no_target_samples(self, y)
+            X = self._arrive(X, "X")
             validate_data(
-                self, X, dtype=FLOATS, reset=not hasattr(self, "n_features_in_")
+                self, X, dtype=floats(X), reset=not hasattr(self, "n_features_in_")
             )
             return {}
         return super()._add_up(X, y, labels=labels, target_labels=target_labels)
@@ -488,7 +499,7 @@ class ClassStreamingMixin(SideStreamingMixin):
         return self._sum(rows, labels, name=name)
 
     def _sum(self, rows, labels, *, name="X"):
-        self._dtype = rows.dtype.name
+        self._dtype = dtype_name(rows)
         order = self._needed(rows.shape[1], rows.shape[1])
         return GroupMoments.from_rows(rows, labels, order=order, name=name)
 

@@ -20,9 +20,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import _check_sample_weight, check_array
+from sklearn.utils.validation import check_array
 
-from skalign._validation import FLOATS
+from skalign._arrays import (
+    arrive,
+    as_dtype,
+    beside,
+    dtype_name,
+    floats,
+    into,
+    join,
+    namespace,
+    take_columns,
+    take_rows,
+    to_numpy,
+)
+from skalign._validation import check_weight
 from skalign.moments._impossible import why_impossible
 from skalign.moments._rank import (
     precision_of,
@@ -132,26 +145,25 @@ class Moments:
         if y is None and products & {"xy", "y2"}:
             raise ValueError("The products 'xy' and 'y2' need y.")
         # NaN and infinity are found in the sums.
-        checks = {"dtype": FLOATS, "ensure_all_finite": False}
-        X = check_array(X, input_name=x_name, **checks)
-        y = None if y is None else check_array(y, input_name="y", **checks)
-        if y is not None and len(y) != len(X):
-            raise ValueError(f"X has {len(X)} samples, but y has {len(y)}.")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            if not np.all(sample_weight > 0):
-                for name, side in ((x_name, X), ("y", y)):
-                    if side is not None:
-                        assert_all_finite(side[sample_weight == 0], input_name=name)
-                kept = np.flatnonzero(sample_weight)
-                X, sample_weight = X[kept], sample_weight[kept]
-                y = None if y is None else y[kept]
+        X = _read(X, x_name)
+        y = None if y is None else _read(join(arrive(y, "y", stays=True), X), "y")
+        n_samples = X.shape[0]
+        if y is not None and y.shape[0] != n_samples:
+            raise ValueError(f"X has {n_samples} samples, but y has {y.shape[0]}.")
+        sample_weight = check_weight(sample_weight, X)
+        if sample_weight is not None and not np.all(sample_weight > 0):
+            lost = np.flatnonzero(sample_weight == 0)
+            for name, side in ((x_name, X), ("y", y)):
+                if side is not None:
+                    assert_all_finite(take_rows(side, lost), input_name=name)
+            kept = np.flatnonzero(sample_weight)
+            n_samples = len(kept)
+            X, sample_weight = take_rows(X, kept), sample_weight[kept]
+            y = None if y is None else take_rows(y, kept)
         self = cls.__new__(cls)
-        self.n_samples = len(X)
+        self.n_samples = n_samples
         with np.errstate(over="ignore"):
-            weight = len(X) if sample_weight is None else sample_weight.sum()
+            weight = n_samples if sample_weight is None else sample_weight.sum()
         self.weight = float(weight)
         if not np.isfinite(self.weight):
             raise ValueError("The sum of sample_weight overflows: scale the weights.")
@@ -161,36 +173,37 @@ class Moments:
 
     def _add_up(self, X, y, sample_weight, products, names):
         sides = {"x": _Side(X)} if y is None else {"x": _Side(X), "y": _Side(y)}
-        self.precision = float(np.finfo(X.dtype).eps)
+        self.precision = float(namespace(X).finfo(X.dtype).eps)
         self.x_precision = precision_of(X)
         self.y_precision = None if y is None else precision_of(y)
         totals = {}
-        for start in range(0, len(X), _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
+        for start in range(0, self.n_samples, _BLOCK_ROWS):
+            rows = slice(start, min(start + _BLOCK_ROWS, self.n_samples))
             root = None
             if sample_weight is not None:
-                root = np.sqrt(sample_weight[rows]).astype(X.dtype, copy=False)
+                root = as_dtype(beside(np.sqrt(sample_weight[rows]), X), X.dtype)
             blocks = {name: side.block(rows, root) for name, side in sides.items()}
             for name in products:
                 first, second = blocks[name[0]], blocks[_SECOND[name]]
                 if name in ("xx", "xy"):
-                    _accumulate(totals, name, np.matmul, first.T, second)
+                    _accumulate(totals, name, namespace(X).matmul, first.T, second)
                 else:
-                    _accumulate(totals, name, _column_sums_of_squares, first)
-        offsets = {name: side.total / self.weight for name, side in sides.items()}
+                    _accumulate(totals, name, sums_of_squares, first)
+        totals = {name: _host(total) for name, (total, _) in totals.items()}
+        offsets = {n: _host(side.total) / self.weight for n, side in sides.items()}
         for name, side in sides.items():
             if not np.isfinite(offsets[name]).all():
                 assert_all_finite(side.rows, input_name=names[name])
             largest = side.largest(_squares(totals, name), sample_weight)
-            check_scale(largest, side.rows.dtype, names[name])
+            check_scale(largest, dtype_name(side.rows), names[name])
         self._x_shift, self._x_offset = sides["x"].shift, offsets["x"]
         self._y_shift = sides["y"].shift if y is not None else None
         self._y_offset = offsets.get("y")
         self.xx = self.xy = self.x2 = self.y2 = None
-        for name, (total, _) in totals.items():
+        for name, total in totals.items():
             a, b = offsets[name[0]], offsets[_SECOND[name]]
             total -= self.weight * (np.outer(a, b) if total.ndim == 2 else a * b)
-            check_sums(total, X.dtype)
+            check_sums(total, dtype_name(X))
             setattr(self, name, total)
 
     @property
@@ -587,28 +600,30 @@ class _Side:
     """
 
     def __init__(self, rows):
-        sample = rows[:: max(1, len(rows) // 512)]
-        mean = sample.mean(axis=0)
-        small = mean**2 <= sample.var(axis=0)
-        mean[small] = 0
-        self.rows, self.shift = rows, mean.astype(np.float64)
-        self._rounded = None if small.all() else mean
-        self._buffer = None
-        self.total = np.zeros(rows.shape[1])
+        xp = namespace(rows)
+        sample = rows[:: max(1, rows.shape[0] // 512), :]
+        mean = xp.mean(sample, axis=0)
+        small = mean**2 <= xp.var(sample, axis=0)
+        mean = xp.where(small, xp.zeros_like(mean), mean)
+        self.rows, self.shift = rows, _host(mean)
+        self._rounded = None if xp.all(small) else mean
+        self._buffer, self.total = None, 0.0
 
     def block(self, rows, root):
         """Return shifted samples, multiplied by the `root` of their weights."""
-        block = self.rows[rows]
+        xp, block = namespace(self.rows), self.rows[rows, :]
         if self._rounded is not None or root is not None:
-            if self._buffer is None:
+            if self._buffer is None and xp is np:
                 self._buffer = np.empty(block.shape, dtype=block.dtype)
-            buffer = self._buffer[: len(block)]
+            buffer = None if self._buffer is None else self._buffer[: len(block)]
             if self._rounded is not None:
-                block = np.subtract(block, self._rounded, out=buffer)
+                block = into(buffer, xp.subtract, block, self._rounded)
             if root is not None:
-                block = np.multiply(block, root[:, None], out=buffer)
-        ones = np.ones(len(block), block.dtype) if root is None else root
-        self.total += ones @ block
+                block = into(buffer, xp.multiply, block, root[:, None])
+        ones = root
+        if root is None:
+            ones = xp.ones(block.shape[0], dtype=block.dtype, device=block.device)
+        self.total = self.total + as_dtype(ones @ block, floats(block)[0])
         return block
 
     def largest(self, squares, sample_weight):
@@ -619,39 +634,61 @@ class _Side:
         """
         size, columns = np.ones(len(self.shift)), np.arange(len(self.shift))
         if squares is not None:
-            info = np.finfo(self.rows.dtype)
+            info = np.finfo(dtype_name(self.rows))
             sound = (squares >= float(info.tiny) / float(info.eps)) & (squares < np.inf)
             columns = np.flatnonzero(~sound)
         if len(columns) == 0:
             return size
-        rows = self.rows if len(columns) == len(size) else self.rows[:, columns]
+        xp, rows = namespace(self.rows), self.rows
+        if len(columns) < len(size):
+            rows = take_columns(rows, columns)
         shift = self.shift[columns]
         if sample_weight is None:
-            size[columns] = np.maximum(
-                rows.max(axis=0) - shift, shift - rows.min(axis=0)
-            )
+            most, least = (to_numpy(f(rows, axis=0)) for f in (xp.max, xp.min))
+            size[columns] = np.maximum(most - shift, shift - least)
         else:
-            moved = np.abs(rows - shift) * np.sqrt(sample_weight)[:, None]
-            size[columns] = moved.max(axis=0)
+            root = beside(np.sqrt(sample_weight), rows)
+            moved = xp.abs(rows - beside(shift, rows)) * root[:, None]
+            size[columns] = to_numpy(xp.max(moved, axis=0))
         return size
+
+
+def _read(rows, name):
+    """Validate samples, whose NaN and infinity are found in the sums."""
+    rows = arrive(rows, name, stays=True)
+    return check_array(
+        rows, dtype=floats(rows), ensure_all_finite=False, input_name=name
+    )
+
+
+def _host(sums):
+    """Return sums as a NumPy array of float64."""
+    return to_numpy(sums).astype(np.float64, copy=False)
 
 
 def _squares(totals, side):
     """Sums of squares of the columns of a side; None if they were not formed."""
     if f"{side}2" in totals:
-        return totals[f"{side}2"][0]
-    return np.diag(totals["xx"][0]) if side == "x" and "xx" in totals else None
+        return totals[f"{side}2"]
+    return np.diag(totals["xx"]) if side == "x" and "xx" in totals else None
 
 
-def _column_sums_of_squares(rows, out=None):
-    return np.einsum("ij,ij->j", rows, rows, out=out)
+def sums_of_squares(rows, out=None):
+    """Return the sum of squares of each column."""
+    if isinstance(rows, np.ndarray):
+        return np.einsum("ij,ij->j", rows, rows, out=out)
+    return namespace(rows).vecdot(rows, rows, axis=-2)
 
 
 def _accumulate(totals, name, product, *blocks):
     """Add a product of blocks to the float64 sum of its name."""
     if name not in totals:
         block = product(*blocks)
-        totals[name] = block.astype(np.float64), block
+        buffer = block if isinstance(block, np.ndarray) else None
+        # A copy, since the buffer is written to again.
+        total = namespace(block).asarray(block, dtype=floats(block)[0], copy=True)
+        totals[name] = total, buffer
     else:
         total, buffer = totals[name]
-        total += product(*blocks, out=buffer)
+        total += into(buffer, product, *blocks)
+        totals[name] = total, buffer

@@ -6,6 +6,14 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.linalg import eigh
 
+from skalign._arrays import (
+    floats,
+    is_of_another_library,
+    namespace,
+    take_rows,
+    to_numpy,
+)
+
 # Below this share of free rows the residual sum, taken from sums, is all rounding.
 MIN_FREE_SHARE = 1e-4
 
@@ -54,21 +62,23 @@ class Distinct:
         the number of coefficients for each target, if it is not that of the columns.
         """
         n_features = X.shape[1] if n_coefs is None else n_coefs
-        weight = np.ones(len(X)) if sample_weight is None else sample_weight
-        kept = weight > 0
-        if not kept.all():
-            X, y, weight = X[kept], y[kept], weight[kept]
-        sources = pairs = equal_rows(X)
+        weight = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        if not (weight > 0).all():
+            kept = np.flatnonzero(weight > 0)
+            X, y, weight = take_rows(X, kept), take_rows(y, kept), weight[kept]
+        sources = pairs = np.arange(len(weight)) if _all_differ(X) else equal_rows(X)
         n_sources = n_pairs = sources.max() + 1
         total, several = float(weight.sum()), 0.0
-        if n_sources < len(X):
+        searched = max(_SEARCHED, _SEARCHED_PER_COLUMN * n_features)
+        if n_sources < max(len(sources), searched):
+            X, y = to_numpy(X), to_numpy(y)  # few, or repeated
+        if n_sources < len(sources):
             pairs = equal_rows(np.column_stack([sources, y]))
             n_pairs = pairs.max() + 1
             first = np.unique(pairs, return_index=True)[1]
             many = np.bincount(sources[first]) > 1
             several = weight @ many[sources] / total
         measured = several > 0.5 and total >= max(2 * n_features, _OFTEN * n_sources)
-        searched = max(_SEARCHED, _SEARCHED_PER_COLUMN * n_features)
         even = True
         if n_sources < searched and not measured:
             one = _merge(X, y, weight, sources)
@@ -82,10 +92,10 @@ class Distinct:
             X,
             y,
             weight,
-            groups=np.arange(len(X)) if even else groups,
-            left_out=np.ones(len(X)) if measured else weight,
+            groups=np.arange(len(weight)) if even else groups,
+            left_out=np.ones(len(weight)) if measured else weight,
             capped=not measured,
-            n_units=total if measured else float(len(X)),
+            n_units=total if measured else float(len(weight)),
             n_pairs=total if measured else float(n_pairs),
             even=even,
         )
@@ -152,7 +162,9 @@ def equal_rows(rows):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_samples, n_columns)
+    rows : array of shape (n_samples, n_columns)
+        Of rows of another library about eight columns are copied to the CPU, and those
+        rows that agree in them.
 
     Returns
     -------
@@ -160,15 +172,32 @@ def equal_rows(rows):
         Integers from 0.
     """
     # Few rows agree in eight columns; only those are compared in all.
-    labels = _labels(rows[:, :: max(1, rows.shape[1] // 8)])
-    agree = np.bincount(labels)[labels] > 1
-    if agree.any():
-        labels[agree] = len(rows) + _labels(rows[agree])
+    labels = _labels(_some_columns(rows))
+    agree = np.flatnonzero(np.bincount(labels)[labels] > 1)
+    if len(agree):
+        labels[agree] = len(labels) + _labels(take_rows(rows, agree))
         labels = np.unique(labels, return_inverse=True)[1]
     return labels
 
 
+def _some_columns(rows):
+    return rows[:, :: max(1, rows.shape[1] // 8)]
+
+
+def _all_differ(rows):
+    """Return whether rows of another library are seen to differ, where they are."""
+    if not is_of_another_library(rows):
+        return False
+    xp, columns = namespace(rows), _some_columns(rows)
+    # A number for each row; equal rows have equal ones, as each step is rounded alike.
+    key = xp.zeros(rows.shape[0], dtype=floats(rows)[0], device=rows.device)
+    for column in range(columns.shape[1]):
+        key = key * 0.6180339887498949 + columns[:, column]
+    return xp.unique_values(key).shape[0] == rows.shape[0]
+
+
 def _labels(rows):
+    rows = to_numpy(rows)
     rows = np.ascontiguousarray(rows) + 0.0  # -0.0 equals 0.0, but not in bytes
     whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))
     return np.unique(whole.ravel(), return_inverse=True)[1]

@@ -13,9 +13,18 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_scalar
 
 from skalign._aligner import AffineMixin, PairedMixin
+from skalign._arrays import (
+    as_dtype,
+    beside,
+    dtype_name,
+    floats,
+    namespace,
+    settle,
+    to_numpy,
+)
 from skalign._dask import lazy
 from skalign._determined import warn_of_fit
-from skalign._rescale import power_of
+from skalign._rescale import power_of, times_power
 from skalign._validation import Interval, check_numbers, check_pairs
 from skalign.moments import (
     PairStreamingMixin,
@@ -51,10 +60,10 @@ def _slope_variance(spectrum, alpha, coef, noise_variance):
 
 def _outer(factors, variances):
     """Products of all pairs; 0 times infinity is 0."""
+    xp, factors = namespace(factors), factors[:, None]
     with np.errstate(invalid="ignore"):
-        products = np.multiply.outer(factors, variances)
-    products[factors == 0] = 0
-    return products
+        products = factors * variances
+    return xp.where(factors == 0, xp.zeros_like(products), products)
 
 
 def _knows_std(self):
@@ -268,11 +277,12 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             self.prior_, held_out = cross_fit(self.prior, X, y, sample_weight)
             choice = clone(self).set_params(prior=None, rank=None)
             self._choice = choice.fit(X, held_out, sample_weight)
-        few = len(X) < X.shape[1]
+        few = X.shape[0] < X.shape[1]
         if few and self.solver == "moments":
             raise ValueError(
                 f"solver='moments' needs at least as many samples as features; X has "
-                f"shape {X.shape}. Use solver='auto', which takes the SVD in this case."
+                f"shape {tuple(X.shape)}. Use solver='auto', which takes the SVD in "
+                "this case."
             )
         if not few and self.solver != "svd":
             self.moments_ = self._sum(X, y, sample_weight)
@@ -280,7 +290,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             distinct = Distinct.from_rows(X, left_over, sample_weight)
             self._learn(self.moments_, distinct)
             if self._sums_suffice:
-                return self
+                return settle(self, X)
             if self.solver == "moments":
                 raise ValueError(
                     f"solver='moments' is not accurate here: the condition number "
@@ -289,7 +299,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
                     "solver='auto', which takes the SVD in this case."
                 )
         else:
-            self.moments_, self._dtype = None, X.dtype.name
+            self.moments_, self._dtype = None, dtype_name(X)
             assert_all_finite(X, input_name="X")
             left_over = self._left_over(X, y)
             distinct = Distinct.from_rows(X, left_over, sample_weight)
@@ -298,7 +308,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             X, left_over, sample_weight, distinct.n_pairs, self.fit_intercept
         )
         self._finish(spectrum, distinct)
-        return self
+        return settle(self, X)
 
     def __sklearn_clone__(self):
         # A clone of a fitted prior would be another prior, fitted on the new pairs.
@@ -345,30 +355,35 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             finite.
         """
         check_scalar(include_noise, "include_noise", (bool, np.bool_))
-        X = self._check_source(X)
-        centred = X - self.x_mean_.astype(np.float64)
+        X = self._check_source(X, "predict_std")
+        xp, axes = namespace(X), self._axes
+        centred = X - as_dtype(self.x_mean_, floats(X)[0])
         power = np.maximum(power_of(centred, axis=1), 0)  # squares may overflow
-        rounding = np.ldexp(rounding_of_rows(X, self._precision), -power[:, 0])
-        centred = np.ldexp(centred, -power)
-        along = centred @ self._axes
-        off = np.zeros(len(X))
-        if len(self._axes) > self._axes.shape[1]:
-            beyond = centred - along @ self._axes.T
-            off = np.einsum("ij,ij->i", beyond, beyond)
-            squares = np.einsum("ij,ij->i", centred, centred)
-            off[off <= np.maximum(rounding**2, self._axes_error**2 * squares)] = 0
+        rounding = rounding_of_rows(X, to_numpy(self._precision))
+        rounding = beside(np.ldexp(rounding, -power[:, 0]), X)
+        centred = times_power(centred, -power)
+        along = centred @ axes
+        off = xp.zeros_like(centred[:, 0])
+        if axes.shape[0] > axes.shape[1]:
+            beyond = centred - along @ axes.T
+            squares = xp.vecdot(centred, centred)
+            least = xp.maximum(rounding**2, self._axes_error**2 * squares)
+            off = xp.vecdot(beyond, beyond)
+            off = xp.where(off <= least, xp.zeros_like(off), off)
         along /= self._curvature
         by_noise = along**2 @ (self._curvature - self.alpha_)
-        by_shrinkage = self.alpha_**2 * np.einsum("ij,ij->i", along, along) + off
+        by_shrinkage = self.alpha_**2 * xp.vecdot(along, along) + off
         variance = _outer(by_noise, self._map_variance)
         if self.alpha_ > 0:
             variance += _outer(by_shrinkage, self._slope_variance)
         else:
-            variance[off > 0] = np.inf
-        share = include_noise + self.fit_intercept / self._weight
-        noise = _outer(np.array(share), self.noise_variance_)
-        std = np.hypot(np.ldexp(np.sqrt(variance), power), np.sqrt(noise))
-        return std.ravel() if self._y_ndim == 1 else std
+            away = off[:, None] > 0
+            variance = xp.where(away, xp.full_like(variance, np.inf), variance)
+        noise = xp.zeros_like(self.noise_variance_)
+        if share := include_noise + self.fit_intercept / self._weight:
+            noise = share * self.noise_variance_
+        std = xp.hypot(times_power(xp.sqrt(variance), power), xp.sqrt(noise))
+        return std[:, 0] if self._y_ndim == 1 else std
 
     @property
     def _streams(self):

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skalign._arrays import as_dtype, beside, namespace, take_rows, to_numpy
 from skalign._determined import without_warning
 from skalign.paired._distinct import equal_rows
 
@@ -43,7 +44,10 @@ class Affine:
                 f"prior must be an affine map, with coef_, x_mean_ and y_mean_ after "
                 f"fit; {type(prior).__name__} is not."
             )
-        coef = np.asarray(prior.coef_, dtype=np.float64)
+        coef, x_mean, y_mean = (
+            np.asarray(to_numpy(array), dtype=np.float64)
+            for array in (prior.coef_, prior.x_mean_, prior.y_mean_)
+        )
         if coef.shape != (n_features, n_targets):
             raise ValueError(
                 f"prior maps {coef.shape[0]} columns to {coef.shape[1]}, but X has "
@@ -52,11 +56,12 @@ class Affine:
         known = getattr(prior, "feature_names_in_", None)
         if names is not None and known is not None and list(names) != list(known):
             raise ValueError("prior was fitted with other names of the columns of X.")
-        return cls(coef, prior.y_mean_ - prior.x_mean_.astype(np.float64) @ coef)
+        return cls(coef, y_mean - x_mean @ coef)
 
     def residual(self, X, y):
         """Return what the map leaves of targets, in their dtype."""
-        return (y - (X @ self.coef + self.offset)).astype(y.dtype)
+        coef, offset = beside(self.coef, X), beside(self.offset, X)
+        return as_dtype(y - (as_dtype(X, coef.dtype) @ coef + offset), y.dtype)
 
     def residual_sums(self, moments):
         """Return the sums `xy` and `y2`, and the mean, of these residuals."""
@@ -84,18 +89,22 @@ def cross_fit(prior, X, y, sample_weight):
     labels = equal_rows(X)
     n_groups = labels.max() + 1
     folds = np.random.RandomState(0).permutation(n_groups)[labels] % _MAX_FOLDS
-    residual = np.empty_like(y)
+    order, residuals = np.argsort(folds, kind="stable"), []
     for fold in np.unique(folds):
-        rows, held_out = np.flatnonzero(folds != fold), folds == fold
+        rows, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        weight = None if sample_weight is None else sample_weight[rows]
         with without_warning():
-            fitted = _fit(prior, X, y, sample_weight, rows)
+            fitted = _fit(prior, take_rows(X, rows), take_rows(y, rows), weight)
         affine = Affine.of(fitted, X.shape[1], y.shape[1])
-        residual[held_out] = affine.residual(X[held_out], y[held_out])
-    return _fit(prior, X, y, sample_weight, slice(None)), residual
+        residuals.append(
+            affine.residual(take_rows(X, held_out), take_rows(y, held_out))
+        )
+    residual = take_rows(namespace(y).concat(residuals), np.argsort(order))
+    return _fit(prior, X, y, sample_weight), residual
 
 
-def _fit(prior, X, y, sample_weight, rows):
+def _fit(prior, X, y, sample_weight):
     weights = {}
     if sample_weight is not None and has_fit_parameter(prior, "sample_weight"):
-        weights = {"sample_weight": sample_weight[rows]}
-    return clone(prior).fit(X[rows], y[rows], **weights)
+        weights = {"sample_weight": sample_weight}
+    return clone(prior).fit(X, y, **weights)

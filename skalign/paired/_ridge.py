@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils._array_api import _average
 
+from skalign._arrays import beside, dtype_name, floats, namespace, to_numpy
 from skalign.moments import (
     check_scale,
     rounding_of_columns,
     storage_precision,
+    sums_of_squares,
     truncated_eigh,
     truncated_svd,
 )
@@ -76,29 +79,33 @@ class Spectrum:
     def from_rows(cls, X, y, sample_weight, n_pairs, fit_intercept):
         rounding = rounding_of_columns(X, sample_weight)
         precision = storage_precision(X), storage_precision(y)
-        X, y = X.astype(np.float64), y.astype(np.float64)
-        weight = float(len(X) if sample_weight is None else sample_weight.sum())
-        x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(y.shape[1])
-        if fit_intercept:
-            x_mean = np.average(X, axis=0, weights=sample_weight)
-            y_mean = np.average(y, axis=0, weights=sample_weight)
-            X -= x_mean
-            y -= y_mean
-            X -= np.average(X, axis=0, weights=sample_weight)  # what rounding left
-        if sample_weight is not None:
-            root = np.sqrt(sample_weight)[:, None]
-            X *= root
-            y *= root
+        n_samples, xp = X.shape[0], namespace(X)
+        weight = float(n_samples if sample_weight is None else sample_weight.sum())
+        sides, means = [], []
         for name, rows in (("X", X), ("y", y)):
-            check_scale(np.abs(rows).max(axis=0), rows.dtype, name)
+            rows = xp.asarray(rows, dtype=floats(rows)[0], copy=True)
+            means.append(np.zeros(rows.shape[1]))
+            if fit_intercept:
+                mean = _mean(rows, sample_weight)
+                means[-1] = to_numpy(mean)
+                rows -= mean
+                if name == "X":
+                    rows -= _mean(rows, sample_weight)  # what rounding left
+            if sample_weight is not None:
+                rows *= beside(np.sqrt(sample_weight), rows)[:, None]
+            largest = to_numpy(xp.max(xp.abs(rows), axis=0))
+            check_scale(largest, dtype_name(rows), name)
+            sides.append(rows)
+        X, y = sides
         U, s, Vt = truncated_svd(X, rounding)
+        cross = to_numpy(U.T @ y)
+        s, Vt = to_numpy(s), to_numpy(Vt)
         return cls(
             s**2,
             Vt.T,
-            s[:, None] * (U.T @ y),
-            np.einsum("ij,ij->j", y, y),
-            x_mean,
-            y_mean,
+            s[:, None] * cross,
+            to_numpy(sums_of_squares(y)),
+            *means,
             weight,
             n_pairs,
             fit_intercept,
@@ -145,6 +152,12 @@ class Spectrum:
         return self.unreachable() + self.kept_back(alpha) @ self.explained()
 
 
+def _mean(rows, weight):
+    """Return the weighted mean of each column."""
+    weight = None if weight is None else beside(weight, rows)
+    return _average(rows, axis=0, weights=weight, xp=namespace(rows))
+
+
 def _ratio(values):
     """Largest of falling values over the smallest."""
     return values[0] / values[-1] if len(values) else 0.0
@@ -179,7 +192,7 @@ def loo_errors(spectrum, alphas, distinct):
     An error counts by the weight of its group, but no more than by the squared mean of
     the square roots: one sample that occurs 50 times must not decide alone.
     """
-    X, y, groups = distinct.X, distinct.y, distinct.groups
+    X, y, groups = to_numpy(distinct.X), to_numpy(distinct.y), distinct.groups
     P = (X - spectrum.x_mean.astype(X.dtype)) @ spectrum.axes.astype(X.dtype)
     y = y - spectrum.y_mean.astype(y.dtype)
     intercept = 1 / spectrum.weight if spectrum.fit_intercept else 0.0

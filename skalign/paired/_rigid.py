@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AffineMixin, PairedMixin
+from skalign._arrays import settle
 from skalign._determined import warn_undetermined
 from skalign._validation import check_pairs
 from skalign.moments import PairStreamingMixin, rotation_from_axes
@@ -141,7 +142,7 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         )
         self.moments_ = self._sum(X, y, sample_weight)
         self._learn(self.moments_)
-        return self
+        return settle(self, X)
 
     def _needed(self, n_features, n_targets):
         # From wide to narrow the length of the turned rows depends on all products.

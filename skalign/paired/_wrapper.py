@@ -43,7 +43,7 @@ class InnerPairedMixin(InnerAlignerMixin):
         y : ndarray of shape (n_samples, n_targets) or (n_samples,)
             Result of `predict` of the aligner.
         """
-        X = self._check_source(X)
+        X = self._check_source(X, "predict")
         return self.aligner_.predict(X)
 
     @available_if(_aligner_has("predict_std"))
@@ -63,7 +63,7 @@ class InnerPairedMixin(InnerAlignerMixin):
         std : ndarray of shape (n_samples, n_targets) or (n_samples,)
             Result of `predict_std` of the aligner.
         """
-        X = self._check_source(X)
+        X = self._check_source(X, "predict_std")
         return self.aligner_.predict_std(X, include_noise=include_noise)
 
     @property
@@ -101,7 +101,7 @@ class WrapperMixin(MetaEstimatorMixin, InnerPairedMixin):
         score : float
             Result of `score` of the aligner.
         """
-        X = self._check_source(X)
+        X = self._check_source(X, "score")
         check_target_names(self, y)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return self.aligner_.score(X, np.asarray(y), **weights)

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import has_fit_parameter
 
 from skalign._aligner import InnerAlignerMixin
+from skalign._arrays import settle
 from skalign._determined import warn_undetermined, without_warning
 from skalign._labels import check_labels_of_sides
 from skalign._routing import transform_target
@@ -168,16 +169,26 @@ class ClassMeanAligner(
         labels, target_labels = check_labels_of_sides(labels, target_labels, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
-            return self._be_identity(
+            self._be_identity(
                 aligner_=identity_map(X), classes_=None, determined_rank_=X.shape[1]
             )
+            return settle(self, X)
         for name, values in (("labels", labels), ("target_labels", target_labels)):
             if values is None:
                 raise ValueError(f"ClassMeanAligner needs {name}; got None.")
         self.source_moments_ = self._sum(X, labels)
         self.target_moments_ = self._sum(y, target_labels, name="y")
         self._learn(self.source_moments_, self.target_moments_)
-        return self
+        return settle(self, X)
+
+    @property
+    def _any_library(self):
+        return self.aligner is None or getattr(self.aligner, "_any_library", False)
+
+    @property
+    def _placed(self):
+        steps = getattr(self.aligner_, "steps", [("aligner", self.aligner_)])
+        return steps[0][1]._placed
 
     @property
     def _same_features(self):

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skalign._aligner import AffineMixin, PairedMixin
+from skalign._arrays import dtype_name
 from skalign._validation import check_pairs
 from skalign.moments import Moments, Spectrum, nearest_rotation
 
@@ -82,5 +83,6 @@ def fixed_map(coef, x_mean, y_mean):
 
 def identity_map(X):
     """Return the identity map."""
-    zeros = np.zeros(X.shape[1], dtype=X.dtype)
-    return fixed_map(np.eye(X.shape[1], dtype=X.dtype), zeros, zeros)
+    dtype = dtype_name(X)
+    zeros = np.zeros(X.shape[1], dtype=dtype)
+    return fixed_map(np.eye(X.shape[1], dtype=dtype), zeros, zeros)

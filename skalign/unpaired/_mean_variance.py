@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AlignerMixin
+from skalign._arrays import as_dtype, beside, settle, to_numpy
 from skalign._validation import Interval, check_sides
 from skalign.moments import SideStreamingMixin
 
@@ -100,14 +101,15 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
         X, y = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
-            zeros, ones = np.zeros(X.shape[1], X.dtype), np.ones(X.shape[1], X.dtype)
-            return self._be_identity(
-                source_moments_=self._sum(X), scale_=ones, x_mean_=zeros, y_mean_=zeros
-            )
+            self.source_moments_ = self._sum(X)
+            d = X.shape[1]
+            zeros, ones = np.zeros(d, self._dtype), np.ones(d, self._dtype)
+            self._be_identity(scale_=ones, x_mean_=zeros, y_mean_=zeros)
+            return settle(self, X)
         self.source_moments_ = self._sum(X)
         self.target_moments_ = self._sum(y, name="y")
         self._learn(self.source_moments_, self.target_moments_)
-        return self
+        return settle(self, X)
 
     def _needed(self, n_features, n_targets):
         return ("x2",)
@@ -125,20 +127,22 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
         return np.where(moments.varies(), variances, 0) + self.reg
 
     def _map(self, X):
-        mapped = (X - self.x_mean_) * self.scale_ + self.y_mean_
-        return mapped.astype(X.dtype, copy=False)
+        return as_dtype((X - self.x_mean_) * self.scale_ + self.y_mean_, X.dtype)
 
     def _unmap(self, y):
         # Columns with a `scale_` of 0 are set to the source's mean.
-        inverse = np.divide(
-            1, self.scale_, out=np.zeros_like(self.scale_), where=self.scale_ > 0
-        )
-        return ((y - self.y_mean_) * inverse + self.x_mean_).astype(y.dtype, copy=False)
+        scale = to_numpy(self.scale_)
+        inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+        return as_dtype((y - self.y_mean_) * beside(inverse, y) + self.x_mean_, y.dtype)
+
+    @property
+    def _placed(self):
+        return self.scale_
 
     @property
     def coef_(self) -> np.ndarray:
         """Diagonal matrix of `scale_`."""
-        return np.diag(self.scale_)
+        return beside(np.diag(to_numpy(self.scale_)), self.scale_)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "scale_")

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
+from skalign._arrays import settle, to_numpy
 from skalign._determined import undetermined
 from skalign._labels import check_labels_of_sides
 from skalign._rescale import near_one
@@ -405,12 +406,17 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
             self.objective_ = self.next_objective_ = np.nan
             self.map_ = self.signal_ = self.skewness_noise_ = None
             self.share_difference_ = self.classes_ = None
-            return self._be_identity(n_restarts_at_best_=0, n_components_=0)
+            self._be_identity(n_restarts_at_best_=0, n_components_=0)
+            return settle(self, X)
         if labels is None or target_labels is None:
             labels = target_labels = None
+        given, wide = X, max(X.shape[1], y.shape[1]) > self.n_components
+        if labels is None or wide or any(trims):  # all but sums, on the CPU
+            X, y = to_numpy(X), to_numpy(y)
         i = central_samples(X, trims[0], labels, name="X")
         j = central_samples(y, trims[1], target_labels, name="y")
-        X, y = X[i], y[j]
+        if any(trims):
+            X, y = X[i], y[j]
         if labels is not None:
             labels, target_labels = labels[i], target_labels[j]
             (source, lift), (target, target_lift) = (
@@ -420,7 +426,7 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
             self._learn(source, target, (lift, target_lift))
             if lift is None and target_lift is None:
                 self.source_moments_, self.target_moments_ = source, target
-            return self
+            return settle(self, given)
         source, target = shell_sides(
             X, y, n_shells=self.n_shells, n_axes=self.n_components
         )
@@ -428,7 +434,7 @@ class MomentAligner(ClassStreamingMixin, AffineMixin, BaseEstimator):
         self.share_difference_ = share_difference(self._map(X), y, rng)
         doubts += shell_doubts(self.skewness_noise_, self.share_difference_)
         warn_of_doubts(self, doubts + undetermined(self))
-        return self
+        return settle(self, given)
 
     def _needed(self, n_features, n_targets):
         return 3

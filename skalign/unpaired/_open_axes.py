@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from skalign._aligner import AffineMixin
+from skalign._arrays import is_of_another_library
 from skalign.unpaired._matching import match, nearest
 
 _TESTED_ROWS = 1000
@@ -110,5 +111,5 @@ class _Projection(AffineMixin, BaseEstimator):
         """Return self; the projection is given."""
         return self
 
-    def _check_source(self, X):
-        return np.asarray(X)
+    def _check_source(self, X, method):
+        return X if is_of_another_library(X) else np.asarray(X)

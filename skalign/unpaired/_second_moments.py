@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AffineMixin
+from skalign._arrays import settle
 from skalign._determined import warn_undetermined
 from skalign._validation import Interval, check_sides
 from skalign.moments import SideStreamingMixin, Spectrum
@@ -133,14 +134,14 @@ class _SecondMomentAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         X, y = check_sides(self, X, y)
         self.source_moments_ = self.target_moments_ = None
         if y is None:
-            return self._be_identity(source_moments_=self._sum(X), solver_=None)
-        if _is_svd_better(self.solver, X, y):
-            axes = Spectrum.from_rows(X), Spectrum.from_rows(y, "y")
-            return self._learn_axes("svd", *axes)
-        self.source_moments_ = self._sum(X)
-        self.target_moments_ = self._sum(y, name="y")
-        self._learn(self.source_moments_, self.target_moments_)
-        return self
+            self._be_identity(source_moments_=self._sum(X), solver_=None)
+        elif _is_svd_better(self.solver, X, y):
+            self._learn_axes("svd", Spectrum.from_rows(X), Spectrum.from_rows(y, "y"))
+        else:
+            self.source_moments_ = self._sum(X)
+            self.target_moments_ = self._sum(y, name="y")
+            self._learn(self.source_moments_, self.target_moments_)
+        return settle(self, X)
 
     @property
     def _streams(self):
@@ -162,7 +163,6 @@ class _SecondMomentAligner(SideStreamingMixin, AffineMixin, BaseEstimator):
         self.solver_, self.determined_rank_ = solver, source.vectors.shape[1]
         if not self.reg:
             warn_undetermined(self)
-        return self
 
 
 class CORALAligner(_SecondMomentAligner):
@@ -346,7 +346,7 @@ class GaussianOTAligner(_SecondMomentAligner):
 
 def _is_svd_better(solver, X, y):
     """Return whether to decompose the samples instead of their sums."""
-    few = max(len(X), len(y)) < X.shape[1]
+    few = max(X.shape[0], y.shape[0]) < X.shape[1]
     return solver == "svd" or (solver == "auto" and few)
 
 

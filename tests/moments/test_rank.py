@@ -279,13 +279,14 @@ def test_columns_that_show_nothing_are_judged_by_the_others():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_arrays_of_other_libraries_have_the_precision_of_their_dtype(dtype):
-    pytest.importorskip("array_api_compat")
+@pytest.mark.parametrize("device", ["CPU_DEVICE", "device1"])
+def test_arrays_of_other_libraries_have_the_precision_that_is_seen(dtype, device):
     strict = pytest.importorskip("array_api_strict")
     rows = _rows("plain", "float16").astype(dtype)
-    assert_array_equal(storage_precision(strict.asarray(rows)), [PRECISION[dtype]] * 12)
-    own = rounding_from_norms(PRECISION[dtype], _norms(rows), len(rows))
-    assert_allclose(rounding_of_columns(strict.asarray(rows)), own, rtol=1e-6)
+    given = strict.asarray(rows, device=strict.Device(device))
+    assert_array_equal(storage_precision(given), [PRECISION["float16"]] * 12)
+    assert_allclose(rounding_of_columns(given), rounding_of_columns(rows), rtol=1e-6)
+    assert_allclose(rounding_of_rows(given), rounding_of_rows(rows), rtol=1e-6)
 
 
 def test_columns_of_one_table_may_have_been_stored_differently():

@@ -125,6 +125,5 @@ def test_tensors_of_a_type_that_numpy_lacks_are_named(aligner):
     for rows in [{"X": X}, {"y": X}]:
         missing = "yX"["y" in rows]
         rows[missing] = torch.tensor(X, dtype=torch.bfloat16)
-        with pytest.raises(TypeError, match="BFloat16") as error:
+        with pytest.raises(ValueError, match=f"NumPy cannot read {missing}.*BFloat16"):
             clone(aligner).fit(**rows)
-        assert "check_array" in {frame.name for frame in error.traceback}

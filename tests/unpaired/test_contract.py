@@ -60,10 +60,10 @@ pytestmark = [
 def target_of(X):
     """Other rows than `X`, fewer and elsewhere; None if `X` is not valid."""
     try:
-        X = check_array(X, dtype=(np.float64, np.float32))
+        X = check_array(X)
     except (TypeError, ValueError):
         return None
-    return (1.5 * X[1:] + 1) if len(X) > 2 else X + 1
+    return (1.5 * X[1:, :] + 1) if X.shape[0] > 2 else X + 1
 
 
 def with_target(aligner):
@@ -75,7 +75,7 @@ def with_target(aligner):
         def fit(self, X, y=None):
             y, classes = target_of(X), {}
             if labelled and y is not None:
-                sizes = {"labels": _num_samples(X), "target_labels": len(y)}
+                sizes = {"labels": _num_samples(X), "target_labels": y.shape[0]}
                 classes = {side: np.arange(size) % 2 for side, size in sizes.items()}
             return super().fit(X, y, **classes)
 

@@ -1,0 +1,293 @@
+"""Arrays of other libraries: the maps of NumPy, where the samples are."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.utils import get_tags
+from sklearn.utils._array_api import move_estimator_to
+
+import skalign
+from skalign import (
+    ClassMeanAligner,
+    CORALAligner,
+    GaussianOTAligner,
+    LinearAligner,
+    MeanVarianceAligner,
+    MomentAligner,
+    RigidAligner,
+)
+from skalign.anchors import RandomAnchors
+
+strict = pytest.importorskip("array_api_strict")
+if os.environ.get("SCIPY_ARRAY_API") != "1":
+    pytest.skip("scipy is too old for array API dispatch", allow_module_level=True)
+
+PAIRED = [
+    LinearAligner(),
+    LinearAligner(0.5, fit_intercept=False, rank=2),
+    LinearAligner("loo"),
+    LinearAligner(0.0, solver="svd"),
+    LinearAligner(prior=RigidAligner()),
+    LinearAligner(prior="identity"),
+    RigidAligner(),
+    RigidAligner(scaling=True, allow_reflection=False),
+]
+SIDES = [
+    CORALAligner(),
+    CORALAligner(0.0, solver="svd"),
+    GaussianOTAligner(),
+    MeanVarianceAligner(),
+]
+LABELLED = [
+    ClassMeanAligner(),
+    ClassMeanAligner(RigidAligner()),
+    MomentAligner(n_restarts=2, random_state=0),
+]
+ALIGNERS = [*PAIRED, *SIDES, *LABELLED]
+STREAMING = [a for a in ALIGNERS if hasattr(a, "partial_fit")]
+each = pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
+quiet = pytest.mark.filterwarnings("ignore:.*may have failed:UserWarning")
+pytestmark = [quiet]
+N = 120
+
+
+@pytest.fixture(params=["torch", "array_api_strict"])
+def make(request):
+    """Return a function that makes an array of another library, on a device."""
+    library = pytest.importorskip(request.param)
+    device = library.Device("device1") if library is strict else "cpu"
+
+    def make(array):
+        return library.asarray(np.array(array), device=device)
+
+    with config_context(array_api_dispatch=True):
+        yield make
+
+
+def read(array):
+    return np.from_dlpack(array)
+
+
+def draw(dtype=np.float64):
+    rng = np.random.default_rng(0)
+    X = rng.gamma([1.0, 2, 3, 4], size=(N, 4)) @ rng.normal(size=(4, 4)) + 5
+    labels = np.arange(N) % 6
+    X += rng.normal(size=(6, 4))[labels]
+    y = X @ rng.normal(size=(4, 4)) + 0.1 * rng.normal(size=(N, 4)) - 2
+    weight = rng.integers(0, 3, N).astype(float)
+    return X.astype(dtype), y.astype(dtype), labels, weight
+
+
+def arguments(aligner, dtype=np.float64):
+    """Return the arguments of fit as arrays of NumPy."""
+    X, y, labels, weight = draw(dtype)
+    if aligner in LABELLED:
+        return {"X": X, "y": y, "labels": labels, "target_labels": labels}
+    if aligner in SIDES:
+        return {"X": X, "y": y[::2]}
+    return {"X": X, "y": y, "sample_weight": weight}
+
+
+def batches(given):
+    for part in (slice(0, 50), slice(50, None)):
+        yield {name: array[part] for name, array in given.items()}
+
+
+def fitted(aligner, given, make=None):
+    make = make or np.array
+    return clone(aligner).fit(**{name: make(array) for name, array in given.items()})
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_map_is_that_of_numpy_where_the_samples_are(aligner, dtype, make):
+    given = arguments(aligner, dtype)
+    expected, found = fitted(aligner, given), fitted(aligner, given, make)
+    X, y = given["X"], given["y"]
+    like = make(X)
+    tolerance = {"rtol": 1e-9 if dtype is np.float64 else 2e-3, "atol": 1e-9}
+    if dtype is np.float32:
+        tolerance["atol"] = 1e-3
+    calls = [("transform", X), ("transform_target", y), ("inverse_transform", y)]
+    calls += [(name, X) for name in ("predict", "predict_std")]
+    for name, rows in calls:
+        if not hasattr(aligner, name):
+            continue
+        result, of_numpy = (getattr(a, name) for a in (found, expected))
+        result, of_numpy = result(make(rows)), of_numpy(rows)
+        assert type(result) is type(like)
+        assert result.device == like.device
+        assert read(result).dtype == of_numpy.dtype
+        assert_allclose(read(result), of_numpy, **tolerance)
+    for name, value in vars(expected).items():
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            assert vars(found)[name].device == like.device, name
+    if hasattr(aligner, "score"):
+        score = found.score(make(X), make(y))
+        assert type(score) is float
+        assert_allclose(score, expected.score(X, y), rtol=1e-5)
+
+
+@pytest.mark.parametrize("aligner", STREAMING, ids=repr)
+def test_batches_add_up_to_the_map_of_numpy(aligner, make):
+    given = arguments(aligner)
+    expected, found = clone(aligner), clone(aligner)
+    parts = []
+    for batch in batches(given):
+        expected.partial_fit(**batch)
+        moved = {name: make(array) for name, array in batch.items()}
+        found.partial_fit(**moved)
+        parts.append(clone(aligner).partial_fit(**moved))
+    merged = parts[0].merge(parts[1])
+    X = given["X"]
+    for one in (found, merged):
+        result = one.transform(make(X))
+        assert result.device == make(X).device
+        assert_allclose(read(result), expected.transform(X), rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("aligner", STREAMING, ids=repr)
+def test_sums_are_arrays_of_numpy_from_any_library(aligner, make):
+    given = arguments(aligner)
+    sums = aligner.collect(**{name: make(array) for name, array in given.items()})
+    expected = aligner.collect(**given).to_dict()
+    for name, value in sums.to_dict().items():
+        assert type(value) is np.ndarray
+        if value.dtype.kind == "f":
+            assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9)
+    mapped = clone(aligner).fit_sums(sums).transform(given["X"])
+    assert type(mapped) is np.ndarray
+
+
+@each
+def test_a_fitted_map_is_copied_and_moved(aligner, make):
+    given = arguments(aligner)
+    found = fitted(aligner, given, make)
+    X = make(given["X"])
+    again = pickle.loads(pickle.dumps(found))
+    assert_allclose(read(again.transform(X)), read(found.transform(X)), rtol=1e-12)
+    on_cpu = move_estimator_to(found, np, "cpu")
+    expected = fitted(aligner, given).transform(given["X"])
+    assert_allclose(on_cpu.transform(given["X"]), expected, rtol=1e-7, atol=1e-7)
+    assert clone(found).get_params().keys() == aligner.get_params().keys()
+
+
+@each
+def test_samples_elsewhere_than_those_of_fit_are_refused(aligner, make):
+    given = arguments(aligner)
+    found = fitted(aligner, given, make)
+    for name in ("transform", "inverse_transform"):
+        if hasattr(found, name):
+            message = (
+                rf"{type(aligner).__name__}.{name}\(\) must use the same namespace"
+            )
+            with pytest.raises(ValueError, match=message):
+                getattr(found, name)(given["X"])
+    with (
+        config_context(array_api_dispatch=False),
+        pytest.raises(ValueError, match=r"was fitted on arrays of .* enable it"),
+    ):
+        found.transform(given["X"])
+
+
+@each
+def test_sides_on_two_devices_are_refused(aligner):
+    given = arguments(aligner)
+    X = strict.asarray(given.pop("X"), device=strict.Device("device1"))
+    y = strict.asarray(given.pop("y"), device=strict.Device("device2"))
+    with (
+        config_context(array_api_dispatch=True),
+        pytest.raises(ValueError, match=r"X is on .*device1.* but y is on .*device2"),
+    ):
+        clone(aligner).fit(X, y, **given)
+
+
+@each
+def test_a_target_of_another_library_follows_the_source(aligner, make):
+    given = arguments(aligner)
+    expected = fitted(aligner, given)
+    X = make(given["X"])
+    found = clone(aligner).fit(**(given | {"X": X}))
+    result = read(found.transform(X))
+    assert_allclose(result, expected.transform(given["X"]), rtol=1e-7, atol=1e-7)
+
+
+@each
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_tensors_that_require_gradients_are_refused(aligner, dispatch):
+    torch = pytest.importorskip("torch")
+    given = arguments(aligner)
+    X = torch.asarray(given.pop("X"), requires_grad=True)
+    with (
+        config_context(array_api_dispatch=dispatch),
+        pytest.raises(ValueError, match=r"X requires gradients: pass X\.detach"),
+    ):
+        clone(aligner).fit(X, **given)
+
+
+@each
+def test_without_dispatch_tensors_are_read_by_numpy(aligner):
+    torch = pytest.importorskip("torch")
+    given = arguments(aligner)
+    found, expected = fitted(aligner, given, torch.asarray), fitted(aligner, given)
+    result = found.transform(torch.asarray(given["X"]))
+    assert type(result) is np.ndarray
+    assert_allclose(result, expected.transform(given["X"]), rtol=1e-12)
+
+
+@each
+def test_without_dispatch_arrays_on_a_device_are_refused(aligner):
+    given = arguments(aligner)
+    X = strict.asarray(given.pop("X"), device=strict.Device("device1"))
+    with pytest.raises(ValueError, match=r"cannot read X.*device1.*array_api_dispatch"):
+        clone(aligner).fit(X, **given)
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1j])
+def test_bad_values_are_refused(dispatch, value):
+    X, y, *_ = draw()
+    X = X.astype(type(value))
+    X[3, 1] = value
+    torch = pytest.importorskip("torch")
+    with (
+        config_context(array_api_dispatch=dispatch),
+        pytest.raises(ValueError, match=r"Complex data|NaN|infinity"),
+    ):
+        LinearAligner().fit(torch.asarray(X), torch.asarray(y))
+
+
+@pytest.mark.parametrize(
+    "aligner",
+    [
+        skalign.AnchoredAligner(selector=RandomAnchors(20, random_state=0)),
+        skalign.ICPAligner(init="means"),
+        skalign.OptimalTransportAligner(),
+        skalign.SubspaceAligner(2),
+    ],
+    ids=repr,
+)
+def test_other_aligners_compute_on_the_cpu(aligner, make):
+    assert not get_tags(aligner).array_api_support
+    X, y, labels, _ = draw()
+    given = (
+        {"labels": labels, "target_labels": labels} if "init" in vars(aligner) else {}
+    )
+    expected = clone(aligner).fit(X, y, **given).transform(X)
+    found = clone(aligner).fit(make(X), make(y), **given).transform(make(X))
+    assert type(found) is np.ndarray
+    assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_column_that_was_stored_in_half_precision_is_seen(make):
+    X, y, *_ = draw()
+    X = X.astype(np.float16).astype(np.float64)
+    X = np.c_[X, 3 + 0.1 * X[:, :1].astype(np.float16)]
+    given = {"X": X, "y": y}
+    expected, found = (fitted(RigidAligner(), given, m) for m in (None, make))
+    assert found.determined_rank_ == expected.determined_rank_
