@@ -49,7 +49,7 @@ def run_report(options):
             labels=labels,
             cv=options.cv,
             random_state=options.seed,
-            progress=progress("fits"),
+            progress=progress("parts"),
         )
     best = result.names[_best(result, options.criterion)]
     used = "" if result.n_samples == len(X) else f"{result.n_samples:,} pairs drawn; "

@@ -32,9 +32,10 @@ from skalign._validation import FLOATS, Interval, check_varies
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.model_selection._map_classes import map_classes
 from skalign.model_selection._splits import check_aligners, check_splits, follow
-from skalign.moments import check_scale, storage_precision
+from skalign.moments import Moments, check_scale, storage_precision
 
 _MIN_PAIRS = 20
+_PRODUCTS = ("xx", "xy", "y2")
 _GREATER_IS_BETTER = {
     "relative_error": False,
     "r2": True,
@@ -48,13 +49,24 @@ _EXPONENTS = np.linspace(0.25, 2, 8)
 _HORIZON = 10  # learning curves are not followed beyond so many times the pairs
 
 
-def _fit_and_judge(aligner, X, y, train, test, judge):
-    """Return the squared error of each test sample, and the scores of `judge`."""
-    with without_warning():
-        aligner = clone(aligner).fit(X[train], y[train])
-    mapped = predicted(aligner, X[test])
-    scores = {} if judge is None else judge(mapped, y[test])
-    return np.sum((mapped - y[test]) ** 2, axis=1), scores
+def _fit_and_judge(aligners, X, y, train, test, judge):
+    """Return squared errors of the test samples and scores of `judge`, by aligner."""
+    X_train, y_train, X_test, y_test = X[train], y[train], X[test], y[test]
+    sums, found = None, []
+    for aligner in aligners:
+        aligner = clone(aligner)
+        with without_warning():
+            if hasattr(aligner, "_fit_with_sums"):
+                if sums is None:
+                    sums = Moments.from_arrays(X_train, y_train, products=_PRODUCTS)
+                aligner._validate_params()
+                aligner._fit_with_sums(X_train, y_train, None, sums)
+            else:
+                aligner.fit(X_train, y_train)
+        mapped = predicted(aligner, X_test)
+        scores = {} if judge is None else judge(mapped, y_test)
+        found.append((np.sum((mapped - y_test) ** 2, axis=1), scores))
+    return found
 
 
 def _scores(mapped, y, *, centre, head, labels, seed):
@@ -224,12 +236,13 @@ def alignability(
         Maximum number of pairs; a random subset is drawn if there are more. None uses
         all.
     n_jobs : int, default=None
-        Number of fits in parallel; None is 1, unless in a joblib context.
+        Number of training parts in parallel; None is 1, unless in a joblib context.
     random_state : int, RandomState instance or None, default=0
         Seed of the subset, the folds, the landmarks and the projections of the sliced
         distance.
     progress : callable, default=iter
-        Wrapper of the list of fits, such as ``tqdm.tqdm``.
+        Wrapper of the list of training parts, ``4 * n_splits`` with `learning_curves`,
+        such as ``tqdm.tqdm``.
 
     Returns
     -------
@@ -372,18 +385,17 @@ def alignability(
             partial(_scores, centre=centre, head=head, labels=named, seed=seed)
         )
 
-    fits = list(product(range(len(aligners)), range(len(sizes)), range(len(splits))))
-    estimators = list(aligners.values())
+    parts = list(product(range(len(sizes)), range(len(splits))))
     found = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_judge)(
-            estimators[i],
+            list(aligners.values()),
             X,
             y,
             splits[k][0][: sizes[j]],
             splits[k][1],
             judges[k] if j == len(sizes) - 1 else None,
         )
-        for i, j, k in follow(progress, fits)
+        for j, k in follow(progress, parts)
     )
     squares = np.zeros((len(aligners), len(sizes), len(X)))
     baseline, times = np.zeros(len(X)), np.zeros(len(X))
@@ -392,10 +404,11 @@ def alignability(
         for metric in _GREATER_IS_BETTER
         if labels is not None or metric != "accuracy"
     }
-    for (i, j, k), (errors, values) in zip(fits, found, strict=True):
-        squares[i, j, splits[k][1]] += errors
-        for metric, value in values.items():
-            scores[metric][i, k] = value
+    for (j, k), outcomes in zip(parts, found, strict=True):
+        for i, (errors, values) in enumerate(outcomes):
+            squares[i, j, splits[k][1]] += errors
+            for metric, value in values.items():
+                scores[metric][i, k] = value
     for train, test in splits:
         mean = y[train[: sizes[-1]]].mean(axis=0)
         baseline[test] += np.sum((y[test] - mean) ** 2, axis=1)

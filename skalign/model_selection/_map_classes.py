@@ -2,9 +2,10 @@
 
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyRegressor
-from sklearn.model_selection import GridSearchCV, ShuffleSplit
+from sklearn.model_selection import ShuffleSplit
 from sklearn.preprocessing import FunctionTransformer
 
+from skalign.model_selection._streaming_search import StreamingSearchCV
 from skalign.paired import KernelAligner, LinearAligner, RigidAligner
 
 
@@ -28,7 +29,7 @@ def map_classes(n_features, n_targets, seed):
         classes["translation"] = _Translation()
     classes |= {"rigid": RigidAligner(), "similarity": RigidAligner(scaling=True)}
     if narrow > 1:
-        classes["low rank"] = GridSearchCV(
+        classes["low rank"] = StreamingSearchCV(
             LinearAligner(),
             {"rank": sorted({max(1, narrow // k) for k in (2, 4, 8, 16)})},
             cv=ShuffleSplit(1, test_size=0.25, random_state=seed),

@@ -81,9 +81,8 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
     from_sums_ : ndarray of bool of shape (n_candidates, n_splits)
         False where sums are not accurate enough, so that the aligner was fitted and
         scored on the samples: if the condition number of the system exceeds the limit
-        of ``solver="moments"``, if "gcv" selects from fewer samples than twice the
-        number of features, or if a squared error is less than ``eps ** (2 / 3)`` of
-        the variance of its target, for the precision of the input.
+        of ``solver="moments"``, or if a squared error is less than ``eps ** (2 / 3)``
+        of the variance of its target, for the precision of the input.
 
     best_estimator_ : object
         Aligner with the best parameters, learned from the sums over all samples, or
@@ -122,7 +121,7 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
     take O(n d (d + t)), and the candidates O(k d^3 + k m d^2 t). If test parts overlap,
     or the sums of all folds are larger than the samples, products are computed twice.
     If the training part is not the complement of the test part, it is added up for
-    each split.
+    each split. "gcv" also searches the samples of each training part for copies.
 
     Examples
     --------
@@ -331,9 +330,9 @@ class _Pairs:
         """Return the outcome of a candidate, and whether sums were enough for it."""
         start, outcome = perf_counter(), Outcome()
         with without_warning():
-            aligner = self._fit_sums(candidate, sums)
+            aligner = self._fit(candidate, sums, train)
         outcome.fit_time = perf_counter() - start
-        exact = aligner._sums_suffice
+        exact = aligner.moments_ is not None and aligner._sums_suffice
         if exact:
             start = perf_counter()
             coef = aligner.coef_.astype(np.float64, copy=False)
@@ -342,8 +341,9 @@ class _Pairs:
             exact = not (held_out.varies("y") & (errors < least)).any()
         if not exact:
             start = perf_counter()
-            with without_warning():
-                aligner = self._fit_samples(candidate, train)
+            if candidate._sums_decide:
+                with without_warning():
+                    aligner = self._fit_samples(candidate, train)
             outcome.fit_time += perf_counter() - start
             start = perf_counter()
             errors = self._squared_errors(aligner, test)
@@ -352,25 +352,25 @@ class _Pairs:
         return outcome, exact
 
     def fit(self, candidate, whole):
-        """Fit on all samples: from their sums, if these are accurate enough."""
-        with without_warning():
-            suffice = self._fit_sums(candidate, whole)._sums_suffice
-        if suffice:
-            return self._fit_sums(candidate, whole)  # which may warn
-        return self._fit_samples(candidate, slice(None))
+        """Fit on all samples, whose sums are known."""
+        return self._fit_samples(candidate, slice(None), whole)
 
     def _sum(self, rows):
         X, y, weight = self._take(rows)
         y = y.reshape(len(y), -1)
         return Moments.from_arrays(X, y, sample_weight=weight, products=_PRODUCTS)
 
-    def _fit_sums(self, candidate, moments):
-        sums = Sums.of({"pairs": moments}, **self._header)
-        return clone(candidate).fit_sums(sums)
+    def _fit(self, candidate, moments, rows):
+        if candidate._sums_decide:
+            sums = Sums.of({"pairs": moments}, **self._header)
+            return clone(candidate).fit_sums(sums)
+        return self._fit_samples(candidate, rows, moments)
 
-    def _fit_samples(self, candidate, rows):
+    def _fit_samples(self, candidate, rows, moments=None):
         X, y, weight = self._take(rows)
-        return clone(candidate).fit(X, y, sample_weight=weight)
+        candidate = clone(candidate)
+        candidate._validate_params()
+        return candidate._fit_with_sums(X, y, weight, moments)
 
     def _squared_errors(self, aligner, rows):
         X, y, weight = self._take(rows)

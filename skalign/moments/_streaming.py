@@ -289,10 +289,13 @@ class PairStreamingMixin(StreamingMixin):
     """Mixin for aligners fitted from sums over pairs.
 
     Expects `_needed(n_features, n_targets)`, the products of `Moments`, and
-    `_learn(moments)`.
+    `_learn(moments)`, and `_fit_with_sums(X, y, sample_weight, moments=None)`, a `fit`
+    that takes the sums over the same pairs if they are known. `_sums_decide` is whether
+    the map depends on these sums only.
     """
 
     _parts, _kind = {"pairs": "moments_"}, Moments
+    _sums_decide = True
     _together = (("X", "y", "sample_weight"),)
 
     @available_if(attrgetter("_streams"))
@@ -338,8 +341,11 @@ class PairStreamingMixin(StreamingMixin):
         )
         return {"pairs": self._sum(X, y, sample_weight)}
 
-    def _sum(self, X, y, sample_weight):
+    def _sum(self, X, y, sample_weight, moments=None):
+        """Return the sums over validated pairs, which may be known."""
         self._dtype = dtype_name(X)
+        if moments is not None:
+            return moments
         products = self._needed(X.shape[1], y.shape[1])
         return Moments.from_arrays(X, y, sample_weight=sample_weight, products=products)
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import eigh
 from scipy.spatial.distance import pdist
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import StrOptions
 
@@ -54,41 +54,62 @@ class _KernelRidge:
     spectrum: Spectrum
 
     @classmethod
-    def from_rows(cls, distinct, gamma, scale, landmarks=None):
-        """Diagonalise the system for scaled samples; `landmarks` None takes all."""
-        X, y, weight = distinct.X, distinct.y, distinct.weight
+    def from_rows(cls, distinct, gammas, scale, landmarks=None):
+        """Diagonalise the system for scaled samples and each of several kernels.
+
+        Distances are computed once for all kernels. `landmarks` None takes all samples.
+        """
+        X, roots = distinct.X, np.sqrt(distinct.weight)[:, None]
         if landmarks is None:
-            landmarks, roots = X, np.sqrt(weight)[:, None]
-            kernel = roots * _kernel(X, X, gamma) * roots.T
-            eigenvalues, axes = _positive_eigh(kernel)
-            cross = np.sqrt(eigenvalues)[:, None] * (axes.T @ (roots * y))
-            basis = roots * axes / np.sqrt(eigenvalues)
+            squares, systems = euclidean_distances(X, squared=True), []
+            for gamma in gammas:
+                kernel = roots * _gaussian(squares, gamma) * roots.T
+                eigenvalues, axes = _positive_eigh(kernel)
+                cross = np.sqrt(eigenvalues)[:, None] * (axes.T @ (roots * distinct.y))
+                basis = roots * axes / np.sqrt(eigenvalues)
+                systems.append((eigenvalues, basis, cross))
         else:
-            eigenvalues, axes = _positive_eigh(_kernel(landmarks, landmarks, gamma))
-            basis = axes / np.sqrt(eigenvalues)
-            gram, cross = 0.0, 0.0
-            for rows in gen_batches(len(y), _BATCH):
-                features = _kernel(X[rows], landmarks, gamma) @ basis
-                weighted = features * weight[rows, None]
-                gram += features.T @ weighted
-                cross += weighted.T @ y[rows]
+            systems = cls._nystroem(distinct, roots, gammas, landmarks)
+        ridges = []
+        for gamma, (eigenvalues, basis, cross) in zip(gammas, systems, strict=True):
+            spectrum = Spectrum(
+                eigenvalues=eigenvalues,
+                axes=np.eye(len(eigenvalues)),
+                cross=cross,
+                y2=distinct.weight @ distinct.y**2,
+                x_mean=np.zeros(len(eigenvalues)),
+                y_mean=np.zeros(distinct.y.shape[1]),
+                weight=distinct.weight.sum(),
+                n_pairs=distinct.n_pairs,
+                fit_intercept=False,
+                x_precision=None,
+                y_precision=None,
+                axes_error=0.0,
+            )
+            points = X if landmarks is None else landmarks
+            ridges.append(cls(gamma, scale, points, basis, spectrum))
+        return ridges
+
+    @staticmethod
+    def _nystroem(distinct, roots, gammas, landmarks):
+        """Return eigenvalues, basis and cross products of the system of each kernel."""
+        squares, bases = euclidean_distances(landmarks, squared=True), []
+        for gamma in gammas:
+            eigenvalues, axes = _positive_eigh(_gaussian(squares, gamma))
+            bases.append(axes / np.sqrt(eigenvalues))
+        grams, crosses = [0.0] * len(gammas), [0.0] * len(gammas)
+        for rows in gen_batches(len(distinct.y), _BATCH):
+            squares = euclidean_distances(distinct.X[rows], landmarks, squared=True)
+            y = roots[rows] * distinct.y[rows]
+            for i, gamma in enumerate(gammas):
+                features = roots[rows] * (_gaussian(squares, gamma) @ bases[i])
+                grams[i] += features.T @ features
+                crosses[i] += features.T @ y
+        systems = []
+        for basis, gram, cross in zip(bases, grams, crosses, strict=True):
             eigenvalues, axes = _positive_eigh(gram)
-            basis, cross = basis @ axes, axes.T @ cross
-        spectrum = Spectrum(
-            eigenvalues=eigenvalues,
-            axes=np.eye(len(eigenvalues)),
-            cross=cross,
-            y2=weight @ y**2,
-            x_mean=np.zeros(len(eigenvalues)),
-            y_mean=np.zeros(y.shape[1]),
-            weight=weight.sum(),
-            n_pairs=distinct.n_pairs,
-            fit_intercept=False,
-            x_precision=None,
-            y_precision=None,
-            axes_error=0.0,
-        )
-        return cls(gamma, scale, landmarks, basis, spectrum)
+            systems.append((eigenvalues, basis @ axes, axes.T @ cross))
+        return systems
 
     def features(self, X):
         return _kernel(X, self.landmarks, self.gamma) @ self.basis
@@ -117,9 +138,15 @@ class _KernelRidge:
 
 def _positive_eigh(gram):
     """Eigenvalues above rounding, and their axes."""
-    eigenvalues, axes = eigh(gram, check_finite=False)
+    eigenvalues, axes = eigh(gram, driver="evd", check_finite=False)
     kept = eigenvalues > len(gram) * np.finfo(np.float64).eps * eigenvalues[-1]
     return eigenvalues[kept], axes[:, kept]
+
+
+def _gaussian(squares, gamma):
+    """RBF kernel of squared distances."""
+    kernel = squares * -gamma
+    return np.exp(kernel, out=kernel)
 
 
 def _kernel(rows, landmarks, gamma):
@@ -287,11 +314,14 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
             not finite, squares of a column overflow or underflow, or `gamma` cannot be
             selected because `alpha` leaves no degrees of freedom.
         """
+        return self._fit_with_sums(X, y, sample_weight)
+
+    def _fit_with_sums(self, X, y, sample_weight, moments=None):
         X, y, sample_weight = check_pairs(self, X, y, sample_weight=sample_weight)
         X, y = X.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
         largest = largest_about_mean(X)
         check_scale(largest, np.float64, "X", n_terms=4 * X.shape[1])
-        self.linear_ = LinearAligner().fit(X, y, sample_weight)
+        self.linear_ = LinearAligner()._fit_with_sums(X, y, sample_weight, moments)
         distinct = Distinct.from_rows(
             X, y, sample_weight, n_coefs=min(self.n_landmarks, len(X))
         )
@@ -319,13 +349,13 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
         for scale in [self.scale_] + [deviations] * (self.gamma is None):
             scaled = replace(distinct, X=distinct.X / scale)
             drawn = None if chosen is None else scaled.X[chosen]
-            for gamma in self._gammas(scaled.X if drawn is None else drawn):
-                best = self._better(best, scaled, gamma, scale, drawn)
+            gammas = self._gammas(scaled.X if drawn is None else drawn)
+            best = self._best(best, scaled, gammas, scale, drawn)
         if best is not None and self.gamma is None:
             _, _, coarse, scaled = best
             drawn = None if chosen is None else coarse.landmarks
-            for gamma in (coarse.gamma / 2, coarse.gamma * 2):
-                best = self._better(best, scaled, gamma, coarse.scale, drawn)
+            gammas = coarse.gamma / 2, coarse.gamma * 2
+            best = self._best(best, scaled, gammas, coarse.scale, drawn)
         if best is None:  # all samples are equal
             return
         error, alpha, ridge, scaled = best
@@ -340,13 +370,13 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
         self.gamma_, self.alpha_, self.scale_ = ridge.gamma, float(alpha), ridge.scale
         self.landmarks_, self.dual_coef_ = ridge.landmarks, ridge.dual_coef(alpha)
 
-    def _better(self, best, scaled, gamma, scale, drawn):
-        """Return the one with the lower error: `best`, or a kernel's best penalty."""
-        ridge = _KernelRidge.from_rows(scaled, gamma, scale, drawn)
-        alphas, errors = self._errors(ridge, scaled)
-        i = int(np.argmin(errors))
-        if best is None or errors[i] < best[0]:
-            return errors[i], alphas[i], ridge, scaled
+    def _best(self, best, scaled, gammas, scale, drawn):
+        """Return the one with the lowest error: `best`, or a kernel's best penalty."""
+        for ridge in _KernelRidge.from_rows(scaled, gammas, scale, drawn):
+            alphas, errors = self._errors(ridge, scaled)
+            i = int(np.argmin(errors))
+            if best is None or errors[i] < best[0]:
+                best = errors[i], alphas[i], ridge, scaled
         return best
 
     def _errors(self, ridge, distinct):

@@ -269,6 +269,9 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             with ``alpha=0``, features are linearly dependent and 1e15 times as large as
             others.
         """
+        return self._fit_with_sums(X, y, sample_weight)
+
+    def _fit_with_sums(self, X, y, sample_weight, moments=None):
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
@@ -285,7 +288,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
                 "this case."
             )
         if not few and self.solver != "svd":
-            self.moments_ = self._sum(X, y, sample_weight)
+            self.moments_ = self._sum(X, y, sample_weight, moments)
             left_over = self._left_over(X, y)
             distinct = Distinct.from_rows(X, left_over, sample_weight)
             self._learn(self.moments_, distinct)
@@ -448,6 +451,10 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
     @property
     def _sums_suffice(self):
         return bool(self.gcv_reliable_ and self._condition <= self._limit)
+
+    @property
+    def _sums_decide(self):
+        return not isinstance(self.alpha, str)
 
     def _finish(self, spectrum, distinct):
         """Choose the strength, and set the map.

@@ -137,10 +137,13 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             If `X` and `y` differ in length, there are fewer than two pairs, or a value
             is not finite.
         """
+        return self._fit_with_sums(X, y, sample_weight)
+
+    def _fit_with_sums(self, X, y, sample_weight, moments=None):
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
-        self.moments_ = self._sum(X, y, sample_weight)
+        self.moments_ = self._sum(X, y, sample_weight, moments)
         self._learn(self.moments_)
         return settle(self, X)
 

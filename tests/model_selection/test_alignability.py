@@ -223,17 +223,17 @@ def test_the_answer_follows_the_random_state_and_nothing_else():
     assert_array_equal(np.random.get_state()[1], before[2])  # noqa: NPY002
 
 
-def test_progress_is_told_every_fit_and_changes_nothing():
+def test_progress_is_told_every_training_part_and_changes_nothing():
     X, y = _pairs("linear", 60)
     done = []
 
     def follow(due):
-        for fit in due:
-            yield fit
-            done.append(fit)
+        for part in due:
+            yield part
+            done.append(part)
 
     result = alignability(X, y, aligners=TWO, cv=3, progress=follow)
-    assert len(done) == 2 * 3 * len(result.train_sizes)
+    assert len(done) == 3 * len(result.train_sizes)
     assert result.verdict == alignability(X, y, aligners=TWO, cv=3).verdict
 
 

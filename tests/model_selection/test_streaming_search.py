@@ -161,8 +161,17 @@ def test_a_fold_with_nearly_all_variation_costs_no_accuracy(pairs):
 def test_few_samples_are_fitted_on_the_samples_where_sums_are_not_enough(pairs):
     X, y = (rows[:8] for rows in pairs)
     ours, theirs = both(X, y, grid={"alpha": [0.0, 1e-14, 1.0, "gcv"]}, cv=4)
-    assert_array_equal(ours.from_sums_.all(axis=1), [False, False, True, False])
+    assert_array_equal(ours.from_sums_.all(axis=1), [False, False, True, True])
     assert_same_search(ours, theirs)
+
+
+def test_copies_count_once_for_gcv(pairs):
+    X, y = (rows[:48].repeat(2, axis=0) for rows in pairs)
+    ours, theirs = both(X, y, grid={"alpha": ["gcv"], "rank": [None, 2]})
+    assert ours.from_sums_.all()
+    assert_same_search(ours, theirs)
+    noise = (each.best_estimator_.noise_variance_ for each in (ours, theirs))
+    assert_allclose(*noise)
 
 
 def test_exact_maps_are_scored_on_the_samples(pairs):
