@@ -378,7 +378,7 @@ def truncated_eigh(gram, rounding, precision):
     return s**2, vectors[np.argsort(order)]
 
 
-def svd_of_products(products, norms, roundings):
+def svd_of_products(products, norms, roundings, factors=None):
     """Singular value decomposition of a cross product without values of rounding size.
 
     A singular value is the inner product of a direction of one side with a direction of
@@ -392,6 +392,10 @@ def svd_of_products(products, norms, roundings):
         Norms of the centred columns of each side.
     roundings : pair of ndarray of shape (n_features,) and (n_targets,)
         Norms of the rounding errors of these columns.
+    factors : pair of ndarray, default=None
+        Matrices of shape (n_samples, n_features) and (n_samples, n_targets), the first
+        of which, transposed, times the second is `products`. They save time if they
+        have few rows.
 
     Returns
     -------
@@ -399,12 +403,18 @@ def svd_of_products(products, norms, roundings):
     s : ndarray of shape (rank,), in descending order
     Vt : ndarray of shape (rank, n_targets)
     """
-    U, s, Vt = np.linalg.svd(products, full_matrices=False)
+    if factors is None:
+        U, s, Vt = np.linalg.svd(products, full_matrices=False)
+    else:
+        axes, triangles = zip(*(np.linalg.qr(f.T) for f in factors), strict=True)
+        U, s, Vt = np.linalg.svd(triangles[0] @ triangles[1].T, full_matrices=False)
+        U, Vt = axes[0] @ U, Vt @ axes[1].T
     x_norm, y_norm, x_error, y_error = (
         np.linalg.norm(axes * part, axis=1)
         for axes, part in zip((U.T, Vt) * 2, (*norms, *roundings), strict=True)
     )
-    floor = _SVD_ERROR * np.sqrt(len(s)) * np.finfo(np.float64).eps
+    size = min(products.shape)
+    floor = _SVD_ERROR * np.sqrt(size) * np.finfo(np.float64).eps
     error = x_error * y_norm + x_norm * y_error + floor * s.max(initial=0.0)
     rank = int(np.sum(s > error))
     return U[:, :rank], s[:rank], Vt[:rank]

@@ -1,7 +1,7 @@
 """Nearest rotations, from the cross product of two sides."""
 
 import numpy as np
-from scipy.linalg import svd
+from scipy.linalg import block_diag, svd
 
 
 def nearest_rotation(cross, *, allow_reflection=True):
@@ -32,6 +32,8 @@ def rotation_from_axes(U, s, Vt, allow_reflection):
     nearest to the identity; if both widths are equal, it adds no reflection.
     """
     square = len(U) == Vt.shape[1]
+    if 3 * len(s) < min(len(U), Vt.shape[1]):
+        return _completed(U, s, Vt), float(s.sum())
     if len(s) < min(len(U), Vt.shape[1]):
         left, right = complement(U), complement(Vt.T)
         if square:
@@ -46,6 +48,23 @@ def rotation_from_axes(U, s, Vt, allow_reflection):
         U[:, -1] *= -1  # Kabsch: flips the axis with the smallest singular value
         s[-1] *= -1
     return U @ Vt, float(s.sum())
+
+
+def _completed(U, s, Vt):
+    """Nearest rotation if few singular vectors are known, in the space they span.
+
+    On all other directions it is the identity.
+    """
+    if len(U) > Vt.shape[1]:
+        return _completed(Vt.T, s, U.T).T
+    V, width = Vt.T, len(U)
+    identity = np.eye(width, len(V))
+    shared, _ = np.linalg.qr(np.hstack([U, V[:width]]))
+    beyond, _ = np.linalg.qr(V[width:])
+    sides = shared, block_diag(shared, beyond)
+    within = [axes.T @ basis for axes, basis in zip((U, V), sides, strict=True)]
+    inner, _ = rotation_from_axes(within[0].T, s, within[1], allow_reflection=True)
+    return identity + sides[0] @ (inner - np.eye(*inner.shape)) @ sides[1].T
 
 
 def complement(axes):

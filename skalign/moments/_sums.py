@@ -306,10 +306,18 @@ class Moments:
         shift = (self.y_mean - y_mean) - (self.x_mean - x_mean) @ coef
         return errors + self.weight * shift**2
 
-    def svd_of_xy(self) -> tuple[np.ndarray, Any, np.ndarray]:
+    def svd_of_xy(
+        self, factors: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> tuple[np.ndarray, Any, np.ndarray]:
         """Singular value decomposition of `xy` without values of rounding size.
 
         Needs "xy", "y2" and one of "x2" and "xx"; see :func:`svd_of_products`.
+
+        Parameters
+        ----------
+        factors : tuple of ndarray, default=None
+            Samples of both sides, centred and times the roots of their weights; they
+            save time if they are fewer than the columns.
 
         Returns
         -------
@@ -330,7 +338,7 @@ class Moments:
             norms.append(centred_norm)
             precision = np.maximum(np.minimum(precision, _SHORTEST), self.precision)
             roundings.append(rounding_from_norms(precision, norm, self.n_samples))
-        return svd_of_products(self.xy, norms, roundings)
+        return svd_of_products(self.xy, norms, roundings, factors)
 
     def _norms(self, side="x"):
         """Norms of the columns of a side after and before centring."""

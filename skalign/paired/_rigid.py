@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AffineMixin, PairedMixin
-from skalign._arrays import settle
+from skalign._arrays import settle, to_numpy
 from skalign._determined import warn_undetermined
 from skalign._validation import check_pairs
 from skalign.moments import PairStreamingMixin, rotation_from_axes
@@ -143,8 +143,15 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
-        self.moments_ = self._sum(X, y, sample_weight, moments)
-        self._learn(self.moments_)
+        self.moments_, factors = self._sum(X, y, sample_weight, moments), None
+        if X.shape[0] < min(X.shape[1], y.shape[1]):
+            root = 1.0
+            if sample_weight is not None:
+                root = np.sqrt(to_numpy(sample_weight))[:, None]
+            means = self.moments_.x_mean, self.moments_.y_mean
+            sides = zip((X, y), means, strict=True)
+            factors = tuple((to_numpy(rows) - mean) * root for rows, mean in sides)
+        self._learn(self.moments_, factors)
         return settle(self, X)
 
     def _needed(self, n_features, n_targets):
@@ -152,8 +159,8 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         wide = self.scaling and n_features > n_targets
         return ("xy", "xx" if wide else "x2", "y2")
 
-    def _learn(self, moments):
-        U, s, Vt = moments.svd_of_xy()
+    def _learn(self, moments, factors=None):
+        U, s, Vt = moments.svd_of_xy(factors)
         rotation, inner_product = rotation_from_axes(U, s, Vt, self.allow_reflection)
         self.determined_rank_ = len(s)
         if not self.allow_reflection and len(U) == Vt.shape[1] == len(s) + 1:

@@ -51,3 +51,18 @@ def test_axes_that_are_left_out_are_turned_as_little_as_possible():
     assert_allclose(U.T @ rotation, Vt, atol=1e-12)
     assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-12)
     assert_allclose(np.linalg.det(rotation), 1)
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (20, 30), (30, 20)])
+@pytest.mark.parametrize("n_axes", [0, 1, 4, 6])
+def test_few_axes_are_completed_in_their_own_space(shape, n_axes):
+    U, V = (ortho_group.rvs(size, random_state=size)[:, :n_axes] for size in shape)
+    rotation, _ = rotation_from_axes(U, np.ones(n_axes), V.T, True)
+    # By definition: the polar factor of the identity between the complements.
+    left, right = complement(U), complement(V)
+    identity = left.T @ np.eye(*shape) @ right
+    sign = np.linalg.det(np.hstack([U, left])) * np.linalg.det(np.hstack([V, right]))
+    if shape[0] == shape[1] and np.linalg.det(identity) * sign < 0:
+        pytest.skip("a reflection would be nearer")
+    rest, _ = nearest_rotation(identity)
+    assert_allclose(rotation, U @ V.T + left @ rest @ right.T, atol=1e-12)

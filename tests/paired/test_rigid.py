@@ -248,3 +248,24 @@ def test_one_column_is_not_mirrored():
     with pytest.warns(UserWarning, match="the best scale is 0"):
         rigid.fit(x, -x)
     assert rigid.scale_ == 0  # least squares, of what may not turn round
+
+
+@pytest.mark.filterwarnings("ignore:RigidAligner may have failed:UserWarning")
+@pytest.mark.parametrize("widths", [(60, 60), (60, 80), (80, 60)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_few_pairs_decompose_matrices_of_their_number(widths, weighted, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = (rng.normal(size=(8, width)) + 3 for width in widths)
+    weights = rng.uniform(size=8) if weighted else None
+    streamed = RigidAligner(scaling=True).partial_fit(X, y, sample_weight=weights)
+    sizes, svd = [], np.linalg.svd
+
+    def recorded(matrix, **settings):
+        sizes.append(matrix.shape)
+        return svd(matrix, **settings)
+
+    monkeypatch.setattr(np.linalg, "svd", recorded)
+    at_once = RigidAligner(scaling=True).fit(X, y, weights)
+    assert sizes == [(8, 8)]
+    assert at_once.determined_rank_ == streamed.determined_rank_ == 7
+    assert_allclose(at_once.coef_, streamed.coef_, atol=1e-10)
