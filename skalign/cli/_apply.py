@@ -6,7 +6,7 @@ from skalign._files import check_skops, damaged
 from skalign.cli._files import InputError, naming, read_matrix, size_of, writing_to
 from skalign.cli._fit import SELECTORS
 from skalign.cli._terminal import progress, say, use_threads_if_large
-from skalign.moments import Moments
+from skalign.moments import Moments, forget
 from skalign.paired import (
     AnchoredAligner,
     KernelAligner,
@@ -42,10 +42,8 @@ def run_apply(options):
     step = max(1, _BATCH_BYTES // (8 * max(width, aligner.n_targets_)))
     with writing_to(options.output) as unfinished, unfinished.open("wb") as file:
         for start in progress("batches")(range(0, n_samples, step)):
-            if isinstance(source, np.memmap):
-                # Reopened because pages of a mapping that were read stay in memory.
-                source = read_matrix(options.source)
             rows = np.array(source[start : start + step])
+            forget(source)
             with naming(options.map, options.source):
                 mapped = np.ascontiguousarray(aligner.transform(rows))
                 if not np.isfinite(mapped).all():

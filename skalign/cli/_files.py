@@ -6,10 +6,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from skalign._files import check_writable, map_npy, npz_keys, read_npz, writing
 from skalign._labels import check_labels
+from skalign.moments import forget
 
+_BATCH = 2**20  # numbers that are looked at at once
 _SUFFIXES = {"report": ".json", "fit": ".skops", "apply": ".npy"}
 
 
@@ -112,11 +115,13 @@ def read_pairs(options):
             f"samples: {len(X)} and {len(y)}."
         )
     for name, rows in ((options.source, X), (options.target, y)):
-        if not (finite := np.isfinite(rows).all(axis=1)).all():
-            raise InputError(
-                f"{name} holds NaN or infinity, first in row {finite.argmin()} "
-                "(counted from 0)."
-            )
+        for batch in gen_batches(len(rows), max(1, _BATCH // rows.shape[1])):
+            if not (finite := np.isfinite(rows[batch]).all(axis=1)).all():
+                raise InputError(
+                    f"{name} holds NaN or infinity, first in row "
+                    f"{batch.start + finite.argmin()} (counted from 0)."
+                )
+            forget(rows)
     return X, y
 
 

@@ -2,6 +2,11 @@
 
 from functools import partial
 
+import numpy as np
+from sklearn import get_config
+from sklearn.utils import gen_batches
+from sklearn.utils.random import sample_without_replacement
+
 from skalign.anchors import (
     FarthestPointAnchors,
     KMeansAnchors,
@@ -11,6 +16,7 @@ from skalign.anchors import (
 from skalign.cli._files import InputError, naming, read_pairs, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.model_selection import alignability
+from skalign.moments import exceed_memory, forget
 from skalign.paired import (
     AnchoredAligner,
     KernelAligner,
@@ -18,6 +24,7 @@ from skalign.paired import (
     RigidAligner,
 )
 
+_MOST_TEST_PAIRS = 10_000  # of files that exceed scikit-learn's working_memory
 ALIGNERS = {
     "rigid": RigidAligner,
     "similarity": partial(RigidAligner, scaling=True),
@@ -61,8 +68,7 @@ def run_fit(options):
     elif len(X) >= 20:
         with naming(options.source, options.target):
             result = alignability(
-                X,
-                y,
+                *_to_test_on(X, y, options.seed),
                 aligners={options.aligner: aligner},
                 learning_curves=False,
                 max_samples=None,
@@ -80,3 +86,26 @@ def run_fit(options):
     with writing_to(options.output) as unfinished:
         dump(aligner, unfinished)
         say(f"{aligner!r} fitted on {len(X):,} pairs: {options.output}")
+
+
+def _to_test_on(X, y, seed):
+    """Return all pairs; of files that exceed scikit-learn's `working_memory` some.
+
+    On such files the map is fitted from sums over all pairs.
+    """
+    if not exceed_memory({"X": X, "y": y}):
+        return X, y
+    most = get_config()["working_memory"] * 2**20 // (X[0].nbytes + y[0].nbytes)
+    n_test = min(_MOST_TEST_PAIRS, max(20, int(most)))
+    rows = np.sort(sample_without_replacement(len(X), n_test, random_state=seed))
+    say(f"tested on {n_test:,} of {len(X):,} pairs, fitted on all")
+    return _take(X, rows), _take(y, rows)
+
+
+def _take(array, rows):
+    """Return rows of a memory map, which makes far more than their pages resident."""
+    taken = np.empty((len(rows), array.shape[1]), dtype=array.dtype)
+    for block in gen_batches(len(rows), 16):
+        taken[block] = array[rows[block]]
+        forget(array)
+    return taken

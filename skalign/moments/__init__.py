@@ -1,6 +1,10 @@
 """Sums over samples, and the rules for what their rounding leaves undecided."""
 
-from skalign.moments._chunks import SamplesNeeded as SamplesNeeded
+from skalign.moments._chunks import (
+    SamplesNeeded as SamplesNeeded,
+    exceed_memory as exceed_memory,
+    forget as forget,
+)
 from skalign.moments._collected import Sums
 
 # What is not in __all__ is for the other rooms, which import no private module.

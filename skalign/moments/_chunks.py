@@ -143,7 +143,7 @@ def sum_chunks(aligner, given, together):
         for group, of_dask in zip(groups, lazy, strict=True):
             for block in () if of_dask else _blocks(group):
                 total = _merge(total, _sum_chunk(aligner, block))
-                _forget(group.values())
+                forget(*group.values())
     if total is None:
         raise ValueError("There is no sample of positive weight.")
     return total
@@ -198,7 +198,7 @@ def _take(samples, block):
     return taken.view(np.ndarray) if isinstance(taken, np.memmap) else taken
 
 
-def _forget(arrays):
+def forget(*arrays):
     """Release the pages of memory maps that were read, which else stay in memory."""
     for array in arrays:
         while isinstance(array, np.ndarray):
