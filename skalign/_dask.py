@@ -58,6 +58,11 @@ def one_sample(samples, name="X"):
     return meta_nonempty(samples._meta).iloc[:1]
 
 
+def as_array(samples):
+    """Return a Dask array of the values of a Dask array or dataframe."""
+    return samples if _is_array(samples) else samples.to_dask_array()
+
+
 def split(samples):
     """Split collections that describe the same samples, partition by partition.
 
@@ -117,19 +122,18 @@ def split(samples):
     ]
 
 
-def map_and_merge(function, held, parts, merge):
+def map_and_merge(function, held, parts):
     """Compute a function of each part, and merge the results in pairs where they are.
 
     Parameters
     ----------
     function : callable
-        Function of `held` and of the entries of a part.
+        Function of `held` and of the entries of a part, whose results `merge_sums`
+        merges.
     held : object
         Object that all calls need, sent once.
     parts : iterable of tuple
         Arguments, in which delayed objects are computed.
-    merge : callable
-        Associative function of two results.
 
     Returns
     -------
@@ -138,12 +142,27 @@ def map_and_merge(function, held, parts, merge):
     """
     import dask
 
-    function, held, merge = map(dask.delayed, (function, held, merge))
+    function, held, merge = map(dask.delayed, (function, held, merge_sums))
     parts = [function(held, *part) for part in parts]
     while len(parts) > 1:
         merged = [merge(*parts[k : k + 2]) for k in range(0, len(parts) - 1, 2)]
         parts = merged + parts[2 * len(merged) :]
     return parts[0].compute()
+
+
+def merge_sums(first, second):
+    """Merge sums over two sets of samples; None is that of no samples.
+
+    Sums are numbers, objects with a method `merge`, tuples of sums, or dicts of them.
+    """
+    if first is None or second is None:
+        return second if first is None else first
+    if isinstance(first, tuple):
+        return tuple(map(merge_sums, first, second))
+    if isinstance(first, dict):
+        names = first | second
+        return {name: merge_sums(first.get(name), second.get(name)) for name in names}
+    return first.merge(second) if hasattr(first, "merge") else first + second
 
 
 @contextmanager

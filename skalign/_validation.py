@@ -25,6 +25,7 @@ from skalign._arrays import (
     namespace,
     to_numpy,
 )
+from skalign._dask import is_dask, one_sample
 from skalign._labels import repeats
 
 _SIDES = ("feature_names_in_", "target_names_in_")
@@ -313,6 +314,8 @@ def column_names(rows):
 
     A named Series has one.
     """
+    if is_dask(rows):
+        rows = one_sample(rows)
     name = getattr(rows, "name", None)
     if isinstance(name, str) and hasattr(rows, "to_frame"):  # of a Series
         return np.array([name], dtype=object) if name else None

@@ -43,7 +43,7 @@ def sum_by_domain(aligner, X, sample_domain, labels=None):
         )
     given = {"X": X, "sample_domain": sample_domain, "labels": labels}
     parts = split({name: of for name, of in given.items() if of is not None})
-    sums = map_and_merge(_sum_part, clone(aligner), enumerate(parts), _merge)
+    sums = map_and_merge(_sum_part, clone(aligner), enumerate(parts))
     return {name: sums[name] for name in np.unique([*sums]).tolist()}
 
 
@@ -60,11 +60,6 @@ def _sum_part(aligner, i, part):
             given = {} if labels is None else {"labels": labels[rows]}
             sums[name] = aligner.collect(X[rows], **given)
     return sums
-
-
-def _merge(first, second):
-    both = {name: first[name].merge(second[name]) for name in first.keys() & second}
-    return first | second | both
 
 
 def pooled(sums):

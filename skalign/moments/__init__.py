@@ -4,6 +4,7 @@ from skalign.moments._chunks import (
     SamplesNeeded as SamplesNeeded,
     exceed_memory as exceed_memory,
     forget as forget,
+    moments_of_dask as moments_of_dask,
 )
 from skalign.moments._collected import Sums
 

@@ -14,7 +14,8 @@ from sklearn import clone, get_config
 from sklearn.utils import gen_batches
 
 from skalign._atomic import trial_of
-from skalign._dask import is_dask, map_and_merge, naming, one_sample, split
+from skalign._dask import is_dask, map_and_merge, merge_sums, naming, one_sample, split
+from skalign.moments._sums import Moments
 
 
 def are_batches(samples):
@@ -126,7 +127,7 @@ def sum_chunks(aligner, given, together):
             )
         for i, batch in enumerate(given["X"]):
             samples = _arguments(aligner, batch, i)
-            total = _merge(total, _sum_chunk(aligner, samples, f"Batch {i}"))
+            total = merge_sums(total, _sum_chunk(aligner, samples, f"Batch {i}"))
     else:
         aligner.collect(**_first_samples(given))  # finds wrong columns at once
         groups = [
@@ -139,14 +140,46 @@ def sum_chunks(aligner, given, together):
                 for group in compress(groups, lazy)
                 for i, part in enumerate(split(group))
             )
-            total = map_and_merge(_sum_chunk, aligner, parts, _merge)
+            total = map_and_merge(_sum_chunk, aligner, parts)
         for group, of_dask in zip(groups, lazy, strict=True):
             for block in () if of_dask else _blocks(group):
-                total = _merge(total, _sum_chunk(aligner, block))
+                total = merge_sums(total, _sum_chunk(aligner, block))
                 forget(*group.values())
     if total is None:
         raise ValueError("There is no sample of positive weight.")
     return total
+
+
+def moments_of_dask(X, **kwargs):
+    """Compute `Moments` of the samples of a Dask array or dataframe.
+
+    Parameters
+    ----------
+    X : Dask array or dataframe
+    **kwargs
+        Arguments of `Moments.from_arrays`, for all partitions.
+
+    Returns
+    -------
+    moments : Moments
+
+    Raises
+    ------
+    ValueError
+        If a partition has a value that is not finite; the error names it.
+    """
+    parts = ((part["X"], f"Partition {i}") for i, part in enumerate(split({"X": X})))
+    moments = map_and_merge(_moments_of_part, kwargs, parts)
+    if moments is None:
+        raise ValueError("X has no samples.")
+    return moments
+
+
+def _moments_of_part(kwargs, X, name):
+    if len(X) == 0:
+        return None
+    with naming(name):
+        return Moments.from_arrays(X, **kwargs)
 
 
 def _arguments(aligner, batch, i):
@@ -172,12 +205,6 @@ def _sum_chunk(aligner, samples, what=""):
             aligner.collect(**samples | {"sample_weight": None})  # validates
             return None
         return aligner.collect(**samples)
-
-
-def _merge(first, second):
-    if first is None or second is None:
-        return second if first is None else first
-    return first.merge(second)
 
 
 def _blocks(samples):

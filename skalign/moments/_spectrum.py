@@ -48,3 +48,18 @@ class Spectrum(NamedTuple):
     def root(self, power):
         """Return the covariance to the power `power / 2`, on its range."""
         return (self.vectors * self.values ** (power / 2)) @ self.vectors.T
+
+    def sample(self):
+        """Return the fewest symmetric samples with this mean and this covariance.
+
+        Their covariance divides by their number.
+
+        Returns
+        -------
+        rows : ndarray of shape (2 * n_known, n_features), at least two
+        """
+        n_known = max(1, len(self.values))
+        steps = self.vectors.T * np.sqrt(self.values * n_known)[:, np.newaxis]
+        if len(steps) == 0:
+            steps = np.zeros((1, len(self.mean)))
+        return self.mean + np.vstack([steps, -steps])

@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from skalign._atomic import AtomicMixin
+from skalign._dask import is_dask, lazy, make_lazy, one_sample
 from skalign._determined import without_warning
 from skalign._r2 import r2
 from skalign._validation import (
@@ -31,7 +32,7 @@ from skalign._validation import (
     compare_names,
     is_whole,
 )
-from skalign.moments import relative_ridge
+from skalign.moments import Spectrum, moments_of_dask, relative_ridge
 from skalign.paired import LinearAligner, RigidAligner
 from skalign.spaces._blocks import (
     block_sizes,
@@ -51,6 +52,7 @@ from skalign.spaces._consensus import (
 )
 
 
+@make_lazy
 class GeneralizedProcrustes(
     AtomicMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
@@ -108,14 +110,16 @@ class GeneralizedProcrustes(
 
     Attributes
     ----------
-    consensus_ : ndarray of shape (n_samples, n_components)
-        Centred consensus of the training samples, in its principal axes.
+    consensus_ : ndarray of shape (n_samples, n_components) or None
+        Centred consensus of the training samples, in its principal axes. None if these
+        were of Dask, whose consensus `transform` returns lazily.
 
     aligners_ : list of RigidAligner or LinearAligner
         Map of each space to the consensus, added spaces last.
 
-    inlier_mask_ : ndarray of bool of shape (n_samples, n_spaces)
-        Samples of each space of `fit` that are neither missing nor left out.
+    inlier_mask_ : ndarray of bool of shape (n_samples, n_spaces) or None
+        Samples of each space of `fit` that are neither missing nor left out. None if
+        these were of Dask, where none are.
 
     space_sizes_ : list of int
         Numbers of features of the spaces, added spaces last.
@@ -235,7 +239,9 @@ class GeneralizedProcrustes(
         ----------
         X : array-like of shape (n_samples, n_features)
             Spaces as column blocks of sizes `space_sizes`. A sample that is missing
-            from a space is NaN in all its columns.
+            from a space is NaN in all its columns. Samples of Dask must not be missing;
+            only their sums are collected, and axes of the consensus may differ in sign
+            from a fit in memory.
         y : None
             Ignored.
 
@@ -253,12 +259,17 @@ class GeneralizedProcrustes(
             overflow or underflow, `n_components` or `trim` is too large, or "linear" is
             combined with `trim` or without reflections.
         """
+        if of_dask := is_dask(X):
+            X = self._sample_of(X)
         X = self._check_rows(X, reset=True)
         sizes = block_sizes(self.space_sizes, X.shape[1])
         names = [None] * len(sizes)
         if hasattr(self, "feature_names_in_"):
             names = np.split(self.feature_names_in_, np.cumsum(sizes)[:-1])
-        return self._fit(X, sizes, names)
+        self._fit(X, sizes, names)
+        if of_dask:
+            self.consensus_ = self.inlier_mask_ = None
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_spaces(self, spaces: Sequence[Any]) -> Self:
@@ -285,6 +296,28 @@ class GeneralizedProcrustes(
         if not [of_space for of_space in names if of_space is None]:
             self.feature_names_in_ = np.concatenate(names)
         return self._fit(X, sizes, names)
+
+    def _sample_of(self, X):
+        """Return few samples with the mean and covariance of those of Dask.
+
+        Without missing samples, the maps depend on nothing else.
+        """
+        made = one_sample(X)
+        block_sizes(self.space_sizes, made.shape[1])
+        if self.trim:
+            raise ValueError(
+                f"trim={self.trim} needs all samples at once; for samples of Dask it "
+                "must be 0."
+            )
+        moments = moments_of_dask(X)
+        if moments.n_samples < 2:
+            raise ValueError("X has 1 sample; at least 2 are needed.")
+        rows = Spectrum.from_moments(moments, ddof=0).sample()
+        return (
+            rows
+            if isinstance(made, np.ndarray)
+            else type(made)(rows, columns=made.columns)
+        )
 
     def _fit(self, X, sizes, names):
         self.space_sizes_, self._space_names, self._n_joint = sizes, names, len(sizes)
@@ -341,6 +374,11 @@ class GeneralizedProcrustes(
         """
         check_is_fitted(self)
         if consensus is None:
+            if self.consensus_ is None:
+                raise ValueError(
+                    "The samples of fit were of Dask: pass the consensus of X, as "
+                    "returned by transform."
+                )
             consensus = self.consensus_
         else:
             consensus = check_target(consensus, self.n_components_)
@@ -378,6 +416,7 @@ class GeneralizedProcrustes(
             self.aligners_, *split_blocks(X, self.space_sizes_[: self._n_joint])
         )
 
+    @lazy
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map samples from the consensus to all spaces of `fit`.
 
@@ -395,6 +434,7 @@ class GeneralizedProcrustes(
         spaces = range(self._n_joint)
         return np.hstack([self.from_consensus(X, space) for space in spaces])
 
+    @lazy
     def to_consensus(self, X: ArrayLike, space: int) -> np.ndarray:
         """Map samples from one space to the consensus.
 
@@ -425,6 +465,7 @@ class GeneralizedProcrustes(
             )
         return self.aligners_[space].predict(X)
 
+    @lazy
     def from_consensus(self, X: ArrayLike, space: int) -> np.ndarray:
         """Map samples from the consensus to one space.
 
@@ -456,6 +497,7 @@ class GeneralizedProcrustes(
             return self._decoders[space].predict(X)
         return self.aligners_[space].inverse_transform(X)
 
+    @lazy
     def translate(self, X: ArrayLike, source: int, target: int) -> np.ndarray:
         """Map samples from one space to another, through the consensus.
 
