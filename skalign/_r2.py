@@ -5,8 +5,10 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from skalign._arrays import arrive, beside, floats, join, namespace, to_numpy
+from skalign._dask import is_dask, map_and_merge, naming, split
 from skalign._rescale import near_one, power_of, times_power
 from skalign._validation import check_weight
+from skalign.moments import Moments
 
 
 def r2(y, predicted, *, sample_weight=None, multioutput="uniform_average"):
@@ -30,6 +32,8 @@ def r2(y, predicted, *, sample_weight=None, multioutput="uniform_average"):
     ValueError
         If shapes differ, a value is not finite, or the score overflows.
     """
+    if is_dask(predicted):
+        return _r2_of_dask(y, predicted, sample_weight)
     predicted = arrive(predicted, "predicted", stays=True)
     y = join(arrive(y, "y", stays=True), predicted)
     y, predicted = (
@@ -68,3 +72,39 @@ def r2(y, predicted, *, sample_weight=None, multioutput="uniform_average"):
             "the samples."
         )
     return float(score)
+
+
+def _r2_of_dask(y, predicted, sample_weight):
+    """Compute the uniform average of R2 from sums over the partitions."""
+    given = {"y": y, "predicted": predicted, "sample_weight": sample_weight}
+    parts = split({name: of for name, of in given.items() if of is not None})
+    sums = map_and_merge(_residuals_of_part, None, enumerate(parts))
+    if sums is None or sums[0].n_samples < 2:
+        raise ValueError("R2 needs at least 2 samples.")
+    moments, residual = sums
+    total = np.where(moments.varies(), moments.x2, 0)
+    # As scikit-learn scores targets that are all equal.
+    score = np.where(residual == 0, 1.0, 0.0)
+    np.divide(total - residual, total, out=score, where=total > 0)
+    return float(score.mean())
+
+
+def _residuals_of_part(_, i, part):
+    """Return sums over the targets of a partition, and over squared residuals."""
+    weight = part.get("sample_weight")
+    if len(part["y"]) == 0 or (weight is not None and not np.any(weight)):
+        return None
+    with naming(f"Partition {i}"):
+        y, predicted = (
+            check_array(part[name], dtype=np.float64, ensure_2d=False, input_name=name)
+            for name in ("y", "predicted")
+        )
+        y, predicted = (rows.reshape(len(rows), -1) for rows in (y, predicted))
+        if y.shape != predicted.shape:
+            raise ValueError(
+                f"y has shape {y.shape}, but the predictions have {predicted.shape}."
+            )
+        moments = Moments.from_arrays(y, sample_weight=weight, products=("x2",))
+        squares = (y - predicted) ** 2
+        mass = np.ones(len(y)) if weight is None else np.asarray(weight)
+        return moments, mass @ squares

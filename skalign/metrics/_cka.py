@@ -11,9 +11,11 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._arrays import namespace
 from skalign._autocast import autocast_off
+from skalign._dask import is_dask
 from skalign._validation import Interval
 from skalign.metrics._kernels import block_shape, gen_pairs, make_kernel
 from skalign.metrics._procrustes import to_length_one
+from skalign.metrics._sums import squared_products_of_dask
 from skalign.metrics._validation import SPACES, check_no_overflow, check_paired_rows
 
 
@@ -116,7 +118,10 @@ def cka(
     >>> print(f"{cka(X, Y):.2f} {cka(X, Y, debiased=True):.2f}")
     0.41 0.07
     """
-    X, Y = check_paired_rows(X, Y, any_library=True)
+    from_sums = kernel == "linear" and gamma is None and not debiased
+    X, Y = check_paired_rows(X, Y, any_library=True, dask=from_sums)
+    if is_dask(X) or is_dask(Y):
+        return cosine_of(*squared_products_of_dask(X, Y), X.dtype)
     if debiased and X.shape[0] < 4:
         raise ValueError(f"debiased=True needs at least 4 samples; got {X.shape[0]}.")
     if kernel == "linear":
@@ -192,7 +197,9 @@ def rv_coefficient(X: ArrayLike, Y: ArrayLike, *, modified: bool = False) -> flo
     >>> print(f"{rv_coefficient(X, Y):.2f}")
     0.75
     """
-    X, Y = check_paired_rows(X, Y, any_library=True)
+    X, Y = check_paired_rows(X, Y, any_library=True, dask=not modified)
+    if is_dask(X) or is_dask(Y):
+        return cosine_of(*squared_products_of_dask(X, Y), X.dtype)
     X, Y = to_length_one(X), to_length_one(Y)
 
     def product(A, B):

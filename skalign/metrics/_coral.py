@@ -67,9 +67,10 @@ def coral_distance(
     >>> print(f"{coral_distance(X, Y):.3f}")
     9.000
     """
-    X, Y = check_spaces(X, Y, any_library=True)
+    X, Y = check_spaces(X, Y, any_library=True, dask=True)
     _, x_covariance = mean_and_covariance(X, X_weight, unbiased=True)
     _, y_covariance = mean_and_covariance(Y, Y_weight, unbiased=True)
     with np.errstate(over="ignore", invalid="ignore"):
-        square = namespace(X, Y).sum((x_covariance - y_covariance) ** 2)
+        difference = x_covariance - y_covariance
+        square = namespace(difference).sum(difference**2)
     return check_no_overflow(square / (4 * X.shape[1] ** 2), X.dtype)

@@ -7,6 +7,8 @@ from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import namespace
 from skalign._autocast import autocast_off
+from skalign._dask import is_dask
+from skalign.metrics._sums import mean_and_covariance_of_dask
 from skalign.metrics._validation import (
     WEIGHTED_SPACES,
     check_mass,
@@ -91,7 +93,7 @@ def gaussian_wasserstein_distance(
     >>> print(f"{gaussian_wasserstein_distance(X, Y):.3f}")
     3.000
     """
-    X, Y = check_spaces(X, Y, any_library=True)
+    X, Y = check_spaces(X, Y, any_library=True, dask=True)
     return _distance(
         *mean_and_covariance(X, X_weight), *mean_and_covariance(Y, Y_weight), X.dtype
     )
@@ -160,7 +162,7 @@ def frechet_distance(
     >>> print(f"{frechet_distance(X, Y):.3f}")
     9.000
     """
-    X, Y = check_spaces(X, Y, any_library=True)
+    X, Y = check_spaces(X, Y, any_library=True, dask=True)
     x = mean_and_covariance(X, X_weight, unbiased=True)
     y = mean_and_covariance(Y, Y_weight, unbiased=True)
     return _distance(*x, *y, X.dtype) ** 2
@@ -175,6 +177,8 @@ def mean_and_covariance(X, weight, *, unbiased=False):
         If the weights are invalid or, if `unbiased`, only one sample has positive
         weight.
     """
+    if is_dask(X):
+        return mean_and_covariance_of_dask(X, weight, unbiased)
     rows, mass = check_mass(weight, X)
     if unbiased:
         check_pair_mass(mass)

@@ -10,6 +10,7 @@ from skalign._arrays import (
     namespace,
     to_numpy,
 )
+from skalign._dask import as_array, is_dask, one_sample
 from skalign._rescale import near_one
 from skalign._validation import FLOATS, column_names
 
@@ -19,10 +20,10 @@ WEIGHTED_SPACES = {
     "X_weight": ["array-like", None],
     "Y_weight": ["array-like", None],
 }
-_PAIR_MASS = 1e-8
+PAIR_MASS = 1e-8
 
 
-def check_spaces(X, Y, *, any_library=False):
+def check_spaces(X, Y, *, any_library=False, dask=False):
     """Validate two sets of samples of one space.
 
     Returns
@@ -31,7 +32,8 @@ def check_spaces(X, Y, *, any_library=False):
     Y : ndarray of shape (n_samples_y, n_features)
         Both of one dtype: float32 if both were float32, else float64. With
         `any_library`, arrays of other array API libraries stay in their library and on
-        their device.
+        their device. With `dask`, samples of Dask are returned as Dask arrays, which
+        are not computed.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def check_spaces(X, Y, *, any_library=False):
             f"X and Y have the same column names in different order: {[*named]} in X, "
             f"{[*others]} in Y."
         )
-    X, Y = _check_both(X, Y, any_library)
+    X, Y = _check_both(X, Y, any_library, dask)
     if X.shape[1] != Y.shape[1]:
         raise ValueError(
             f"X has {X.shape[1]} features, but Y has {Y.shape[1]}: both must be in the "
@@ -60,7 +62,7 @@ def check_spaces(X, Y, *, any_library=False):
     return X, Y
 
 
-def check_paired_rows(X, Y, *, any_library=False):
+def check_paired_rows(X, Y, *, any_library=False, dask=False):
     """Validate two representations of the same samples.
 
     Returns
@@ -69,15 +71,16 @@ def check_paired_rows(X, Y, *, any_library=False):
     Y : ndarray of shape (n_samples, n_features_y)
         Both of one dtype: float32 if both were float32, else float64. With
         `any_library`, arrays of other array API libraries stay in their library and on
-        their device.
+        their device. With `dask`, samples of Dask are returned as Dask arrays, which
+        are not computed.
 
     Raises
     ------
     ValueError
         If the numbers of samples differ, or `X` or `Y` is empty, not 2-D or not finite.
     """
-    X, Y = _check_both(X, Y, any_library)
-    if X.shape[0] != Y.shape[0]:
+    X, Y = _check_both(X, Y, any_library, dask)
+    if X.shape[0] != Y.shape[0] and not (is_dask(X) or is_dask(Y)):  # see `split`
         raise ValueError(
             f"X has {X.shape[0]} samples, but Y has {Y.shape[0]}: both must hold the "
             "same samples."
@@ -85,8 +88,16 @@ def check_paired_rows(X, Y, *, any_library=False):
     return X, Y
 
 
-def _check_both(X, Y, any_library):
+def _check_both(X, Y, any_library, dask):
     """Validate both sides, and convert them to one dtype."""
+    if dask and (is_dask(X) or is_dask(Y)):
+        sides = {"X": X, "Y": Y}
+        made = {k: one_sample(v, k) if is_dask(v) else v for k, v in sides.items()}
+        checked = _check_both(*made.values(), any_library, False)
+        return [
+            as_array(rows).astype(of.dtype) if is_dask(rows) else of
+            for rows, of in zip(sides.values(), checked, strict=True)
+        ]
     xp = np
     if any_library and any(is_of_another_library(rows) for rows in (X, Y)):
         xp = namespace(X, Y)
@@ -136,10 +147,10 @@ def check_pair_mass(*masses):
     """Raise if the weights of a side, which sum to one, leave no pairs of samples.
 
     Unbiased estimates are divided by the weight of pairs of different samples, ``1 -
-    mass @ mass``; below `_PAIR_MASS`, less than half of the digits are correct.
+    mass @ mass``; below `PAIR_MASS`, less than half of the digits are correct.
     """
     for mass in masses:
-        if not 1 - float(mass @ mass) >= _PAIR_MASS:
+        if not 1 - float(mass @ mass) >= PAIR_MASS:
             largest = float(namespace(mass).max(mass))
             raise ValueError(
                 "An unbiased estimate needs at least 2 samples per set; one set has "
