@@ -4,7 +4,8 @@ import numpy as np
 from scipy.linalg import svd
 from sklearn.utils.extmath import svd_flip
 
-from skalign._rescale import power_of
+from skalign._arrays import beside, namespace, to_numpy
+from skalign._rescale import power_of, times_power
 from skalign._validation import cast_finite
 from skalign.moments import (
     centre,
@@ -16,17 +17,20 @@ from skalign.moments import (
 
 def _whiten(rows, shrinkage, name):
     """Return samples whitened with a ridge, and the whitening map."""
-    power = power_of(rows) if rows.any() else 0
-    rows = np.ldexp(rows, -power)  # squares near 1 are numbers, of any rows
+    power = power_of(rows) if namespace(rows).any(rows != 0) else 0
+    rows = times_power(rows, -power)  # squares near 1 are numbers, of any rows
     rounding = rounding_of_columns(rows)
     rows, _ = centre(rows)
     U, s, Vt = truncated_svd(rows, rounding)
+    s, Vt = to_numpy(s), to_numpy(Vt)
     if len(s) == 0:
         raise ValueError(f"All samples of {name} are equal: there is nothing to map.")
     length = np.sqrt(s**2 + relative_ridge(shrinkage, rows))
     with np.errstate(over="ignore"):
         back = np.ldexp(Vt.T / length, -power)
-    return U * (s / length), cast_finite(back, rows.dtype, f"The map of {name}")
+    return U * beside(s / length, U), cast_finite(
+        back, back.dtype, f"The map of {name}"
+    )
 
 
 def canonical_maps(X, y, shrinkage, n_components):
@@ -58,11 +62,11 @@ def canonical_maps(X, y, shrinkage, n_components):
         _whiten(y, shrinkage, "y"),
     )
     U, correlations, Vt = svd(
-        x_white.T @ y_white, full_matrices=False, check_finite=False
+        to_numpy(x_white.T @ y_white), full_matrices=False, check_finite=False
     )
     x_coef, y_coef = svd_flip(x_map @ U[:, :n_components], Vt[:n_components] @ y_map.T)
     correlations = correlations[:n_components]
-    weights = np.sqrt(len(X)) * correlations
+    weights = np.sqrt(X.shape[0]) * correlations
     return x_coef * weights, y_coef.T * weights, correlations
 
 

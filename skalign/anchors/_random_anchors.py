@@ -34,8 +34,8 @@ class RandomAnchors(AnchorSelector):
     array([2, 8, 4, 9, 1])
     """
 
-    _draws = True
+    _draws = _any_library = True
 
     def _choose(self, X, counts, labels):
-        order = check_random_state(self.random_state).permutation(len(X))
+        order = check_random_state(self.random_state).permutation(X.shape[0])
         return [order[:count] for count in counts]

@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
 
+from skalign._arrays import arrive, floats
 from skalign._labels import check_labels
 from skalign._rescale import near_one
-from skalign._validation import FLOATS, Interval
+from skalign._validation import Interval
 
 
 class AnchorSelector(BaseEstimator, ABC):
@@ -41,7 +42,7 @@ class AnchorSelector(BaseEstimator, ABC):
     array([1, 2])
     """
 
-    _draws = False
+    _draws = _any_library = False
 
     _parameter_constraints = {
         "n_anchors": [
@@ -122,9 +123,10 @@ class AnchorSelector(BaseEstimator, ABC):
         allowed = {"n_anchors": self._parameter_constraints["n_anchors"]}
         for n in n_anchors:
             validate_parameter_constraints(allowed, {"n_anchors": n}, "select_path")
-        X = near_one(check_array(X, dtype=FLOATS))  # squares may overflow
+        X = arrive(X, "X", stays=self._any_library)
+        X = near_one(check_array(X, dtype=floats(X)))  # squares may overflow
         labels = check_labels(labels, X, "labels")
-        counts = [self.count_anchors(n, len(X)) for n in n_anchors]
+        counts = [self.count_anchors(n, X.shape[0]) for n in n_anchors]
         return self._choose(X, counts, labels)
 
     @staticmethod

@@ -5,6 +5,7 @@ from sklearn import get_config
 from sklearn.utils.validation import _check_sample_weight, check_array
 
 from skalign._arrays import (
+    arrive,
     check_rows,
     is_of_another_library,
     namespace,
@@ -105,8 +106,10 @@ def _check_both(X, Y, any_library, dask):
             raise ValueError(f"X is on {X.device}, but Y is on {Y.device}.")
         X, Y = check_rows(X, "X"), check_rows(Y, "Y")
     else:
-        X = check_array(X, dtype=FLOATS, input_name="X")
-        Y = check_array(Y, dtype=FLOATS, input_name="Y")
+        X, Y = (
+            check_array(arrive(rows, name), dtype=FLOATS, input_name=name)
+            for rows, name in ((X, "X"), (Y, "Y"))
+        )
     dtype = xp.result_type(X, Y)
     return xp.asarray(X, dtype=dtype), xp.asarray(Y, dtype=dtype)
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skalign._arrays import is_of_another_library, namespace
+
 
 def relative_ridge(shrinkage, X):
     """Ridge penalty as a multiple of the mean eigenvalue of the Gram matrix.
@@ -24,5 +26,7 @@ def relative_ridge(shrinkage, X):
     >>> print(relative_ridge(0.5, [[0.0, 1.0], [2.0, 3.0]]))
     1.0
     """
-    X = np.asarray(X)
-    return shrinkage * np.square(X - X.mean(axis=0)).sum() / X.shape[1]
+    X = X if is_of_another_library(X) else np.asarray(X)
+    xp = namespace(X)
+    squares = xp.square(X - xp.mean(X, axis=0))
+    return shrinkage * float(xp.sum(squares)) / X.shape[1]

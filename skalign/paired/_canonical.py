@@ -6,6 +6,7 @@ from typing import Self
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 
+from skalign._arrays import as_dtype, dtype_name, settle
 from skalign._canonical import canonical_maps, check_n_components
 from skalign._validation import Interval, cast_finite, check_pairs
 from skalign.moments import centre
@@ -107,6 +108,8 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         self.n_components = n_components
         self.shrinkage = shrinkage
 
+    _any_library = True
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the common space from pairs.
@@ -134,13 +137,17 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
         n_components = check_n_components(self.n_components, X, y)
         *coefs, self.correlations_ = canonical_maps(X, y, self.shrinkage, n_components)
         self.x_coef_, self.y_coef_ = (
-            cast_finite(coef, X.dtype, f"The map of {name}")
+            cast_finite(coef, dtype_name(X), f"The map of {name}")
             for coef, name in zip(coefs, "Xy", strict=True)
         )
         means = (centre(rows)[1] for rows in (X, y))
-        self.x_mean_, self.y_mean_ = (mean.astype(X.dtype) for mean in means)
+        self.x_mean_, self.y_mean_ = (mean.astype(dtype_name(X)) for mean in means)
         self.n_components_ = len(self.correlations_)
-        return self
+        return settle(self, X)
+
+    @property
+    def _placed(self):
+        return self.x_mean_
 
     def _map(self, X):
         return _apply(X, self.x_mean_, self.x_coef_)
@@ -150,6 +157,4 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
 
 
 def _apply(rows, mean, coef):
-    return (rows - mean.astype(rows.dtype, copy=False)) @ coef.astype(
-        rows.dtype, copy=False
-    )
+    return (rows - as_dtype(mean, rows.dtype)) @ as_dtype(coef, rows.dtype)

@@ -2,9 +2,9 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import _check_sample_weight
 
 from skalign._aligner import AlignerMixin
+from skalign._validation import check_weight
 from skalign.metrics import retrieval_ranks
 
 
@@ -46,7 +46,7 @@ class CommonSpaceMixin(AlignerMixin):
             :func:`~skalign.metrics.retrieval_accuracy`. It decreases with the number of
             samples.
         """
-        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weight = check_weight(sample_weight, X)
         ranks = retrieval_ranks(self.transform(X), self.transform_target(y))
         return float(np.average(ranks == 1, weights=weight))
 

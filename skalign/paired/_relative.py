@@ -11,50 +11,64 @@ from sklearn.metrics.pairwise import (
     pairwise_distances,
     pairwise_kernels,
 )
-from sklearn.preprocessing import normalize
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from skalign._aligner import AlignerMixin
-from skalign._rescale import unit_rows
-from skalign._validation import FLOATS, check_pairs, dimensions, stay_in_source
+from skalign._arrays import (
+    arrive,
+    as_dtype,
+    beside,
+    floats,
+    is_of_another_library,
+    namespace,
+    settle,
+    take_rows,
+    to_numpy,
+)
+from skalign._rescale import normalized, unit_rows
+from skalign._validation import check_pairs, dimensions, stay_in_source
 from skalign.moments import centre, pseudo_inverse, rounding_of_columns, truncated_svd
 from skalign.paired._selectors import draws, selector_of
 
 
 def _similarities(X, anchors, similarity, spread):
     """Return the similarities of shape (n_samples, n_anchors)."""
+    expected = X.shape[0], anchors.shape[0]
     if callable(similarity):
-        values = np.asarray(similarity(X, anchors))
-        if values.shape != (len(X), len(anchors)):
+        values = similarity(X, anchors)
+        values = values if is_of_another_library(values) else np.asarray(values)
+        if tuple(values.shape) != expected:
             raise ValueError(
-                f"similarity returned an array of shape {values.shape} for {len(X)} "
-                f"samples and {len(anchors)} anchors; expected ({len(X)}, "
-                f"{len(anchors)})."
+                f"similarity returned an array of shape {tuple(values.shape)} for "
+                f"{expected[0]} samples and {expected[1]} anchors; expected {expected}."
             )
     elif similarity == "cosine":
         values = unit_rows(X) @ unit_rows(anchors).T
     elif similarity in ("euclidean", "l2", "rbf"):  # by products, which would cancel
         measure = pairwise_kernels if similarity == "rbf" else pairwise_distances
-        centre = anchors.mean(axis=0)
+        centre = namespace(anchors).mean(anchors, axis=0)
         values = measure(X - centre, anchors - centre, metric=similarity)
     elif similarity in kernel_metrics():
         values = pairwise_kernels(X, anchors, metric=similarity)
-    else:
-        values = pairwise_distances(X, anchors, metric=similarity, **spread)
-    if not np.isfinite(values).all():
+    else:  # on the CPU
+        rows = to_numpy(X), to_numpy(anchors)
+        values = beside(pairwise_distances(*rows, metric=similarity, **spread), X)
+    if not (xp := namespace(values)).all(xp.isfinite(values)):
         raise ValueError(
             f"similarity={similarity!r} is not finite for some sample, for example a "
             "correlation for equal features. Remove such samples, or use another "
             "similarity."
         )
-    return values.astype(X.dtype, copy=False)
+    return as_dtype(values, X.dtype)
 
 
 def _spread(X, similarity):
     """Return keywords that scikit-learn would otherwise compute from the samples."""
+    if similarity in ("seuclidean", "mahalanobis"):
+        X = to_numpy(X)
     if similarity == "seuclidean":
         variance = X.var(axis=0, ddof=1)
         variance[np.ptp(X, axis=0) == 0] = np.inf  # no distance along what never varied
@@ -65,14 +79,18 @@ def _spread(X, similarity):
     return {}
 
 
+def _inverse(anchors):
+    return beside(pseudo_inverse(to_numpy(anchors)), anchors)
+
+
 def _rows_from_cosines(cosines, anchors):
     """Return unit vectors whose cosines with `anchors` are closest to `cosines`."""
-    return normalize(cosines @ pseudo_inverse(unit_rows(anchors)).T)
+    return normalized(cosines @ _inverse(unit_rows(anchors)).T)
 
 
 def _rows_from_products(products, anchors):
     """Return vectors whose products with `anchors` are closest to `products`."""
-    return products @ pseudo_inverse(anchors).T
+    return products @ _inverse(anchors).T
 
 
 def _rows_from_squared_distances(squares, anchors):
@@ -80,11 +98,13 @@ def _rows_from_squared_distances(squares, anchors):
 
     ``|x - a|**2`` minus its mean over the anchors is linear in `x`.
     """
-    centre = anchors.mean(axis=0)
+    xp = namespace(anchors)
+    centre = xp.mean(anchors, axis=0)
     anchors = anchors - centre
-    lengths = np.einsum("ij,ij->i", anchors, anchors)
-    excess = squares - squares.mean(axis=1, keepdims=True) - (lengths - lengths.mean())
-    return centre - excess @ pseudo_inverse(anchors).T / 2
+    lengths = xp.vecdot(anchors, anchors)
+    excess = squares - xp.mean(squares, axis=1, keepdims=True)
+    excess -= lengths - xp.mean(lengths)
+    return centre - excess @ _inverse(anchors).T / 2
 
 
 def _rows_from_distances(distances, anchors):
@@ -178,6 +198,7 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
     True
     """
 
+    _any_library = True
     _into_target = False
     _parameter_constraints = {
         "selector": [HasMethods("select"), None],
@@ -238,17 +259,19 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         if has_target := dimensions(y) == 2:
             X, y, _ = check_pairs(self, X, y)
         else:
-            X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+            X = arrive(X, "X", stays=True)
+            X = validate_data(self, X, dtype=floats(X), ensure_min_samples=2)
             check_consistent_length(X, y)
             stay_in_source(self)
         self.anchor_indices_ = selector_of(self).select(X, labels)
-        self.anchors_ = self.target_anchors_ = X[self.anchor_indices_]
+        self.anchors_ = self.target_anchors_ = take_rows(X, self.anchor_indices_)
         self._spread = self._target_spread = _spread(X, self.similarity)
         if has_target:
-            self.target_anchors_ = y[self.anchor_indices_]
+            self.target_anchors_ = take_rows(y, self.anchor_indices_)
             self._target_spread = _spread(y, self.similarity)
-        _similarities(self.anchors_[:1], self.anchors_, self.similarity, self._spread)
-        return self
+        first = self.anchors_[:1, :]
+        _similarities(first, self.anchors_, self.similarity, self._spread)
+        return settle(self, X)
 
     def _map(self, X):
         return _similarities(X, self.anchors_, self.similarity, self._spread)
@@ -260,14 +283,17 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
 
     @available_if(_has_inverse)
     def _unmap(self, y):
-        rows = _INVERSES[self.similarity](
-            y.astype(np.float64), self.anchors_.astype(np.float64)
-        )
-        return rows.astype(y.dtype, copy=False)
+        wide = floats(y)[0]
+        given = as_dtype(y, wide), as_dtype(self.anchors_, wide)
+        return as_dtype(_INVERSES[self.similarity](*given), y.dtype)
+
+    @property
+    def _placed(self):
+        return self.anchors_
 
     @property
     def _n_features_out(self):
-        return len(self.anchors_)
+        return self.anchors_.shape[0]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
