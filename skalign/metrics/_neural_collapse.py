@@ -13,7 +13,8 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import validate_params
 from sklearn.utils.validation import column_or_1d
 
-from skalign._labels import check_classes
+from skalign._arrays import arrive, beside, namespace, take_rows, to_numpy
+from skalign._labels import as_written, check_classes
 from skalign._rescale import near_one
 from skalign.metrics._class_samples import (
     CLASS_SAMPLES,
@@ -100,7 +101,8 @@ def nc1_variability(
             raise ValueError(EQUAL_MEANS)
         # Variance ratios along the singular directions, without a pseudo-inverse of
         # the covariance between classes.
-        spread = np.sum((residual @ axes.T) ** 2, axis=0)
+        along = residual @ beside(axes.T, residual)
+        spread = to_numpy(namespace(along).sum(along**2, axis=0))
         return np.sum(spread / scale**2) / n_classes
 
     return in_each_domain(measure, X, y, sample_domain)
@@ -156,7 +158,7 @@ def nc1_trace_ratio(
 
     def measure(X, codes, n_classes):
         means, residual, _ = _between_and_within(X, codes, n_classes)
-        return np.sum(residual**2) / np.sum(means**2)
+        return float(namespace(residual).sum(residual**2)) / np.sum(means**2)
 
     return in_each_domain(measure, X, y, sample_domain)
 
@@ -301,6 +303,7 @@ def nc3_duality(
     >>> print(f"{nc3_duality(X, y, coef=[[0, 2, 0], [2, 0, 0], [0, 0, 2]]):.3f}")
     1.414
     """
+    coef = arrive(coef, "coef")
     coef = near_one(check_array(coef, dtype=np.float64, input_name="coef"))
 
     def measure(X, codes, n_classes):
@@ -376,7 +379,7 @@ def nc4_disagreement(
     >>> print(nc4_disagreement(X, y, y_pred=["a", "b", "b", "b"]))
     0.25
     """
-    y_pred = column_or_1d(y_pred)
+    y_pred = column_or_1d(as_written(y_pred))
     check_consistent_length(X, y_pred)
     classes, _ = check_classes(y, X)
     unknown = np.setdiff1d(y_pred, classes)
@@ -387,7 +390,7 @@ def nc4_disagreement(
         )
 
     def measure(X, codes, n_classes, predicted):
-        X = to_length_one(X)  # centred, for precision
+        X = to_numpy(to_length_one(X))  # centred, for precision
         means = class_means(X, codes, n_classes)
         return np.mean(pairwise_distances_argmin(X, means) != predicted)
 
@@ -410,9 +413,10 @@ def _between_and_within(X, codes, n_classes):
     unit_means(X, codes, n_classes)  # raises if all are equal
     means = class_means(X, codes, n_classes)
     centred = means - means.mean(axis=0)
-    size = np.abs(centred).max()
-    residual = (X - means[codes]) / size / np.sqrt(counts[codes])[:, np.newaxis]
-    return centred / size, residual, np.abs(X).max(axis=0) / size
+    size = float(np.abs(centred).max())
+    xp, own = namespace(X), take_rows(beside(means, X), codes)
+    residual = (X - own) / size / beside(np.sqrt(counts[codes]), X)[:, None]
+    return centred / size, residual, to_numpy(xp.max(xp.abs(X), axis=0)) / size
 
 
 def _from_simplex_gram(gram, name):

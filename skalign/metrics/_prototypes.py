@@ -3,15 +3,16 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import norm
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import validate_params
 
+from skalign._arrays import beside, namespace, take_rows, to_numpy
 from skalign._rescale import near_one
 from skalign.metrics._class_samples import (
     CLASS_SAMPLES,
     check_class_samples,
     class_means,
     column_precision,
+    read_samples,
 )
 
 
@@ -63,8 +64,10 @@ def class_prototypes(
     (2, 2, 2)
     """
     X, codes, n_classes, groups = check_class_samples(X, y, sample_domain)
-    prototypes = [class_means(X[rows], codes[rows], n_classes) for rows in groups]
-    return prototypes[0] if sample_domain is None else np.stack(prototypes)
+    prototypes = [
+        class_means(take_rows(X, rows), codes[rows], n_classes) for rows in groups
+    ]
+    return beside(prototypes[0] if sample_domain is None else np.stack(prototypes), X)
 
 
 @validate_params(
@@ -127,12 +130,13 @@ def prototype_distance(X: ArrayLike, y: ArrayLike, sample_domain: ArrayLike) -> 
     1.414
     """
     precision = column_precision(X)
-    X = near_one(check_array(X, dtype=np.float64, input_name="X"))
-    prototypes = class_prototypes(X, y, sample_domain=sample_domain)
+    X = near_one(read_samples(X))
+    prototypes = to_numpy(class_prototypes(X, y, sample_domain=sample_domain))
     if len(prototypes) < 2:
         raise ValueError("sample_domain must hold at least 2 domains; got 1.")
     length = norm(prototypes, axis=2, keepdims=True)
-    rounding = norm(4 * precision * np.abs(X).max(axis=0))
+    largest = namespace(X).max(namespace(X).abs(X), axis=0)
+    rounding = norm(4 * precision * to_numpy(largest))
     if (length <= rounding).any():
         domain, code, _ = np.argwhere(length <= rounding)[0]
         raise ValueError(

@@ -8,6 +8,7 @@ from scipy.linalg import norm, qr
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import validate_params
 
+from skalign._arrays import arrive
 from skalign._validation import Interval
 from skalign.metrics._class_samples import (
     CLASS_SAMPLES,
@@ -182,6 +183,7 @@ def etf_distance(
     >>> print(f"{etf_distance(etf.T[::-1], y, etf):.3f}")  # vertices swapped
     2.000
     """
+    etf = arrive(etf, "etf")
     etf = check_array(etf, dtype=np.float64, ensure_min_features=2, input_name="etf")
     frame = to_length_one(etf.T)
     if not frame.any():

@@ -1,27 +1,52 @@
 """Arrays of other libraries: the same values, where the rows are."""
 
+import os
 from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn import config_context
 
+from skalign import metrics
 from skalign.metrics import (
     block_mmd,
     cca_similarity,
     cka,
+    class_prototypes,
     coral_distance,
     energy_distance,
+    energy_test,
+    etf_distance,
     feature_wasserstein_distances,
     frechet_distance,
     gaussian_wasserstein_distance,
+    max_sliced_wasserstein_distance,
+    mean_reciprocal_rank,
     mmd,
+    mmd_test,
+    mutual_knn,
+    mutual_knn_samples,
+    nc1_trace_ratio,
+    nc1_variability,
+    nc2_equiangularity,
+    nc3_duality,
+    nc4_disagreement,
     procrustes_distance,
     procrustes_samples,
+    prototype_distance,
+    proxy_a_distance,
     random_fourier_mmd,
+    retrieval_accuracy,
+    retrieval_ranks,
+    rsa_correlation,
+    rsa_samples,
     rv_coefficient,
+    simplex_etf,
+    sinkhorn_divergence,
     sliced_wasserstein_distance,
     svcca,
+    wasserstein_distance,
 )
 
 DISTANCES = {
@@ -62,6 +87,37 @@ MEDIAN = {
     "cka, rbf": partial(cka, kernel="rbf"),
 }
 MEASURES = DISTANCES | LINES | SIMILARITIES
+CLASSES, HALVES = np.arange(50) % 4, np.arange(50) // 25
+OF_CLASSES = {
+    "prototypes": partial(class_prototypes, y=CLASSES),
+    "prototypes, domains": partial(prototype_distance, y=CLASSES, sample_domain=HALVES),
+    "nc1": partial(nc1_variability, y=CLASSES),
+    "nc1, traces": partial(nc1_trace_ratio, y=CLASSES),
+    "nc2": partial(nc2_equiangularity, y=CLASSES),
+    "nc3": partial(nc3_duality, y=CLASSES, coef=np.eye(4)),
+    "nc4": partial(nc4_disagreement, y=CLASSES, y_pred=CLASSES),
+    "etf": partial(etf_distance, y=CLASSES, etf=simplex_etf(4, 4, random_state=0)),
+}
+ON_CPU = {
+    "energy": energy_distance,
+    "energy test": partial(energy_test, n_permutations=9, random_state=0),
+    "max sliced": partial(max_sliced_wasserstein_distance, random_state=0),
+    "mmd test": partial(mmd_test, n_permutations=9, random_state=0),
+    "mutual knn": mutual_knn,
+    "mutual knn, samples": mutual_knn_samples,
+    "proxy a": partial(proxy_a_distance, random_state=0),
+    "ranks": retrieval_ranks,
+    "retrieval": retrieval_accuracy,
+    "reciprocal ranks": mean_reciprocal_rank,
+    "rsa": rsa_correlation,
+    "rsa, samples": rsa_samples,
+    "sinkhorn": sinkhorn_divergence,
+    "wasserstein": wasserstein_distance,
+}
+# Scorers are tested with the estimators; the others take callables or make data.
+NOT_OF_SAMPLES = {"bootstrap_interval", "get_scorer", "get_scorer_names"}
+NOT_OF_SAMPLES |= {"jackknife_interval", "noise_ceiling", "similarity_test"}
+NOT_OF_SAMPLES |= {"simplex_etf"}
 
 
 @pytest.fixture(params=["torch", "array_api_strict"])
@@ -91,6 +147,60 @@ def test_the_value_is_that_of_numpy(name, dtype, library):
         assert type(value) is type(library.asarray(spaces[0]))
     rtol = 1e-9 if dtype is np.float64 else 1e-3
     assert_allclose(np.asarray(value), expected, rtol=rtol, atol=1e-6)
+
+
+@pytest.fixture
+def dispatch():
+    if os.environ.get("SCIPY_ARRAY_API") != "1":
+        pytest.skip("scipy is too old for array API dispatch")
+    with config_context(array_api_dispatch=True):
+        yield
+
+
+@pytest.mark.usefixtures("dispatch")
+@pytest.mark.parametrize("name", MEASURES | OF_CLASSES)
+def test_with_dispatch_the_value_is_that_of_numpy(name, library):
+    measure = (MEASURES | OF_CLASSES)[name]
+    spaces = draw(m=50 if name not in DISTANCES else 40)[
+        : 1 if name in OF_CLASSES else 2
+    ]
+    device = library.Device("device1") if library.__name__ != "torch" else "cpu"
+    expected = measure(*spaces)
+    value = measure(*(library.asarray(rows, device=device) for rows in spaces))
+    if isinstance(expected, float):
+        assert type(value) is float
+    else:
+        assert value.device == library.asarray(1.0, device=device).device
+        value = np.from_dlpack(value)
+    assert_allclose(value, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.usefixtures("dispatch")
+@pytest.mark.parametrize("name", ON_CPU)
+def test_with_dispatch_other_metrics_compute_on_the_cpu(name, library):
+    device = library.Device("device2") if library.__name__ != "torch" else "cpu"
+    spaces = draw(m=50)
+    value = ON_CPU[name](*(library.asarray(rows, device=device) for rows in spaces))
+    expected = ON_CPU[name](*spaces)
+    if not isinstance(expected, float | np.ndarray):
+        value, expected = value.statistic, expected.statistic
+    assert_allclose(value, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ON_CPU)
+def test_without_dispatch_they_refuse_arrays_that_are_elsewhere(name):
+    strict = pytest.importorskip("array_api_strict")
+    device = strict.Device("device1")
+    X, Y = (strict.asarray(rows, device=device) for rows in draw(m=50))
+    with pytest.raises(ValueError, match=r"NumPy cannot read X.*array_api_dispatch"):
+        ON_CPU[name](X, Y)
+
+
+def test_every_metric_of_samples_is_here():
+    tested = {f for f in (MEASURES | OF_CLASSES | ON_CPU).values()}
+    tested = {getattr(f, "func", f).__name__ for f in tested}
+    public = {n for n in metrics.__all__ if not n.lower().endswith("scorer")}
+    assert tested == public - NOT_OF_SAMPLES
 
 
 @pytest.mark.parametrize("name", MEASURES)
