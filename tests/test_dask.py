@@ -211,6 +211,18 @@ def test_sums_of_dask_are_merged_like_others():
     )
 
 
+def test_dask_samples_are_added_to_others():
+    X, y = samples(CORALAligner()).values()
+    whole = LinearAligner(alpha=1.0).fit(X, y)
+    fitted = LinearAligner(alpha=1.0).partial_fit(X[:40], y[:40])
+    fitted.partial_fit(chunked(X[40:]), chunked(y[40:]))
+    assert_allclose(fitted.coef_, whole.coef_, rtol=1e-10)
+    with pytest.raises(ValueError, match="3 columns, but this LinearAligner has seen"):
+        fitted.partial_fit(chunked(X[:, :3]), chunked(y))
+    sides = CORALAligner().partial_fit(chunked(X)).partial_fit(y=chunked(y))
+    assert_allclose(sides.coef_, CORALAligner().fit(X, y).coef_, rtol=1e-10)
+
+
 def unread(*shape, chunks=50):
     """An array whose chunks cannot be computed."""
 

@@ -167,17 +167,13 @@ class StreamingMixin:
             If sums that the aligner needs are missing, or there are too few samples.
         """
         sums = self.select_sums(sums)
-        for key, name in _HEADER.items():
-            vars(self).pop(name, None)
-            if (value := getattr(sums, key)) is not None:
-                setattr(self, name, value)
-        for part, name in self._parts.items():
+        for part in self._parts:
             moments = sums.parts.get(part)
             if (n_samples := 0 if moments is None else moments.n_samples) < 2:
                 raise ValueError(
                     f"The sums hold {n_samples} {part} samples; at least 2 are needed."
                 )
-            setattr(self, name, moments)
+        self._hold(sums)
         self._check_sides()
         self._is_identity = False
         self._learn(*(sums.parts[part] for part in self._parts))
@@ -233,8 +229,23 @@ class StreamingMixin:
         place = getattr(self, "_placed", None)
         return settle(self._take(_merged(mine, theirs)), place)
 
+    def _hold(self, sums):
+        """Store sums with their header, without learning the map."""
+        for key, name in _HEADER.items():
+            vars(self).pop(name, None)
+            if (value := getattr(sums, key)) is not None:
+                setattr(self, name, value)
+        for part, name in self._parts.items():
+            setattr(self, name, sums.parts.get(part))
+        return self
+
     def _update(self, X, y, **of_samples):
         """Add a batch to the sums, and learn the map from all of them."""
+        if in_chunks({"X": X, "y": y, **of_samples}):
+            sums = self.collect(X, y, **of_samples)
+            if self._seen():
+                return self.merge(clone(self)._hold(sums))
+            return self._hold(sums)._take(sums.parts)
         X, y = (self._arrive(rows, name) for rows, name in ((X, "X"), (y, "y")))
         if not (batch := self._add_up(X, y, **of_samples)):
             return self
