@@ -19,13 +19,13 @@ def check_labels(labels, X, name, *, partly=False):
     """
     if labels is None:
         return None
-    labels = as_written(labels)
-    if labels.dtype.kind == "O" and any(isinstance(v, str) for v in labels.flat):
-        labels = np.array(["-1" if v == -1 else v for v in labels.flat], dtype=object)
+    labels = column_or_1d(as_written(labels))
+    if labels.dtype.kind == "O" and any(isinstance(v, str) for v in labels):
+        labels = np.array(["-1" if v == -1 else v for v in labels], dtype=object)
     missing = find_missing(labels, np.nan)
     if missing.any() and not partly:
         raise ValueError(
-            f"{name} holds {_name_of_gap(labels[missing].flat[0])}: give samples "
+            f"{name} holds {_name_of_gap(labels[missing][0])}: give samples "
             "without a label one that the other side does not have, such as -1; "
             "classes of one side are left out."
         )

@@ -238,7 +238,8 @@ def scaled(rows, mean, scale):
         If a value is so far from the training samples that its square overflows in
         float32.
     """
-    rows = (rows - mean) / scale
+    with np.errstate(over="ignore"):  # refused below
+        rows = (rows - mean) / scale
     if not (np.abs(rows) < np.sqrt(np.finfo(np.float32).max)).all():
         raise ValueError(
             "A value is too large to be scaled in float32: it is "

@@ -162,6 +162,8 @@ def test_empty_rows_and_labels_of_another_length_are_refused(selector, rows):
         selector.select(X[:0], labels[:0])
     with pytest.raises(ValueError, match="labels has 299 entries for 300 samples"):
         selector.select(X, labels[1:])
+    with pytest.raises(ValueError, match=r"shape=\(1, 0\)"):
+        selector.select(X, [[]])
 
 
 @pytest.mark.parametrize("n_anchors", [3, 0.5, None])

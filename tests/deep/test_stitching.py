@@ -163,3 +163,6 @@ def test_rows_far_from_those_of_the_fit_are_refused():
     aligner = StitchingRegressor(max_epochs=1).fit(X, y)
     with pytest.raises(ValueError, match="too large to be scaled in float32"):
         aligner.transform(np.full((1, X.shape[1]), 1e300))
+    tiny = StitchingRegressor(max_epochs=1).fit(np.ldexp(X, -1060), y)
+    with pytest.raises(ValueError, match="it is inf standard deviations"):
+        tiny.transform(X)
