@@ -17,11 +17,9 @@ pairs before any was added. Ways to choose among the same strengths:
 """
 
 import argparse
-import platform
 import shlex
 import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from scipy.linalg import svd
@@ -110,14 +108,6 @@ def measure(kind, ratio, share, times, arguments):
     return {way: np.mean(errors) for way, errors in found.items()}
 
 
-def processor():
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(": ")[1] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def main():
     """Write the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -146,7 +136,6 @@ def main():
                 "command": shlex.join(
                     ["python", "-m", "benchmarks.repeated_pairs", *sys.argv[1:]]
                 ),
-                "processor": processor(),
                 **provenance("numpy", "scipy", "scikit-learn"),
             }
         )

@@ -25,7 +25,6 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import GridSearchCV, KFold
 
 from benchmarks.records import DATA, provenance, write
-from benchmarks.repeated_pairs.__main__ import processor
 from benchmarks.two_instruments import RESULTS
 from skalign import LinearAligner
 
@@ -125,7 +124,6 @@ def main():
                     "seed": seed,
                     **errors,
                     "command": "python -m benchmarks.two_instruments",
-                    "processor": processor(),
                     **provenance("numpy", "scipy", "scikit-learn", "chemotools"),
                 }
             )

@@ -34,7 +34,6 @@ from sklearn.base import clone
 from sklearn.preprocessing import normalize
 
 from benchmarks.records import DATA, provenance, write
-from benchmarks.repeated_pairs.__main__ import processor
 from benchmarks.wrong_pairs import RESULTS
 from skalign import LinearAligner, RigidAligner, RobustAligner
 from skalign.metrics import retrieval_accuracy
@@ -173,7 +172,6 @@ def main():
                 "command": shlex.join(
                     ["python", "-m", "benchmarks.wrong_pairs", *sys.argv[1:]]
                 ),
-                "processor": processor(),
                 **provenance("numpy", "scipy", "scikit-learn"),
             }
         )
