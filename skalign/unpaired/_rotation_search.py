@@ -20,7 +20,7 @@ _FIRST_AXES = _EARLY.n_axes[0]
 _SHARES, _N_BEST = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1), 3  # of which a consensus is taken
 N_RIVALS = 3
 # Weights of known pairs beside the plan, measured on sentence embeddings.
-_FEW_PAIRS, _PAIR_WEIGHT, _LAST_PAIR_WEIGHT = 50, 0.3, 0.1
+_FEW_PAIRS, _PAIR_WEIGHT, _LAST_PAIR_WEIGHT = 50, 0.3, 0.15
 _PAIR_POWER = 0.1  # of the last schedule
 _N_FOLDS = 3
 _SAME_MAP = 0.5  # cosine of samples mapped by two rotations
