@@ -18,7 +18,7 @@ from skalign._validation import Interval, check_pairs
 from skalign.deep._stitching import centre_and_scale, scaled
 from skalign.deep.networks import make_encoder
 from skalign.deep.objectives import ERM, Criterion, InfoNCE
-from skalign.deep.trainer import TRAINING_CONSTRAINTS, TrainedMixin
+from skalign.deep.trainer import TRAINING_CONSTRAINTS, TrainedMixin, drawn_like
 from skalign.paired import CommonSpaceMixin
 
 
@@ -55,7 +55,7 @@ class ProjectionHead(nn.Module):
     def forward(self, rows):
         """(batch, n_inputs) -> (batch, n_components)"""
         if self.training and self.noise:
-            rows = rows + self.noise * torch.randn_like(rows)
+            rows = rows + self.noise * drawn_like(torch.randn_like, rows)
         projected = self.linear(rows)
         if self.bend is not None:
             projected = projected + self.bend(rows)

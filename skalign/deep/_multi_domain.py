@@ -293,7 +293,9 @@ class MultiDomainClassifier(
             ended during the warm-up of the objective; and, without a `module`, if
             values are above 100 or below 0.01 in size, or one feature is 200 times as
             large as half of the others: use a
-            :class:`~sklearn.preprocessing.StandardScaler` first.
+            :class:`~sklearn.preprocessing.StandardScaler` first. On several processes,
+            if the network has batch normalisation, whose statistics on a CPU are those
+            of each process; see the :ref:`User Guide <many_processes>`.
         """
         self._chosen._validate_params()
         X, y = self._check_rows(X, y, sample_domain)

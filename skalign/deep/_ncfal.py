@@ -33,7 +33,13 @@ from skalign.deep.objectives import (
     VertexDistance,
     VREx,
 )
-from skalign.deep.trainer import choose_device, inference, seeded
+from skalign.deep.trainer import (
+    choose_device,
+    inference,
+    of_first,
+    seeded,
+    with_state_of_first,
+)
 from skalign.domains import partition_domains
 from skalign.metrics import class_prototypes
 
@@ -259,7 +265,7 @@ class NCFALClassifier(MultiDomainClassifier):
             choose_device(self.device)
             with seeded(0):  # whether it takes the samples, before domains are found
                 n_outputs(self._make_encoder(), self.shape_)
-            rng = check_random_state(self.random_state)
+            rng = with_state_of_first(check_random_state(self.random_state))
             seen, self.domain_ = X.reshape(len(X), -1), None
             before = {name: net for name, net in vars(self).items() if name == "net_"}
             for n_left in reversed(range(partition.n_rounds)):
@@ -328,7 +334,7 @@ class NCFALClassifier(MultiDomainClassifier):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # see below
             found = partition_domains(X, y, random_state=rng, **settings)
-        self.domain_ = found.domain
+        self.domain_ = of_first(found.domain)
         if partition.assign_by == "random":
             return
         self.partition_changed_ = found.changed

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from skalign.deep.trainer import DomainAware
+from skalign.deep.trainer import DomainAware, drawn_like, own_sizes, shared
 
 
 class StochasticMask(nn.Module):
@@ -62,11 +62,10 @@ class StochasticMask(nn.Module):
         if not (self.training and self.noise):
             return self._opened(location)
         if self.gate == "gumbel":
-            logistic = torch.rand_like(X, dtype=location.dtype).logit(eps=1e-6)
-            return torch.sigmoid((location + logistic) / self.noise)
-        return self._opened(
-            location + self.noise * torch.randn_like(X, dtype=location.dtype)
-        )
+            uniform = drawn_like(torch.rand_like, X, dtype=location.dtype)
+            return torch.sigmoid((location + uniform.logit(eps=1e-6)) / self.noise)
+        normal = drawn_like(torch.randn_like, X, dtype=location.dtype)
+        return self._opened(location + self.noise * normal)
 
     def forward(self, X):
         """(batch, ...) -> (batch, ...)"""
@@ -158,8 +157,12 @@ class ByDomain(DomainAware):
         """(batch, ...) -> (batch, ...)"""
         if not self.training:
             return torch.stack([part(X) for part in self.parts]).mean(dim=0)
-        rows = zip(self.parts, X.split(self.sizes), strict=True)
-        return torch.cat([part(of_it) for part, of_it in rows])
+        outputs, start, shares = [], 0, X.split(own_sizes(self.sizes))
+        for part, rows, size in zip(self.parts, shares, self.sizes, strict=True):
+            with shared(size, start):
+                outputs.append(part(rows))
+            start += size
+        return torch.cat(outputs)
 
 
 class OpenGates:

@@ -13,7 +13,14 @@ from torch import nn
 from torch.distributions import Beta
 from torch.nn import functional as F
 
-from skalign.deep.trainer import DomainAware, in_float32_and_back
+from skalign.deep.trainer import (
+    DomainAware,
+    drawn,
+    drawn_like,
+    in_float32_and_back,
+    own,
+    whole,
+)
 
 
 @in_float32_and_back
@@ -130,7 +137,7 @@ def draw_partners(n_rows, n_domains, device, sizes=None):
     `sizes` are the numbers of samples of each domain, if known.
     """
     if n_domains is None:
-        return torch.randperm(n_rows, device=device)
+        return drawn(torch.randperm, n_rows, device=device)
     unlike = sizes is not None and sizes != [n_rows // n_domains] * n_domains
     if n_rows % n_domains or unlike:
         rows = f"{n_rows}" if sizes is None else " + ".join(map(str, sizes))
@@ -141,7 +148,7 @@ def draw_partners(n_rows, n_domains, device, sizes=None):
     shuffled = torch.rand(n_domains, n_rows // n_domains, device=device).argsort(dim=1)
     shuffled += torch.arange(n_domains, device=device)[:, None] * shuffled.shape[1]
     step = int(torch.randint(1, n_domains, ()))
-    return shuffled.roll(step, dims=0).flatten()
+    return drawn(shuffled.roll(step, dims=0).flatten)
 
 
 def _check(p, n_domains=None, **at_least_0):
@@ -213,15 +220,17 @@ class MixStyle(DomainAware):
     @in_float32_and_back
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """(batch, n_channels, ...) -> (batch, n_channels, ...)"""
-        if not self.training or torch.rand(()) >= self.p:
+        if not self.training or drawn(torch.rand, ()) >= self.p:
             return X
         mean, std = (part.detach() for part in _style(X, self.eps))
-        partner = draw_partners(len(X), self.n_domains, X.device, self.sizes)
+        content = (X - mean) / std
+        mean, std = whole(mean), whole(std)
+        partner = draw_partners(len(mean), self.n_domains, X.device, self.sizes)
         share = draw_beta(self.alpha, mean.shape[:1], mean).reshape(
             -1, *[1] * (X.ndim - 1)
         )
-        content = (X - mean) / std
-        return content * std.lerp(std[partner], share) + mean.lerp(mean[partner], share)
+        mean, std = (own(part.lerp(part[partner], share)) for part in (mean, std))
+        return content * std + mean
 
     def extra_repr(self) -> str:
         return f"p={self.p}, alpha={self.alpha}, n_domains={self.n_domains}"
@@ -267,10 +276,11 @@ class PermutedAdaIN(DomainAware):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """(batch, n_channels, ...) -> (batch, n_channels, ...)"""
-        if not self.training or torch.rand(()) >= self.p:
+        if not self.training or drawn(torch.rand, ()) >= self.p:
             return X
-        partner = draw_partners(len(X), self.n_domains, X.device, self.sizes)
-        return adain(X, X.detach()[partner], self.eps)
+        styles = whole(X.detach())
+        partner = draw_partners(len(styles), self.n_domains, X.device, self.sizes)
+        return adain(X, own(styles[partner]), self.eps)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, n_domains={self.n_domains}"
@@ -337,14 +347,14 @@ class DomainRandomization(nn.Module):
             return X
         content, mean, std = split_style(X)
         if self.blur:
-            share = self.blur * torch.rand_like(mean[:, :1])
+            share = self.blur * drawn_like(torch.rand_like, mean[:, :1])
             content = content.lerp(_blurred(content), share)
         if self.noise:
-            size = self.noise * torch.rand_like(mean[:, :1])
-            content = content + size * torch.randn_like(content)
-        mean = mean + self.brightness * std * torch.randn_like(mean)
-        std = std * (self.contrast * torch.randn_like(std)).exp()
-        changed = torch.rand_like(mean[:, :1]) < self.p
+            size = self.noise * drawn_like(torch.rand_like, mean[:, :1])
+            content = content + size * drawn_like(torch.randn_like, content)
+        mean = mean + self.brightness * std * drawn_like(torch.randn_like, mean)
+        std = std * (self.contrast * drawn_like(torch.randn_like, std)).exp()
+        changed = drawn_like(torch.rand_like, mean[:, :1]) < self.p
         return torch.where(changed, content * std + mean, X)
 
     def extra_repr(self) -> str:
@@ -364,4 +374,4 @@ def _blurred(X):
 def draw_beta(alpha, shape, like):
     """Draw weights with the dtype and on the device of `like`."""
     alpha = torch.as_tensor(alpha, dtype=like.dtype, device=like.device)
-    return Beta(alpha, alpha).sample(shape)
+    return drawn(Beta(alpha, alpha).sample, shape)

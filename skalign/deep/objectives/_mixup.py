@@ -10,7 +10,7 @@ from torch import nn
 from skalign._validation import Interval
 from skalign.deep.networks import draw_beta, draw_partners
 from skalign.deep.objectives._objective import Objective
-from skalign.deep.trainer import in_float32_and_back
+from skalign.deep.trainer import in_float32_and_back, own, whole
 
 
 class Mixup(Objective):
@@ -95,9 +95,10 @@ class MixupLayer(nn.Module):
         """(batch, ...) -> (batch, ...)"""
         if not self.training:
             return X
+        X = whole(X)
         self.partner = draw_partners(len(X), None, X.device)
         self.share = draw_beta(self.alpha, (), X)
-        return torch.lerp(X, X[self.partner], self.share)
+        return own(torch.lerp(X, X[self.partner], self.share))
 
     def extra_repr(self):
         return f"alpha={self.alpha}"

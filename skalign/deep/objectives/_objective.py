@@ -130,7 +130,8 @@ class Objective(BaseEstimator):
     The trainer draws equally many samples of each domain for a batch, or takes all
     samples if ``batch_size=None``. At each step it calls `loss`, divides the result and
     the weight decay by `divisor`, and takes one step of Adam. Early stopping ignores
-    epochs that begin while `warms_up` is true.
+    epochs that begin while `warms_up` is true. On several processes, each calls `loss`
+    with the whole batch: nothing need be done for them.
 
     Attributes
     ----------

@@ -1,5 +1,15 @@
 """Training of networks: batches of domains, early stopping, precision and devices."""
 
+from skalign.deep.trainer._distributed import (
+    drawn,
+    drawn_like,
+    of_first,
+    own,
+    own_sizes,
+    shared,
+    whole,
+    with_state_of_first,
+)
 from skalign.deep.trainer._net import (
     DomainAware,
     DomainBatches,
@@ -22,12 +32,20 @@ __all__ = [
     "ResidentNet",
     "TrainedMixin",
     "choose_device",
+    "drawn",
+    "drawn_like",
     "in_float32",
     "in_float32_and_back",
     "inference",
     "kept_on_failure",
+    "of_first",
+    "own",
+    "own_sizes",
     "seeded",
+    "shared",
     "train",
     "undisturbed",
     "unsuitable_scale",
+    "whole",
+    "with_state_of_first",
 ]

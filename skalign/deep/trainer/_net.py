@@ -16,6 +16,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from skalign._autocast import autocast_off
+from skalign.deep.trainer._distributed import (
+    Step,
+    distribute,
+    local_device,
+    of_first,
+    shared,
+)
 
 _MULTIPLE = 32
 _TURN = threading.RLock()
@@ -36,8 +43,9 @@ class DomainAware(nn.Module):
     Attributes
     ----------
     sizes : list of int or None
-        Number of samples of each domain; the samples of a domain are consecutive. The
-        trainer sets it before each step.
+        Number of samples of each domain in the batch, of which a process may have a
+        share; the samples of a domain are consecutive. The trainer sets it before each
+        step.
     """
 
     sizes = None
@@ -145,12 +153,14 @@ class ResidentNet(NeuralNet):
         super().on_train_begin(net, X=X, y=y, **kwargs)
         modules = self.module_.modules()
         self.told_ = [part for part in modules if isinstance(part, DomainAware)]
+        # A method, because skorch takes a module for a part of the net.
+        self.step_ = distribute(Step(self.module_, self.criterion_)).__call__
 
     def on_train_end(self, net, X=None, y=None, **kwargs):
         super().on_train_end(net, X=X, y=y, **kwargs)
         for module in self.told_:
             module.sizes = None
-        del self.told_
+        del self.told_, self.step_
 
     def fit_loop(self, X, y=None, **kwargs):
         with suppress(_Stopped):
@@ -167,13 +177,10 @@ class ResidentNet(NeuralNet):
     def on_epoch_end(self, net, **kwargs):
         super().on_epoch_end(net, **kwargs)
         if self.progress is not None:
-            self.stopped = self.progress.end_step()
+            self.stopped = of_first(self.progress.end_step())
 
     def get_iterator(self, dataset, training=False):
         return dataset
-
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        return self.criterion_(*y_pred, *y_true)
 
     def train_step(self, batch, **fit_params):
         # skorch's without the closure, which Adam does not need.
@@ -199,9 +206,9 @@ class ResidentNet(NeuralNet):
         X, y = batch
         for module in self.told_:
             module.sizes = y[1]
-        y_pred = self.module_(X)
-        loss = self.get_loss(y_pred, y, X=X, training=True)
-        loss.backward()
+        with shared(len(X)):
+            y_pred, loss = self.step_(X, *y)
+            loss.backward()
         return {"loss": loss, "y_pred": y_pred}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -217,8 +224,7 @@ class ResidentNet(NeuralNet):
             total += step["loss"].detach()
             self.notify("on_batch_end", batch=batch, training=True, **step)
             del step  # and with it features that the next step has no use for
-        loss = float(total) / iterator.n_batches
-        self._record("train_loss", loss)
+        loss = self._record("train_loss", float(total) / iterator.n_batches)
         if not math.isfinite(loss):
             self._diverged(f"The loss became {loss}")
 
@@ -253,10 +259,12 @@ class ResidentNet(NeuralNet):
 
     def _record(self, name, value, sign=1):
         """Record a value, and whether it is the lowest so far, as skorch does."""
+        value = of_first(value)
         before = [sign * row[name] for row in self.history[:-1] if name in row]
         self.history.record(name, value)
         best = all(sign * value < other for other in before)
         self.history.record(f"{name}_best", best)
+        return value
 
     def go_on_from(self, net):
         """Continue from the weights, the optimizer and the history of another net.
@@ -417,7 +425,7 @@ def choose_device(device):
         If the device is not available.
     """
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return local_device() if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=device).cpu()
     except (RuntimeError, AssertionError, TypeError) as error:

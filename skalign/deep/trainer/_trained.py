@@ -7,10 +7,29 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    MlflowLogger,
+    NeptuneLogger,
+    PrintLog,
+    ProgressBar,
+    SacredLogger,
+    TensorBoard,
+    TrainEndCheckpoint,
+    WandbLogger,
+)
 from skorch.callbacks.scoring import ScoringBase
 
 from skalign._validation import Interval
+from skalign.deep.trainer._distributed import (
+    check_same_samples,
+    is_first,
+    n_processes,
+    take_buffers_of_first,
+    with_state_of_first,
+)
 from skalign.deep.trainer._net import (
     DomainBatches,
     HeldOut,
@@ -23,6 +42,18 @@ from skalign.deep.trainer._net import (
 _LOOKED_AT, _LEAST_HELD_OUT = 32, 5
 # Adam divides its first step by a tenth, and its decay is a product; all in float32.
 _LARGEST_LR, _LARGEST_DECAY = 3e37, 1e30
+# Callbacks that print or write files, which only the first of many processes does.
+_OUTPUT = (
+    Checkpoint,
+    MlflowLogger,
+    NeptuneLogger,
+    PrintLog,
+    ProgressBar,
+    SacredLogger,
+    TensorBoard,
+    TrainEndCheckpoint,
+    WandbLogger,
+)
 TRAINING_CONSTRAINTS = {
     "lr": [Interval(Real, 0, _LARGEST_LR, closed="right")],
     "weight_decay": [Interval(Real, 0, _LARGEST_DECAY, closed="left")],
@@ -99,12 +130,17 @@ def _check_held_out(held_out, labels, fraction):
         )
 
 
+def _kind(callback):
+    """Return the class of a callback: an instance, a class or a tuple with a name."""
+    if isinstance(callback, tuple) and len(callback) == 2:
+        callback = callback[1]
+    return callback if isinstance(callback, type) else type(callback)
+
+
 def _check_callbacks(callbacks):
     """Raise an error for callbacks that score a data set; the net has none."""
     for callback in callbacks:
-        if isinstance(callback, tuple) and len(callback) == 2:
-            callback = callback[1]
-        kind = callback if isinstance(callback, type) else type(callback)
+        kind = _kind(callback)
         if not issubclass(kind, Callback):
             raise ValueError(
                 "callbacks must be callbacks of skorch, or tuples of a name and a "
@@ -116,6 +152,15 @@ def _check_callbacks(callbacks):
                 "early_stopping=True, with which the history has valid_score, or score "
                 "in on_epoch_end of your own callback."
             )
+
+
+def _check_shares(batches):
+    """Raise an error if a process would have no sample of a batch."""
+    if (n_samples := sum(batches.sizes)) < n_processes():
+        raise ValueError(
+            f"A batch has {n_samples} samples, fewer than the {n_processes()} "
+            "processes that share it. Increase batch_size, or start fewer processes."
+        )
 
 
 class _EarlyStopping(EarlyStopping):
@@ -156,7 +201,8 @@ class TrainedMixin(CallbackSupportMixin):
             Classes, of which the same fraction is held out; -1 for samples without a
             label, which are not held out.
         """
-        rng = check_random_state(self.random_state)
+        check_same_samples(X, y, domain)
+        rng = with_state_of_first(check_random_state(self.random_state))
         seed = rng.randint(2**31 - 1)
         device, out = choose_device(self.device), np.zeros(len(y), dtype=bool)
         if self.early_stopping:
@@ -177,6 +223,7 @@ class TrainedMixin(CallbackSupportMixin):
                 self.steps_per_epoch,
                 torch.Generator().manual_seed(seed),
             )
+            _check_shares(batches)
             self._begin(rows)
             net = self._make_net(device, self.max_epochs * batches.n_batches)
             if self._goes_on:
@@ -184,6 +231,8 @@ class TrainedMixin(CallbackSupportMixin):
             net.train_split = lambda dataset: (dataset, held_out)
             net.progress = progress
             train(net, batches)
+            take_buffers_of_first(net.module_)
+            take_buffers_of_first(net.criterion_)
             net.check_outputs(rows[:_LOOKED_AT])
         net.progress = net.train_split = None
         self._keep(net)
@@ -195,6 +244,10 @@ class TrainedMixin(CallbackSupportMixin):
     def _make_net(self, device, n_steps=1):
         callbacks = list(self.callbacks or [])
         _check_callbacks(callbacks)
+        if not is_first():
+            callbacks = [
+                one for one in callbacks if not issubclass(_kind(one), _OUTPUT)
+            ]
         if self.early_stopping:
             stopping = _EarlyStopping(
                 "valid_score",
