@@ -2,12 +2,15 @@
 
 import os
 import pickle
+import re
+from inspect import signature
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils._array_api import move_estimator_to
 
@@ -307,3 +310,21 @@ def test_a_column_that_was_stored_in_half_precision_is_seen(make):
     given = {"X": X, "y": y}
     expected, found = (fitted(RigidAligner(), given, m) for m in (None, make))
     assert found.determined_rank_ == expected.determined_rank_
+
+
+def test_the_user_guide_lists_the_estimators_whose_tags_say_so():
+    page = Path(__file__).parents[1] / "docs" / "user_guide" / "gpu.md"
+    if not page.exists():
+        pytest.skip("the documentation is not there")
+    (row,) = re.findall(r"^\| Estimators \| (.*) \|$", page.read_text(), re.MULTILINE)
+    listed = re.findall(r"~skalign\.(\w+)", row)
+    assert listed == sorted(listed)
+    found = set()
+    for name in skalign.__all__:
+        cls = getattr(skalign, name, None)
+        if isinstance(cls, type) and issubclass(cls, BaseEstimator):
+            parameters = signature(cls).parameters.values()
+            whole = all(p.default is not p.empty for p in parameters)  # wraps no other
+            if whole and get_tags(cls()).array_api_support:
+                found.add(name)
+    assert set(listed) == found

@@ -1,0 +1,1 @@
+"""Arrays of NumPy and torch, on a CPU or a GPU."""
