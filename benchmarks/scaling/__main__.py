@@ -100,7 +100,7 @@ def cases(folder, X, y, labels):
     yield (
         "files",
         "skalign apply",
-        lambda: on_command_line(folder, "apply", str(folder / "map"), files[0]),
+        lambda: on_command_line(folder, "out", "apply", str(folder / "map"), files[0]),
     )
 
 
