@@ -3,8 +3,9 @@
 import numpy as np
 
 from skalign._files import check_skops, damaged
-from skalign.cli._files import InputError, naming, read_matrix, size_of, writing_to
+from skalign.cli._files import naming, read_matrix, size_of
 from skalign.cli._fit import SELECTORS
+from skalign.cli._output import InputError, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.moments import Moments, forget
 from skalign.paired import (
@@ -28,7 +29,7 @@ _TRUSTED = [
 ]
 
 
-def run_apply(options):
+def run(options):
     aligner = _load_map(options.map)
     width = aligner.n_features_in_
     source = read_matrix(options.source)

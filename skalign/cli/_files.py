@@ -1,52 +1,18 @@
-"""Input and output files of the command line, and one-line errors."""
+"""Input files of the command line."""
 
 import os
 import stat
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils import gen_batches
 
-from skalign._files import check_writable, map_npy, npz_keys, read_npz, writing
+from skalign._files import map_npy, npz_keys, read_npz
 from skalign._labels import check_labels
+from skalign.cli._output import InputError, split_key
 from skalign.moments import forget
 
 _BATCH = 2**20  # numbers that are looked at at once
-_SUFFIXES = {"report": ".json", "fit": ".skops", "apply": ".npy"}
-
-
-class InputError(Exception):
-    """Error in the user's input, with a message of one line."""
-
-
-def check_output(options):
-    """Raise an error for an output that cannot be written, before the computation."""
-    path = vars(options).get("output", vars(options).get("json"))
-    if path is None:
-        return
-    if path == "-":
-        raise InputError("output cannot go to standard output (-): name a file.")
-    try:
-        mode = check_writable(path)
-    except IsADirectoryError:
-        raise InputError(f"{path} cannot be written: it is a folder.") from None
-    except FileNotFoundError:
-        raise InputError(f"{path} cannot be written: no such folder.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}") from None
-    if mode is not None and not stat.S_ISREG(mode):
-        return
-    suffix = _SUFFIXES[options.command]
-    if Path(path).suffix.lower() not in ("", suffix):
-        raise InputError(
-            f"{path} must end with {suffix}: {options.command} writes no other format."
-        )
-    for key in ("source", "target", "labels", "map"):
-        if (given := vars(options).get(key)) and mode is not None:
-            with suppress(OSError):  # reported when the file is read
-                if os.path.samefile(path, _split(given)[0]):
-                    raise InputError(f"{path} is an input: choose another output.")
 
 
 def size_of(path):
@@ -63,15 +29,9 @@ def size_of(path):
     return found.st_size
 
 
-def _split(name):
-    """Return the path and the key of FILE.npy or FILE.npz:KEY."""
-    path, mark, key = name.partition(".npz:")
-    return path + mark.removesuffix(":"), key
-
-
 def load(name):
     """Memory-map FILE.npy, or read the array KEY of FILE.npz:KEY."""
-    path, key = _split(name)
+    path, key = split_key(name)
     size_of(path)
     try:
         with open(path, "rb") as file:
@@ -153,12 +113,3 @@ def naming(*files):
     except ValueError as error:
         names = [file for file in files if file is not None]
         raise InputError(": ".join([", ".join(names), str(error)])) from None
-
-
-@contextmanager
-def writing_to(path):
-    try:
-        with writing(path) as unfinished:
-            yield unfinished
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error}") from None

@@ -13,7 +13,8 @@ from skalign.anchors import (
     PivotedQRAnchors,
     RandomAnchors,
 )
-from skalign.cli._files import InputError, naming, read_pairs, writing_to
+from skalign.cli._files import naming, read_pairs
+from skalign.cli._output import InputError, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.model_selection import alignability
 from skalign.moments import exceed_memory, forget
@@ -40,7 +41,7 @@ SELECTORS = {
 }
 
 
-def run_fit(options):
+def run(options):
     from skops.io import dump
 
     aligner = ALIGNERS[options.aligner]()

@@ -2,16 +2,18 @@
 
 import argparse
 import sys
+from importlib import import_module
 
-from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_limits
 
 import skalign
-from skalign.cli._apply import run_apply
-from skalign.cli._files import InputError, check_output
-from skalign.cli._fit import ALIGNERS, SELECTORS, run_fit
-from skalign.cli._report import METRICS, run_report
+from skalign.cli._output import InputError, check_output
 from skalign.cli._terminal import fail, say
+
+# Their objects are imported only by the command that needs them, to answer soon.
+ALIGNERS = ("rigid", "similarity", "linear", "least-squares", "nonlinear")
+SELECTORS = ("random", "k-means", "farthest-point", "pivoted-qr")
+METRICS = ("relative_error", "r2", "hits@1", "mmd", "sliced_wasserstein", "accuracy")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,9 +45,11 @@ def main(arguments=None):
             say(end="")
             raise
         check_output(options)
+        command = import_module(f"skalign.cli._{options.command}")
+        # Limits hold for the libraries that are loaded by then.
         with threadpool_limits(limits=1) as options.threads:
-            options.run(options)
-    except (InputError, ValueError, NotFittedError) as error:
+            command.run(options)
+    except (InputError, ValueError) as error:
         return fail(f"error: {error}")
     except KeyboardInterrupt:
         return fail("interrupted", 130)
@@ -90,7 +94,6 @@ def _parser():
     report.add_argument(
         "--json", metavar="OUT", help="file for the scores of every fold, .json"
     )
-    report.set_defaults(run=run_report)
 
     fit = commands.add_parser("fit", help="fit a map and store it")
     fit.add_argument("source", help="matrix of source samples")
@@ -109,7 +112,6 @@ def _parser():
         help="method to select the anchors (default: k-means)",
     )
     fit.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
-    fit.set_defaults(run=run_fit)
 
     apply = commands.add_parser("apply", help="apply a stored map, in batches")
     apply.add_argument("map", help="file of the map, .skops")
@@ -117,7 +119,6 @@ def _parser():
     apply.add_argument(
         "-o", "--output", required=True, help="file for the mapped samples, .npy"
     )
-    apply.set_defaults(run=run_apply)
     return parser
 
 

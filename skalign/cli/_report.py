@@ -7,17 +7,17 @@ from textwrap import fill
 import numpy as np
 
 import skalign
-from skalign.cli._files import InputError, naming, read_labels, read_pairs, writing_to
+from skalign.cli._files import naming, read_labels, read_pairs
+from skalign.cli._output import InputError, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.datasets import load_digits_latents
 from skalign.model_selection import alignability
 
-METRICS = ("relative_error", "r2", "hits@1", "mmd", "sliced_wasserstein", "accuracy")
 _LINE_WIDTH = 79
 _HEADINGS = {"relative_error": "rel. error", "sliced_wasserstein": "sliced W."}
 
 
-def run_report(options):
+def run(options):
     if options.source is None and options.labels is not None:
         raise InputError("--labels needs a SOURCE and a TARGET.")
     if options.source is None:

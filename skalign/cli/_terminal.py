@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from tqdm import tqdm
 
-from skalign.cli._files import InputError
+from skalign.cli._output import InputError
 
 _THREADED_WORK = 2e9  # number of multiplications above which threads save time
 

@@ -17,7 +17,7 @@ from skops.io import dump
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skalign import LinearAligner, RigidAligner
-from skalign.cli import _apply, _files, _fit, _report, _terminal, main
+from skalign.cli import _apply, _files, _fit, _main, _report, _terminal, main
 from skalign.datasets import make_paired_spaces
 from skalign.model_selection import alignability
 
@@ -87,7 +87,7 @@ def test_metrics_to_choose_by_are_those_of_the_report(spaces):
     maps = {"rigid": RigidAligner()}
     labels = np.arange(len(X)) % 2
     result = alignability(X, y, labels=labels, aligners=maps, learning_curves=False)
-    assert tuple(result.scores) == _report.METRICS
+    assert tuple(result.scores) == _main.METRICS
 
 
 def test_report_says_when_pairs_are_too_few_for_a_verdict(spaces, capsys):
@@ -821,7 +821,7 @@ def test_small_problems_take_one_thread(spaces, monkeypatch, command, work, insi
 
         return recorded
 
-    for name in ("fit", "transform"):
+    for name in ("_fit_with_sums", "transform"):
         method = getattr(LinearAligner, name)
         monkeypatch.setattr(LinearAligner, name, record(method))
     monkeypatch.setattr(_terminal, "_THREADED_WORK", work)
@@ -837,3 +837,23 @@ def test_threads_are_given_back_after_an_error(spaces):
         before = _threads()
         assert main(["report", str(spaces / "X.npy"), str(spaces / "no.npy")]) == 2
         assert _threads() == before
+
+
+def test_the_arguments_name_what_the_commands_have():
+    assert tuple(_fit.ALIGNERS) == _main.ALIGNERS
+    assert tuple(_fit.SELECTORS) == _main.SELECTORS
+
+
+def test_the_help_imports_neither_scikit_learn_nor_scipy():
+    code = """
+import sys
+from skalign.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    print({"sklearn", "scipy", "ot", "torch", "pandas"} & set(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("set()\n")
