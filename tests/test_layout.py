@@ -49,6 +49,7 @@ SHARED = {
     "_r2",
     "_rescale",
     "_routing",
+    "_threads",
     "_validation",
 }
 OPTIONAL = {

@@ -28,6 +28,7 @@ from skalign._labels import check_labels
 from skalign._r2 import r2
 from skalign._rescale import largest_about_mean, power_of
 from skalign._routing import predicted
+from skalign._threads import shared_cores
 from skalign._validation import FLOATS, Interval, check_varies
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.model_selection._map_classes import map_classes
@@ -386,17 +387,18 @@ def alignability(
         )
 
     parts = list(product(range(len(sizes)), range(len(splits))))
-    found = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_judge)(
-            list(aligners.values()),
-            X,
-            y,
-            splits[k][0][: sizes[j]],
-            splits[k][1],
-            judges[k] if j == len(sizes) - 1 else None,
+    with shared_cores(n_jobs):
+        found = Parallel(n_jobs=n_jobs)(
+            delayed(_fit_and_judge)(
+                list(aligners.values()),
+                X,
+                y,
+                splits[k][0][: sizes[j]],
+                splits[k][1],
+                judges[k] if j == len(sizes) - 1 else None,
+            )
+            for j, k in follow(progress, parts)
         )
-        for j, k in follow(progress, parts)
-    )
     squares = np.zeros((len(aligners), len(sizes), len(X)))
     baseline, times = np.zeros(len(X)), np.zeros(len(X))
     scores = {

@@ -34,6 +34,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._labels import as_written, check_labels
+from skalign._threads import shared_cores
 from skalign._validation import (
     FLOATS,
     Interval,
@@ -279,21 +280,22 @@ class AnchorSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
             rows = rows[0], rows[1].astype(np.float64)
         labels = check_labels(labels, rows[0], "labels")
         splits = check_splits(self.cv, *rows, **routed.splitter.split)
-        outcomes = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
-            delayed(search_fold)(
-                self._anchored(clone(selector)),
-                n_anchors,
-                *rows,
-                labels,
-                *split,
-                scorer,
-                routed.aligner.fit,
-                routed.scorer.score,
-                raise_errors=self.error_score == "raise",
-                return_train_score=self.return_train_score,
+        with shared_cores(self.n_jobs):
+            outcomes = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
+                delayed(search_fold)(
+                    self._anchored(clone(selector)),
+                    n_anchors,
+                    *rows,
+                    labels,
+                    *split,
+                    scorer,
+                    routed.aligner.fit,
+                    routed.scorer.score,
+                    raise_errors=self.error_score == "raise",
+                    return_train_score=self.return_train_score,
+                )
+                for selector, split in product(selectors, splits)
             )
-            for selector, split in product(selectors, splits)
-        )
         warn_of_failures([o for fold in outcomes for o in fold], self.error_score)
         by_candidate = [
             fold

@@ -4,6 +4,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import KFold
 
+from skalign._threads import shared_cores
 from skalign.unpaired._cluster_start import N_AXES, N_ROWS, cluster_rotation
 from skalign.unpaired._soft_matching import Schedule, mean_cross
 
@@ -113,10 +114,11 @@ class RotationSearch:
             for side in (self.matching.source, self.matching.target)
         ]
         seeds = self._rng.randint(np.iinfo(np.int32).max, size=n_starts)
-        found = Parallel(n_jobs, return_as="generator")(
-            delayed(cluster_rotation)(*sides, seed) for seed in seeds
-        )
-        starts = self._collect(found, n_starts)
+        with shared_cores(n_jobs):
+            found = Parallel(n_jobs, return_as="generator")(
+                delayed(cluster_rotation)(*sides, seed) for seed in seeds
+            )
+            starts = self._collect(found, n_starts)
         self._starts += [self._refine(start, _EARLY) for start in starts]
         starts = sorted(self._starts, key=self.matching.objective, reverse=True)
         counts = {max(1, round(share * len(starts))) for share in _SHARES}
