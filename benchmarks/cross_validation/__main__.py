@@ -1,13 +1,13 @@
 """Cross-validation from sums, beside one fit and beside scikit-learn's search.
 
-``python -m benchmarks.cross_validation`` appends to ``results/cross_validation.csv``,
-with ``--peer`` also the time and the scores of `GridSearchCV`. All are timed in turn;
-set ``OMP_NUM_THREADS`` to choose the number of threads.
+``OMP_NUM_THREADS=1 python -m benchmarks.cross_validation`` appends to
+``results/cross_validation.csv``, with ``--peer`` also the time and the scores of
+`GridSearchCV`. Times are those of the processor, which other processes change less.
 """
 
 import argparse
 import os
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
@@ -28,9 +28,9 @@ def make_pairs(n_samples, n_features, n_targets, dtype):
 
 
 def seconds(function):
-    start = perf_counter()
+    start = process_time()
     function()
-    return perf_counter() - start
+    return process_time() - start
 
 
 def main():
