@@ -16,7 +16,8 @@ candidates were fixed on splits of seeds 100 to 109.
 - "searched": prior (None or "identity") and, for each property, strength chosen by
   cross-validation (10 folds; 5 with 5 samples) on the shared samples alone: the squared
   difference of the predictions for mapped and for true spectra. The prior is that of
-  the lowest product over the properties.
+  the lowest product over the properties. "loo" is one of the strengths, and is chosen
+  unless the best one gains more than a standard error over it.
 - "chemotools ...": direct standardization and spectral space transform, as they come.
 """
 
@@ -50,26 +51,33 @@ def agreement(model):
 def searched(X, y, models):
     """Map for each model, its prior and strength chosen on the pairs."""
     largest = np.linalg.norm(X - X.mean(axis=0), 2) ** 2
+    strengths, priors = [*(STRENGTHS * largest), "loo"], [None, "identity"]
     search = GridSearchCV(
         LinearAligner(),
-        {"prior": [None, "identity"], "alpha": STRENGTHS * largest},
+        {"alpha": strengths, "prior": priors},
         scoring={name: agreement(model) for name, model in models.items()},
         cv=KFold(min(len(X), 10), shuffle=True, random_state=0),
         refit=False,
     ).fit(X, y)
-    shape = 2, len(STRENGTHS)  # the names of parameters are sorted: alpha, prior
-    errors = {
-        name: -search.cv_results_[f"mean_test_{name}"].reshape(shape[::-1]).T
+    errors = {  # of each fold, strength and prior
+        name: np.stack([
+            -search.cv_results_[f"split{fold}_test_{name}"]
+            for fold in range(search.n_splits_)
+        ]).reshape(-1, len(strengths), len(priors))
         for name in models
-    }
-    lowest = [np.log(error.min(axis=1)) for error in errors.values()]
-    prior = int(np.argmin(np.sum(lowest, axis=0)))
-    return {
-        name: LinearAligner(
-            largest * STRENGTHS[error[prior].argmin()], prior=(None, "identity")[prior]
-        ).fit(X, y)
-        for name, error in errors.items()
-    }
+    }  # fmt: skip
+    lowest = [np.log(error.mean(axis=0).min(axis=0)) for error in errors.values()]
+    best = int(np.argmin(np.sum(lowest, axis=0)))
+    found = {}
+    for name, error in errors.items():
+        error = error[:, :, best]
+        strength = error.mean(axis=0).argmin()
+        gain = error[:, -1] - error[:, strength]
+        if gain.mean() <= gain.std(ddof=1) / np.sqrt(len(gain)):
+            strength = -1
+        aligner = LinearAligner(strengths[strength], prior=priors[best])
+        found[name] = aligner.fit(X, y)
+    return found
 
 
 def maps(X, y, models):
