@@ -138,7 +138,10 @@ def _kind(callback):
 
 
 def _check_callbacks(callbacks):
-    """Raise an error for callbacks that score a data set; the net has none."""
+    """Raise an error for callbacks that score a data set; the net has none.
+
+    Nor may the first of many processes alone load the parameters of another epoch.
+    """
     for callback in callbacks:
         kind = _kind(callback)
         if not issubclass(kind, Callback):
@@ -151,6 +154,14 @@ def _check_callbacks(callbacks):
                 f"{kind.__name__} cannot score batches of domains. Use "
                 "early_stopping=True, with which the history has valid_score, or score "
                 "in on_epoch_end of your own callback."
+            )
+        instance = callback[1] if isinstance(callback, tuple) else callback
+        loads = issubclass(kind, _OUTPUT) and getattr(instance, "load_best", False)
+        if loads and n_processes() > 1:
+            raise ValueError(
+                f"{kind.__name__}(load_best=True) would load the best epoch in one of "
+                f"{n_processes()} processes only. Use early_stopping=True, which loads "
+                "it in all of them."
             )
 
 

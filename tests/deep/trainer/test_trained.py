@@ -216,6 +216,14 @@ def test_a_callback_that_scores_a_data_set_is_refused(rows, callback):
         rows.fit(MultiDomainClassifier(callbacks=[callback]))
 
 
+def test_the_best_epoch_is_not_loaded_in_one_process_alone(rows, monkeypatch, tmp_path):
+    kept = Checkpoint(monitor="valid_score_best", dirname=tmp_path, load_best=True)
+    classifier = MultiDomainClassifier(early_stopping=True, callbacks=[("best", kept)])
+    monkeypatch.setattr("skalign.deep.trainer._trained.n_processes", lambda: 2)
+    with pytest.raises(ValueError, match="in one of 2 processes only"):
+        rows.fit(classifier)
+
+
 def test_a_callback_may_evaluate_amid_an_epoch(rows):
     class Evaluate(Callback):
         def on_batch_end(self, net, **kwargs):
