@@ -118,6 +118,7 @@ metrics.mean_r*.metric = 'euclidean'
 AnchorSearchCV..selectors = [RandomAnchors(random_state=0)]
 AnchorSearchCV..n_anchors = [0.5, 1.0]
 StreamingSearchCV..param_grid = {"alpha": [0.1, 1.0]}
+StreamingSearchCV..aligner = LinearAligner()
 AnchoredAligner..selector = RandomAnchors(0.5, random_state=0)
 RelativeRepresentation..selector = RandomAnchors(0.5, random_state=0)
 ClassMeanAligner.*labels = CLASSES

@@ -271,7 +271,7 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
         for params in ParameterGrid(self.param_grid):
             candidate = clone(self._unfitted).set_params(**clone(params, safe=False))
             try:
-                attrgetter("fit_sums", "_set_map", "predict")(candidate)
+                attrgetter("_streams", "_set_map", "predict")(candidate)
             except AttributeError as error:
                 raise TypeError(
                     f"StreamingSearchCV needs a paired aligner that is fitted from "
@@ -291,7 +291,9 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
         return hasattr(self, "best_estimator_")
 
     def __sklearn_tags__(self):
-        return get_tags(self._unfitted)
+        tags = get_tags(self._unfitted)
+        tags.array_api_support = self._any_library
+        return tags
 
 
 class _Pairs:
