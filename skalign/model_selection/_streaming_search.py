@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
+from skalign._arrays import arrive
 from skalign._determined import without_warning
 from skalign._validation import check_pairs, check_target_names
 from skalign.model_selection._anchor_fold import Outcome
@@ -251,7 +252,7 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
         """
         X = self._check_source(X, "score")
         check_target_names(self, y)
-        y = np.asarray(y)
+        y = np.asarray(arrive(y, "y"))
         return self.scorer_(self.best_estimator_, X, y, sample_weight=sample_weight)
 
     def get_metadata_routing(self) -> Any:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skalign._aligner import AlignerMixin
+from skalign._arrays import join
 from skalign._validation import check_weight
 from skalign.metrics import retrieval_ranks
 
@@ -46,7 +47,7 @@ class CommonSpaceMixin(AlignerMixin):
             :func:`~skalign.metrics.retrieval_accuracy`. It decreases with the number of
             samples.
         """
-        weight = check_weight(sample_weight, X)
+        weight, y = check_weight(sample_weight, X), join(y, X)
         ranks = retrieval_ranks(self.transform(X), self.transform_target(y))
         return float(np.average(ranks == 1, weights=weight))
 
