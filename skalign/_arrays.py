@@ -74,10 +74,22 @@ def as_dtype(array, dtype):
 
 
 def take_rows(rows, index):
-    """Return the rows at the positions of a NumPy array."""
+    """Return the rows at the positions, or in the mask, of a NumPy array."""
     if isinstance(rows, np.ndarray):
         return rows[index]
+    index = np.flatnonzero(index) if index.dtype == bool else index
     return namespace(rows).take(rows, beside(index, rows), axis=0)
+
+
+def among_zeros(rows, mask):
+    """Return rows in the places of a NumPy mask, and rows of zeros elsewhere."""
+    if mask.all():
+        return rows
+    xp = namespace(rows)
+    shape = len(mask), rows.shape[1]
+    whole = xp.zeros(shape, dtype=rows.dtype, device=rows.device)
+    whole[beside(mask, rows)] = rows
+    return whole
 
 
 def take_columns(rows, index):
@@ -203,7 +215,12 @@ def settle(estimator, rows):
     """Move what an estimator learnt on the CPU to the library and device of `rows`."""
     if is_of_another_library(rows):
         estimator.__dict__ = vars(
-            converted(estimator, lambda array: beside(to_numpy(array), rows))
+            converted(
+                estimator,
+                lambda array: (
+                    array if is_of_another_library(array) else beside(array, rows)
+                ),
+            )
         )
     return estimator
 

@@ -3,7 +3,14 @@
 import numpy as np
 from sklearn.preprocessing import normalize
 
-from skalign._arrays import beside, dtype_name, floats, namespace, to_numpy
+from skalign._arrays import (
+    beside,
+    dtype_name,
+    floats,
+    namespace,
+    take_rows,
+    to_numpy,
+)
 
 
 def power_of(rows, axis=None):
@@ -71,8 +78,10 @@ def near_one(rows, axis=None):
 
 def signed(axes):
     """Flip the sign of columns so that their largest absolute entry is positive."""
-    largest = np.abs(axes).argmax(axis=0)
-    return axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1, 1)
+    xp = namespace(axes)
+    largest = to_numpy(xp.argmax(xp.abs(axes), axis=0))
+    entries = np.diagonal(to_numpy(take_rows(axes, largest)))
+    return axes * beside(np.where(entries < 0, -1.0, 1.0), axes)
 
 
 def unit_rows(rows):

@@ -20,6 +20,7 @@ from skalign import (
     ClassMeanAligner,
     CORALAligner,
     GaussianOTAligner,
+    GeneralizedProcrustes,
     LinearAligner,
     MeanVarianceAligner,
     MomentAligner,
@@ -62,9 +63,16 @@ COMMON = [
     ),
     RelativeRepresentation(KMeansAnchors(6, random_state=0)),
 ]
+SPACES = [
+    GeneralizedProcrustes([2, 4, 3]),
+    GeneralizedProcrustes([2, 4, 3], trim=0.1, allow_reflection=False),
+    GeneralizedProcrustes([2, 4, 3], kind="similarity", n_components=2),
+    GeneralizedProcrustes([2, 4, 3], kind="linear"),
+]
 ALIGNERS = [*PAIRED, *SIDES, *LABELLED, *COMMON]
 STREAMING = [a for a in ALIGNERS if hasattr(a, "partial_fit")]
 each = pytest.mark.parametrize("aligner", ALIGNERS, ids=repr)
+every = pytest.mark.parametrize("aligner", [*ALIGNERS, *SPACES], ids=repr)
 quiet = pytest.mark.filterwarnings("ignore:.*may have failed:UserWarning")
 pytestmark = [quiet]
 N = 120
@@ -106,6 +114,10 @@ def arguments(aligner, dtype=np.float64):
         return {"X": X, "y": y[::2]}
     if aligner in COMMON:
         return {"X": X, "y": y}
+    if aligner in SPACES:
+        X = np.c_[X[:, :2], y, 0.1 * y[:, 1:] + X[:, 1:]]
+        X[:9, :2], X[5:20, 6:] = np.nan, np.nan
+        return {"X": X}
     return {"X": X, "y": y, "sample_weight": weight}
 
 
@@ -119,12 +131,12 @@ def fitted(aligner, given, make=None):
     return clone(aligner).fit(**{name: make(array) for name, array in given.items()})
 
 
-@each
+@every
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_map_is_that_of_numpy_where_the_samples_are(aligner, dtype, make):
     given = arguments(aligner, dtype)
     expected, found = fitted(aligner, given), fitted(aligner, given, make)
-    X, y = given["X"], given["y"]
+    X, y = given["X"], given.get("y")
     like = make(X)
     tolerance = {"rtol": 1e-9 if dtype is np.float64 else 2e-3, "atol": 1e-9}
     if dtype is np.float32:
@@ -147,9 +159,50 @@ def test_the_map_is_that_of_numpy_where_the_samples_are(aligner, dtype, make):
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             assert vars(found)[name].device == like.device, name
     if hasattr(aligner, "score"):
-        score = found.score(make(X), make(y))
+        sides = [X] if y is None else [X, y]
+        score = found.score(*map(make, sides))
         assert type(score) is float
-        assert_allclose(score, expected.score(X, y), rtol=1e-5)
+        assert_allclose(score, expected.score(*sides), rtol=1e-5)
+        assert_allclose(found.score(make(X), *sides[1:]), score, rtol=1e-12)
+
+
+@pytest.mark.parametrize("aligner", SPACES, ids=repr)
+def test_maps_between_spaces_are_those_of_numpy(aligner, make):
+    X = arguments(aligner)["X"]
+    spaces = np.split(X, [2, 6], axis=1)
+    expected = clone(aligner).set_params(space_sizes=None).fit_spaces(spaces)
+    found = clone(aligner).fit_spaces([make(rows) for rows in spaces])
+    assert found.consensus_.device == make(X).device
+    whole = spaces[1]
+    fifth = whole[:, ::-1] + whole
+    for added, consensus in ((expected, expected.transform(X)), (found, None)):
+        moved = np.array if added is expected else make
+        added.add_space(moved(spaces[2] * 2))
+        consensus = make(expected.transform(X)) if consensus is None else consensus
+        added.add_space(moved(fifth), consensus=consensus)
+    for method, rows, numbers in (
+        ("to_consensus", whole, [1]),
+        ("to_consensus", fifth, [4]),
+        ("from_consensus", expected.transform(X), [3]),
+        ("translate", whole, [1, 2]),
+    ):
+        result = getattr(found, method)(make(rows), *numbers)
+        assert result.device == make(rows).device
+        of_numpy = getattr(expected, method)(rows, *numbers)
+        assert_allclose(read(result), of_numpy, rtol=1e-8, atol=1e-8)
+    weight = np.arange(N) % 3
+    scores = found.space_scores(make(X), make(weight))
+    assert_allclose(scores, expected.space_scores(X, weight), rtol=1e-8)
+
+
+def test_spaces_on_two_devices_are_refused():
+    X = arguments(SPACES[0])["X"]
+    spaces = [strict.asarray(X, device=strict.Device(f"device{k}")) for k in (1, 2)]
+    with (
+        config_context(array_api_dispatch=True),
+        pytest.raises(ValueError, match=r"but space 1 is on .*device2"),
+    ):
+        GeneralizedProcrustes().fit_spaces(spaces)
 
 
 @pytest.mark.parametrize("aligner", STREAMING, ids=repr)
@@ -183,7 +236,7 @@ def test_sums_are_arrays_of_numpy_from_any_library(aligner, make):
     assert type(mapped) is np.ndarray
 
 
-@each
+@every
 def test_a_fitted_map_is_copied_and_moved(aligner, make):
     given = arguments(aligner)
     found = fitted(aligner, given, make)
@@ -196,7 +249,7 @@ def test_a_fitted_map_is_copied_and_moved(aligner, make):
     assert clone(found).get_params().keys() == aligner.get_params().keys()
 
 
-@each
+@every
 def test_samples_elsewhere_than_those_of_fit_are_refused(aligner, make):
     given = arguments(aligner)
     found = fitted(aligner, given, make)
@@ -236,7 +289,7 @@ def test_a_target_of_another_library_follows_the_source(aligner, make):
     assert_allclose(result, expected.transform(given["X"]), rtol=1e-7, atol=1e-7)
 
 
-@each
+@every
 @pytest.mark.parametrize("dispatch", [False, True])
 def test_tensors_that_require_gradients_are_refused(aligner, dispatch):
     torch = pytest.importorskip("torch")
@@ -249,7 +302,7 @@ def test_tensors_that_require_gradients_are_refused(aligner, dispatch):
         clone(aligner).fit(X, **given)
 
 
-@each
+@every
 def test_without_dispatch_tensors_are_read_by_numpy(aligner):
     torch = pytest.importorskip("torch")
     given = arguments(aligner)
@@ -259,7 +312,7 @@ def test_without_dispatch_tensors_are_read_by_numpy(aligner):
     assert_allclose(result, expected.transform(given["X"]), rtol=1e-12)
 
 
-@each
+@every
 def test_without_dispatch_arrays_on_a_device_are_refused(aligner):
     given = arguments(aligner)
     X = strict.asarray(given.pop("X"), device=strict.Device("device1"))
@@ -287,6 +340,7 @@ def test_bad_values_are_refused(dispatch, value):
         skalign.AnchoredAligner(selector=RandomAnchors(20, random_state=0)),
         skalign.ICPAligner(init="means"),
         skalign.OptimalTransportAligner(),
+        skalign.StreamingSearchCV(LinearAligner(), {"alpha": [0.1, 10.0]}, cv=2),
         skalign.SubspaceAligner(2),
     ],
     ids=repr,
@@ -297,10 +351,13 @@ def test_other_aligners_compute_on_the_cpu(aligner, make):
     given = (
         {"labels": labels, "target_labels": labels} if "init" in vars(aligner) else {}
     )
-    expected = clone(aligner).fit(X, y, **given).transform(X)
-    found = clone(aligner).fit(make(X), make(y), **given).transform(make(X))
-    assert type(found) is np.ndarray
-    assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    expected = clone(aligner).fit(X, y, **given)
+    found = clone(aligner).fit(make(X), make(y), **given)
+    mapped = found.transform(make(X))
+    assert type(mapped) is np.ndarray
+    assert_allclose(mapped, expected.transform(X), rtol=1e-6, atol=1e-6)
+    if hasattr(aligner, "score"):
+        assert_allclose(found.score(make(X), make(y)), expected.score(X, y), rtol=1e-6)
 
 
 def test_a_column_that_was_stored_in_half_precision_is_seen(make):

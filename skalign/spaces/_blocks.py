@@ -1,12 +1,25 @@
 """Spaces as column blocks, with missing samples."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
+from skalign._arrays import (
+    among_zeros,
+    arrive,
+    beside,
+    dtype_name,
+    floats,
+    join,
+    namespace,
+    take_rows,
+    to_numpy,
+)
 from skalign._rescale import largest_about_mean
-from skalign._validation import FLOATS, column_names
+from skalign._validation import column_names
 from skalign.moments import check_scale
 
 
@@ -33,8 +46,10 @@ def join_blocks(spaces, space_sizes):
         kind = type(spaces).__name__
         raise ValueError(f"spaces must be a list of arrays; got {kind}.") from None
     names = [column_names(rows) for rows in spaces]
+    spaces = [arrive(rows, f"space {k}", stays=True) for k, rows in enumerate(spaces)]
+    spaces = [join(rows, spaces[0], f"space {k}") for k, rows in enumerate(spaces)]
     spaces = [
-        check_array(rows, dtype=FLOATS, ensure_all_finite="allow-nan")
+        check_array(rows, dtype=floats(rows), ensure_all_finite="allow-nan")
         for rows in spaces
     ]
     check_consistent_length(*spaces)
@@ -44,12 +59,13 @@ def join_blocks(spaces, space_sizes):
         raise ValueError(
             f"space_sizes={space_sizes}, but the spaces have widths {sizes}."
         )
-    return np.hstack(spaces), sizes, names
+    return namespace(*spaces).concat(spaces, axis=1), sizes, names
 
 
 def split_blocks(X, sizes):
-    """Return the spaces, and the mask (n_samples, n_spaces) of samples."""
-    spaces = np.split(X, np.cumsum(sizes)[:-1], axis=1)
+    """Return the spaces, and the NumPy mask (n_samples, n_spaces) of samples."""
+    stops = np.cumsum([0, *sizes]).tolist()
+    spaces = [X[:, start:stop] for start, stop in pairwise(stops)]
     present = np.column_stack([rows_present(X, k) for k, X in enumerate(spaces)])
     if not (anywhere := present.any(axis=1)).all():
         raise ValueError(
@@ -61,9 +77,9 @@ def split_blocks(X, sizes):
 
 def rows_present(X, space):
     """Return which samples a space has; missing ones are NaN in all columns."""
-    missing = np.isnan(X)
-    nowhere = ~missing.any(axis=1)
-    if (in_part := ~nowhere & ~missing.all(axis=1)).any():
+    xp, missing = namespace(X), namespace(X).isnan(X)
+    nowhere = ~to_numpy(xp.any(missing, axis=1))
+    if (in_part := ~nowhere & ~to_numpy(xp.all(missing, axis=1))).any():
         raise ValueError(
             f"{in_part.sum()} samples of space {space} are partly NaN, first sample "
             f"{in_part.argmax()}; a missing sample must be NaN in all columns of the "
@@ -81,9 +97,11 @@ def shared_samples(present, k):
 
 def check_new_space(X, n_samples, space):
     """Return samples of a space, NaN if missing, and which ones it has."""
-    X = check_array(X, dtype=FLOATS, ensure_all_finite="allow-nan")
-    if len(X) != n_samples:
-        raise ValueError(f"X has {len(X)} samples, but the consensus has {n_samples}.")
+    X = check_array(X, dtype=floats(X), ensure_all_finite="allow-nan")
+    if X.shape[0] != n_samples:
+        raise ValueError(
+            f"X has {X.shape[0]} samples, but the consensus has {n_samples}."
+        )
     seen = rows_present(X, space)
     if seen.sum() < 2:
         raise ValueError(
@@ -94,11 +112,13 @@ def check_new_space(X, n_samples, space):
 
 def mapped_mean(aligners, spaces, present):
     """Return the mean of the mapped samples that are `present`."""
-    total = np.zeros((len(present), aligners[0].n_targets_), dtype=spaces[0].dtype)
+    xp, shape = namespace(*spaces), (len(present), aligners[0].n_targets_)
+    total = xp.zeros(shape, dtype=spaces[0].dtype, device=spaces[0].device)
     for aligner, rows, seen in zip(aligners, spaces, present.T, strict=False):
         if seen.any():
-            total[seen] += aligner.predict(rows[seen])
-    return total / present.sum(axis=1, dtype=total.dtype)[:, None]
+            total = total + among_zeros(aligner.predict(take_rows(rows, seen)), seen)
+    count = present.sum(axis=1, dtype=dtype_name(total))
+    return total / beside(count[:, None], total)
 
 
 def check_linked(spaces, present):
@@ -108,8 +128,8 @@ def check_linked(spaces, present):
         k = int(n_rows.argmin())
         raise ValueError(f"Space {k} has {n_rows[k]} samples; at least 2 are needed.")
     for k, (rows, seen) in enumerate(zip(spaces, present.T, strict=True)):
-        largest = largest_about_mean(rows[seen])
-        check_scale(largest, rows.dtype, f"space {k}", n_terms=n_terms)
+        largest = largest_about_mean(take_rows(rows, seen))
+        check_scale(largest, dtype_name(rows), f"space {k}", n_terms=n_terms)
     shared = present.T.astype(int) @ present
     n_groups, group = connected_components(shared >= 2)
     if n_groups > 1:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 
+from skalign._arrays import among_zeros, beside, namespace, take_rows, to_numpy
 from skalign._determined import without_warning
 from skalign._rescale import signed
 from skalign.moments import (
@@ -38,21 +39,22 @@ def _place_one_by_one(spaces, present, aligner):
     widths = [space.shape[1] for space in spaces]
     n_rows = present.sum(axis=0)
     k = max(range(len(spaces)), key=lambda k: (widths[k], n_rows[k], -k))
-    placed = spaces[k][present[:, k]]
-    placed = placed - placed.mean(axis=0)
-    total, count = np.zeros((len(present), max(widths))), np.zeros(len(present))
+    placed = take_rows(spaces[k], present[:, k])
+    placed = placed - namespace(placed).mean(placed, axis=0)
+    total, count = 0.0, np.zeros(len(present))
     left = set(range(len(spaces)))
     while True:
-        total[present[:, k]] += placed
+        total = total + among_zeros(placed, present[:, k])
         count += present[:, k]
         left.remove(k)
         if not left:
-            return total / count[:, None]
+            return total / beside(count[:, None], total)
         shared = present & (count > 0)[:, None]
         k = max(left, key=lambda k: (shared[:, k].sum(), -k))
         rows = shared[:, k]
-        target = total[rows] / count[rows, None]
-        placed = aligner.fit(spaces[k][rows], target).predict(spaces[k][present[:, k]])
+        target = take_rows(total, rows) / beside(count[rows, None], total)
+        aligner.fit(take_rows(spaces[k], rows), target)
+        placed = aligner.predict(take_rows(spaces[k], present[:, k]))
 
 
 def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
@@ -60,7 +62,7 @@ def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
 
     Parameters
     ----------
-    spaces : list of ndarray of shape (n_samples, n_features_k)
+    spaces : list of array of shape (n_samples, n_features_k)
         Spaces; values in missing rows are ignored.
     present : ndarray of shape (n_samples, n_spaces)
         Mask of the samples of each space. No sample is missing from all spaces, and any
@@ -75,7 +77,7 @@ def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
 
     Returns
     -------
-    consensus : ndarray of shape (n_samples, max(n_features_k))
+    consensus : array of shape (n_samples, max(n_features_k))
         Consensus in its principal axes.
     losses : list of float
         Loss of each iteration, as a share of the sum of squares of the spaces.
@@ -83,29 +85,29 @@ def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
         Mask of the samples of each space that are not left out.
     """
     total = sum(
-        np.square(rows - rows.mean(axis=0)).sum()
-        for rows in (X[seen] for X, seen in zip(spaces, present.T, strict=True))
+        _squares(rows - namespace(rows).mean(rows, axis=0)).sum()
+        for rows in map(take_rows, spaces, present.T)
     )
     mean, losses = _place_one_by_one(spaces, present, aligner), []
     kept = present
     for _ in range(max_iter):
-        count = kept.sum(axis=1)
-        consensus = mean - np.average(mean, axis=0, weights=count)
+        count = kept.sum(axis=1).astype(np.float64)
+        weights = beside(count / count.sum(), mean)
+        consensus = mean - weights @ mean
         if aligner.scaling:
-            consensus *= _ratio(total, count @ np.square(consensus).sum(axis=1)) ** 0.5
-        mapped, loss = [], 0.0
+            consensus *= _ratio(total, count @ _squares(consensus)) ** 0.5
+        mapped = []
         squares = np.full(present.shape, np.inf)
         for k, (X, seen) in enumerate(zip(spaces, present.T, strict=True)):
-            aligner.fit(X[kept[:, k]], consensus[kept[:, k]])
-            mapped.append(aligner.predict(X[seen]))
-            steps = np.square(mapped[k] - consensus[seen])
-            loss += steps[kept[seen, k]].sum()
-            squares[seen, k] = steps.sum(axis=1)
+            aligner.fit(take_rows(X, kept[:, k]), take_rows(consensus, kept[:, k]))
+            mapped.append(aligner.predict(take_rows(X, seen)))
+            squares[seen, k] = _squares(mapped[k] - take_rows(consensus, seen))
+        loss = squares[kept].sum()
         before, kept = kept, _without_strays(squares, present, trim)
-        mean = np.zeros_like(consensus)
+        mean = 0.0
         for rows, seen, use in zip(mapped, present.T, kept.T, strict=True):
-            mean[use] += rows[use[seen]]
-        mean /= kept.sum(axis=1)[:, None]
+            mean = mean + among_zeros(take_rows(rows, use[seen]), use)
+        mean /= beside(kept.sum(axis=1).astype(np.float64)[:, None], mean)
         losses.append(_ratio(loss, total))
         still = np.array_equal(before, kept)
         if len(losses) > 1 and still and losses[-2] - losses[-1] <= tol:
@@ -117,14 +119,21 @@ def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
             ConvergenceWarning,
             stacklevel=5,
         )
-    _, axes = eigh(consensus.T @ (count[:, None] * consensus))
-    principal = consensus @ axes[:, ::-1]
+    weighted = beside(count[:, None], consensus) * consensus
+    axes = eigh(to_numpy(consensus.T @ weighted))[1][:, ::-1]
+    principal = consensus @ beside(axes, consensus)
     consensus = signed(principal)
     if not aligner.allow_reflection:
-        flips = np.sign(np.sum(consensus * principal, axis=0))
-        if np.linalg.det(axes[:, ::-1]) * np.prod(flips) < 0:
+        xp = namespace(consensus)
+        flips = np.sign(to_numpy(xp.sum(consensus * principal, axis=0)))
+        if np.linalg.det(axes) * np.prod(flips) < 0:
             consensus[:, -1] *= -1
     return consensus, losses, before
+
+
+def _squares(rows):
+    """Return the squared length of each row, on the CPU."""
+    return to_numpy(namespace(rows).sum(rows**2, axis=1))
 
 
 def _without_strays(squares, present, trim):
@@ -182,7 +191,7 @@ def shared_ranks(spaces, present, mean_of_others, rank):
     for k, rows in enumerate(spaces):
         shared, others, told = mean_of_others(spaces, present, k)
         with without_warning():
-            aligner = RigidAligner().fit(rows[shared], told)
+            aligner = RigidAligner().fit(take_rows(rows, shared), told)
         ranks.append(aligner.determined_rank_)
         if ranks[k] < min(widths[k], max(widths[others]), rank):
             open_spaces.append(f"{ranks[k]} of {widths[k]} in space {k}")
@@ -221,35 +230,36 @@ def linear_consensus(spaces, present, shrinkage, n_components):
 
     Returns
     -------
-    consensus : ndarray of shape (n_samples, n_components)
+    consensus : array of shape (n_samples, n_components)
         Consensus with uncorrelated columns of mean square one, weighted by the number
         of spaces of each sample, in order of decreasing predictability.
     losses : list of one float
         Unexplained share of the sum of squares of the consensus.
     """
+    xp, fitted = namespace(*spaces), []
     count = present.sum(axis=1)
-    fitted = []
     for X, seen in zip(spaces, present.T, strict=True):
         # The smoother of a space, with its intercept, is basis @ basis.T.
-        rows, _ = centre(X[seen])
-        U, s, _ = truncated_svd(rows, rounding_of_columns(X[seen]))
-        s2 = s**2
-        basis = np.zeros((len(X), 1 + len(s2)))
-        basis[seen, 0] = seen.sum() ** -0.5
-        basis[seen, 1:] = U * np.sqrt(s2 / (s2 + relative_ridge(shrinkage, rows)))
-        fitted.append(basis)
-    root = np.sqrt(count)[:, None]
-    fitted = np.hstack(fitted) / root
+        X = take_rows(X, seen)
+        rows, _ = centre(X)
+        U, s, _ = truncated_svd(rows, rounding_of_columns(X))
+        share = s**2 / (s**2 + relative_ridge(shrinkage, rows))
+        basis = xp.full_like(rows[:, :1], X.shape[0] ** -0.5), U * share**0.5
+        fitted.append(among_zeros(xp.concat(basis, axis=1), seen))
+    root = beside(np.sqrt(count)[:, None], U)
+    fitted = xp.concat(fitted, axis=1) / root
     rounding = rounding_of_columns(fitted)
-    constant = root / np.linalg.norm(root)
+    length = float(count.sum()) ** 0.5
+    constant = root / length
     fitted -= constant @ (constant.T @ fitted)
     U, s, _ = truncated_svd(fitted, rounding)
+    s = to_numpy(s)
     if len(s) == 0:
         raise ValueError(
             "All samples are equal in each space: no consensus can be computed."
         )
     n_components = min(n_components, len(s))
-    consensus = signed(U[:, :n_components]) * np.sqrt(count.sum()) / root
+    consensus = signed(U[:, :n_components]) * length / root
     return consensus, [max(0.0, 1 - np.square(s[:n_components]).mean())]
 
 

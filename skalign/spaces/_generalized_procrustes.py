@@ -14,20 +14,26 @@ from sklearn.base import (
 )
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skalign._arrays import (
+    arrive,
+    as_dtype,
+    check_library,
+    converted,
+    floats,
+    namespace,
+    settle,
+    take_rows,
+)
 from skalign._atomic import AtomicMixin
 from skalign._dask import is_dask, lazy, make_lazy, one_sample
 from skalign._determined import without_warning
 from skalign._r2 import r2
 from skalign._validation import (
-    FLOATS,
     Interval,
     check_target,
+    check_weight,
     column_names,
     compare_names,
     is_whole,
@@ -261,7 +267,7 @@ class GeneralizedProcrustes(
         """
         if of_dask := is_dask(X):
             X = self._sample_of(X)
-        X = self._check_rows(X, reset=True)
+        X = self._check_rows(arrive(X, "X", stays=True), reset=True)
         sizes = block_sizes(self.space_sizes, X.shape[1])
         names = [None] * len(sizes)
         if hasattr(self, "feature_names_in_"):
@@ -321,7 +327,7 @@ class GeneralizedProcrustes(
 
     def _fit(self, X, sizes, names):
         self.space_sizes_, self._space_names, self._n_joint = sizes, names, len(sizes)
-        spaces, present = split_blocks(X.astype(np.float64, copy=False), sizes)
+        spaces, present = split_blocks(as_dtype(X, floats(X)[0]), sizes)
         check_linked(spaces, present)
         check_rigid_only(self.kind, self.trim, self.allow_reflection)
         n_components = count_components(self.n_components, self.kind, sizes)
@@ -342,13 +348,13 @@ class GeneralizedProcrustes(
         self.aligners_, self._decoders = [], []
         with without_warning():
             for rows, seen in zip(spaces, present.T, strict=True):
-                self._fit_maps(rows[seen], consensus[seen])
+                self._fit_maps(take_rows(rows, seen), take_rows(consensus, seen))
         self.determined_rank_ = self.n_components_
         if self.kind != "linear":
             self.determined_rank_ = min(
                 shared_ranks(spaces, present, self._mean_of_others, self.n_components_)
             )
-        return self
+        return settle(self, X)
 
     def add_space(self, X: ArrayLike, *, consensus: ArrayLike | None = None) -> Self:
         """Add a space, without changing the consensus or other maps.
@@ -372,7 +378,8 @@ class GeneralizedProcrustes(
             If `X` does not have as many samples as the consensus, a sample is partly
             NaN, or fewer than two samples are not missing.
         """
-        check_is_fitted(self)
+        names = column_names(X)
+        X = self._check_place(X, "add_space")
         if consensus is None:
             if self.consensus_ is None:
                 raise ValueError(
@@ -381,14 +388,17 @@ class GeneralizedProcrustes(
                 )
             consensus = self.consensus_
         else:
+            consensus = self._check_place(consensus, "add_space", "consensus")
             consensus = check_target(consensus, self.n_components_)
-        names = column_names(X)
-        X, seen = check_new_space(X, len(consensus), len(self.aligners_))
+        X, seen = check_new_space(X, consensus.shape[0], len(self.aligners_))
         self.space_sizes_ = [*self.space_sizes_, X.shape[1]]
         self._space_names = [*self._space_names, names]
         # New lists: others may still hold the old ones.
         self.aligners_, self._decoders = [*self.aligners_], [*self._decoders]
-        self._fit_maps(X[seen].astype(np.float64), consensus[seen].astype(np.float64))
+        wide = floats(X)[0]
+        self._fit_maps(
+            *(as_dtype(take_rows(rows, seen), wide) for rows in (X, consensus))
+        )
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -410,8 +420,7 @@ class GeneralizedProcrustes(
             If the number of columns differs from `fit`, a value is infinite, or a
             sample is NaN in part of a space or missing from all spaces.
         """
-        check_is_fitted(self)
-        X = self._check_rows(X)
+        X = self._check_rows(self._check_place(X, "transform"))
         return mapped_mean(
             self.aligners_, *split_blocks(X, self.space_sizes_[: self._n_joint])
         )
@@ -430,9 +439,9 @@ class GeneralizedProcrustes(
         X_spaces : ndarray of shape (n_samples, n_features)
             Spaces as column blocks.
         """
-        check_is_fitted(self)
-        spaces = range(self._n_joint)
-        return np.hstack([self.from_consensus(X, space) for space in spaces])
+        X = self._check_place(X, "inverse_transform")
+        spaces = [self.from_consensus(X, space) for space in range(self._n_joint)]
+        return namespace(*spaces).concat(spaces, axis=1)
 
     @lazy
     def to_consensus(self, X: ArrayLike, space: int) -> np.ndarray:
@@ -458,7 +467,8 @@ class GeneralizedProcrustes(
         """
         self._check_space(space)
         compare_names(self, column_names(X), self._space_names[space], "X")
-        X = check_array(X, dtype=FLOATS)
+        X = self._check_place(X, "to_consensus")
+        X = check_array(X, dtype=floats(X))
         if X.shape[1] != (width := self.space_sizes_[space]):
             raise ValueError(
                 f"X has {X.shape[1]} columns, but space {space} has {width}."
@@ -492,7 +502,7 @@ class GeneralizedProcrustes(
             dimensions, or a value is not finite.
         """
         self._check_space(space)
-        X = check_target(X, self.n_components_)
+        X = check_target(self._check_place(X, "from_consensus"), self.n_components_)
         if self.kind == "linear":
             return self._decoders[space].predict(X)
         return self.aligners_[space].inverse_transform(X)
@@ -549,22 +559,21 @@ class GeneralizedProcrustes(
             As in `transform`, or if a space shares fewer than two samples with the
             others.
         """
-        check_is_fitted(self)
-        X = self._check_rows(X)
-        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        X = self._check_rows(self._check_place(X, "score"))
+        weight = check_weight(sample_weight, X)
         spaces, present = split_blocks(X, self.space_sizes_[: self._n_joint])
         scores = np.empty(len(spaces))
         for k, rows in enumerate(spaces):
             shared, _, told = self._mean_of_others(spaces, present, k)
-            if len(told) < 2:
+            if (n_shared := told.shape[0]) < 2:
                 raise ValueError(
-                    f"Space {k} shares {len(told)} samples with the others; at least 2 "
+                    f"Space {k} shares {n_shared} samples with the others; at least 2 "
                     "are needed for a score."
                 )
             scores[k] = r2(
-                rows[shared],
+                take_rows(rows, shared),
                 self.from_consensus(told, k),
-                sample_weight=weight[shared],
+                sample_weight=None if weight is None else weight[shared],
                 multioutput="variance_weighted",
             )
         return scores
@@ -590,11 +599,24 @@ class GeneralizedProcrustes(
         """
         return float(self.space_scores(X, sample_weight).mean())
 
+    def _check_place(self, rows, method, name="X"):
+        """Check that samples are where the maps are, and that there are maps."""
+        check_is_fitted(self)
+        check_library(self, rows, "_placed", method)
+        return arrive(rows, name, stays=True)
+
+    @property
+    def _placed(self):
+        return self.aligners_[0]._placed
+
+    def __sklearn_array_api_convert__(self, converter):
+        return converted(self, converter)
+
     def _check_rows(self, X, reset=False):
         return validate_data(
             self,
             X,
-            dtype=FLOATS,
+            dtype=floats(X),
             reset=reset,
             ensure_min_samples=2 if reset else 1,
             ensure_all_finite="allow-nan",
@@ -610,7 +632,7 @@ class GeneralizedProcrustes(
     def _mean_of_others(self, spaces, present, k):
         """Masks of shared samples and of other spaces, and the mean in these."""
         shared, others = shared_samples(present, k)
-        rows = [space[shared] for space in spaces]
+        rows = [take_rows(space, shared) for space in spaces]
         told = mapped_mean(self.aligners_, rows, present[shared] & others)
         return shared, others, told
 
@@ -634,4 +656,5 @@ class GeneralizedProcrustes(
         # Missing samples are NaN; a single space has no missing samples.
         tags.input_tags.allow_nan = self.space_sizes is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.array_api_support = True
         return tags
