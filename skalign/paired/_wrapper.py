@@ -11,6 +11,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 
 from skalign._aligner import InnerAlignerMixin
+from skalign._arrays import arrive
 from skalign._validation import check_target_names
 from skalign.paired._linear import LinearAligner
 
@@ -104,7 +105,7 @@ class WrapperMixin(MetaEstimatorMixin, InnerPairedMixin):
         X = self._check_source(X, "score")
         check_target_names(self, y)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return self.aligner_.score(X, np.asarray(y), **weights)
+        return self.aligner_.score(X, np.asarray(arrive(y, "y")), **weights)
 
     def get_metadata_routing(self) -> Any:
         """Get the metadata that `fit` uses itself or passes on to the aligner.
