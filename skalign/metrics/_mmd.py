@@ -149,7 +149,7 @@ def mmd(
     >>> print(f"{mmd(X, Y, kernel='linear', unbiased=False):.3f}")  # means 1 and 3.5
     6.250
     """
-    X, Y = check_spaces(X, Y, any_library=True)
+    X, Y = check_spaces(X, Y, any_library=kernel != "laplacian")
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     if unbiased:
@@ -259,7 +259,7 @@ def block_mmd(
     >>> print(f"{block_mmd(X, Y, random_state=0):.2f} {mmd(X, Y):.2f}")
     0.07 0.07
     """
-    X, Y = check_spaces(X, Y, any_library=True)
+    X, Y = check_spaces(X, Y, any_library=kernel != "laplacian")
     X, a = check_mass(X_weight, X)
     Y, b = check_mass(Y_weight, Y)
     check_pair_mass(a, b)

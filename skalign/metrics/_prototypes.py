@@ -6,6 +6,7 @@ from scipy.linalg import norm
 from sklearn.utils._param_validation import validate_params
 
 from skalign._arrays import beside, namespace, take_rows, to_numpy
+from skalign._labels import check_classes, check_domain
 from skalign._rescale import near_one
 from skalign.metrics._class_samples import (
     CLASS_SAMPLES,
@@ -139,10 +140,11 @@ def prototype_distance(X: ArrayLike, y: ArrayLike, sample_domain: ArrayLike) -> 
     rounding = norm(4 * precision * to_numpy(largest))
     if (length <= rounding).any():
         domain, code, _ = np.argwhere(length <= rounding)[0]
+        classes, _ = check_classes(y, X)
+        domains = np.unique(check_domain(sample_domain))
         raise ValueError(
-            f"The mean of class {np.unique(y).tolist()[code]!r} in domain "
-            f"{np.unique(sample_domain).tolist()[domain]!r} is zero: it has no "
-            "direction."
+            f"The mean of class {classes.tolist()[code]!r} in domain "
+            f"{domains.tolist()[domain]!r} is zero: it has no direction."
         )
     prototypes = prototypes / length
     first, second = np.triu_indices(len(prototypes), k=1)

@@ -1,7 +1,9 @@
 """Arrays of other libraries: the same values, where the rows are."""
 
 import os
+import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +105,10 @@ ON_CPU = {
     "energy test": partial(energy_test, n_permutations=9, random_state=0),
     "max sliced": partial(max_sliced_wasserstein_distance, random_state=0),
     "mmd test": partial(mmd_test, n_permutations=9, random_state=0),
+    "mmd, laplacian": partial(mmd, kernel="laplacian"),
+    "mmd in linear time, laplacian": partial(
+        block_mmd, kernel="laplacian", block_size=9, random_state=0
+    ),
     "mutual knn": mutual_knn,
     "mutual knn, samples": mutual_knn_samples,
     "proxy a": partial(proxy_a_distance, random_state=0),
@@ -291,17 +297,51 @@ def test_rows_of_two_devices_are_refused():
         mmd(strict.asarray(X), away)
 
 
-def test_a_laplacian_is_refused_since_its_distances_are_not_a_product(library):
-    X, Y = (library.asarray(rows) for rows in draw())
-    with pytest.raises(TypeError, match="takes numpy arrays only; got"):
-        mmd(X, Y, kernel="laplacian")
-
-
-def test_other_measures_read_tensors_as_numpy_does():
+@pytest.mark.parametrize("measure", [energy_distance, partial(mmd, kernel="laplacian")])
+def test_other_measures_read_tensors_as_numpy_does(measure):
     torch = pytest.importorskip("torch")
     X, Y = draw()
-    value = energy_distance(torch.asarray(X), torch.asarray(Y))
-    assert value == energy_distance(X, Y)
+    assert measure(torch.asarray(X), torch.asarray(Y)) == measure(X, Y)
+
+
+@pytest.mark.usefixtures("dispatch")
+@pytest.mark.parametrize("name", OF_CLASSES)
+def test_labels_may_be_of_the_same_library_and_device(name, library):
+    measure, (X, _) = OF_CLASSES[name], draw(m=50)
+    device = library.Device("device1") if library.__name__ != "torch" else "cpu"
+    labels = {
+        key: library.asarray(values, device=device)
+        for key, values in measure.keywords.items()
+        if key in ("y", "y_pred", "sample_domain")
+    }
+    value = measure(library.asarray(X, device=device), **labels)
+    value = value if isinstance(value, float) else np.from_dlpack(value)
+    assert_allclose(value, measure(X), rtol=1e-9)
+
+
+@pytest.mark.usefixtures("dispatch")
+def test_a_class_without_direction_is_named(library):
+    device = library.Device("device1") if library.__name__ != "torch" else "cpu"
+    X, y, domain = [[0.0], [1], [2], [3]], [4, 7, 4, 7], [0, 0, 1, 1]
+    given = (library.asarray(values, device=device) for values in (X, y, domain))
+    with pytest.raises(ValueError, match="class 4 in domain 0 is zero"):
+        prototype_distance(*given)
+
+
+def test_the_user_guide_lists_the_metrics_that_compute_where_samples_are():
+    page = Path(__file__).parents[2] / "docs" / "user_guide" / "gpu.md"
+    if not page.exists():
+        pytest.skip("the documentation is not there")
+    rows = re.findall(
+        r"^\| (?:Distances|Similarities|Classes) \| (.*) \|$",
+        page.read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) == 3
+    listed = re.findall(r"~skalign\.metrics\.(\w+)", " ".join(rows))
+    measures = {*(MEASURES | OF_CLASSES).values()} - {OF_CLASSES["nc4"]}  # neighbours
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {getattr(f, "func", f).__name__ for f in measures}
 
 
 @pytest.mark.parametrize("name", MEASURES)
