@@ -142,7 +142,7 @@ def run(path, tasks, names, fit):
             continue
         row = dict(zip(names, task, strict=True)) | fit(*task)
         append(path, row | provenance("numpy", "scipy", "scikit-learn"))
-        print(*task, row["hits"], row["hits_csls"], row["confidence"], flush=True)
+        print(*task, row["hits"], row["hits_csls"], row.get("confidence"), flush=True)
 
 
 def unpaired(*task):
