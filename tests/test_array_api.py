@@ -13,6 +13,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils._array_api import move_estimator_to
+from skops.io import dumps, get_untrusted_types, loads
 
 import skalign
 from skalign import (
@@ -237,13 +238,14 @@ def test_sums_are_arrays_of_numpy_from_any_library(aligner, make):
 
 
 @every
-def test_a_fitted_map_is_copied_and_moved(aligner, make):
+def test_a_fitted_map_is_copied_moved_and_stored(aligner, make):
     given = arguments(aligner)
     found = fitted(aligner, given, make)
     X = make(given["X"])
     again = pickle.loads(pickle.dumps(found))
     assert_allclose(read(again.transform(X)), read(found.transform(X)), rtol=1e-12)
-    on_cpu = move_estimator_to(found, np, "cpu")
+    stored = dumps(move_estimator_to(found, np, "cpu"))
+    on_cpu = loads(stored, trusted=get_untrusted_types(data=stored))
     expected = fitted(aligner, given).transform(given["X"])
     assert_allclose(on_cpu.transform(given["X"]), expected, rtol=1e-7, atol=1e-7)
     assert clone(found).get_params().keys() == aligner.get_params().keys()
