@@ -4,6 +4,8 @@ import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from skalign._warnings import user_level
+
 _SILENT = ContextVar("silent", default=False)
 
 
@@ -36,13 +38,13 @@ def undetermined(aligner, otherwise="are mapped to the mean", width=None):
 def warn_undetermined(aligner, *what):
     """Warn about directions that the data leave undetermined, by `warn_of_fit`."""
     for doubt in undetermined(aligner, *what):
-        warn_of_fit(f"{type(aligner).__name__} may have failed: {doubt}.", stacklevel=7)
+        warn_of_fit(f"{type(aligner).__name__} may have failed: {doubt}.")
 
 
-def warn_of_fit(message, stacklevel):
+def warn_of_fit(message):
     """Warn about a fit. Not inside `without_warning`."""
     if not _SILENT.get():
-        warnings.warn(message, UserWarning, stacklevel=stacklevel)
+        warnings.warn(message, UserWarning, stacklevel=user_level())
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from skalign._arrays import (
 )
 from skalign._dask import is_dask, one_sample
 from skalign._labels import repeats
+from skalign._warnings import user_level
 
 _SIDES = ("feature_names_in_", "target_names_in_")
 _SINCE_FIT = (
@@ -198,7 +199,7 @@ def warn_of_classes(estimator, n_classes, n_features):
             "shape (n_samples, n_targets), as y. If y is a target of one column, "
             "pass it as floats or of shape (n_samples, 1).",
             UserWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )
 
 
@@ -279,7 +280,7 @@ def warn_no_target_samples(estimator, y):
         "(n_target_samples, n_targets) as y, or wrap the aligner in DomainAdapter, "
         "which takes X_target.",
         UserWarning,
-        stacklevel=6,
+        stacklevel=user_level(),
     )
 
 
@@ -422,7 +423,7 @@ def compare_names(estimator, names, fitted, what):
             f"{what} {found} feature names, but {owner} was fitted {without} feature "
             "names",
             UserWarning,
-            stacklevel=4,
+            stacklevel=user_level(),
         )
     elif names is not None and (difference := _difference(names, fitted, _SINCE_FIT)):
         of = "" if what == "X" else f" of {what}"

@@ -51,6 +51,7 @@ SHARED = {
     "_routing",
     "_threads",
     "_validation",
+    "_warnings",
 }
 OPTIONAL = {
     "torch",

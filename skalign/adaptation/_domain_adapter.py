@@ -26,6 +26,7 @@ from skalign._atomic import AtomicMixin
 from skalign._labels import as_written, check_source, check_two_domains
 from skalign._routing import into_target, unwrap
 from skalign._validation import FLOATS, check_same_features, check_target_names
+from skalign._warnings import user_level
 from skalign.adaptation._fit_aligner import fit_aligner, width_of
 from skalign.adaptation._scale import beside_scaled, columns_of, unlike
 
@@ -290,7 +291,7 @@ class DomainAdapter(
                     "Neither X_target nor sample_domain was passed: DomainAdapter "
                     "leaves all samples unchanged.",
                     UserWarning,
-                    stacklevel=5,
+                    stacklevel=user_level(),
                 )
             self.aligner_ = None
             return X, np.ones(len(X), dtype=bool)
@@ -376,5 +377,5 @@ def _warn_of_target(what):
         "well: make_pipeline(..., transform_input=['X_target']). For samples of a "
         "source domain, pass sample_domain.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=user_level(),
     )

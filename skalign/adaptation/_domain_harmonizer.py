@@ -27,6 +27,7 @@ from skalign._dask import is_dask, make_lazy, one_sample
 from skalign._labels import as_written, check_domain, is_target_domain
 from skalign._routing import into_target
 from skalign._validation import FLOATS
+from skalign._warnings import user_level
 from skalign.adaptation._domain_sums import means_of, pair_up, pooled, sum_by_domain
 from skalign.adaptation._fit_aligner import (
     accepts,
@@ -285,7 +286,7 @@ class DomainHarmonizer(
             "sample_domain was not passed: DomainHarmonizer leaves all samples "
             "unchanged.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )
         self.domains_, self.aligners_ = np.array([]), {}
 

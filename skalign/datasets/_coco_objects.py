@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import validate_params
 
 from skalign._files import damaged
 from skalign._validation import Interval
+from skalign._warnings import user_level
 from skalign.datasets._folders import check_kinds
 from skalign.datasets._pictures import import_pillow, open_picture, read_picture
 
@@ -222,7 +223,7 @@ def _report(left_out, path, anything_left):
     text += "; ".join(told)
     if not anything_left:
         raise ValueError(f"{text}. No object is left.")
-    warnings.warn(f"{text}.", stacklevel=4)
+    warnings.warn(f"{text}.", stacklevel=user_level())
 
 
 def _read_annotations(path):

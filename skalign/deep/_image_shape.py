@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from skalign._validation import is_whole
+from skalign._warnings import user_level
 
 
 def flatten(X):
@@ -52,5 +53,5 @@ def warn_if_channels_last(X, shape):
             f"channels and {shape[1]} x {shape[2]} pixels: channels come before "
             "height and width.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )

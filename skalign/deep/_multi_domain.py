@@ -33,6 +33,7 @@ from skalign._labels import (
     find_missing,
 )
 from skalign._progress import Progress
+from skalign._warnings import user_level
 from skalign.deep._image_shape import (
     check_shape,
     flatten,
@@ -309,7 +310,7 @@ class MultiDomainClassifier(
                 f"Training ended during the warm-up of {self._chosen!r}, whose weight "
                 "was never in force. Lower warmup, or train for longer.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=user_level(),
             )
         return self
 
@@ -335,7 +336,7 @@ class MultiDomainClassifier(
                 f"{chance:.0%}: it has learnt next to nothing. Lower the weight of the "
                 "penalty, use a longer warmup, or train for longer.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=user_level(),
             )
 
     def _max_epochs(self):
@@ -392,7 +393,7 @@ class MultiDomainClassifier(
                 f"{type(self).__name__} learns little from such samples; use a "
                 "StandardScaler first.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=user_level(),
             )
 
     def _find_unlabeled(self, y, sample_domain):
@@ -424,7 +425,7 @@ class MultiDomainClassifier(
                     "There is no sample_domain: all samples are one domain, and "
                     f"{type(self).__name__} minimises their mean loss, as ERM() does.",
                     UserWarning,
-                    stacklevel=6,
+                    stacklevel=user_level(),
                 )
             self.domains_ = np.zeros(1, dtype=int)
             return np.zeros(len(y), dtype=int)

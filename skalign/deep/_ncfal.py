@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn import functional as F
 
+from skalign._warnings import user_level
 from skalign.deep._multi_domain import MultiDomainClassifier
 from skalign.deep._parts import Mask, Partition, SimplexHead
 from skalign.deep.networks import (
@@ -320,7 +321,7 @@ class NCFALClassifier(MultiDomainClassifier):
                 f"samples, too few for {partition.n_domains} domains: all samples are "
                 "one domain, whose mean loss is minimised.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=user_level(),
             )
             self.domains_ = np.zeros(1, dtype=int)
             self.domain_ = np.zeros(len(y), dtype=int)
@@ -353,7 +354,7 @@ class NCFALClassifier(MultiDomainClassifier):
                 f"The domains that were found {doubt}: there may be no shortcut. Pass "
                 "sample_domain, or use MultiDomainClassifier.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=user_level(),
             )
 
     @inference()

@@ -22,6 +22,7 @@ from sklearn.utils.validation import has_fit_parameter
 from skalign._labels import check_classes
 from skalign._rescale import near_one
 from skalign._validation import FLOATS, Interval
+from skalign._warnings import user_level
 
 _MANY_ROWS = 10_000
 _INTERRUPTED = "Training interrupted by user"
@@ -241,7 +242,7 @@ def partition_domains(
             f"of {max_iter} iterations (tol={tol}). Increase max_iter, or the number "
             "of samples.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=user_level(),
         )
     return best
 

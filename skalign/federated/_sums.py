@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import validate_params
 
 from skalign._validation import Interval
+from skalign._warnings import user_level
 from skalign.federated._privacy import noisy_moments, repaired, split_pairs
 from skalign.federated._updates import keep_sound
 from skalign.moments import GroupMoments, Sums
@@ -313,5 +314,5 @@ def _warn_of_missing_names(updates, most):
                 f"{len(without)} of {len(of_side)} updates have no {side} names, but "
                 "the others do; the order of their columns cannot be checked.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=user_level(),
             )

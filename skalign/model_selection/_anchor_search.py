@@ -43,6 +43,7 @@ from skalign._validation import (
     count_classes,
     is_whole,
 )
+from skalign._warnings import user_level
 from skalign.anchors import AnchorSelector, RandomAnchors
 from skalign.model_selection._anchor_fold import search_fold
 from skalign.model_selection._search_results import cv_results, warn_of_failures
@@ -413,7 +414,7 @@ class AnchorSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
                 f"The scoring {', '.join(plain)} does not support sample_weight: fits "
                 "are weighted, its scores are not.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=user_level(),
             )
         return any(weighs.values())
 

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.exceptions import FitFailedWarning
 
+from skalign._warnings import user_level
+
 
 def cv_results(outcomes, params, error_score, return_train_score):
     """Tabulate outcomes of shape (n_candidates, n_splits) as scikit-learn does.
@@ -66,12 +68,12 @@ def warn_of_failures(outcomes, error_score):
             f"{len(fits)} of {len(outcomes)} fits failed; their scores are set to "
             f"{error_score}. The first:\n{fits[0]}",
             FitFailedWarning,
-            stacklevel=4,
+            stacklevel=user_level(),
         )
     if scores:
         warn(
             f"Scoring failed {len(scores)} times; these scores are set to "
             f"{error_score}. The first:\n{scores[0]}",
             UserWarning,
-            stacklevel=4,
+            stacklevel=user_level(),
         )

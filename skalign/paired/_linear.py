@@ -439,8 +439,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
                 f"{moments.n_samples} samples, fewer than twice the "
                 f"{self.n_features_in_} features. Sums do not show whether samples are "
                 "repeated; if some are, alpha_ is too small. Add samples, use fit with "
-                "all of them at once, or set alpha to a number.",
-                stacklevel=5,
+                "all of them at once, or set alpha to a number."
             )
 
     @property

@@ -11,6 +11,7 @@ from skalign._aligner import AffineMixin, PairedMixin
 from skalign._arrays import settle, to_numpy
 from skalign._determined import warn_undetermined
 from skalign._validation import check_pairs
+from skalign._warnings import user_level
 from skalign.moments import PairStreamingMixin, rotation_from_axes
 
 
@@ -178,7 +179,7 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
                     "and allow_reflection=False: the best scale is 0, and all samples "
                     "are mapped to the mean. Set allow_reflection=True.",
                     UserWarning,
-                    stacklevel=2,
+                    stacklevel=user_level(),
                 )
                 scale = 0.0
         self.scale_, self.rotation_ = scale, rotation.astype(self._dtype)

@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import process_routing
 from skalign._determined import without_warning
 from skalign._routing import last_step, predicted, take_rows, transform_target
 from skalign._validation import Interval, check_pairs
+from skalign._warnings import user_level
 from skalign.paired._mismatch import (
     are_informative,
     centred,
@@ -242,7 +243,7 @@ class RobustAligner(WrapperMixin, BaseEstimator):
                 "All pairs are used. Add pairs, or check that most rows of X and y "
                 "belong to the same items.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=user_level(),
             )
             wrong, self.wrong_share_ = np.zeros(len(X)), np.nan
         self.weights_ = 1 - wrong

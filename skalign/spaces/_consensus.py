@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skalign._arrays import among_zeros, beside, namespace, take_rows, to_numpy
 from skalign._determined import without_warning
 from skalign._rescale import signed
+from skalign._warnings import user_level
 from skalign.moments import (
     centre,
     relative_ridge,
@@ -117,7 +118,7 @@ def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
             f"GeneralizedProcrustes did not converge in max_iter={max_iter} "
             f"iterations: the loss still fell by more than tol={tol}.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=user_level(),
         )
     weighted = beside(count[:, None], consensus) * consensus
     axes = eigh(to_numpy(consensus.T @ weighted))[1][:, ::-1]
@@ -201,7 +202,7 @@ def shared_ranks(spaces, present, mean_of_others, rank):
             f"{', '.join(open_spaces)}. The other directions are rotated as little "
             "as possible, which is arbitrary; add samples.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )
     return ranks
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from skalign._warnings import user_level
 from skalign.moments import check_same_kind
 
 
@@ -35,7 +36,7 @@ def shared_classes(labels, target_labels, *, minimum):
             warnings.warn(
                 f"Classes that occur only in {name} are ignored: {_named(one_sided)}.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=user_level(),
             )
     return shared
 

@@ -26,6 +26,7 @@ from skalign._labels import check_labels_of_sides
 from skalign._progress import Progress
 from skalign._rescale import largest_about_mean
 from skalign._validation import Interval, check_sides
+from skalign._warnings import user_level
 from skalign.moments import check_scale
 from skalign.unpaired._class_means import ClassMeanAligner
 from skalign.unpaired._classes import shared_classes
@@ -374,7 +375,7 @@ class ICPAligner(
                 f"squared change was {fit.move:.1e} of the variance, above "
                 f"tol={self.tol}. Increase max_iter.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=user_level(),
             )
         cores, everything = fit.core_ratios, fit.variance_ratio
         off = max(cores) < _COLLAPSED or min(cores) > _STRAY
@@ -388,7 +389,7 @@ class ICPAligner(
                 "use matching='mutual' with an aligner that learns its scale from "
                 "matches.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=user_level(),
             )
         elif max(everything, *cores) < _COLLAPSED and fit.learns_scale():
             warnings.warn(
@@ -396,7 +397,7 @@ class ICPAligner(
                 "of the target: wrong matches have shrunk the map. Use aligner=None, "
                 "whose scale does not depend on the matches, and matching='both'.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=user_level(),
             )
 
     def _start(self, X, y, labels, target_labels, rng):

@@ -16,6 +16,7 @@ from skalign._determined import undetermined
 from skalign._labels import check_labels_of_sides
 from skalign._rescale import near_one
 from skalign._validation import Interval, check_sides
+from skalign._warnings import user_level
 from skalign.moments import (
     ClassStreamingMixin,
     GroupMoments,
@@ -170,7 +171,7 @@ def warn_of_doubts(aligner, doubts):
         warnings.warn(
             f"{type(aligner).__name__} may have failed: {'; '.join(doubts)}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=user_level(),
         )
 
 

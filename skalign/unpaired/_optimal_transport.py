@@ -16,6 +16,7 @@ from skalign._aligner import AlignerMixin
 from skalign._labels import check_labels_of_sides, find_missing
 from skalign._rescale import largest_about_mean, near_one
 from skalign._validation import Interval, check_sides
+from skalign._warnings import user_level
 from skalign.moments import check_scale
 
 _CLASS_STEPS = 100
@@ -356,7 +357,7 @@ class OptimalTransportAligner(AlignerMixin, BaseEstimator):
             )
             if self.on_nonconvergence == "raise":
                 raise RuntimeError(message)
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+            warnings.warn(message, ConvergenceWarning, stacklevel=user_level())
         return plan, n_iter
 
     def _shift(self, X, y):

@@ -13,6 +13,7 @@ from skalign._aligner import AffineMixin
 from skalign._arrays import settle
 from skalign._determined import warn_undetermined
 from skalign._validation import Interval, check_sides
+from skalign._warnings import user_level
 from skalign.moments import SideStreamingMixin, Spectrum
 
 _MAX_STRETCH = 100.0
@@ -365,5 +366,5 @@ def _warn_of_stretch(aligner, source, target):
             f"by a factor of {stretch:.0f} in these. Increase reg={aligner.reg} to "
             "about the variance of a feature, or remove these directions by reg=0.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )

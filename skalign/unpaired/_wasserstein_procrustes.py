@@ -18,6 +18,7 @@ from skalign._determined import undetermined
 from skalign._labels import check_labels_of_sides
 from skalign._progress import Progress
 from skalign._validation import Interval, check_sides
+from skalign._warnings import user_level
 from skalign.paired import LinearAligner
 from skalign.unpaired._central_samples import central_samples, check_trim
 from skalign.unpaired._classes import shared_classes
@@ -545,7 +546,7 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
             warnings.warn(
                 f"{type(self).__name__} may have failed: {'; '.join(doubts)}.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=user_level(),
             )
         if move >= self.tol:
             warnings.warn(
@@ -553,7 +554,7 @@ class WassersteinProcrustesAligner(CallbackSupportMixin, AffineMixin, BaseEstima
                 f", while the mean squared change was {move:.1e} of the variance; "
                 f"tol={self.tol}. Raise max_iter.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=user_level(),
             )
 
 

@@ -18,6 +18,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from skalign._warnings import user_level
+
 _N_COMPARED = 16
 # Number of samples of the batch, and this process's; None outside a step. It is not by
 # thread, because a backward pass may run in another one.
@@ -194,7 +196,7 @@ def distribute(step):
                 "that of one process. Use other layers, such as GroupNorm, or train "
                 "on GPUs.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=user_level(),
             )
     # A network may have parameters without use; torch warns if it finds none.
     step.without_use = nn.Parameter(torch.zeros(1, device=device))
