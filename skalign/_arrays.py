@@ -182,7 +182,7 @@ def check_library(estimator, X, attribute, method):
 
 
 def converted(value, convert):
-    """Convert the arrays of numbers that an estimator learnt; parameters remain.
+    """Convert the numeric arrays that an estimator learnt, but not its parameters.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def converted(value, convert):
 
 
 def settle(estimator, rows):
-    """Move what an estimator learnt on the CPU to the library and device of `rows`."""
+    """Move what an estimator learnt to the library and the device of `rows`."""
     if is_of_another_library(rows):
         estimator.__dict__ = vars(
             converted(

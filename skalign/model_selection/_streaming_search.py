@@ -355,7 +355,7 @@ class _Pairs:
         return outcome, exact
 
     def fit(self, candidate, whole):
-        """Fit on all samples, whose sums are known."""
+        """Fit on all samples, given their sums."""
         return self._fit_samples(candidate, slice(None), whole)
 
     def _sum(self, rows):

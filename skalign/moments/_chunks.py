@@ -229,10 +229,8 @@ def forget(*arrays):
     """Release the pages of memory maps that were read, which else stay in memory."""
     for array in arrays:
         while isinstance(array, np.ndarray):
-            if (
-                getattr(array, "mode", "c") == "c"
-            ):  # may hold changes that are not saved
-                break
+            if getattr(array, "mode", "c") == "c":
+                break  # it may hold changes that are not saved
             array = array.base
         if isinstance(array, mmap.mmap) and hasattr(array, "madvise"):
             array.madvise(mmap.MADV_DONTNEED)
