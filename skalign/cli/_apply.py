@@ -56,6 +56,7 @@ def run(options):
             file.write(mapped.data)  # tofile does not report a full disk
         file.flush()
         say(f"{n_samples:,} rows mapped: {options.output}")
+    return 0
 
 
 def _load_map(path):

@@ -53,7 +53,11 @@ def run(options):
                 f"--rank needs --aligner linear or least-squares; got "
                 f"{options.aligner}."
             )
-        aligner = LinearAligner(aligner.alpha, rank=options.rank)
+        aligner.set_params(rank=options.rank)
+    if options.prior is not None:
+        if not isinstance(aligner, LinearAligner):
+            raise InputError(f"--prior needs --aligner linear; got {options.aligner}.")
+        aligner.set_params(prior=options.prior)
     if options.selector is not None and options.anchors is None:
         raise InputError("--selector needs --anchors, the number of pairs to select.")
     if options.anchors is not None:
@@ -87,6 +91,7 @@ def run(options):
     with writing_to(options.output) as unfinished:
         dump(aligner, unfinished)
         say(f"{aligner!r} fitted on {len(X):,} pairs: {options.output}")
+    return 0
 
 
 def _to_test_on(X, y, seed):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from skalign._files import check_writable, writing
 
-_SUFFIXES = {"report": ".json", "fit": ".skops", "apply": ".npy"}
+FORMATS = {"table": ".txt", "markdown": ".md", "json": ".json"}
+_SUFFIXES = {"report": (*FORMATS.values(),), "fit": (".skops",), "apply": (".npy",)}
 
 
 class InputError(Exception):
@@ -19,7 +20,7 @@ class InputError(Exception):
 
 def check_output(options):
     """Raise an error for an output that cannot be written, before the computation."""
-    path = vars(options).get("output", vars(options).get("json"))
+    path = options.output
     if path is None:
         return
     if path == "-":
@@ -34,16 +35,31 @@ def check_output(options):
         raise InputError(f"{path} cannot be written: {error}") from None
     if mode is not None and not stat.S_ISREG(mode):
         return
-    suffix = _SUFFIXES[options.command]
-    if Path(path).suffix.lower() not in ("", suffix):
+    suffixes = _SUFFIXES[options.command]
+    if Path(path).suffix.lower() not in ("", *suffixes):
         raise InputError(
-            f"{path} must end with {suffix}: {options.command} writes no other format."
+            f"{path} must end with {' or '.join(suffixes)}: {options.command} writes "
+            "no other format."
         )
+    if options.command == "report":
+        format_of_report(options)
     for key in ("source", "target", "labels", "map"):
         if (given := vars(options).get(key)) and mode is not None:
             with suppress(OSError):  # reported when the file is read
                 if os.path.samefile(path, split_key(given)[0]):
                     raise InputError(f"{path} is an input: choose another output.")
+
+
+def format_of_report(options):
+    """Return the format that --format or the suffix of --output states."""
+    suffix = Path(options.output or "").suffix.lower()
+    by_suffix = next((f for f, known in FORMATS.items() if known == suffix), None)
+    wanted = options.format or by_suffix or "table"
+    if by_suffix not in (None, wanted):
+        raise InputError(
+            f"{options.output} must end with {FORMATS[wanted]} for --format {wanted}."
+        )
+    return wanted
 
 
 def split_key(name):

@@ -1,25 +1,77 @@
 """skalign report: compare maps by cross-validation."""
 
-import json
 import platform
-from textwrap import fill
+import shlex
 
 import numpy as np
+from sklearn.base import clone
 
 import skalign
 from skalign.cli._files import naming, read_labels, read_pairs
-from skalign.cli._output import InputError, writing_to
-from skalign.cli._terminal import progress, say, use_threads_if_large
+from skalign.cli._output import InputError, format_of_report, writing_to
+from skalign.cli._render import as_json, as_markdown, as_table
+from skalign.cli._terminal import fail, progress, say, use_threads_if_large, width
 from skalign.datasets import load_digits_latents
 from skalign.model_selection import alignability
 
-_LINE_WIDTH = 79
-_HEADINGS = {"relative_error": "rel. error", "sliced_wasserstein": "sliced W."}
+_EXAMPLE = (
+    "No files were given. As an example, maps are compared between the latents of two "
+    "autoencoders that were trained on the same 1,797 images of digits."
+)
+_RENDERERS = {"markdown": as_markdown, "json": as_json}
 
 
 def run(options):
+    """Compare maps; return 1 if a condition of --fail-if holds, else 0."""
+    _check_metrics(options)
+    report = _compare_pairs(options)
+    metrics = options.columns or [*report["maps"][0]["values"]]
+    wanted = format_of_report(options)
+    if options.output is None and wanted != "table":
+        say(_RENDERERS[wanted](report, metrics))
+    else:
+        say(as_table(report, metrics, width(), options.wide))
+    if options.output is not None:
+        with writing_to(options.output) as unfinished:
+            if wanted == "table":
+                text = as_table(report, metrics, 80, options.wide)
+            else:
+                text = _RENDERERS[wanted](report, metrics)
+            unfinished.write_text(text + "\n", encoding="utf-8")
+    return _check_conditions(options, report)
+
+
+def _check_metrics(options):
+    """Raise an error, before any work, for metrics that need what is not given."""
     if options.source is None and options.labels is not None:
         raise InputError("--labels needs a SOURCE and a TARGET.")
+    if options.source is None or options.labels is not None:
+        return
+    asked = {
+        "--criterion": [options.criterion],
+        "--columns": options.columns or [],
+        "--fail-if": [condition.metric for condition in options.fail_if],
+    }
+    for option, metrics in asked.items():
+        if "accuracy" in metrics:
+            raise InputError(f"{option} accuracy needs --labels.")
+
+
+def _check_conditions(options, report):
+    values = next(
+        row["values"] for row in report["maps"] if row["name"] == report["recommended"]
+    )
+    held = []
+    for condition in options.fail_if:
+        value = values[condition.metric]
+        if condition.holds(np.nan if value is None else value):
+            held.append(f"{condition} ({condition.metric} is {value:.4g})")
+    if held:
+        fail(f"failed: {report['recommended']}: {', '.join(held)}")
+    return int(bool(held))
+
+
+def _compare_pairs(options):
     if options.source is None:
         digits = load_digits_latents(options.seed)
         X, y, labels = digits.data, digits.target, digits.labels
@@ -31,8 +83,6 @@ def run(options):
         labels = None if options.labels is None else read_labels(options.labels, len(X))
         source, target = options.source, options.target
     use_threads_if_large(options, X, y)
-    if options.criterion == "accuracy" and labels is None:
-        raise InputError("--criterion accuracy needs --labels.")
     if options.criterion == "r2" and 2 * options.cv > len(X):
         raise InputError(
             f"--criterion r2 needs at least 2 test pairs in each fold; --cv "
@@ -51,60 +101,20 @@ def run(options):
             random_state=options.seed,
             progress=progress("parts"),
         )
-    best = result.names[_best(result, options.criterion)]
     used = "" if result.n_samples == len(X) else f"{result.n_samples:,} pairs drawn; "
-    say(
-        f"source  {source}  {X.shape[0]:,} x {X.shape[1]:,}",
-        f"target  {target}  {y.shape[0]:,} x {y.shape[1]:,}",
+    maps = _maps(result)
+    best, recommended, verdict = _choose(result, maps, options.criterion)
+    about = [
+        f"source  {X.shape[0]:,} x {X.shape[1]:,}  {source}",
+        f"target  {y.shape[0]:,} x {y.shape[1]:,}  {target}",
         f"{used}{options.cv} folds: {result.train_sizes[-1]:,} pairs to fit, "
-        f"{result.n_test:,} to test; mean (standard deviation over folds)",
-        "",
-        _table(result),
-        "",
-        f"Best by {options.criterion}: {best}",
-        "",
-        fill(result.verdict, _LINE_WIDTH),
-    )
-    if options.json is not None:
-        _write_json(options.json, options, result, best)
-
-
-def _best(result, criterion):
-    means = result.scores[criterion].mean(axis=1)
-    greater = result.greater_is_better[criterion]
-    return int(means.argmax() if greater else means.argmin())
-
-
-def _table(result):
-    """Format one line per map, with a star at the best value of each column."""
-    metrics = list(result.scores)
-    lines = [["map", *(_HEADINGS.get(metric, metric) for metric in metrics)]]
-    for i, name in enumerate(result.names):
-        line = [name]
-        for metric in metrics:
-            folds = result.scores[metric][i]
-            best = i == _best(result, metric) and np.isfinite(folds).all()
-            star = "*" if best else " "
-            digits = 4 if metric in ("mmd", "sliced_wasserstein") else 3
-            spread = f"({folds.std(ddof=1):.{digits}f})"
-            line.append(f"{folds.mean():.{digits}f} {spread}{star}")
-        lines.append(line)
-    if result.head_accuracy is not None:
-        own = result.head_accuracy
-        line = ["(the target's own rows)", *("" for _ in metrics[:-1])]
-        lines.append([*line, f"{own.mean():.3f} ({own.std(ddof=1):.3f}) "])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    rows = []
-    for line in lines:
-        name, *cells = line
-        cells = [cell.rjust(w) for cell, w in zip(cells, widths[1:], strict=True)]
-        rows.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(rows)
-
-
-def _write_json(path, options, result, best):
-    record = {
+        f"{result.n_test:,} to test; means over folds",
+    ]
+    if options.source is None:
+        about = [_EXAMPLE, "", *about]
+    return {
+        "title": "Maps from source to target",
+        "about": about,
         "skalign": skalign.__version__,
         "python": platform.python_version(),
         "source": options.source,
@@ -116,25 +126,112 @@ def _write_json(path, options, result, best):
         "n_test": result.n_test,
         "criterion": options.criterion,
         "best": best,
-        "recommended": result.name,
-        "verdict": result.verdict,
-        "maps": [
-            {
-                "name": name,
-                "error": float(result.errors[i]),
-                "interval": _plain(result.intervals[i]),
-                "scores": {m: _plain(s[i]) for m, s in result.scores.items()},
-            }
-            for i, name in enumerate(result.names)
-        ],
+        "recommended": recommended,
+        "verdict": verdict,
+        "maps": maps,
+        "reference": _reference(result),
+        "next": _next(options, recommended, result, X, y),
     }
-    if result.head_accuracy is not None:
-        record["head_accuracy"] = _plain(result.head_accuracy)
-    text = json.dumps(record, indent=1, allow_nan=False)
-    with writing_to(path) as unfinished:
-        unfinished.write_text(text + "\n")
+
+
+def _maps(result):
+    """Return a record for each map, with the metrics by which it is the best."""
+    values = {m: folds.mean(axis=1) for m, folds in result.scores.items()}
+    values["relative_error"] = result.errors  # of all test pairs, as the verdict
+    best_by = {}
+    for metric, means in values.items():
+        best = means.argmax() if result.greater_is_better[metric] else means.argmin()
+        if np.isfinite(result.scores[metric][best]).all():
+            best_by[metric] = best
+    return [
+        {
+            "name": name,
+            "error": float(result.errors[i]),
+            "interval": _plain(result.intervals[i]),
+            "values": _plain({m: v[i] for m, v in values.items()}),
+            "spreads": _plain(
+                {m: folds[i].std(ddof=1) for m, folds in result.scores.items()}
+            ),
+            "best_by": [metric for metric, best in best_by.items() if best == i],
+            "scores": {m: _plain(s[i]) for m, s in result.scores.items()},
+        }
+        for i, name in enumerate(result.names)
+    ]
+
+
+def _reference(result):
+    own = result.head_accuracy
+    if own is None:
+        return None
+    return {
+        "name": "target's own",
+        "values": {"accuracy": float(own.mean())},
+        "spreads": {"accuracy": float(own.std(ddof=1))},
+        "scores": {"accuracy": _plain(own)},
+    }
+
+
+def _choose(result, maps, criterion):
+    """Return the best map, the one that is recommended, and why."""
+    if criterion == "relative_error":
+        return result.best, result.name, [result.verdict]
+    values = np.array([row["values"][criterion] for row in maps], dtype=float)
+    losses = -values if result.greater_is_better[criterion] else values
+    best = int(np.nanargmin(losses))
+    folds = result.scores[criterion][best]
+    limit = losses[best] + folds.std(ddof=1) / np.sqrt(len(folds))
+    chosen = int(np.argmax(losses <= limit))
+    name, least = result.names[chosen], result.names[best]
+    verdict = f"By {criterion}, '{name}' is recommended: {values[chosen]:.3g}"
+    if chosen == best:
+        verdict += ", the best of all maps."
+    else:
+        verdict += (
+            f", the simplest map within one standard error of the best, "
+            f"{values[best]:.3g} by '{least}'."
+        )
+    if result.name != name:
+        verdict += f" By relative error it would be '{result.name}'."
+    return least, name, [verdict]
+
+
+def _next(options, recommended, result, X, y):
+    """Return the commands to run next, with a sentence for each."""
+    if options.source is None:
+        command = ["skalign", "report", "source.npy", "target.npy"]
+        why = (
+            "Next, compare maps between files of your own. Row i of both is the same "
+            "item, embedded by two models:"
+        )
+        return [{"why": why, "command": command}]
+    fit = ["skalign", "fit", options.source, options.target, "-o", "map.skops"]
+    if recommended == "constant":
+        why = (
+            "No map is worth storing. Check that row i of both files is the same item. "
+            "To look at the errors of every fold:"
+        )
+        command = ["skalign", "report", options.source, options.target]
+        command += ["--format", "json"]
+    elif recommended == "identity":
+        why = "No map is needed: the spaces are the same. To store a rotation anyway:"
+        command = [*fit, "--aligner", "rigid"]
+    else:
+        why = f"Next, fit the map '{recommended}' on all pairs, and store it:"
+        command = [*fit, *_aligner_options(recommended, result, X, y)]
+    return [{"why": why, "command": [shlex.quote(word) for word in command]}]
+
+
+def _aligner_options(name, result, X, y):
+    if name == "translation":
+        return ["--aligner", "linear", "--prior", "identity"]
+    if name == "low rank":
+        search = clone(result.aligners[name]).fit(X, y)
+        return ["--aligner", "linear", "--rank", str(search.best_params_["rank"])]
+    return ["--aligner", name]
 
 
 def _plain(values):
     """Convert numbers to JSON values; those that are not finite become null."""
+    if isinstance(values, dict):
+        return dict(zip(values, _plain(values.values()), strict=True))
     return [float(v) if np.isfinite(v) else None for v in values]

@@ -1,6 +1,7 @@
 """Output of the command line, and its number of threads."""
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 
@@ -29,6 +30,11 @@ def say(*lines, end="\n"):
         os.close(null)
         if not isinstance(error, BrokenPipeError):
             raise InputError(f"standard output cannot be written: {error}") from None
+
+
+def width():
+    """Return the number of columns of the terminal; 80 if there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def progress(unit):

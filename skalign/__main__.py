@@ -1,4 +1,4 @@
-"""``python -m skalign.cli``."""
+"""``python -m skalign``."""
 
 import sys
 
