@@ -44,7 +44,7 @@ def _cases():
     yield skalign.OptimalTransportAligner(), unpaired
     yield skalign.SubspaceAligner(), unpaired
     yield skalign.TransferComponentAligner(), unpaired
-    few = {"n_restarts": 2, "max_iter": 2, "random_state": 0}
+    few = {"n_restarts": 2, "n_starts": 1, "max_iter": 2, "random_state": 0}
     yield skalign.WassersteinProcrustesAligner(**few), unpaired
     yield skalign.CanonicalAligner(), paired
     yield skalign.KernelAligner(), paired

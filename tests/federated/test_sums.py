@@ -316,7 +316,7 @@ ODD = [
     ("aligner", "private"),
     [
         (LinearAligner(), False),
-        (CORALAligner(), True),
+        pytest.param(CORALAligner(), True, marks=pytest.mark.long),
         pytest.param(LinearAligner(), True, marks=pytest.mark.long),
         pytest.param(RigidAligner(), True, marks=pytest.mark.long),
         pytest.param(RigidAligner(), False, marks=pytest.mark.long),

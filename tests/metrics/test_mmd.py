@@ -75,6 +75,7 @@ def test_single_precision_loses_no_digits_in_the_sum():
     assert_allclose(value, mmd(X.astype(float), Y.astype(float), gamma=0.1), atol=1e-8)
 
 
+@pytest.mark.long
 def test_the_unbiased_value_is_zero_on_average_and_the_biased_one_is_not():
     values = {True: [], False: []}
     for seed in range(300):

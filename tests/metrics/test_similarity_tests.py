@@ -74,6 +74,7 @@ def test_related_samples_have_the_least_pvalue(metric):
     assert similarity_test(metric, X, Y, n_permutations=99).pvalue == 0.01
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "metric", [cka, rsa_correlation, cca_similarity], ids=lambda m: m.__name__
 )

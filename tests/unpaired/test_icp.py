@@ -386,6 +386,7 @@ def test_stopping_early_warns(turned):
         ICPAligner("rotation", init="identity", max_iter=1, tol=1e-9).fit(*turned)
 
 
+@pytest.mark.long
 def test_a_start_by_moments_that_is_doubtful_is_passed_on(make_clouds):
     rng = np.random.default_rng(0)
     X, y = (rng.normal(size=(3000, 4)) * [3, 2, 1.5, 1] for _ in range(2))

@@ -300,7 +300,7 @@ def test_single_precision_gives_the_same_map(make_clouds):
 def test_the_seed_determines_the_map(make_clouds):
     clouds = make_clouds(500, 12)
     maps = [
-        MomentAligner(random_state=seed).fit(clouds.X, clouds.y).coef_
+        MomentAligner(n_restarts=5, random_state=seed).fit(clouds.X, clouds.y).coef_
         for seed in (0, 0, np.random.RandomState(0))
     ]
     assert_array_equal(maps[0], maps[1])

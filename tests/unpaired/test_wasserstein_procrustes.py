@@ -44,6 +44,7 @@ def test_shuffled_rows_of_a_linear_map_are_all_found(make_clouds, init):
     assert 0 <= aligner.matching_cost_ < 1e-5
 
 
+@pytest.mark.long
 def test_shuffled_noisy_rows_are_mapped_as_well_as_pairs_would(make_clouds):
     clouds = make_clouds(3000, 8, same_rows=True)
     rng = np.random.default_rng(0)
@@ -54,6 +55,7 @@ def test_shuffled_noisy_rows_are_mapped_as_well_as_pairs_would(make_clouds):
     assert aligner.map_ == "least_squares"
 
 
+@pytest.mark.long
 def test_rows_that_are_not_the_same_items_are_aligned_without_shrinking(make_clouds):
     clouds = make_clouds(3000, 10)
     aligner = on_few_rows(max_samples=None).fit(clouds.X, clouds.y)
@@ -67,13 +69,13 @@ def test_rows_that_are_not_the_same_items_are_aligned_without_shrinking(make_clo
 @doubtful
 def test_least_squares_can_be_asked_for_and_refused(make_clouds):
     clouds = make_clouds(2000, 10)
-    shrunk = on_few_rows(least_squares=True)
+    shrunk = on_few_rows(least_squares=True, n_restarts=15)
     shrunk.fit(clouds.X, clouds.y)
     assert shrunk.map_ == "least_squares"
     variances = shrunk.transform(clouds.X).var(axis=0).sum(), clouds.y.var(axis=0).sum()
     assert variances[0] < 0.95 * variances[1]
     dense = make_clouds(same_rows=True)
-    kept = on_few_rows(least_squares=False)
+    kept = on_few_rows(least_squares=False, n_restarts=15)
     assert kept.fit(dense.X, dense.y).map_ == "covariance"
 
 
@@ -88,15 +90,16 @@ def test_with_few_rows_the_map_is_a_rotation_with_a_scale(make_clouds):
 
 def test_without_iterations_the_start_is_returned(make_clouds):
     clouds = make_clouds(2000, 10)
-    aligner = on_few_rows(max_iter=0)
+    aligner = on_few_rows(max_iter=0, n_restarts=15)
     aligner.fit(clouds.X, clouds.y)
     assert aligner.map_ == "rotation"
     assert aligner.n_iter_ == 0
-    refined = on_few_rows().fit(clouds.X, clouds.y)
+    refined = on_few_rows(n_restarts=15).fit(clouds.X, clouds.y)
     assert refined.matching_cost_ < aligner.matching_cost_
     assert refined.n_iter_ > 0
 
 
+@pytest.mark.long
 @doubtful
 def test_known_pairs_decide_where_moments_cannot():
     rng = np.random.default_rng(0)
@@ -162,15 +165,14 @@ def test_the_index_of_pairs_says_what_pairs_say(make_clouds):
     clouds = make_clouds()
     index = np.full(2000, -1)
     index[[3, 9]] = 12, 5
+    few = {"init": "moments", "max_iter": 2, "n_restarts": 3}
     fits = [
-        on_few_rows(init="moments", max_iter=2).fit(clouds.X, clouds.y, **known).coef_
+        on_few_rows(**few).fit(clouds.X, clouds.y, **known).coef_
         for known in ({"pairs": [[3, 12], [9, 5]]}, {"pair_index": index}, {})
     ]
     assert_array_equal(fits[0], fits[1])
     assert not np.array_equal(fits[0], fits[2])
-    empty = on_few_rows(init="moments", max_iter=2).fit(
-        clouds.X, clouds.y, pair_index=index * 0 - 1
-    )
+    empty = on_few_rows(**few).fit(clouds.X, clouds.y, pair_index=index * 0 - 1)
     assert_array_equal(empty.coef_, fits[2])
 
 
@@ -181,6 +183,7 @@ def test_gaussian_rows_are_found_out():
         on_few_rows(init="moments").fit(X, y)
 
 
+@pytest.mark.long
 def test_a_gaussian_part_of_skewed_rows_is_found_out():
     rng = np.random.default_rng(0)
     X, y = (
@@ -197,6 +200,7 @@ def test_too_few_rows_are_found_out(make_clouds):
         on_few_rows().fit(clouds.X, clouds.y)
 
 
+@pytest.mark.long
 def test_shifted_class_shares_are_found_out(make_clouds):
     clouds = make_clouds(4000, 8)
     rare = np.flatnonzero((clouds.target_labels > 1) | (np.arange(4100) % 5 == 0))
@@ -207,7 +211,7 @@ def test_shifted_class_shares_are_found_out(make_clouds):
 def test_stopping_early_warns(make_clouds):
     clouds = make_clouds(2000, 10)
     with pytest.warns(ConvergenceWarning, match="after 1 iterations"):
-        on_few_rows(max_iter=1, tol=0).fit(clouds.X, clouds.y)
+        on_few_rows(max_iter=1, tol=0, n_restarts=15).fit(clouds.X, clouds.y)
 
 
 @pytest.mark.parametrize("widths", [(3, 5), (5, 3)])
@@ -225,7 +229,9 @@ def test_widths_may_differ(make_clouds, widths):
 def test_the_seed_determines_the_map(make_clouds):
     clouds = make_clouds(300, 3)
     maps = [
-        on_few_rows(max_samples=100, random_state=seed).fit(clouds.X, clouds.y).coef_
+        on_few_rows(max_samples=100, n_restarts=5, random_state=seed)
+        .fit(clouds.X, clouds.y)
+        .coef_
         for seed in (0, 0, np.random.RandomState(0))
     ]
     assert_array_equal(maps[0], maps[1])
@@ -261,6 +267,7 @@ def cosine(aligner, topics):
     return np.sum(mapped * truth) / np.linalg.norm(mapped) / np.linalg.norm(truth)
 
 
+@pytest.mark.long
 @doubtful
 def test_matched_clusters_start_the_search(topics):
     aligner = on_few_rows(init="clusters", n_starts=4).fit(topics.X, topics.y)
@@ -274,10 +281,11 @@ def test_matched_clusters_start_the_search(topics):
 
 @doubtful
 def test_the_identity_needs_equal_widths(topics):
-    aligner = on_few_rows(max_iter=0, init="moments")
+    aligner = on_few_rows(max_iter=0, init="moments", n_restarts=3)
     assert np.isnan(aligner.fit(topics.X, topics.y[:, :29]).identity_objective_)
 
 
+@pytest.mark.long
 @doubtful
 def test_distant_matches_are_not_fitted_one_by_one(topics):
     noisy = [
@@ -291,6 +299,7 @@ def test_distant_matches_are_not_fitted_one_by_one(topics):
     assert_allclose(aligner.coef_ @ aligner.coef_.T, scale**2 * np.eye(30), atol=1e-6)
 
 
+@pytest.mark.long
 @doubtful
 def test_confidence_falls_if_there_is_no_common_map(topics):
     other = np.random.default_rng(1).normal(size=(800, 30)) * topics.spreads
