@@ -29,11 +29,13 @@ def times_power(rows, power):
     power : int or ndarray of int
         Exponents, to be broadcast.
     """
-    if isinstance(rows, np.ndarray):
-        return np.ldexp(rows, power)
-    half = power // 2
-    for part in (half, power - half):  # twice, as the power itself may overflow
-        factor = np.ldexp(np.ones_like(part, dtype=dtype_name(rows)), part)
+    dtype = dtype_name(rows)
+    info, parts = np.finfo(dtype), [np.asarray(power)]
+    if np.any(parts[0] < info.minexp) or np.any(parts[0] >= info.maxexp):
+        half = parts[0] // 2  # the factor itself overflows or underflows
+        parts = [half, power - half]
+    for part in parts:
+        factor = np.ldexp(np.ones_like(part, dtype=dtype), part)
         rows = rows * beside(factor, rows)
     return rows
 

@@ -1,5 +1,6 @@
 """Distances and similarities of two sets of samples, and scorers based on them."""
 
+# What is not in __all__ is for the other rooms, which import no private module.
 from skalign.metrics._adaptation_scorers import (
     CircularValidationScorer,
     ImportanceWeightedScorer,
@@ -18,7 +19,12 @@ from skalign.metrics._gaussian_wasserstein import (
     gaussian_wasserstein_distance,
 )
 from skalign.metrics._jackknife import jackknife_interval
-from skalign.metrics._mmd import block_mmd, mmd, random_fourier_mmd
+from skalign.metrics._mmd import (
+    MMDTo as MMDTo,
+    block_mmd,
+    mmd,
+    random_fourier_mmd,
+)
 from skalign.metrics._named_scorers import get_scorer, get_scorer_names
 from skalign.metrics._neighbors import (
     mutual_knn,

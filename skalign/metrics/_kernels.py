@@ -92,15 +92,18 @@ def median_distance(*spaces, metric):
     return check_no_overflow(np.median(distances), distances.dtype)
 
 
-def discrepancy(kernel, X, Y, a, b, *, unbiased=False):
+def discrepancy(kernel, X, Y, a, b, *, unbiased=False, within_y=None):
     """Return the squared distance between the kernel means of weighted samples.
 
     Weights sum to one. If `unbiased`, pairs of a sample with itself are excluded.
+    `within_y` is the mean of the kernel within `Y`, if it is known.
     """
     with np.errstate(over="ignore", invalid="ignore"):
+        if within_y is None:
+            within_y = mean_within(kernel, Y, b, unbiased)
         value = (
-            _mean_within(kernel, X, a, unbiased)
-            + _mean_within(kernel, Y, b, unbiased)
+            mean_within(kernel, X, a, unbiased)
+            + within_y
             - 2 * sum_between(kernel, X, Y, a, b)
         )
     return check_no_overflow(value, X.dtype)
@@ -193,7 +196,8 @@ def _exp(exponent):
     return namespace(exponent).exp(exponent)
 
 
-def _mean_within(kernel, X, a, unbiased):
+def mean_within(kernel, X, a, unbiased):
+    """Return the weighted mean of the kernel over pairs, of weights that sum to one."""
     total = sum_within(kernel, X, a, unbiased)
     return total / (1 - a @ a) if unbiased else total
 
@@ -207,7 +211,8 @@ def sum_within(kernel, X, a, unbiased):
         if unbiased:
             own = xp.asarray(xp.linalg.diagonal(block), dtype=xp.float64)
             total -= a[rows] ** 2 @ own
-        total += 2 * sum_between(kernel, X[rows, :], X[rest, :], a[rows], a[rest])
+        if rows.stop < X.shape[0]:
+            total += 2 * sum_between(kernel, X[rows, :], X[rest, :], a[rows], a[rest])
     return total
 
 

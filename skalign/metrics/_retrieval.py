@@ -9,10 +9,12 @@ from sklearn.utils import check_array, gen_batches
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from skalign._hubness import block_rows, mean_of_largest
-from skalign._rescale import power_of, unit_rows
+from skalign._rescale import power_of, times_power, unit_rows
 from skalign._validation import Interval
 from skalign.metrics._validation import check_spaces
 
+_SAFETY = 4.0  # of the bound of rounding errors in single precision
+_MOST_UNCLEAR = 1 / 64  # share of scores that are computed again one by one
 _SHARED_CONSTRAINTS = {
     "X": ["array-like"],
     "Y": ["array-like"],
@@ -236,22 +238,67 @@ def _ranks(X, Y, relevant, metric, csls):
     """Return the rank of the nearest correct candidate of each query with one."""
     relevant = _check_relevant(relevant, len(X), len(Y))
     X, Y, handicap = _scored_by_product(X, Y, metric, csls)
+    candidates = _Candidates(Y, handicap)
     tolerance = _rounding(X, Y, handicap)
     queries, starts = np.unique(relevant[:, 0], return_index=True)
     starts = np.append(starts, len(relevant))
     ranks = np.empty(len(queries), dtype=np.intp)
     for rows in gen_batches(len(queries), block_rows(Y)):
-        similarity = X[queries[rows]] @ Y.T
-        similarity -= handicap
         answers = relevant[starts[rows.start] : starts[rows.stop], 1]
         n_answers = np.diff(starts[rows.start : rows.stop + 1])
         own = np.repeat(np.arange(len(n_answers)), n_answers), answers
-        first = starts[rows] - starts[rows.start]
-        threshold = np.maximum.reduceat(similarity[own], first)
+        first, block = starts[rows] - starts[rows.start], X[queries[rows]]
+        threshold = np.maximum.reduceat(candidates.scores(block, *own), first)
         threshold -= tolerance[queries[rows]]
-        similarity[own] = -np.inf
-        ranks[rows] = 1 + (similarity >= threshold[:, None]).sum(axis=1)
+        ranks[rows] = 1 + candidates.count(block, threshold, own)
     return ranks
+
+
+class _Candidates:
+    """Candidates `Y`, scored by ``x @ y - handicap``.
+
+    In double precision, scores are computed in single precision first, and again where
+    that does not decide whether they reach a threshold.
+    """
+
+    def __init__(self, Y, handicap):
+        self._Y, self._handicap = Y, handicap
+        self._short = None
+        if Y.dtype != np.float32:
+            self._short = Y.astype(np.float32), handicap.astype(np.float32)
+
+    def scores(self, X, query, candidate):
+        """Return the scores of pairs of a query in `X` and a candidate."""
+        products = np.einsum("ij,ij->i", X[query], self._Y[candidate])
+        return products - self._handicap[candidate]
+
+    def count(self, X, threshold, left_out):
+        """Count the candidates of each query that reach its threshold."""
+        if self._short is None:
+            return self._count(X, threshold, left_out)
+        short, (Y, handicap) = X.astype(np.float32), self._short
+        scores = self._block(short, Y, handicap, left_out)
+        slack = _SAFETY * _rounding(short, Y, handicap)
+        least, most = (np.float32(threshold + way * slack)[:, None] for way in (-1, 1))
+        above = scores > most
+        unclear = np.flatnonzero((scores >= least) ^ above)
+        if len(unclear) > _MOST_UNCLEAR * scores.size:
+            self._short = None  # other queries will be as close
+            return self._count(X, threshold, left_out)
+        query, candidate = np.divmod(unclear, len(Y))
+        reach = self.scores(X, query, candidate) >= threshold[query]
+        return above.sum(axis=1) + np.bincount(query[reach], minlength=len(X))
+
+    def _count(self, X, threshold, left_out):
+        scores = self._block(X, self._Y, self._handicap, left_out)
+        return (scores >= threshold[:, None]).sum(axis=1)
+
+    @staticmethod
+    def _block(X, Y, handicap, left_out):
+        scores = X @ Y.T
+        scores -= handicap
+        scores[left_out] = -np.inf
+        return scores
 
 
 def _check_relevant(relevant, n_queries, n_candidates):
@@ -291,7 +338,7 @@ def _scored_by_product(X, Y, metric, csls):
         center = Y.mean(axis=0, dtype=np.float64)
         X, Y = X - center, Y - center
         power = max(power_of(X), power_of(Y))
-        X, Y = np.ldexp(X, -power), np.ldexp(Y, -power)
+        X, Y = times_power(X, -power), times_power(Y, -power)
         return X, Y, np.einsum("ij,ij->i", Y, Y) / 2
     X, Y = unit_rows(X), unit_rows(Y)
     if csls is None:

@@ -285,3 +285,35 @@ def test_ranks_are_the_same_at_any_scale(metric, scale):
     expected = retrieval_ranks(X, X + noise, metric=metric)
     ranks = retrieval_ranks(scale * X, scale * (X + noise), metric=metric)
     assert_array_equal(ranks, expected)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_candidates_closer_than_single_precision_are_told_apart(metric):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 8))
+    away = rng.normal(size=(40, 8))
+    away -= np.sum(away * X, axis=1, keepdims=True) / np.sum(X**2, axis=1)[:, None] * X
+    # The cosines of both with the query differ by about 1e-9.
+    Y = np.vstack([X + 0.3 * away, X + (0.3 + 1e-8) * away, X + (0.3 - 1e-8) * away])
+    expected = ranks_by_definition(X, Y, [(i, i) for i in range(40)], metric)
+    relevant = np.arange(40)[:, None].repeat(2, axis=1)
+    ranks = retrieval_ranks(X, Y, relevant=relevant, metric=metric)
+    assert_array_equal(ranks, expected)
+    single = (rows.astype(np.float32) for rows in (X, Y))
+    short = retrieval_ranks(*single, relevant=relevant, metric=metric)
+    assert (short > ranks).any()  # they tie
+
+
+def test_precise_ranks_do_not_depend_on_how_many_candidates_are_close():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(300, 6)), rng.normal(size=(300, 6))
+    few, many = X.copy(), X.copy()
+    Y[:150] = Y[0] + 1e-9 * rng.normal(size=(150, 6))  # most of one block are close
+    many[:] = Y[0] + 1e-3 * rng.normal(size=(300, 6))
+    for queries in (few, many):
+        found = retrieval_ranks(queries, Y, metric="euclidean")
+        relevant = [(i, i) for i in range(300)]
+        expected = ranks_by_definition(queries, Y, relevant, "euclidean")
+        assert_array_equal(found[150:], expected[150:])
+        # Within the cluster differences are those of rounding.
+        assert np.median(np.abs(found[:150] - expected[:150])) <= 1
