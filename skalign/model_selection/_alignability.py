@@ -1,7 +1,6 @@
 """Cross-validated comparison of classes of maps."""
 
 from collections.abc import Callable
-from functools import partial
 from itertools import product
 from numbers import Integral, Real
 from typing import Any
@@ -26,14 +25,15 @@ from skalign._determined import without_warning
 from skalign._draws import one_seed
 from skalign._labels import check_labels
 from skalign._r2 import r2
-from skalign._rescale import largest_about_mean, power_of
-from skalign._routing import predicted
+from skalign._rescale import largest_about_mean, power_of, times_power
+from skalign._routing import best_of, predicted
 from skalign._threads import shared_cores
 from skalign._validation import FLOATS, Interval, check_varies
-from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
+from skalign.metrics import MMDTo, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.model_selection._map_classes import map_classes
 from skalign.model_selection._splits import check_aligners, check_splits, follow
 from skalign.moments import Moments, check_scale, storage_precision
+from skalign.paired import Shared
 
 _MIN_PAIRS = 20
 _PRODUCTS = ("xx", "xy", "y2")
@@ -47,43 +47,121 @@ _GREATER_IS_BETTER = {
 }
 _SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training pairs, for the learning curve
 _EXPONENTS = np.linspace(0.25, 2, 8)
+_FAR = 1e3  # squared norms, in units of their mean, that cancel in single precision
+# A squared error below this share of the squares is lost in the rounding of sums.
+_LEAST_SHARE = np.finfo(np.float64).eps ** (2 / 3)
 _HORIZON = 10  # learning curves are not followed beyond so many times the pairs
 
 
-def _fit_and_judge(aligners, X, y, train, test, judge):
-    """Return squared errors of the test samples and scores of `judge`, by aligner."""
+def _fit(aligner, X, y, shared):
+    """Fit a clone, from what fits to the same pairs have in common if it can."""
+    aligner = clone(aligner)
+    if not hasattr(aligner, "_fit_with_sums"):
+        return aligner.fit(X, y)
+    if shared.moments is None:
+        shared.moments = Moments.from_arrays(X, y, products=_PRODUCTS)
+    aligner._validate_params()
+    return aligner._fit_with_sums(X, y, None, shared)
+
+
+def _fit_and_judge(aligners, X, y, train, test, held_out, judge):
+    """Return squared errors of the test samples and scores of `judge`, by aligner.
+
+    Without a judge, only the sums of the errors are returned, weighted by `held_out`.
+    """
     X_train, y_train, X_test, y_test = X[train], y[train], X[test], y[test]
-    sums, found = None, []
+    shared, found = Shared(), []
     for aligner in aligners:
-        aligner = clone(aligner)
         with without_warning():
-            if hasattr(aligner, "_fit_with_sums"):
-                if sums is None:
-                    sums = Moments.from_arrays(X_train, y_train, products=_PRODUCTS)
-                aligner._validate_params()
-                aligner._fit_with_sums(X_train, y_train, None, sums)
-            else:
-                aligner.fit(X_train, y_train)
+            aligner = _fit(aligner, X_train, y_train, shared)
+        if judge is None:
+            found.append(held_out.total_error(aligner, X_test, y_test))
+            continue
         mapped = predicted(aligner, X_test)
-        scores = {} if judge is None else judge(mapped, y_test)
-        found.append((np.sum((mapped - y_test) ** 2, axis=1), scores))
+        found.append((np.sum((mapped - y_test) ** 2, axis=1), judge(mapped)))
     return found
 
 
-def _scores(mapped, y, *, centre, head, labels, seed):
-    """Compare mapped with target samples by all metrics."""
-    accuracy = {} if head is None else {"accuracy": head.score(mapped, labels)}
-    sliced = sliced_wasserstein_distance(mapped, y, random_state=seed)
-    # The others are the same in any unit; squares overflow in some.
-    power = -power_of(y - centre)
-    mapped, y, centre = (np.ldexp(rows, power) for rows in (mapped, y, centre))
-    return {
-        "relative_error": np.sum((mapped - y) ** 2) / np.sum((y - centre) ** 2),
-        "r2": r2(y, mapped),
-        "hits@1": retrieval_accuracy(mapped - centre, y - centre),
-        "mmd": mmd(mapped, y, gamma="target", unbiased=False),
-        "sliced_wasserstein": sliced,
-    } | accuracy
+class _HeldOut:
+    """Weights of the test samples of a split, and their sums where these save time."""
+
+    def __init__(self, X, y, weight):
+        self._weight, self._moments = weight, None
+        if len(X) > X.shape[1]:
+            self._moments = Moments.from_arrays(
+                X, y, sample_weight=weight, products=_PRODUCTS
+            )
+
+    def total_error(self, aligner, X, y):
+        """Sum the weighted squared errors of these samples."""
+        fitted, moments = best_of(aligner), self._moments
+        if moments is not None and hasattr(fitted, "_set_map"):
+            errors = moments.squared_errors(
+                fitted.coef_, fitted.x_mean_, fitted.y_mean_
+            )
+            if errors.sum() > _LEAST_SHARE * moments.y2.sum():
+                return errors.sum()
+        return self._weight @ np.sum((predicted(aligner, X) - y) ** 2, axis=1)
+
+
+def _squared_norms(rows):
+    return np.einsum("ij,ij->i", rows, rows)
+
+
+class _Judge:
+    """Comparison of mapped with target samples by all metrics.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_targets)
+        Target samples.
+    centre : ndarray of shape (n_targets,)
+        Mean of the training targets.
+    head : object or None
+        Classifier of target samples.
+    labels : ndarray of shape (n_samples,) or None
+        Classes of the samples.
+    seed : int
+        Seed of the projections of the sliced distance.
+    dtype : dtype
+        Precision of the distances between samples.
+    """
+
+    def __init__(self, y, centre, *, head, labels, seed, dtype):
+        self._centre, self._head, self._labels = centre, head, labels
+        self._seed, self._dtype = seed, dtype
+        # Squares overflow in some units.
+        self._power = power_of(y - centre)
+        self._y = self._scaled(y)
+        self._farthest = _FAR * np.mean(_squared_norms(self._y))
+        self._short = self._shortened(self._y)
+        self._mmd = MMDTo(self._short)
+
+    def __call__(self, mapped):
+        scores = {}
+        if self._head is not None:
+            scores["accuracy"] = self._head.score(mapped, self._labels)
+        mapped, y = self._scaled(mapped), self._y
+        short = self._shortened(mapped)
+        sliced = sliced_wasserstein_distance(
+            short, self._short, random_state=self._seed
+        )
+        return {
+            "relative_error": np.sum((mapped - y) ** 2) / np.sum(y**2),
+            "r2": r2(y, mapped),
+            "hits@1": retrieval_accuracy(mapped, y),
+            "mmd": self._mmd(short),
+            "sliced_wasserstein": float(np.ldexp(sliced, self._power)),
+        } | scores
+
+    def _shortened(self, rows):
+        """Convert samples to the precision for distances if that loses nothing."""
+        if _squared_norms(rows).max() > self._farthest:
+            return rows
+        return rows.astype(self._dtype, copy=False)
+
+    def _scaled(self, rows):
+        return times_power(rows - self._centre, -self._power)
 
 
 def _relative_error(squares, baseline):
@@ -317,6 +395,9 @@ def alignability(
     The forecast is ``limit + slope * size ** -exponent``, with neither limit nor slope
     negative, an extrapolation from four points that is reliable up to a doubling.
 
+    If the rounding errors of `y` are at least those of single precision, "mmd" and
+    "sliced_wasserstein" are computed in it.
+
     There are ``4 * n_splits`` fits for each class, and up to 5 within one of "low
     rank". With n = `max_samples` and d the larger width, a fit takes O(n d^2 + d^3) in
     time and O(n d) in memory, for any number of pairs.
@@ -350,7 +431,8 @@ def alignability(
             f"{len(X)}."
         )
     labels = check_labels(labels, X, "labels")
-    eps = max(storage_precision(X).max(), storage_precision(y).max())
+    x_precision, y_precision = storage_precision(X), storage_precision(y)
+    eps = max(x_precision.max(), y_precision.max())
     seed = one_seed(random_state)
     random_state = check_random_state(seed)
     if max_samples is not None and len(X) > max_samples:
@@ -362,6 +444,9 @@ def alignability(
     for name, rows in (("X", X), ("y", y)):  # standard errors are of squared squares
         largest = largest_about_mean(rows)
         check_scale(largest, np.float64, name, degree=4, n_terms=rows.size)
+    sizes = np.linalg.norm(y, axis=0)
+    rounding = np.linalg.norm(y_precision * sizes) / np.linalg.norm(sizes)
+    dtype = np.float32 if rounding > np.finfo(np.float32).eps / 2 else np.float64
     if aligners is None:
         aligners = map_classes(X.shape[1], y.shape[1], seed)
     if isinstance(cv, Integral):
@@ -383,10 +468,11 @@ def alignability(
             head_accuracy[k] = head.score(y[test], named)
         centre = y[train].mean(axis=0)
         judges.append(
-            partial(_scores, centre=centre, head=head, labels=named, seed=seed)
+            _Judge(y[test], centre, head=head, labels=named, seed=seed, dtype=dtype)
         )
-
-    parts = list(product(range(len(sizes)), range(len(splits))))
+    times = np.bincount(np.concatenate([test for _, test in splits]), minlength=len(X))
+    held_out = [_HeldOut(X[test], y[test], 1 / times[test]) for _, test in splits]
+    parts, last = list(product(range(len(sizes)), range(len(splits)))), len(sizes) - 1
     with shared_cores(n_jobs):
         found = Parallel(n_jobs=n_jobs)(
             delayed(_fit_and_judge)(
@@ -395,37 +481,37 @@ def alignability(
                 y,
                 splits[k][0][: sizes[j]],
                 splits[k][1],
-                judges[k] if j == len(sizes) - 1 else None,
+                held_out[k],
+                judges[k] if j == last else None,
             )
             for j, k in follow(progress, parts)
         )
-    squares = np.zeros((len(aligners), len(sizes), len(X)))
-    baseline, times = np.zeros(len(X)), np.zeros(len(X))
+    squares, baseline = np.zeros((len(aligners), len(X))), np.zeros(len(X))
+    curves = np.zeros((len(aligners), len(sizes)))
     scores = {
         metric: np.empty((len(aligners), len(splits)))
         for metric in _GREATER_IS_BETTER
         if labels is not None or metric != "accuracy"
     }
     for (j, k), outcomes in zip(parts, found, strict=True):
+        if j < last:
+            curves[:, j] += outcomes
+            continue
         for i, (errors, values) in enumerate(outcomes):
-            squares[i, j, splits[k][1]] += errors
+            squares[i, splits[k][1]] += errors
             for metric, value in values.items():
                 scores[metric][i, k] = value
     for train, test in splits:
         mean = y[train[: sizes[-1]]].mean(axis=0)
         baseline[test] += np.sum((y[test] - mean) ** 2, axis=1)
-        times[test] += 1
     tested = times > 0
-    squares, baseline = (
-        squares[..., tested] / times[tested],
-        baseline[tested] / times[tested],
-    )
+    squares, baseline = (of[..., tested] / times[tested] for of in (squares, baseline))
 
-    curves, standard_errors = np.empty(squares.shape[:2]), np.empty(len(aligners))
+    curves /= baseline.sum()
+    standard_errors = np.empty(len(aligners))
     doubled, enough = np.empty(len(aligners)), np.empty(len(aligners))
     for i in range(len(aligners)):
-        for j in range(len(sizes)):
-            curves[i, j], standard_errors[i] = _relative_error(squares[i, j], baseline)
+        curves[i, last], standard_errors[i] = _relative_error(squares[i], baseline)
         if learning_curves:
             doubled[i], enough[i] = _follow_curve(
                 sizes, curves[i], max(standard_errors[i], eps)

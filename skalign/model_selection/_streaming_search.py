@@ -1,5 +1,6 @@
 """Cross-validated search over the parameters of an aligner, from sums."""
 
+from functools import reduce
 from operator import attrgetter
 from time import perf_counter
 from typing import Any, Literal, Self
@@ -25,7 +26,7 @@ from skalign.model_selection._anchor_fold import Outcome
 from skalign.model_selection._search_results import cv_results
 from skalign.model_selection._splits import check_splits
 from skalign.moments import Moments, Sums
-from skalign.paired import InnerPairedMixin
+from skalign.paired import InnerPairedMixin, Shared
 
 _PRODUCTS = ("xx", "xy", "y2")
 _LOST = 100.0  # precision lost by a subtraction, above which samples are summed instead
@@ -199,6 +200,9 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
         """
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "fit", **params).splitter.split
+        return self._fit_with_sums(X, y, sample_weight, **params)
+
+    def _fit_with_sums(self, X, y, sample_weight, shared=None, **params):
         candidates = self._candidates()
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
@@ -207,16 +211,17 @@ class StreamingSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
         splits = check_splits(self.cv, X, y, **params)
         pairs = _Pairs(X, y, sample_weight, self)
         outcomes, from_sums = [], []
-        whole, folds = pairs.sums_of_splits(splits)
+        whole = Shared() if shared is None else shared
+        whole.moments, folds = pairs.sums_of_splits(splits, whole.moments)
         for (train, test), held_out in zip(splits, folds, strict=True):
             start = perf_counter()
-            sums = pairs.training_sums(whole, held_out, train, test)
-            shared = (perf_counter() - start) / len(candidates)
+            rest = Shared(pairs.training_sums(whole.moments, held_out, train, test))
+            seconds = (perf_counter() - start) / len(candidates)
             for candidate in candidates:
                 outcome, exact = pairs.score(
-                    candidate, sums, held_out, train, test, _SCORES[self.scoring]
+                    candidate, rest, held_out, train, test, _SCORES[self.scoring]
                 )
-                outcome.fit_time += shared
+                outcome.fit_time += seconds
                 outcomes.append(outcome)
                 from_sums.append(exact)
         shape = len(splits), len(candidates)
@@ -309,18 +314,18 @@ class _Pairs:
             "y_ndim": search._y_ndim,
         }
 
-    def sums_of_splits(self, splits):
-        """Return the sums over all samples and, as an iterable, over each test part."""
+    def sums_of_splits(self, splits, whole):
+        """Return the sums over all samples and, as an iterable, over each test part.
+
+        `whole` are the first if they are known, else None.
+        """
         tests = [test for _, test in splits]
         n = len(self._X)
         small = len(splits) * self._header["n_features"] <= n  # than the samples
         if small and _are_all_once(n, tests):
             folds = [self._sum(test) for test in tests]
-            whole = folds[0]
-            for fold in folds[1:]:
-                whole = whole.merge(fold)
-            return whole, folds
-        return self._sum(slice(None)), map(self._sum, tests)
+            return whole or reduce(Moments.merge, folds), folds
+        return whole or self._sum(slice(None)), map(self._sum, tests)
 
     def training_sums(self, whole, held_out, train, test):
         if _are_all_once(len(self._X), [train, test]):
@@ -329,11 +334,11 @@ class _Pairs:
                 return rest
         return self._sum(train)
 
-    def score(self, candidate, sums, held_out, train, test, score):
+    def score(self, candidate, shared, held_out, train, test, score):
         """Return the outcome of a candidate, and whether sums were enough for it."""
         start, outcome = perf_counter(), Outcome()
         with without_warning():
-            aligner = self._fit(candidate, sums, train)
+            aligner = self._fit(candidate, shared, train)
         outcome.fit_time = perf_counter() - start
         exact = aligner.moments_ is not None and aligner._sums_suffice
         if exact:
@@ -346,7 +351,7 @@ class _Pairs:
             start = perf_counter()
             if candidate._sums_decide:
                 with without_warning():
-                    aligner = self._fit_samples(candidate, train)
+                    aligner = self._fit_samples(candidate, train, None)
             outcome.fit_time += perf_counter() - start
             start = perf_counter()
             errors = self._squared_errors(aligner, test)
@@ -355,7 +360,7 @@ class _Pairs:
         return outcome, exact
 
     def fit(self, candidate, whole):
-        """Fit on all samples, given their sums."""
+        """Fit on all samples, given what is known of them."""
         return self._fit_samples(candidate, slice(None), whole)
 
     def _sum(self, rows):
@@ -363,17 +368,17 @@ class _Pairs:
         y = y.reshape(len(y), -1)
         return Moments.from_arrays(X, y, sample_weight=weight, products=_PRODUCTS)
 
-    def _fit(self, candidate, moments, rows):
+    def _fit(self, candidate, shared, rows):
         if candidate._sums_decide:
-            sums = Sums.of({"pairs": moments}, **self._header)
+            sums = Sums.of({"pairs": shared.moments}, **self._header)
             return clone(candidate).fit_sums(sums)
-        return self._fit_samples(candidate, rows, moments)
+        return self._fit_samples(candidate, rows, shared)
 
-    def _fit_samples(self, candidate, rows, moments=None):
+    def _fit_samples(self, candidate, rows, shared):
         X, y, weight = self._take(rows)
         candidate = clone(candidate)
         candidate._validate_params()
-        return candidate._fit_with_sums(X, y, weight, moments)
+        return candidate._fit_with_sums(X, y, weight, shared)
 
     def _squared_errors(self, aligner, rows):
         X, y, weight = self._take(rows)

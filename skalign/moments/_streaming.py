@@ -300,8 +300,8 @@ class PairStreamingMixin(StreamingMixin):
     """Mixin for aligners fitted from sums over pairs.
 
     Expects `_needed(n_features, n_targets)`, the products of `Moments`, and
-    `_learn(moments)`, and `_fit_with_sums(X, y, sample_weight, moments=None)`, a `fit`
-    that takes the sums over the same pairs if they are known. `_sums_decide` is whether
+    `_learn(moments)`, and `_fit_with_sums(X, y, sample_weight, shared=None)`, a `fit`
+    that takes what is known of the same pairs. `_sums_decide` is whether
     the map depends on these sums only.
     """
 

@@ -9,6 +9,7 @@ from skalign.paired._linear import LinearAligner
 from skalign.paired._relative import RelativeRepresentation
 from skalign.paired._rigid import RigidAligner
 from skalign.paired._robust import RobustAligner
+from skalign.paired._shared import Shared as Shared
 from skalign.paired._wrapper import InnerPairedMixin as InnerPairedMixin
 
 __all__ = [

@@ -100,6 +100,14 @@ class Distinct:
             even=even,
         )
 
+    @classmethod
+    def once(cls, shared, X, y, sample_weight, n_coefs=None):
+        """Find the distinct samples once for all fits to the same pairs."""
+        return shared.once(
+            lambda: cls.from_rows(X, y, sample_weight, n_coefs),
+            *("distinct", X.dtype, X.shape[1] if n_coefs is None else n_coefs),
+        )
+
     def left_out_residuals(self, residual, P, leverage, curvature, intercept):
         """Residuals of a ridge fit from which each sample was left out; exact.
 

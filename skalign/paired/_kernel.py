@@ -20,6 +20,7 @@ from skalign.moments import check_scale
 from skalign.paired._distinct import Distinct
 from skalign.paired._linear import LinearAligner
 from skalign.paired._ridge import Spectrum, default_alphas, gcv_errors, loo_errors
+from skalign.paired._shared import Shared
 
 # Candidates for gamma, in units of one over the median squared distance.
 _GAMMAS = (1 / 8, 1 / 2, 2.0, 8.0)
@@ -316,14 +317,15 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
         """
         return self._fit_with_sums(X, y, sample_weight)
 
-    def _fit_with_sums(self, X, y, sample_weight, moments=None):
+    def _fit_with_sums(self, X, y, sample_weight, shared=None):
+        shared = Shared() if shared is None else shared
         X, y, sample_weight = check_pairs(self, X, y, sample_weight=sample_weight)
         X, y = X.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
         largest = largest_about_mean(X)
         check_scale(largest, np.float64, "X", n_terms=4 * X.shape[1])
-        self.linear_ = LinearAligner()._fit_with_sums(X, y, sample_weight, moments)
-        distinct = Distinct.from_rows(
-            X, y, sample_weight, n_coefs=min(self.n_landmarks, len(X))
+        self.linear_ = LinearAligner()._fit_with_sums(X, y, sample_weight, shared)
+        distinct = Distinct.once(
+            shared, X, y, sample_weight, n_coefs=min(self.n_landmarks, len(X))
         )
         residual = _left_out_residuals(self.linear_, distinct)
         distinct = replace(distinct, X=distinct.X - self.linear_.x_mean_, y=residual)

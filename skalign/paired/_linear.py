@@ -5,7 +5,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import svd
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -33,17 +32,7 @@ from skalign.moments import (
 from skalign.paired._distinct import MIN_FREE_SHARE, Distinct
 from skalign.paired._prior import Affine, cross_fit, is_unfitted
 from skalign.paired._ridge import Spectrum, default_alphas, gcv_errors, loo_errors
-
-
-def _reduced_rank(spectrum, alpha, rank):
-    """Return the projection of targets onto the leading directions of fitted values.
-
-    Of the fitted values of the ridge problem (Sec. 2 of Mukherjee and Zhu), not of the
-    map: truncating the map's own singular values ignores how the rows spread.
-    """
-    fitted = spectrum.cross / np.sqrt(spectrum.eigenvalues + alpha)[:, None]
-    _, _, Vt = svd(fitted, full_matrices=False, check_finite=False)
-    return Vt[:rank].T @ Vt[:rank]
+from skalign.paired._shared import Shared
 
 
 def _slope_variance(spectrum, alpha, coef, noise_variance):
@@ -271,7 +260,10 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         """
         return self._fit_with_sums(X, y, sample_weight)
 
-    def _fit_with_sums(self, X, y, sample_weight, moments=None):
+    def _fit_with_sums(self, X, y, sample_weight, shared=None):
+        moments = None if shared is None else shared.moments
+        if shared is None or self.prior is not None:
+            shared = Shared()
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
@@ -290,8 +282,8 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         if not few and self.solver != "svd":
             self.moments_ = self._sum(X, y, sample_weight, moments)
             left_over = self._left_over(X, y)
-            distinct = Distinct.from_rows(X, left_over, sample_weight)
-            self._learn(self.moments_, distinct)
+            distinct = Distinct.once(shared, X, left_over, sample_weight)
+            self._learn(self.moments_, distinct, shared)
             if self._sums_suffice:
                 return settle(self, X)
             if self.solver == "moments":
@@ -305,10 +297,13 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             self.moments_, self._dtype = None, dtype_name(X)
             assert_all_finite(X, input_name="X")
             left_over = self._left_over(X, y)
-            distinct = Distinct.from_rows(X, left_over, sample_weight)
+            distinct = Distinct.once(shared, X, left_over, sample_weight)
         self.solver_ = "svd"
-        spectrum = Spectrum.from_rows(
-            X, left_over, sample_weight, distinct.n_pairs, self.fit_intercept
+        spectrum = shared.once(
+            lambda: Spectrum.from_rows(
+                X, left_over, sample_weight, distinct.n_pairs, self.fit_intercept
+            ),
+            *("spectrum of samples", self.fit_intercept),
         )
         self._finish(spectrum, distinct)
         return settle(self, X)
@@ -422,13 +417,16 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
     def _needed(self, n_features, n_targets):
         return ("xx", "xy", "y2")
 
-    def _learn(self, moments, distinct=None):
-        self.solver_ = "moments"
+    def _learn(self, moments, distinct=None, shared=None):
+        self.solver_, shared = "moments", shared or Shared()
         if distinct is None:
             self.prior_, self._choice = self.prior, None
         n_pairs = moments.n_samples if distinct is None else distinct.n_pairs
-        spectrum = Spectrum.from_moments(
-            moments, n_pairs, self.fit_intercept, self._affine_prior()
+        spectrum = shared.once(
+            lambda: Spectrum.from_moments(
+                moments, n_pairs, self.fit_intercept, self._affine_prior()
+            ),
+            *("spectrum of sums", self.fit_intercept),
         )
         self._finish(spectrum, distinct)
         enough = 2 * self.n_features_in_
@@ -478,7 +476,10 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
                     f"rank={self.rank} must be at most min(n_features, n_targets)="
                     f"{limit}."
                 )
-            projection = _reduced_rank(spectrum, alpha, self.rank)
+            # Of the fitted values (Sec. 2 of [3]_), not of the map: truncating the
+            # singular values of the map ignores how the samples spread.
+            leading = spectrum.directions(alpha)[: self.rank]
+            projection = leading.T @ leading
             coef = coef @ projection
             twice = 2 * spectrum.cross - spectrum.eigenvalues[:, None] * coef
             residual = spectrum.y2 - np.einsum("ij,ij->j", twice, coef)

@@ -1,8 +1,10 @@
 """Ridge regression in principal axes, and the errors that choose its strength."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg import svd
 from sklearn.utils._array_api import _average
 
 from skalign._arrays import beside, dtype_name, floats, namespace, to_numpy
@@ -40,6 +42,7 @@ class Spectrum:
     x_precision: np.ndarray
     y_precision: np.ndarray
     axes_error: float
+    _directions: tuple | None = field(default=None, repr=False)
 
     @classmethod
     def from_moments(cls, moments, n_pairs, fit_intercept, prior=None):
@@ -132,6 +135,7 @@ class Spectrum:
         shrunk = self.eigenvalues / (self.eigenvalues + alpha)
         return float(shrunk.sum() + self.fit_intercept)
 
+    @cached_property
     def explained(self):
         """Sum of squares along each axis, per target; (n_axes, n_targets)"""
         # The square of the product itself may overflow.
@@ -141,7 +145,18 @@ class Spectrum:
         """Weighted sum of squares that no strength explains, per target."""
         if self.n_pairs <= len(self.eigenvalues) + self.fit_intercept:
             return np.zeros_like(self.y2)  # the sums leave their rounding
-        return np.maximum(self.y2 - self.explained().sum(axis=0), 0)
+        return np.maximum(self.y2 - self.explained.sum(axis=0), 0)
+
+    def directions(self, alpha):
+        """Orthonormal directions of the fitted values, the largest first, as rows.
+
+        Computed once for the last `alpha`, so that several ranks share them.
+        """
+        if self._directions is None or self._directions[0] != alpha:
+            fitted = self.cross / np.sqrt(self.eigenvalues + alpha)[:, None]
+            _, _, Vt = svd(fitted, full_matrices=False, check_finite=False)
+            self._directions = alpha, Vt
+        return self._directions[1]
 
     def kept_back(self, alpha):
         """Share of the sum of squares along each axis that `alpha` leaves."""
@@ -149,7 +164,7 @@ class Spectrum:
 
     def residual(self, alpha):
         """Weighted sum of squares of the residuals, per target."""
-        return self.unreachable() + self.kept_back(alpha) @ self.explained()
+        return self.unreachable() + self.kept_back(alpha) @ self.explained
 
 
 def _mean(rows, weight):
@@ -175,7 +190,7 @@ def gcv_errors(spectrum, alphas, n_units):
     Degrees of freedom are a share of `n_units` independent samples. Strengths that
     leave less than a share of 1e-4 of them free count as infinite.
     """
-    explained = spectrum.explained().sum(axis=1)
+    explained = spectrum.explained.sum(axis=1)
     unreachable = float(spectrum.unreachable().sum())
     errors = np.full(len(alphas), np.inf)
     for i, alpha in enumerate(alphas):

@@ -13,6 +13,16 @@ from skalign._determined import warn_undetermined
 from skalign._validation import check_pairs
 from skalign._warnings import user_level
 from skalign.moments import PairStreamingMixin, rotation_from_axes
+from skalign.paired._shared import Shared
+
+
+def _rotation(moments, factors, allow_reflection):
+    """Return the best rotation, its inner product and the rank that is determined."""
+    U, s, Vt = moments.svd_of_xy(factors)
+    rank = len(s)
+    if not allow_reflection and len(U) == Vt.shape[1] == rank + 1:
+        rank += 1
+    return *rotation_from_axes(U, s, Vt, allow_reflection), rank
 
 
 class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
@@ -140,11 +150,13 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         """
         return self._fit_with_sums(X, y, sample_weight)
 
-    def _fit_with_sums(self, X, y, sample_weight, moments=None):
+    def _fit_with_sums(self, X, y, sample_weight, shared=None):
+        shared = Shared() if shared is None else shared
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
-        self.moments_, factors = self._sum(X, y, sample_weight, moments), None
+        self.moments_ = self._sum(X, y, sample_weight, shared.moments)
+        factors = None
         if X.shape[0] < min(X.shape[1], y.shape[1]):
             root = 1.0
             if sample_weight is not None:
@@ -152,7 +164,7 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             means = self.moments_.x_mean, self.moments_.y_mean
             sides = zip((X, y), means, strict=True)
             factors = tuple((to_numpy(rows) - mean) * root for rows, mean in sides)
-        self._learn(self.moments_, factors)
+        self._learn(self.moments_, factors, shared)
         return settle(self, X)
 
     def _needed(self, n_features, n_targets):
@@ -160,12 +172,11 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         wide = self.scaling and n_features > n_targets
         return ("xy", "xx" if wide else "x2", "y2")
 
-    def _learn(self, moments, factors=None):
-        U, s, Vt = moments.svd_of_xy(factors)
-        rotation, inner_product = rotation_from_axes(U, s, Vt, self.allow_reflection)
-        self.determined_rank_ = len(s)
-        if not self.allow_reflection and len(U) == Vt.shape[1] == len(s) + 1:
-            self.determined_rank_ += 1
+    def _learn(self, moments, factors=None, shared=None):
+        reflect, shared = self.allow_reflection, shared or Shared()
+        rotation, inner_product, self.determined_rank_ = shared.once(
+            lambda: _rotation(moments, factors, reflect), "rotation", reflect
+        )
         scale = 1.0
         if self.scaling:
             if moments.xx is None:

@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, RepeatedKFold
 from sklearn.neighbors import KNeighborsRegressor
 
-from skalign import LinearAligner, RigidAligner
+from skalign import KernelAligner, LinearAligner, RigidAligner, StreamingSearchCV
 from skalign.datasets import make_paired_spaces
 from skalign.metrics import mmd, retrieval_accuracy, sliced_wasserstein_distance
 from skalign.model_selection import alignability
@@ -244,6 +244,50 @@ def test_no_more_than_max_samples_are_used():
     assert result.train_sizes[-1] == 80
 
 
+@pytest.mark.parametrize("n_samples", [160, 24])
+def test_learning_curves_are_those_of_refits(n_samples):
+    X, y = _pairs("linear", n_samples)
+    half = n_samples // 2
+    # The first quarter is tested twice; the order of the training pairs is drawn.
+    tests = [np.arange(half), np.arange(half, n_samples), np.arange(half // 2)]
+    cv = [(np.setdiff1d(np.arange(n_samples), test), test) for test in tests]
+    result = alignability(X, y, aligners=TWO, cv=cv, random_state=0)
+    rng, ours, of_mean = np.random.RandomState(0), np.zeros((2, 4)), 0
+    for train, test in cv:
+        train = rng.permutation(train)
+        weight = np.where(test < half // 2, 0.5, 1.0)
+        largest = train[: result.train_sizes[-1]]
+        of_mean += weight @ np.sum((y[test] - y[largest].mean(axis=0)) ** 2, axis=1)
+        for i, aligner in enumerate(TWO.values()):
+            for j, size in enumerate(result.train_sizes):
+                rows = train[:size]
+                mapped = aligner.fit(X[rows], y[rows]).transform(X[test])
+                ours[i, j] += weight @ np.sum((mapped - y[test]) ** 2, axis=1)
+    assert_allclose(
+        result.learning_curves, (ours / of_mean)[:, : len(result.train_sizes)]
+    )
+
+
+def test_aligners_that_share_what_they_compute_are_those_fitted_alone():
+    X, y = _pairs("nonlinear", 60, width=6)
+    ranks = {"rank": [1, 3]}
+    aligners = {
+        "rigid": RigidAligner(),
+        "similarity": RigidAligner(scaling=True),
+        "low rank": StreamingSearchCV(LinearAligner(), ranks, cv=2),
+        "linear": LinearAligner(),
+        "origin": LinearAligner(fit_intercept=False),
+        "nonlinear": KernelAligner(gamma=0.05),
+    }
+    settings = {"cv": 2, "learning_curves": False}
+    together = alignability(X, y, aligners=aligners, **settings)
+    for i, (name, aligner) in enumerate(aligners.items()):
+        alone = alignability(X, y, aligners={name: aligner}, **settings)
+        assert_allclose(together.errors[i], alone.errors[0])
+        for metric, values in together.scores.items():
+            assert_allclose(values[i], alone.scores[metric][0], rtol=1e-6)
+
+
 def test_rows_tested_twice_count_once():
     X, y = _pairs("linear", 60)
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
@@ -347,6 +391,28 @@ def test_scores_are_those_of_the_metrics_on_test_pairs():
         for metric, value in expected.items():
             assert_allclose(result.scores[metric][0, k], value, rtol=1e-9)
         assert_allclose(result.head_accuracy[k], head.score(y[test], labels[test]))
+
+
+class _Far(DummyRegressor):
+    """A map so far from the target that squares lose digits in single precision."""
+
+    def predict(self, X):
+        return 1e4 * X
+
+
+def test_distances_of_short_targets_are_those_in_double_precision():
+    X, y = _pairs("linear", 60)
+    y = y.astype(np.float16).astype(float)
+    cv = KFold(3, shuffle=True, random_state=1)
+    result = alignability(X, y, aligners={**TWO, "far": _Far()}, cv=cv)
+    for k, (train, test) in enumerate(cv.split(X)):
+        rigid = RigidAligner().fit(X[train], y[train]).transform(X[test])
+        for i, mapped in ((0, rigid), (2, 1e4 * X[test])):
+            expected = mmd(mapped, y[test], gamma="target", unbiased=False)
+            assert_allclose(result.scores["mmd"][i, k], expected, atol=1e-6)
+            expected = sliced_wasserstein_distance(mapped, y[test], random_state=0)
+            found = result.scores["sliced_wasserstein"][i, k]
+            assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_without_learning_curves_nothing_is_forecast():

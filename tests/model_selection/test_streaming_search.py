@@ -14,6 +14,7 @@ from sklearn.model_selection import (
 from skalign import KernelAligner, LinearAligner, RigidAligner, StreamingSearchCV
 from skalign.moments import _rank
 from skalign.moments._sums import Moments
+from skalign.paired import _ridge
 
 ALPHAS = {"alpha": [1e-3, 1.0, 100.0]}
 
@@ -209,6 +210,21 @@ def test_samples_are_added_up_once_and_decomposed_once_a_split(pairs, monkeypatc
     StreamingSearchCV(None, ALPHAS, cv=5).fit(*pairs)
     assert sum(samples) == 120
     assert decompositions == [6] * 6  # of 5 splits, and of all samples
+
+
+def test_ranks_share_a_decomposition(pairs, monkeypatch):
+    X, y = pairs
+    calls = []
+    svd = _ridge.svd
+    monkeypatch.setattr(_ridge, "svd", lambda *a, **k: calls.append(1) or svd(*a, **k))
+    search = StreamingSearchCV(LinearAligner(), {"rank": [1, 2, 3]}, cv=2).fit(X, y)
+    assert len(calls) == 3  # one for each split, and one for all samples
+    for rank, score in zip(
+        [1, 2, 3], search.cv_results_["split0_test_score"], strict=True
+    ):
+        train, test = next(KFold(2).split(X))
+        alone = LinearAligner(rank=rank).fit(X[train], y[train])
+        assert_allclose(alone.score(X[test], y[test]), score)
 
 
 def test_what_sums_cannot_score_is_refused(pairs):
