@@ -5,9 +5,11 @@ import numpy as np
 from skalign._files import check_skops, damaged
 from skalign.cli._files import naming, read_matrix, size_of
 from skalign.cli._fit import SELECTORS
-from skalign.cli._output import InputError, writing_to
+from skalign.cli._kinds import MATRICES, InputError, require_package
+from skalign.cli._output import format_of, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
-from skalign.moments import Moments, forget
+from skalign.cli._writers import write_rows
+from skalign.moments import Moments
 from skalign.paired import (
     AnchoredAligner,
     KernelAligner,
@@ -32,31 +34,51 @@ _TRUSTED = [
 def run(options):
     aligner = _load_map(options.map)
     width = aligner.n_features_in_
-    source = read_matrix(options.source)
+    source = read_matrix(options.source, options.id)
     if source.shape[1] != width:
         raise InputError(
             f"{options.source} has {source.shape[1]} columns, but the map was fitted "
             f"with {width}."
         )
-    n_samples = len(source)
+    kind = _output_kind(options, source)
     use_threads_if_large(options, source)
     step = max(1, _BATCH_BYTES // (8 * max(width, aligner.n_targets_)))
-    with writing_to(options.output) as unfinished, unfinished.open("wb") as file:
-        for start in progress("batches")(range(0, n_samples, step)):
-            rows = np.array(source[start : start + step])
-            forget(source)
-            with naming(options.map, options.source):
-                mapped = np.ascontiguousarray(aligner.transform(rows))
-                if not np.isfinite(mapped).all():
-                    raise ValueError("mapped rows are NaN or infinite")
-            if start == 0:
-                shape = (n_samples, mapped.shape[1])
-                header = {"descr": mapped.dtype.str, "fortran_order": False}
-                np.lib.format.write_array_header_2_0(file, header | {"shape": shape})
-            file.write(mapped.data)  # tofile does not report a full disk
-        file.flush()
-        say(f"{n_samples:,} rows mapped: {options.output}")
+    mapped = _mapped(options, aligner, source, step)
+    ids, first = next(mapped)
+    shape, names = (len(source), first.shape[1]), list(aligner.get_feature_names_out())
+    columns = (names, source.id_field if kind != "npy" else None, source.vector_name)
+    with writing_to(options.output) as file:
+        with write_rows(file, kind, shape, first, *columns) as write:
+            write(ids, first)
+            for ids, rows in mapped:
+                write(ids, rows)
+        if options.output != "-":
+            say(f"{len(source):,} rows mapped: {options.output}")
     return 0
+
+
+def _output_kind(options, source):
+    kind = source.kind if options.output == "-" and source.kind in MATRICES else "npy"
+    kind = format_of(options, default=kind)
+    require_package(kind, options.output)
+    if kind == "npy" and options.id is not None:
+        raise InputError(
+            f"{options.output} is .npy, which has no column for the identifiers of "
+            "--id; write .csv, .parquet or .arrow."
+        )
+    return kind
+
+
+def _mapped(options, aligner, source, step):
+    """Yield identifiers and mapped rows, batch by batch."""
+    n_batches = -(-len(source) // step)
+    due = progress("batches", total=n_batches)(source.batches(step))
+    for ids, rows in due:
+        with naming(options.map, options.source):
+            mapped = aligner.transform(rows)
+            if not np.isfinite(mapped).all():
+                raise ValueError("mapped rows are NaN or infinite")
+        yield ids, mapped
 
 
 def _load_map(path):

@@ -5,14 +5,17 @@ import stat
 from contextlib import contextmanager
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from skalign._files import map_npy, npz_keys, read_npz
 from skalign._labels import check_labels
-from skalign.cli._output import InputError, split_key
-from skalign.moments import forget
-
-_BATCH = 2**20  # numbers that are looked at at once
+from skalign.cli._kinds import (
+    InputError,
+    kind_of,
+    require_package,
+    split_key,
+    standard_input,
+)
+from skalign.cli._matrix import ArrayMatrix, Pairs, TensorMatrix
 
 
 def size_of(path):
@@ -29,72 +32,52 @@ def size_of(path):
     return found.st_size
 
 
-def load(name):
-    """Memory-map FILE.npy, or read the array KEY of FILE.npz:KEY."""
-    path, key = split_key(name)
-    size_of(path)
-    try:
-        with open(path, "rb") as file:
-            start = file.read(6)
-        if start == b"\x93NUMPY" and not key:
-            return map_npy(path)
-        if not start.startswith(b"PK"):
-            raise ValueError("it is neither .npy nor .npz")
-        keys = npz_keys(path)
-        if not key and len(keys) == 1:
-            key = keys[0]
-        if key in keys:
-            return read_npz(path, [key])[key]
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name} cannot be read as an array: {error}") from None
-    if not keys:
-        raise InputError(f"{path} holds no array.")
-    raise InputError(f"{path} needs one of its keys, as {path}:{keys[0]}; got "
-                      f"{key!r} of {', '.join(keys)}.")  # fmt: skip
+def read_matrix(name, id_name=None):
+    """Open a matrix of numbers: FILE, FILE:KEY or - for standard input."""
+    with _located(name) as (path, key, kind, held):
+        if kind in ("npy", "npz"):
+            matrix = ArrayMatrix(name, _check(name, _array(name, path, key, kind)))
+        elif kind == "safetensors":
+            tensor, first = _tensor(name, path, key)
+            matrix = TensorMatrix(name, tensor, _check(name, first).dtype)
+        else:
+            from skalign.cli._tables import Table, TableMatrix
 
-
-def read_matrix(name):
-    matrix = load(name)
-    if matrix.ndim != 2 or matrix.dtype.kind not in "fiub":
-        raise InputError(
-            f"{name} must be a matrix of numbers; its shape is {matrix.shape}, its "
-            f"dtype {matrix.dtype}."
-        )
-    for length, kind in zip(matrix.shape, ("rows", "columns"), strict=True):
-        if length == 0:
-            raise InputError(f"{name} has no {kind}.")
+            matrix = TableMatrix(Table(name, path, kind), key, id_name)
+    matrix.kind, matrix.held = kind, held
     return matrix
 
 
 def read_pairs(options):
-    """Read both matrices; their lengths must be equal and their values finite."""
-    X, y = read_matrix(options.source), read_matrix(options.target)
-    if len(X) != len(y):
-        raise InputError(
-            f"{options.source} and {options.target} have inconsistent numbers of "
-            f"samples: {len(X)} and {len(y)}."
-        )
-    for name, rows in ((options.source, X), (options.target, y)):
-        for batch in gen_batches(len(rows), max(1, _BATCH // rows.shape[1])):
-            if not (finite := np.isfinite(rows[batch]).all(axis=1)).all():
-                raise InputError(
-                    f"{name} holds NaN or infinity, first in row "
-                    f"{batch.start + finite.argmin()} (counted from 0)."
-                )
-            forget(rows)
-    return X, y
+    """Open both matrices; their numbers of rows must be equal."""
+    return Pairs(
+        read_matrix(options.source, options.id), read_matrix(options.target, options.id)
+    )
+
+
+def read_array(name):
+    """Read an array: FILE.npy, FILE.npz:KEY, or a column of a table, FILE:COLUMN."""
+    with _located(name) as (path, key, kind, _):
+        if kind in ("npy", "npz"):
+            return _array(name, path, key, kind)
+        if kind == "safetensors":
+            tensor, first = _tensor(name, path, key)
+            return first if first.ndim != 2 else tensor[:]
+        from skalign.cli._tables import Table, read_column
+
+        return read_column(Table(name, path, kind), key)
 
 
 def read_labels(name, n_samples):
-    labels = load(name)
-    if labels.ndim != 1 or labels.dtype.kind not in "iubUSf":
+    labels = read_array(name)
+    if labels.ndim != 1 or labels.dtype.kind not in "iubUSfO":
         raise InputError(
             f"{name} must be a list of labels; its shape is {labels.shape}, its dtype "
             f"{labels.dtype}."
         )
     if len(labels) != n_samples:
         raise InputError(
-            f"{name} holds {len(labels)} labels, but there are {n_samples} pairs."
+            f"{name} holds {len(labels)} labels, but there are {n_samples} samples."
         )
     with naming(name):
         if labels.dtype.kind == "S":
@@ -103,6 +86,81 @@ def read_labels(name, n_samples):
     if len(np.unique(labels)) < 2:
         raise InputError(f"{name} holds labels of one class; at least 2 are needed.")
     return labels
+
+
+@contextmanager
+def _located(name):
+    """Yield the path, the key and the kind of a file, and a temporary file to hold."""
+    path, key = split_key(name)
+    held = None
+    if path == "-":
+        held = standard_input()
+        path = held.name
+    else:
+        size_of(path)
+    try:
+        with open(path, "rb") as opened:
+            kind = kind_of(opened, split_key(name)[0])
+        require_package(kind, name)
+        yield path, key, kind, held
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be read as an array: {error}") from None
+
+
+def _array(name, path, key, kind):
+    """Memory-map an .npy file, or read an array of an .npz file."""
+    if kind == "npy":
+        if key:
+            raise InputError(f"{name}: an .npy file has no keys.")
+        return map_npy(path)
+    keys = npz_keys(path)
+    key = _one_of(name, key, keys, "arrays")
+    return read_npz(path, [key])[key]
+
+
+def _one_of(name, key, keys, what):
+    if not key and len(keys) == 1:
+        return keys[0]
+    if key in keys:
+        return key
+    if not keys:
+        raise InputError(f"{name} holds no {what}.")
+    path = split_key(name)[0]
+    raise InputError(
+        f"{path} needs one of its keys, as {path}:{keys[0]}; got {key!r} of "
+        f"{', '.join(keys)}."
+    )
+
+
+def _tensor(name, path, key):
+    """Open a tensor of a .safetensors file, of which rows are read as they are needed.
+
+    Returns
+    -------
+    tensor : slice of safetensors
+    first : ndarray
+        Its first row, or all of a tensor that is no matrix.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            key = _one_of(name, key, sorted(file.keys()), "tensors")
+            tensor = file.get_slice(key)
+            if not (shape := tensor.get_shape()):
+                return tensor, file.get_tensor(key)
+            return tensor, tensor[:1] if len(shape) == 2 else tensor[:]
+    except (SafetensorError, TypeError) as error:  # TypeError of bfloat16
+        raise ValueError(str(error)) from None
+
+
+def _check(name, array):
+    if array.ndim != 2 or array.dtype.kind not in "fiub":
+        raise InputError(
+            f"{name} must be a matrix of numbers; its shape is {array.shape}, its "
+            f"dtype {array.dtype}."
+        )
+    return array
 
 
 @contextmanager

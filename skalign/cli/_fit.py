@@ -2,11 +2,6 @@
 
 from functools import partial
 
-import numpy as np
-from sklearn import get_config
-from sklearn.utils import gen_batches
-from sklearn.utils.random import sample_without_replacement
-
 from skalign.anchors import (
     FarthestPointAnchors,
     KMeansAnchors,
@@ -14,10 +9,11 @@ from skalign.anchors import (
     RandomAnchors,
 )
 from skalign.cli._files import naming, read_pairs
-from skalign.cli._output import InputError, writing_to
+from skalign.cli._kinds import InputError
+from skalign.cli._matrix import are_large
+from skalign.cli._output import writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.model_selection import alignability
-from skalign.moments import exceed_memory, forget
 from skalign.paired import (
     AnchoredAligner,
     KernelAligner,
@@ -25,7 +21,6 @@ from skalign.paired import (
     RigidAligner,
 )
 
-_MOST_TEST_PAIRS = 10_000  # of files that exceed scikit-learn's working_memory
 ALIGNERS = {
     "rigid": RigidAligner,
     "similarity": partial(RigidAligner, scaling=True),
@@ -65,15 +60,22 @@ def run(options):
         aligner = AnchoredAligner(
             aligner, selector(options.anchors, random_state=options.seed)
         )
-    X, y = read_pairs(options)
-    use_threads_if_large(options, X, y)
+    pairs = read_pairs(options)
+    large = are_large(pairs.source, pairs.target)
+    if large:  # fitted from sums over all pairs, if the aligner can
+        X, y = pairs.take(rows := pairs.sample(options.seed))
+        say(f"tested on {len(rows):,} of {len(pairs):,} pairs, fitted on all")
+    else:
+        X, y = pairs.whole()
+    use_threads_if_large(options, pairs.source, pairs.target)
     n_train = len(X) - -(-len(X) // 5)  # smallest training part of 5 folds
     if isinstance(options.anchors, int) and n_train < options.anchors <= len(X):
         say(f"{options.anchors} anchors leave too few pairs to test on")
     elif len(X) >= 20:
         with naming(options.source, options.target):
             result = alignability(
-                *_to_test_on(X, y, options.seed),
+                X,
+                y,
                 aligners={options.aligner: aligner},
                 learning_curves=False,
                 max_samples=None,
@@ -86,32 +88,14 @@ def run(options):
                 f"{metric.replace('_', ' ')}: {folds.mean():.3f} "
                 f"({folds.std(ddof=1):.3f}) on held-out pairs, 5 folds"
             )
+    if large and not hasattr(aligner, "collect"):
+        X, y = pairs.whole()
     with naming(options.source, options.target):
-        aligner.fit(X, y)
-    with writing_to(options.output) as unfinished:
-        dump(aligner, unfinished)
-        say(f"{aligner!r} fitted on {len(X):,} pairs: {options.output}")
+        if large and hasattr(aligner, "collect"):
+            aligner.fit(pairs.batches())
+        else:
+            aligner.fit(X, y)
+    with writing_to(options.output) as file:
+        dump(aligner, file)
+        say(f"{aligner!r} fitted on {len(pairs):,} pairs: {options.output}")
     return 0
-
-
-def _to_test_on(X, y, seed):
-    """Return all pairs; of files that exceed scikit-learn's `working_memory` some.
-
-    On such files the map is fitted from sums over all pairs.
-    """
-    if not exceed_memory({"X": X, "y": y}):
-        return X, y
-    most = get_config()["working_memory"] * 2**20 // (X[0].nbytes + y[0].nbytes)
-    n_test = min(_MOST_TEST_PAIRS, max(20, int(most)))
-    rows = np.sort(sample_without_replacement(len(X), n_test, random_state=seed))
-    say(f"tested on {n_test:,} of {len(X):,} pairs, fitted on all")
-    return _take(X, rows), _take(y, rows)
-
-
-def _take(array, rows):
-    """Return rows of a memory map, which makes far more than their pages resident."""
-    taken = np.empty((len(rows), array.shape[1]), dtype=array.dtype)
-    for block in gen_batches(len(rows), 16):
-        taken[block] = array[rows[block]]
-        forget(array)
-    return taken

@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 import skalign
 from skalign.cli._columns import COLUMNS
 from skalign.cli._conditions import columns, condition
-from skalign.cli._output import FORMATS, InputError, check_output
+from skalign.cli._kinds import MATRICES, REPORTS, InputError
+from skalign.cli._output import check_inputs, check_output
 from skalign.cli._terminal import fail, say
 
 # Their objects are imported only by the command that needs them, to answer soon.
@@ -32,9 +33,15 @@ _EXAMPLES = {
   skalign fit source.npy target.npy -o map.skops --aligner rigid
   skalign fit source.npy target.npy -o map.skops --anchors 200""",
     "apply": """
-  skalign apply map.skops new.npy -o mapped.npy""",
+  skalign apply map.skops new.npy -o mapped.npy
+  skalign apply map.skops new.parquet:embedding --id url -o mapped.parquet
+  cat new.csv | skalign apply map.skops - -o - > mapped.csv""",
 }
-_FILES = "Matrices are .npy files, or arrays of .npz files as FILE.npz:KEY."
+_FILES = """matrices:
+  FILE.npy, FILE.npz:KEY, FILE.safetensors:KEY
+  FILE.parquet, FILE.arrow, FILE.feather, FILE.csv: the column of vectors, or
+  all columns of numbers except id; FILE.parquet:COLUMN, FILE.csv:x_* select some
+  - reads standard input"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,6 +80,7 @@ def main(arguments=None):
         except SystemExit:  # also raised by --help
             say(end="")
             raise
+        check_inputs(options)
         check_output(options)
         command = import_module(f"skalign.cli._{options.command}")
         # Limits hold for the libraries that are loaded by then.
@@ -118,6 +126,7 @@ def _parser():
         metavar="METRIC",
         help="metric by which a map is recommended (default: relative_error)",
     )
+    add_id(report)
     report.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
     report.add_argument(
         "--columns",
@@ -132,14 +141,14 @@ def _parser():
     )
     report.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=REPORTS,
         help="format of the report (default: that of the suffix of OUTPUT, else table)",
     )
     report.add_argument(
         "-o",
         "--output",
         help="file for the report, which is then also printed as a table: "
-        f"{', '.join(FORMATS.values())}",
+        f"{', '.join(s for suffixes in REPORTS.values() for s in suffixes)}",
     )
     report.add_argument(
         "--fail-if",
@@ -182,6 +191,7 @@ def _parser():
         metavar="NAME",
         help=f"method to select the anchors: {', '.join(SELECTORS)} (default: k-means)",
     )
+    add_id(fit)
     fit.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
 
     apply = commands.add_parser(
@@ -192,9 +202,29 @@ def _parser():
     apply.add_argument("map", help="file of the map, .skops")
     apply.add_argument("source", help="matrix of source samples")
     apply.add_argument(
-        "-o", "--output", required=True, help="file for the mapped samples, .npy"
+        "-o",
+        "--output",
+        required=True,
+        help="file for the mapped samples, "
+        f"{', '.join(s for suffixes in MATRICES.values() for s in suffixes)}; "
+        "- writes to standard output",
+    )
+    add_id(apply)
+    apply.add_argument(
+        "--format",
+        choices=MATRICES,
+        help="format of the output (default: that of its suffix; of -, that of the "
+        "input; else npy)",
     )
     return parser
+
+
+def add_id(command):
+    command.add_argument(
+        "--id",
+        metavar="COLUMN",
+        help="column of identifiers in tables (default: id, if there is one)",
+    )
 
 
 def seed(text):

@@ -8,7 +8,9 @@ from sklearn.base import clone
 
 import skalign
 from skalign.cli._files import naming, read_labels, read_pairs
-from skalign.cli._output import InputError, format_of_report, writing_to
+from skalign.cli._kinds import InputError
+from skalign.cli._matrix import ArrayMatrix, are_large
+from skalign.cli._output import format_of, writing_to
 from skalign.cli._render import as_json, as_markdown, as_table
 from skalign.cli._terminal import fail, progress, say, use_threads_if_large, width
 from skalign.datasets import load_digits_latents
@@ -26,18 +28,18 @@ def run(options):
     _check_metrics(options)
     report = _compare_pairs(options)
     metrics = options.columns or [*report["maps"][0]["values"]]
-    wanted = format_of_report(options)
+    wanted = format_of(options)
     if options.output is None and wanted != "table":
         say(_RENDERERS[wanted](report, metrics))
     else:
         say(as_table(report, metrics, width(), options.wide))
     if options.output is not None:
-        with writing_to(options.output) as unfinished:
-            if wanted == "table":
-                text = as_table(report, metrics, 80, options.wide)
-            else:
-                text = _RENDERERS[wanted](report, metrics)
-            unfinished.write_text(text + "\n", encoding="utf-8")
+        if wanted == "table":
+            text = as_table(report, metrics, 80, options.wide)
+        else:
+            text = _RENDERERS[wanted](report, metrics)
+        with writing_to(options.output) as file:
+            file.write(f"{text}\n".encode())
     return _check_conditions(options, report)
 
 
@@ -75,12 +77,12 @@ def _compare_pairs(options):
     if options.source is None:
         digits = load_digits_latents(options.seed)
         X, y, labels = digits.data, digits.target, digits.labels
+        n_pairs = len(X)
         source, target = "digits seen by one autoencoder", "digits seen by another"
     elif options.target is None:
         raise InputError("SOURCE needs a TARGET with the same items.")
     else:
-        X, y = read_pairs(options)
-        labels = None if options.labels is None else read_labels(options.labels, len(X))
+        X, y, labels, n_pairs = _read(options)
         source, target = options.source, options.target
     use_threads_if_large(options, X, y)
     if options.criterion == "r2" and 2 * options.cv > len(X):
@@ -101,12 +103,12 @@ def _compare_pairs(options):
             random_state=options.seed,
             progress=progress("parts"),
         )
-    used = "" if result.n_samples == len(X) else f"{result.n_samples:,} pairs drawn; "
+    used = "" if result.n_samples == n_pairs else f"{result.n_samples:,} pairs drawn; "
     maps = _maps(result)
     best, recommended, verdict = _choose(result, maps, options.criterion)
     about = [
-        f"source  {X.shape[0]:,} x {X.shape[1]:,}  {source}",
-        f"target  {y.shape[0]:,} x {y.shape[1]:,}  {target}",
+        f"source  {n_pairs:,} x {X.shape[1]:,}  {source}",
+        f"target  {n_pairs:,} x {y.shape[1]:,}  {target}",
         f"{used}{options.cv} folds: {result.train_sizes[-1]:,} pairs to fit, "
         f"{result.n_test:,} to test; means over folds",
     ]
@@ -132,6 +134,20 @@ def _compare_pairs(options):
         "reference": _reference(result),
         "next": _next(options, recommended, result, X, y),
     }
+
+
+def _read(options):
+    """Return both matrices, or some of their rows, the labels and the number of pairs.
+
+    Of tables that exceed scikit-learn's `working_memory`, some rows are kept.
+    """
+    pairs = read_pairs(options)
+    labels = options.labels and read_labels(options.labels, len(pairs))
+    sides = (pairs.source, pairs.target)
+    if not are_large(*sides) or all(isinstance(side, ArrayMatrix) for side in sides):
+        return *pairs.whole(), labels, len(pairs)
+    rows = pairs.sample(options.seed)
+    return *pairs.take(rows), None if labels is None else labels[rows], len(pairs)
 
 
 def _maps(result):

@@ -4,10 +4,11 @@ import os
 import shutil
 import sys
 from contextlib import suppress
+from functools import partial
 
 from tqdm import tqdm
 
-from skalign.cli._output import InputError
+from skalign.cli._kinds import InputError
 
 _THREADED_WORK = 2e9  # number of multiplications above which threads save time
 
@@ -37,9 +38,9 @@ def width():
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def progress(unit):
+def progress(unit, total=None):
     """Return a wrapper that shows a progress bar after two seconds on a terminal."""
-    return lambda due: tqdm(due, unit=unit, delay=2, disable=None, leave=False)
+    return partial(tqdm, unit=unit, total=total, delay=2, disable=None, leave=False)
 
 
 def use_threads_if_large(options, *matrices):

@@ -17,7 +17,7 @@ from skops.io import dump
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skalign import LinearAligner, RigidAligner
-from skalign.cli import _apply, _files, _fit, _main, _report, _terminal, main
+from skalign.cli import _apply, _files, _fit, _main, _matrix, _report, _terminal, main
 from skalign.cli._columns import COLUMNS
 from skalign.datasets import make_paired_spaces
 from skalign.model_selection import alignability
@@ -165,7 +165,7 @@ def test_memory_stays_constant_on_a_memory_mapped_file(spaces):
 def test_a_map_is_fitted_to_large_files_in_batches(
     spaces, aligner, monkeypatch, capsys
 ):
-    monkeypatch.setattr(_fit, "_MOST_TEST_PAIRS", 60)
+    monkeypatch.setattr(_matrix, "_MOST_PAIRS", 60)
     rng, grown = np.random.default_rng(0), []
     mixing = rng.normal(size=(24, 16))
     X, y, stored = (str(spaces / name) for name in ("X.npy", "y.npy", "map.skops"))
@@ -409,7 +409,7 @@ def test_labels_may_be_bytes(few, capsys):
 def test_outputs_under_a_name_of_another_format_are_refused(few, capsys):
     X, y, stored = few / "X.npy", few / "y.npy", few / "map.skops"
     before = {path: path.read_bytes() for path in few.iterdir()}
-    for name in ("out.csv", "out.npz", "out.npy.gz", "out.skops", "OUT.TXT"):
+    for name in ("out.xls", "out.npz", "out.npy.gz", "out.skops", "OUT.TXT"):
         refused(capsys, ["apply", stored, X, "-o", few / name], name, "end with .npy")
     for name in ("out.npy", "out.pkl", "out.json"):
         refused(capsys, ["fit", X, y, "-o", few / name], name, "end with .skops")
@@ -419,7 +419,8 @@ def test_outputs_under_a_name_of_another_format_are_refused(few, capsys):
         ["fit", X, y, "-o"],
         ["report", X, y, "-o"],
     ):
-        refused(capsys, [*command, "-"], "standard output (-)")
+        if command[0] != "apply":
+            refused(capsys, [*command, "-"], "standard output (-)")
         refused(capsys, [*command, ""], "cannot be written")
         refused(capsys, [*command, few / ("n" * 256)], "cannot be written")
     assert {path: path.read_bytes() for path in few.iterdir()} == before
@@ -642,13 +643,13 @@ def test_a_target_of_one_column_is_reported(spaces, capsys):
 def test_a_file_is_read_once(spaces, monkeypatch):
     X, y, out = (str(spaces / name) for name in ("X.npy", "y.npy", "out.npy"))
     assert main(["fit", X, y, "-o", str(spaces / "map.skops")]) == 0
-    read, load = [], _files.load
+    read, load = [], _files._array
 
-    def watched(name):
+    def watched(name, *words):
         read.append(name)
-        return load(name)
+        return load(name, *words)
 
-    monkeypatch.setattr(_files, "load", watched)
+    monkeypatch.setattr(_files, "_array", watched)
     monkeypatch.setattr(_apply, "_BATCH_BYTES", 8 * 8 * 10)
     for rows in (f"{spaces / 'both.npz'}:X", X):
         assert main(["apply", str(spaces / "map.skops"), rows, "-o", out]) == 0
@@ -740,12 +741,12 @@ def test_a_full_disk_leaves_the_file_that_was_there(spaces, capsys, limit):
 def test_a_zip_file_of_something_else_is_refused(spaces, capsys):
     with ZipFile(spaces / "table.zip", "w") as archive:
         archive.writestr("table.csv", "1,2")
-    (spaces / "table.csv").write_text("1,2")
+    (spaces / "table.txt").write_text("1,2")
     X = str(spaces / "X.npy")
     assert main(["report", str(spaces / "table.zip"), X]) == 2
     assert "table.csv in it is no .npy" in capsys.readouterr().err
-    assert main(["report", str(spaces / "table.csv"), X]) == 2
-    assert "it is neither .npy nor .npz" in capsys.readouterr().err
+    assert main(["report", str(spaces / "table.txt"), X]) == 2
+    assert "it is neither .npy, .npz" in capsys.readouterr().err
 
 
 def test_as_many_anchors_as_pairs_are_fitted_without_a_test(spaces, capsys):
