@@ -1,12 +1,15 @@
 """Where environments that are found help, and where they take the cause away.
 
-    # results/partition_limits.csv, 3 minutes
+    # results/partition_limits.csv, ten minutes
     python -m benchmarks.out_of_distribution.partition_limits
 
 Six columns of noise, the first two moved by a cause and by a shortcut that agree with
 the class in stated shares of 4,000 training rows; in 2,000 test rows the shortcut
-agrees as often as it disagreed before. `gap` is how differently the environments that
-were found follow each of the two: 1 where they are divided by it.
+agrees as often as it disagreed before. With more than two classes, there are 1,700
+training rows with the class of the cause as one of as many centres in 64 columns, as an
+encoder of images gives them, and that of the shortcut as one column each. `gap` is how
+differently the environments that were found follow each of the two: 1 where they are
+divided by it.
 """
 
 import argparse
@@ -22,16 +25,36 @@ from skalign import MultiDomainClassifier, NCFALClassifier
 from skalign.deep import Partition
 
 TABLE = RESULTS / "partition_limits.csv"
+# Name: (agreement of the cause, of the shortcut, environments to find, classes).
 CASES = {
-    "shortcut stronger": (0.75, 0.9, 2),
-    "shortcut a little stronger": (0.75, 0.8, 2),
-    "both alike": (0.85, 0.85, 2),
-    "cause stronger": (0.9, 0.75, 2),
-    "no shortcut": (0.75, 0.5, 2),
-    "nothing to learn": (0.5, 0.5, 2),
-    "shortcut stronger, 3 environments": (0.75, 0.9, 3),
-    "shortcut stronger, 5 environments": (0.75, 0.9, 5),
+    "shortcut stronger": (0.75, 0.9, 2, 2),
+    "shortcut a little stronger": (0.75, 0.8, 2, 2),
+    "both alike": (0.85, 0.85, 2, 2),
+    "cause stronger": (0.9, 0.75, 2, 2),
+    "no shortcut": (0.75, 0.5, 2, 2),
+    "nothing to learn": (0.5, 0.5, 2, 2),
+    "shortcut stronger, 3 environments": (0.75, 0.9, 3, 2),
+    "shortcut stronger, 5 environments": (0.75, 0.9, 5, 2),
+    "shortcut stronger, 5 classes": (0.75, 0.85, 2, 5),
+    "shortcut stronger, 10 classes": (0.75, 0.85, 2, 10),
+    "cause stronger, 10 classes": (0.9, 0.75, 2, 10),
 }
+
+
+def another(rng, of, p, n_classes):
+    """`of` with probability p, else one of the others."""
+    step = rng.integers(1, n_classes, size=len(of))
+    return np.where(rng.random(len(of)) < p, of, (of + step) % n_classes)
+
+
+def draw_classes(rng, n, cause, shortcut, n_classes):
+    """Return what `draw` does, of many classes."""
+    centres = np.random.default_rng(0).normal(size=(n_classes, 64))
+    y = rng.integers(n_classes, size=n)
+    by_cause, by_shortcut = (another(rng, y, p, n_classes) for p in (cause, shortcut))
+    X = centres[by_cause] + 1.5 * rng.normal(size=(n, 64))
+    X = np.c_[X, 6 * np.eye(n_classes)[by_shortcut]]
+    return X, y, np.c_[by_cause == y, by_shortcut == y]
 
 
 def draw(rng, n, cause, shortcut):
@@ -43,11 +66,15 @@ def draw(rng, n, cause, shortcut):
     return X, y, follows
 
 
-def measure(cause, shortcut, n_environments, seed):
+def measure(cause, shortcut, n_environments, n_classes, seed):
     """Return what was found, and accuracies."""
     rng = np.random.default_rng(seed)
-    X, y, follows = draw(rng, 4000, cause, shortcut)
-    X_test, y_test, _ = draw(rng, 2000, cause, 1 - shortcut)
+    if n_classes == 2:
+        X, y, follows = draw(rng, 4000, cause, shortcut)
+        X_test, y_test, _ = draw(rng, 2000, cause, 1 - shortcut)
+    else:
+        X, y, follows = draw_classes(rng, 1700, cause, shortcut, n_classes)
+        X_test, y_test, _ = draw_classes(rng, 2000, cause, 1 - shortcut, n_classes)
     settings = {"max_epochs": 20, "random_state": seed}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -73,14 +100,15 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     table = []
-    for case, (cause, shortcut, n_environments) in CASES.items():
+    for case, (cause, shortcut, n_environments, n_classes) in CASES.items():
         start = time.perf_counter()
         runs = [
-            measure(cause, shortcut, n_environments, seed)
+            measure(cause, shortcut, n_environments, n_classes, seed)
             for seed in range(options.seeds)
         ]
         row = {"case": case, "cause": cause, "shortcut": shortcut}
-        row |= {"environments": n_environments, "seeds": options.seeds}
+        row |= {"environments": n_environments, "classes": n_classes}
+        row["seeds"] = options.seeds
         for name in runs[0]:
             values = np.array([run[name] for run in runs], dtype=float)
             row[name] = f"{values.mean():.3f}"

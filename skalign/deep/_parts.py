@@ -26,9 +26,9 @@ class Partition(BaseEstimator):
         Initial partition, see :func:`~skalign.domains.partition_domains`.
 
     local_model : classifier or None, default=None
-        Model of one domain. None is a small network trained for one pass. Images are
-        given to it as flat samples, which
-        ``MultiDomainClassifier(image_shape=...)`` accepts.
+        Model of one domain. None is a regularised linear model or small network, see
+        :func:`~skalign.domains.partition_domains`. Images are given to it as flat
+        samples, which ``MultiDomainClassifier(image_shape=...)`` accepts.
 
     class_weight : {"balanced"} or None, default="balanced"
         Weights of samples in a local model.

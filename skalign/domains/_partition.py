@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import (
     check_array,
@@ -24,7 +25,16 @@ from skalign._rescale import near_one
 from skalign._validation import FLOATS, Interval
 from skalign._warnings import user_level
 
-_MANY_ROWS = 10_000
+# From so many samples in a local model on, one pass over them is enough. Otherwise the
+# model is chosen from candidates, on at most so many samples.
+_MANY_ROWS, _COMPARED = 10_000, 4_000
+_CANDIDATES = (
+    *(LogisticRegression(C=C, max_iter=200) for C in (1.0, 0.1, 0.01)),
+    *(
+        MLPClassifier(32, solver="lbfgs", alpha=alpha, max_iter=50)
+        for alpha in (1.0, 10.0)
+    ),
+)
 _INTERRUPTED = "Training interrupted by user"
 
 
@@ -125,9 +135,11 @@ def partition_domains(
     n_domains : int, default=2
         Number of domains.
     local_model : classifier or None, default=None
-        Classifier with `predict_proba`. None uses a network of 64 hidden units that is
-        stopped early, after 10 steps of L-BFGS, or after one pass of Adam with 10,000
-        samples or more, so that it learns the best predictor and memorises nothing.
+        Classifier with `predict_proba`. None compares logistic regressions and networks
+        of 32 hidden units of different L2 strengths by their likelihood for held-out
+        samples, once and before any division, and uses the best, since a model that
+        memorises samples explains every division. If a model is fitted to 10,000
+        samples or more, None is a network of 64 hidden units and one pass of Adam.
     assign_by : {"likelihood", "confidence", "random"}, default="likelihood"
         Assignment of a sample: to the model with the largest probability of its class,
         to that with the largest probability of any class, or at random. "confidence"
@@ -223,7 +235,8 @@ def partition_domains(
     if not isinstance(initial, str):
         initial = _check_numbers(initial, y, n_domains)
     if local_model is None:
-        local_model = _default_model(len(y) // n_domains // (1 + cross_fit))
+        n_rows = len(y) // n_domains // (1 + cross_fit)
+        local_model = _default_model(X, y, n_rows, class_weight, rng)
     judge = {"model": local_model, "assign_by": assign_by, "rng": rng}
     judge |= {"class_weight": class_weight, "cross_fit": cross_fit}
     whole = judge | {"assign_by": "likelihood", "cross_fit": True}
@@ -271,11 +284,40 @@ def _check_numbers(initial, y, n_domains):
     return domain.astype(int)
 
 
-def _default_model(n_rows):
-    """Return a network that is stopped before it memorises samples."""
-    if n_rows < _MANY_ROWS:
-        return MLPClassifier(64, solver="lbfgs", max_iter=10)
-    return MLPClassifier(64, max_iter=1)
+def _default_model(X, y, n_rows, class_weight, rng):
+    """Return the model with the largest held-out likelihood, or a network for many."""
+    if n_rows >= _MANY_ROWS:
+        return MLPClassifier(64, max_iter=1)
+    seed = rng.randint(2**31 - 1)  # the same halves for all candidates
+    rows = _evenly(y, _COMPARED, rng)
+    X, y = X[rows], y[rows]
+
+    def likelihood(model):
+        fit = _fit_of_rows(
+            X,
+            y,
+            np.zeros(len(y), int),
+            1,
+            model=model,
+            assign_by="likelihood",
+            class_weight=class_weight,
+            cross_fit=True,
+            rng=np.random.RandomState(seed),
+        )
+        logs = np.log(fit[0].clip(np.finfo(float).eps))
+        return np.mean([logs[y == c].mean() for c in np.unique(y)])
+
+    return max(_CANDIDATES, key=likelihood)
+
+
+def _evenly(y, n_rows, rng):
+    """Draw about `n_rows` samples, the same share and at least two of each class."""
+    rows = rng.permutation(len(y))
+    rows = rows[np.argsort(y[rows], kind="stable")]
+    counts = np.bincount(y)
+    kept = np.ceil(counts * min(1, n_rows / len(y))).astype(int).clip(2)
+    place = np.arange(len(y)) - np.repeat(counts.cumsum() - counts, counts)
+    return rows[place < np.repeat(kept, counts)]
 
 
 def _evidence(fit, y):

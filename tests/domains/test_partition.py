@@ -32,6 +32,31 @@ def test_rows_that_follow_the_shortcut_are_found(make_shortcut, seed, local_mode
     assert found.changed <= 0.002
 
 
+def test_few_samples_of_many_classes_are_divided_by_the_shortcut():
+    rng = np.random.default_rng(0)
+    n, k = 600, 5
+    y, follows = rng.integers(k, size=n), rng.random((n, 2)) < [0.75, 0.85]
+    cause, shortcut = (
+        np.where(of, y, (y + rng.integers(1, k, size=n)) % k) for of in follows.T
+    )
+    X = 2 * rng.normal(size=(k, 30))[cause] + 2 * rng.normal(size=(n, 30))
+    found = partition_domains(np.c_[X, 6 * np.eye(k)[shortcut]], y, random_state=0)
+    assert _gap(found.domain, follows[:, 1]) > 0.9
+    assert _gap(found.domain, follows[:, 0]) < 0.1
+
+
+def test_a_shortcut_that_no_linear_model_sees_is_found():
+    rng = np.random.default_rng(0)
+    y, follows = rng.integers(2, size=1500), rng.random(1500) < 0.85
+    shortcut = np.where(follows, y, 1 - y)
+    side = rng.integers(2, size=1500)
+    X = np.c_[2 * side - 1, 2 * (side ^ shortcut) - 1] + 0.2 * rng.normal(
+        size=(1500, 2)
+    )
+    found = partition_domains(X, y, random_state=0)
+    assert _gap(found.domain, follows) > 0.9
+
+
 def test_classes_may_be_strings(make_shortcut):
     X, y, _ = make_shortcut(500)
     expected = partition_domains(X, y, random_state=0).domain
