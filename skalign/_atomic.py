@@ -12,6 +12,7 @@ _CHANGES_STATE = (
     "fit_transform",
     "merge",
     "add",
+    "convert",
     "add_space",
     "fit_spaces",
 )

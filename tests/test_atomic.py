@@ -60,7 +60,8 @@ def _cases():
     yield skalign.StreamingSearchCV(None, {"alpha": [1.0, 10.0]}, cv=2), paired
     spaces = {"fit": (X,), "fit_transform": (X,), "fit_spaces": ([X, Y],)}
     yield skalign.GeneralizedProcrustes(), {**spaces, "add_space": (Y,)}
-    yield skalign.AlignedRetriever(csls=2), {"fit": (X, Y), "add": (MORE_Y,)}
+    changes = {"fit": (X, Y), "add": (MORE_Y,), "convert": ([0, 5], X[:2])}
+    yield skalign.AlignedRetriever(csls=2), changes
     domains = {"sample_domain": -DOMAIN}
     lifted = {"fit": (X, LABELS, domains), "fit_transform": (X, LABELS, domains)}
     yield skalign.DomainAdapter(skalign.CORALAligner()), lifted
@@ -99,7 +100,7 @@ CALLS = [
     for number, (estimator, calls) in enumerate(CASES)
     for method in calls
     for state in ("new", "fitted")
-    if state == "fitted" or method not in ("merge", "add", "add_space")
+    if state == "fitted" or method not in ("merge", "add", "add_space", "convert")
 ]  # fmt: skip
 
 pytestmark = [

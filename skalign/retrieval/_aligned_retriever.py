@@ -6,13 +6,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_consistent_length, gen_batches
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._atomic import AtomicMixin
-from skalign._hubness import mean_of_largest
+from skalign._hubness import block_rows, mean_of_largest
 from skalign._rescale import unit_rows
 from skalign._routing import transform_target
 from skalign._validation import (
@@ -25,27 +24,52 @@ from skalign._validation import (
     is_whole,
     warn_of_classes,
 )
+from skalign.metrics import retrieval_accuracy
 from skalign.paired import LinearAligner
+from skalign.retrieval._search import (
+    largest,
+    lengthened,
+    padded,
+    product_index,
+    search_index,
+)
+from skalign.retrieval._two_spaces import (
+    MAX_PAIRS,
+    MAX_REFERENCES,
+    MIN_PAIRS,
+    candidate_rows,
+    evenly,
+    expected_gains,
+    held_out_scores,
+    hubness,
+    moments,
+    predicted_cosines,
+    query_rows,
+    score_regression,
+)
+
+_RAISE = 0.35  # residual standard deviations added to predicted scores
 
 
-class _FaissIndex:
-    """Exact search by faiss, with the interface of NearestNeighbors."""
-
-    def fit(self, rows):
-        try:
-            import faiss
-        except ImportError as error:
-            raise ImportError(
-                "backend='faiss' needs faiss: pip install faiss-cpu"
-            ) from error
-        self._index = faiss.IndexFlatL2(rows.shape[1])
-        self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
-        return self
-
-    def kneighbors(self, rows, n_neighbors):
-        rows = np.ascontiguousarray(rows, dtype=np.float32)
-        squares, indices = self._index.search(rows, n_neighbors)
-        return np.sqrt(np.maximum(squares, 0)), indices
+def _check_positions(positions, n_candidates):
+    positions = np.asarray(positions)
+    if positions.ndim != 1 or positions.dtype.kind not in "iu" or not positions.size:
+        raise ValueError(
+            f"positions must be at least one int in a 1-D array; got the shape "
+            f"{positions.shape} and {positions.dtype}."
+        )
+    if positions.min() < 0 or positions.max() >= n_candidates:
+        raise ValueError(
+            f"positions must be from 0 to {n_candidates - 1}; got {positions.min()} to "
+            f"{positions.max()}."
+        )
+    values, counts = np.unique(positions, return_counts=True)
+    if counts.max() > 1:
+        raise ValueError(
+            f"positions must not be repeated; got {values[counts.argmax()]} "
+            f"{counts.max()} times."
+        )
+    return positions
 
 
 class AlignedRetriever(AtomicMixin, BaseEstimator):
@@ -64,6 +88,11 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
     no paired source sample, and more can be added at any time. Appropriate for search
     across languages, modalities or embedding models if a moderate number of pairs is
     available. Read more in the :ref:`User Guide <cross_space_retrieval>`.
+
+    The source space can be that of a new embedding model, and the candidates the index
+    of an old one. `convert` replaces candidates by their vectors of the new model,
+    which are compared with queries directly, and `kneighbors` searches both kinds of
+    candidates together, see :ref:`living_index`.
 
     Parameters
     ----------
@@ -92,7 +121,10 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         Fitted aligner.
 
     candidates_ : ndarray of shape (n_candidates, n_components)
-        Candidates in the space of mapped source samples.
+        Candidates in the space of mapped source samples, converted ones included.
+
+    converted_ : ndarray of shape (n_candidates,), of bool
+        Whether `convert` has replaced a candidate by its vector of the source space.
 
     n_features_in_ : int
         Number of features of the source space.
@@ -116,6 +148,23 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
     :math:`r_X(y)` uses the source samples given to `fit`, so that the result of a query
     does not depend on the other queries. Two additional columns turn this maximum inner
     product search into a nearest-neighbour search [2]_.
+
+    Once a candidate is converted, the cosine :math:`s` of the source space is predicted
+    for the others from their similarity :math:`m` by the map, the cosine or the left
+    side of the order above. Both are standardised with the mean and standard deviation
+    of the query's values for the pairs of `fit` (at most 1,000), and the prediction is
+    linear,
+
+    .. math::
+
+        \hat{s} = \beta_0 + \beta m + 0.35 \, \sigma ,
+
+    with coefficients and residual standard deviation :math:`\sigma` of a regression on
+    the nearest candidates of held-out queries: the map is fitted five times without a
+    fifth of the pairs (at most 10,000). A candidate that is converted and below the
+    k-th is certainly not among the k nearest, but one that is predicted to be may be;
+    the last term allows for this. Its factor was chosen on splits that are not
+    reported.
 
     References
     ----------
@@ -183,7 +232,7 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
             Candidates to search in. None uses `y`.
         queries : array-like of shape (n_queries, n_features), default=None
             Source samples that are representative of later queries, from which `csls`
-            estimates hubs. None uses `X`.
+            estimates hubs, and `next_to_convert` the gain. None uses `X`.
 
         Returns
         -------
@@ -216,10 +265,14 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
             )
         aligner = LinearAligner() if self.aligner is None else clone(self.aligner)
         self.aligner_ = aligner.fit(X, y)
-        self._queries = None
+        self._calibration = self._queries = self._native = None
+        kept = evenly(len(X), MAX_PAIRS)
+        self._pairs = (X[kept], y[kept]) if len(X) == len(y) else None
+        self._seen = self._pairs and self._pairs[0]
+        if queries is not None:
+            X = validate_data(self, queries, dtype=FLOATS, reset=False)
+            self._seen = X.copy()
         if self.csls is not None:
-            if queries is not None:
-                X = validate_data(self, queries, dtype=FLOATS, reset=False)
             if self.csls > len(X):
                 raise ValueError(
                     f"csls={self.csls} must be at most the number of queries={len(X)}."
@@ -228,7 +281,7 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         if candidates is not None:
             check_target_names(self, candidates, name="candidates")
             y = candidates
-        self._take_in(y)
+        self._set_candidates(*self._placed_targets(y))
         return self
 
     def add(self, y: ArrayLike) -> Self:
@@ -251,8 +304,147 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_target_names(self, y)
-        self._take_in(y, self.candidates_, self._hubness)
+        y, new = self._placed_targets(y)
+        self._set_candidates(
+            np.concatenate([self.candidates_, y]), np.concatenate([self._hubness, new])
+        )
         return self
+
+    def convert(self, positions: ArrayLike, X: ArrayLike) -> Self:
+        """Replace candidates by their vectors of the source space.
+
+        Converted candidates are compared with queries directly. The distance of the
+        others is predicted, see Notes of the class; for this, the first call fits the
+        aligner five times. Candidates that are converted again get the new vectors.
+
+        Parameters
+        ----------
+        positions : array-like of shape (n_converted,), of int
+            Indices of the candidates, as returned by `kneighbors`, without repetition.
+        X : array-like of shape (n_converted, n_features)
+            The same candidates in the source space.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a position is repeated or not that of a candidate, numbers of samples or
+            features are inconsistent, a value is not finite, `metric` is not "cosine",
+            or similarities of held-out pairs by the map do not increase with those in
+            the source space, as with fewer than 20 pairs or with samples that are not
+            paired.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        positions = _check_positions(positions, len(self.candidates_))
+        check_consistent_length(positions, X)
+        self._calibrated()
+        rows, at = unit_rows(X), positions
+        if self._native is not None:
+            kept = ~np.isin(self._native[1], positions)
+            rows = np.concatenate([self._native[0][kept], rows])
+            at = np.concatenate([self._native[1][kept], at])
+        self._native = rows, at
+        self._set_candidates(self.candidates_, self._hubness)
+        return self
+
+    def next_to_convert(
+        self, n_candidates: int, X: ArrayLike | None = None
+    ) -> np.ndarray:
+        r"""Select the candidates whose conversion is expected to improve results most.
+
+        With :math:`p_q` the probability that a candidate is among the `n_neighbors`
+        nearest of query :math:`q`, according to the residuals of predicted similarities
+        (see Notes of the class), its gain is
+
+        .. math::
+
+            \sum_q p_q (1 - p_q) .
+
+        Candidates that occur near the end of many results, or of which the similarity
+        is uncertain, come first.
+
+        Parameters
+        ----------
+        n_candidates : int
+            Number of candidates to select.
+        X : array-like of shape (n_queries, n_features), default=None
+            Queries seen, in the source space. None uses `queries` of `fit`, or its `X`.
+
+        Returns
+        -------
+        positions : ndarray of shape (n_candidates,)
+            Indices of candidates, in decreasing order of the gain.
+
+        Raises
+        ------
+        ValueError
+            If `n_candidates` is below 1 or above the number of candidates that are not
+            converted, or as in `convert`.
+        """
+        check_is_fitted(self)
+        n_left = np.sum(~self.converted_)
+        if not is_whole(n_candidates) or not 1 <= n_candidates <= n_left:
+            raise ValueError(
+                f"n_candidates={n_candidates!r} must be an int from 1 to the number of "
+                f"candidates that are not converted={n_left}."
+            )
+        calibration = self._calibrated()
+        if X is None:
+            X = self._seen
+        else:
+            X = validate_data(self, X, dtype=FLOATS, reset=False)
+        k = min(self.n_neighbors, len(self.candidates_))
+        candidates = candidate_rows(self.candidates_, self._hubness)
+        gains = np.zeros(len(candidates))
+        for rows in gen_batches(len(X), block_rows(candidates)):
+            queries = query_rows(self._place(self.aligner_.transform(X[rows])))
+            own = unit_rows(X[rows])
+            shift, rate, spread = predicted_cosines(own, queries, *calibration)
+            scores = shift + rate * (queries @ candidates.T)
+            if self._native is not None:
+                native, at = self._native
+                scores[:, at] = own @ native.T
+            gains += expected_gains(scores, spread, k, self.converted_)
+        order = np.lexsort([-gains, self.converted_])
+        return order[:n_candidates]
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Share of queries whose own target is the nearest of all targets (hits@1).
+
+        The candidates are `y` only, neither those of `fit` nor converted ones, so that
+        the aligner and `csls` can be compared by cross-validation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Queries in the source space.
+        y : array-like of shape (n_samples, n_targets)
+            The same samples, row by row, in the target space.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1. Ties count as misses.
+
+        Raises
+        ------
+        ValueError
+            If numbers of samples or features are inconsistent, or a value is not
+            finite.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        check_target_names(self, y)
+        y, new = self._placed_targets(y)
+        check_consistent_length(X, y)
+        X = self._place(self.aligner_.transform(X))
+        if self.metric == "cosine":
+            X, y = padded(query_rows(X)), lengthened(candidate_rows(y, new))[0]
+        return retrieval_accuracy(X, y, metric="euclidean")
 
     def kneighbors(
         self, X: ArrayLike, n_neighbors: int | None = None, return_distance: bool = True
@@ -272,7 +464,9 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         -------
         distances : ndarray of shape (n_samples, n_neighbors)
             Distances in increasing order: Euclidean distances, 1 - cosine for "cosine",
-            or the negative of the CSLS similarity. Only returned if `return_distance`.
+            or the negative of the CSLS similarity. If candidates are converted, 1 -
+            cosine in the source space, which is predicted for the others. Only returned
+            if `return_distance`.
         indices : ndarray of shape (n_samples, n_neighbors)
             Indices of the candidates, in the order in which they were given and added.
 
@@ -290,23 +484,20 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
                 f"n_neighbors={k!r} must be an int from 1 to the number of candidates="
                 f"{len(self.candidates_)}."
             )
-        X = self._place(self.aligner_.transform(X))
-        if self.metric == "cosine":
-            rows = np.column_stack([X, np.ones(len(X)), np.zeros(len(X))])
-        else:
-            rows = X - self._centre
-        distances, indices = self._index.kneighbors(rows, k)
-        if not return_distance:
-            return indices
-        if self.metric == "cosine":
-            squares = np.einsum("ij,ij->i", rows, rows)[:, None] + self._square
-            cosines = (squares - distances**2) / 2
-            if self.csls is None:
-                distances = np.maximum(1 - cosines, 0)  # rounding can pass 0
+        mapped = self._place(self.aligner_.transform(X))
+        if self.metric == "euclidean":
+            distances, indices = self._index.kneighbors(mapped - self._centre, k)
+        elif self._native is None:
+            products, indices = largest(self._index, query_rows(mapped), k)
+            if self.csls is None or not return_distance:
+                distances = np.maximum(1 - products, 0)  # rounding can pass 0
             else:
-                hubness = mean_of_largest(X, self.candidates_, self.csls)
-                distances = hubness[:, None] - 2 * cosines
-        return distances, indices
+                hubs = mean_of_largest(mapped, self.candidates_, self.csls)
+                distances = hubs[:, None] - 2 * products
+        else:
+            cosines, indices = self._search_both(unit_rows(X), query_rows(mapped), k)
+            distances = np.maximum(1 - cosines, 0)
+        return (distances, indices) if return_distance else indices
 
     @property
     def _same_features(self):
@@ -316,33 +507,73 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         rows = np.asarray(rows)
         return unit_rows(rows) if self.metric == "cosine" else rows
 
-    def _take_in(self, y, before=None, hubness=None):
-        """Index the candidates `before`, with their known `hubness`, and `y`."""
+    def _placed_targets(self, y):
+        """Return target samples where they are searched, and how much they are hubs."""
         y = check_target(y, self.n_targets_)
         y = self._place(transform_target(self.aligner_, y))
-        new = np.zeros(len(y), dtype=y.dtype)
-        if self.csls is not None:
-            queries = self._queries.astype(y.dtype, copy=False)
-            new = mean_of_largest(y, queries, self.csls)
-        if before is not None:
-            y, new = np.concatenate([before, y]), np.concatenate([hubness, new])
+        return y, hubness(y, self._queries, self.csls)
+
+    def _calibrated(self):
+        """Return how cosines are predicted, computed once, see `predicted_cosines`."""
+        if self._calibration is not None:
+            return self._calibration
+        if self.metric != "cosine":
+            raise ValueError(
+                f"Candidates can be converted with metric='cosine' only, not "
+                f"{self.metric!r}."
+            )
+        n_pairs = 0 if self._pairs is None else len(self._pairs[0])
+        if n_pairs < MIN_PAIRS:
+            got = n_pairs or "X and y of different lengths"
+            raise ValueError(
+                f"At least {MIN_PAIRS} pairs in X and y of fit are needed to compare "
+                f"candidates of two spaces; got {got}."
+            )
+        X, y = self._pairs
+        aligner = LinearAligner() if self.aligner is None else self.aligner
+        line = score_regression(*held_out_scores(aligner, X, y, self.csls))
+        few = evenly(len(X), MAX_REFERENCES)
+        mapped = candidate_rows(*self._placed_targets(y[few]))
+        self._calibration = line, moments(unit_rows(X[few])), moments(mapped)
+        return self._calibration
+
+    def _search_both(self, own, queries, k):
+        """Return the `k` largest cosines, known or predicted, and their indices."""
+        at = self._native[1]
+        cosines, indices = largest(self._native_index, own, min(k, len(at)))
+        indices = at[indices]
+        left = np.flatnonzero(~self.converted_)
+        if len(left):
+            shift, rate, spread = predicted_cosines(own, queries, *self._calibration)
+            products, others = largest(self._index, queries, min(k, len(left)))
+            predicted = shift + rate * products + _RAISE * spread
+            cosines = np.hstack([cosines, predicted])
+            indices = np.hstack([indices, left[others]])
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        return (
+            np.take_along_axis(values, order, axis=1) for values in (cosines, indices)
+        )
+
+    def _set_candidates(self, y, new):
+        """Index candidates, those of the target space and converted ones."""
         if self.csls is not None and self.csls > len(y):
             raise ValueError(
                 f"csls={self.csls} must be at most the number of candidates={len(y)}."
             )
         self.candidates_, self._hubness = y, new
-        if self.metric == "cosine":
-            rows = np.column_stack([y, -new / 2])
-            squares = np.einsum("ij,ij->i", rows, rows)
-            self._square = squares.max()
-            rows = np.column_stack([rows, np.sqrt(self._square - squares)])
-        else:
+        self.converted_ = np.zeros(len(y), dtype=bool)
+        if self.metric == "euclidean":
             self._centre = y.mean(axis=0)  # far from it, products would lose precision
-            rows = y - self._centre
-        if self.backend == "faiss":
-            self._index = _FaissIndex().fit(rows)
-        else:
-            self._index = NearestNeighbors(algorithm="brute").fit(rows)
+            self._index = search_index(y - self._centre, self.backend)
+            return
+        if self._native is not None:
+            rows, at = self._native
+            self.converted_[at] = True
+            self._native_index = product_index(rows, self.backend)
+        self._index, left = None, ~self.converted_
+        if left.any():
+            rows = candidate_rows(y[left], new[left])
+            self._index = product_index(rows, self.backend)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
