@@ -25,6 +25,7 @@ from skalign._arrays import (
 )
 from skalign._atomic import make_atomic
 from skalign._dask import lazy, make_lazy
+from skalign._documented import DocumentedMixin
 from skalign._r2 import r2
 from skalign._routing import into_target, transform_target
 from skalign._validation import cast_finite, check_target, check_target_names
@@ -55,7 +56,7 @@ def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.n
     return own if self._names_out is None else self._names_out.copy()
 
 
-class AlignerMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class AlignerMixin(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Mixin for maps from a source space to a target space.
 
     A subclass defines `fit`, which sets `n_targets_`, and methods for validated

@@ -6,6 +6,8 @@ from inspect import getattr_static, isfunction
 
 import numpy as np
 
+from skalign._documented import DocumentedMixin
+
 _CHANGES_STATE = (
     "fit",
     "partial_fit",
@@ -71,7 +73,7 @@ def make_atomic(cls):
             setattr(cls, name, atomic(method))
 
 
-class AtomicMixin:
+class AtomicMixin(DocumentedMixin):
     """Mixin that makes the state-changing methods of an estimator `atomic`."""
 
     def __init_subclass__(cls, **kwargs):

@@ -40,6 +40,7 @@ SHARED = {
     "_canonical",
     "_dask",
     "_determined",
+    "_documented",
     "_draws",
     "_files",
     "_hubness",
@@ -89,7 +90,15 @@ def _room(path):
 
 
 # What the sums need of the root: validation, scales, and arrays of other libraries.
-BELOW_MOMENTS = {"_arrays", "_atomic", "_dask", "_labels", "_rescale", "_validation"}
+BELOW_MOMENTS = {
+    "_arrays",
+    "_atomic",
+    "_dask",
+    "_documented",
+    "_labels",
+    "_rescale",
+    "_validation",
+}
 
 
 def test_a_room_imports_only_rooms_above_it():

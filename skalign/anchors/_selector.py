@@ -12,12 +12,13 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import RealNotInt, validate_parameter_constraints
 
 from skalign._arrays import arrive, floats
+from skalign._documented import DocumentedMixin
 from skalign._labels import check_labels
 from skalign._rescale import near_one
 from skalign._validation import Interval
 
 
-class AnchorSelector(BaseEstimator, ABC):
+class AnchorSelector(DocumentedMixin, BaseEstimator, ABC):
     """Base class of the selectors of anchors, the samples to be paired.
 
     A subclass defines the method ``_choose(X, counts, labels)``, which returns an array

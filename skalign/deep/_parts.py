@@ -6,10 +6,11 @@ from typing import Any, Literal
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
+from skalign._documented import DocumentedMixin
 from skalign._validation import Interval
 
 
-class Partition(BaseEstimator):
+class Partition(DocumentedMixin, BaseEstimator):
     """How :class:`NCFALClassifier` finds domains if none are given.
 
     Parameters
@@ -102,7 +103,7 @@ class Partition(BaseEstimator):
         self.n_rounds = n_rounds
 
 
-class Mask(BaseEstimator):
+class Mask(DocumentedMixin, BaseEstimator):
     """A learned mask on the inputs or the features of :class:`NCFALClassifier`.
 
     Parameters
@@ -170,7 +171,7 @@ class Mask(BaseEstimator):
         self.lr = lr
 
 
-class SimplexHead(BaseEstimator):
+class SimplexHead(DocumentedMixin, BaseEstimator):
     """Features and class scores of :class:`NCFALClassifier`.
 
     Parameters

@@ -13,7 +13,6 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.utils import (
-    Bunch,
     check_array,
     check_consistent_length,
     check_random_state,
@@ -30,6 +29,7 @@ from skalign._routing import best_of, predicted
 from skalign._threads import shared_cores
 from skalign._validation import FLOATS, Interval, check_varies
 from skalign.metrics import MMDTo, retrieval_accuracy, sliced_wasserstein_distance
+from skalign.model_selection._comparison import Comparison
 from skalign.model_selection._map_classes import map_classes
 from skalign.model_selection._splits import check_aligners, check_splits, follow
 from skalign.moments import Moments, check_scale, storage_precision
@@ -326,7 +326,8 @@ def alignability(
     Returns
     -------
     result : :class:`~sklearn.utils.Bunch`
-        With the attributes
+        With the attributes below; in a notebook, it is shown as a table with the
+        confidence intervals as a figure.
 
         name : str
             Class that is recommended.
@@ -522,7 +523,7 @@ def alignability(
     half_width = norm.ppf((1 + confidence_level) / 2) * standard_errors
     if errors[best] + half_width[best] >= 1:
         limit = max(limit, 1 + eps)  # the mean is as good as the best map
-    result = Bunch(
+    result = Comparison(
         name=names[int(np.argmax(errors <= limit))],
         best=names[best],
         names=names,

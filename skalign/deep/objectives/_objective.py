@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import RealNotInt
 from torch import nn
 
+from skalign._documented import DocumentedMixin
 from skalign._validation import Interval
 from skalign.deep.trainer import in_float32
 
@@ -121,7 +122,7 @@ class Batch:
         return self._risks[1]
 
 
-class Objective(BaseEstimator):
+class Objective(DocumentedMixin, BaseEstimator):
     """Base class of the objectives that :class:`MultiDomainClassifier` minimises.
 
     A subclass has keyword parameters, as every scikit-learn estimator, and a method
