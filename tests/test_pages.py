@@ -1,0 +1,119 @@
+"""The pages for newcomers: every block of code runs, from the text itself."""
+
+import doctest
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from skalign.datasets import load_digits_latents
+
+ROOT = Path(__file__).parents[1]
+if not (ROOT / "docs").exists():
+    pytest.skip("the docs are not in this distribution", allow_module_level=True)
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ["index", "getting_started"]),
+]
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.+) -->\n)?"
+    r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=fence)$",
+    re.DOTALL | re.MULTILINE,
+)
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+class Block(NamedTuple):
+    """A fenced block of a page, and why it is not run, if so."""
+
+    place: str
+    language: str
+    text: str
+    reason: str | None
+
+
+def blocks(page):
+    """Return all fenced blocks of a page but directives of Sphinx."""
+    text = (ROOT / page).read_text()
+    found = []
+    for match in BLOCK.finditer(text):
+        if match["language"].startswith("{"):
+            continue
+        reason = match["what"] if match["mark"] == "not run" else None
+        if match["mark"] == "needs" and importlib.util.find_spec(match["what"]) is None:
+            reason = f"{match['what']} is not installed"
+        place = f"{page}:{text.count(chr(10), 0, match.start('fence')) + 1}"
+        found.append(Block(place, match["language"], match["text"], reason))
+    return found
+
+
+def shell(block):
+    """Return the standard output of the commands of a block."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, f"{block.place}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def python(block, names):
+    """Run a block of Python, as a doctest if it has prompts."""
+    if ">>> " not in block.text:
+        exec(compile(block.text, block.place, "exec"), names)
+        return
+    test = doctest.DocTestParser().get_doctest(block.text, names, block.place, None, 0)
+    report = []
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner.run(test, out=report.append, clear_globs=False)
+    names.update(test.globs)  # it works on a copy
+    assert not runner.failures, "".join(report)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("page", PAGES)
+def test_all_blocks_of_the_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if page == "README.md":  # it names files, and does not make them
+        write_files_of_the_readme()
+    output, names = "", {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.reason is not None:
+            continue
+        if block.language == "sh":
+            output = shell(block)
+        elif block.language == "text":
+            said = doctest.OutputChecker().check_output(block.text, output, FLAGS)
+            assert said, f"{block.place} is not what was printed:\n{output}"
+        else:
+            assert block.language == "python", f"{block.place}: not run, and not marked"
+            python(block, names)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for page in PAGES for block in blocks(page) if block.reason],
+    ids=lambda block: block.place,
+)
+def test_block_is_run(block):
+    pytest.skip(block.reason)
+
+
+def write_files_of_the_readme():
+    """Write the matrices that the commands of the README read."""
+    digits = load_digits_latents()
+    train = digits.train_indices[:200]
+    np.save("source.npy", digits.data[train])
+    np.save("target.npy", digits.target[train])
+    np.save("labels.npy", digits.labels[train])
+    np.save("new.npy", digits.data[digits.test_indices])
