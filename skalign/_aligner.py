@@ -234,9 +234,12 @@ class AffineMixin(AlignerMixin):
         self._target_precision = target_precision
 
     def _map(self, X):
-        coef = as_dtype(self.coef_, X.dtype)
-        mapped = (X - as_dtype(self.x_mean_, X.dtype)) @ coef
-        mapped += as_dtype(self.y_mean_, X.dtype)
+        fitted = self.coef_, self.x_mean_, self.y_mean_
+        if X.dtype != self.coef_.dtype:
+            fitted = (as_dtype(array, X.dtype) for array in fitted)
+        coef, x_mean, y_mean = fitted
+        mapped = (X - x_mean) @ coef
+        mapped += y_mean
         return mapped
 
     def _unmap(self, y):

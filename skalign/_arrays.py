@@ -27,8 +27,8 @@ def namespace(*arrays):
 def is_of_another_library(rows):
     """Return whether an array is not of NumPy and may be on another device."""
     return (
-        hasattr(rows, "__dlpack_device__")
-        and not isinstance(rows, np.ndarray)
+        not isinstance(rows, np.ndarray)
+        and hasattr(rows, "__dlpack_device__")
         and is_array_api_obj(rows)
     )
 
@@ -171,6 +171,8 @@ def join(y, X, name="y"):
 def check_library(estimator, X, attribute, method):
     """Raise an error if rows and fitted arrays differ in library or device."""
     fitted = getattr(estimator, attribute)
+    if isinstance(X, np.ndarray) and isinstance(fitted, np.ndarray):
+        return
     if get_config()["array_api_dispatch"]:
         check_same_namespace(X, estimator, attribute=attribute, method=method)
     elif is_of_another_library(fitted):
