@@ -8,6 +8,7 @@ from sklearn.datasets import make_friedman1
 from sklearn.kernel_ridge import KernelRidge
 
 from skalign import KernelAligner, LinearAligner
+from skalign.paired._kernel import _inverse_root
 
 
 def _curved(n_samples=120, noise=0.1, seed=0):
@@ -194,3 +195,13 @@ def test_float32_stays_float32():
     mapped = KernelAligner().fit(X, y).transform(X)
     assert mapped.dtype == np.float32
     assert_allclose(mapped, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("width", [0.1, 1.0, 100.0, 1e5])
+def test_features_have_the_inner_products_of_the_kernel(width):
+    points = np.random.default_rng(0).normal(size=(30, 3))
+    points[-1] = points[0]  # one direction less
+    squares = cdist(points, points, "sqeuclidean")
+    for kernel in (np.exp(-squares / width**2), np.exp(-squares / width**2)[1:, 1:]):
+        features = kernel @ _inverse_root(kernel)
+        assert_allclose(features @ features.T, kernel, atol=1e-9)
