@@ -17,6 +17,10 @@ from skalign import (
     style as style,
     unpaired as unpaired,
 )
+from skalign._storage import (
+    load as load,
+    save as save,
+)
 from skalign.adaptation import (
     DomainAdapter as DomainAdapter,
     DomainHarmonizer as DomainHarmonizer,

@@ -5,7 +5,6 @@ declared size is therefore compared with the size of the file before anything is
 """
 
 import errno
-import json
 import os
 import shutil
 import stat
@@ -20,7 +19,6 @@ import numpy as np
 from numpy.lib import format as npy
 
 _FREE, _RATIO = 2**26, 32  # bytes that any file may unpack to; times its size
-_JSON_RATIO = 30  # from text to Python objects
 _LONGEST_HEADER = 10_000  # as in numpy
 
 
@@ -238,38 +236,3 @@ def read_npz(path, keys):
                 file.seek(0)
                 arrays[key] = npy.read_array(file, allow_pickle=False)
     return arrays
-
-
-def check_skops(file, n_stored):
-    """Raise an error if a skops file unpacks to much more than its size.
-
-    Parameters
-    ----------
-    file : str, path-like or binary file
-    n_stored : int
-        Size on disk of the file that it is, or is in.
-
-    Raises
-    ------
-    ValueError
-        If it does, or if an array in it is damaged.
-    """
-    with ZipFile(file) as archive:
-        members = {info.filename: info.file_size for info in archive.infolist()}
-        n_bytes = _JSON_RATIO * members["schema.json"]
-        check_growth(n_bytes, n_stored, "its schema")
-        parts = [json.loads(archive.read("schema.json"))]
-        for part in parts:  # which grows
-            if isinstance(part, dict):
-                if part.get("__loader__") == "SparseMatrixNode":
-                    raise ValueError("sparse matrices, archives of their own")
-                parts.extend(part.values())
-            elif isinstance(part, list):
-                parts.extend(part)
-            elif isinstance(part, str):  # an array is read as often as it is named
-                n_bytes += members.get(part, 0)
-        check_growth(n_bytes, n_stored, "the file")
-        for name, size in members.items():
-            if name.endswith(".npy"):
-                with archive.open(name) as array:
-                    check_npy(array, size)

@@ -1,7 +1,6 @@
 """Facts about how files are written and read."""
 
 import io
-import json
 import os
 import stat
 import struct
@@ -10,11 +9,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from skops.io import dumps, loads
 
 from skalign._files import (
     check_growth,
-    check_skops,
     damaged,
     map_npy,
     npz_keys,
@@ -210,41 +207,3 @@ def test_errors_of_the_system_stay_what_they_are(tmp_path):
         raise OSError(
             22, "Invalid argument"
         )  # a damaged archive seeks before its start
-
-
-def repack(content, change=(), compression=ZIP_DEFLATED):
-    """A skops file with other members."""
-    with ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    members |= dict(change)
-    file = io.BytesIO()
-    with ZipFile(file, "w", compression) as archive:
-        for name, member in members.items():
-            archive.writestr(name, member)
-    return file.getvalue()
-
-
-def test_a_skops_file_may_be_compressed():
-    rows = np.random.default_rng(0).normal(size=(50, 40))
-    content = repack(dumps([rows, rows, {"a": rows}]))
-    check_skops(io.BytesIO(content), len(content))
-    assert_array_equal(loads(content)[2]["a"], rows)
-
-
-def test_a_skops_file_of_far_more_than_its_size_is_refused():
-    def refused(content, match):
-        with pytest.raises(ValueError, match=match):
-            check_skops(io.BytesIO(content), len(content))
-
-    stored = dumps([np.zeros(2)])
-    name = next(n for n in ZipFile(io.BytesIO(stored)).namelist() if ".npy" in n)
-    refused(repack(stored, {name: npy_bytes(np.zeros(2**24))}), "file declares 134,")
-    refused(repack(stored, {"schema.json": b"[" + b" " * 2**22}), "its schema declares")
-    small = repack(stored, {name: npy_bytes(np.zeros(2**18))})
-    check_skops(io.BytesIO(small), len(small))
-    schema = json.loads(ZipFile(io.BytesIO(small)).read("schema.json"))
-    schema["content"] *= 40  # the same array again and again
-    refused(repack(small, {"schema.json": json.dumps(schema)}), "file declares 8")
-    schema["content"] = [{"__loader__": "SparseMatrixNode"}]
-    refused(repack(small, {"schema.json": json.dumps(schema)}), "sparse")
-    refused(repack(stored, {name: declaring((2**29,))}), "declares 4,294,967,")

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pickle
+import re
 import resource
 import subprocess
 import sys
@@ -22,10 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from skops.io import dump, dumps
 
 import skalign
-from skalign import LinearAligner
+from skalign import LinearAligner, load, save
 from skalign.cli import main
 from skalign.datasets import (
     domains_from_folders,
@@ -106,7 +106,7 @@ def write_arrays(folder):
     X = rng.normal(size=(12, 3))
     np.save(folder / "X.npy", X)
     np.savez_compressed(folder / "X.npz", X=X)
-    dump(LinearAligner().fit(X, X[:, :2]), folder / "map.skops")
+    save(LinearAligner().fit(X, X[:, :2]), folder / "map.skops")
     objects = {
         "rgb": rng.integers(256, size=(20, 4, 4, 3), dtype=np.uint8),
         "mask": np.full((20, 4, 4), 255, np.uint8),
@@ -119,7 +119,6 @@ def write_arrays(folder):
 
 def write_estimator(folder):
     from skalign import MultiDomainClassifier
-    from skalign.deep import save_estimator
 
     X = np.random.default_rng(0).normal(size=(12, 3))
     classifier = MultiDomainClassifier(
@@ -127,7 +126,7 @@ def write_estimator(folder):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        save_estimator(classifier.fit(X, np.arange(12) % 2), folder / "trained.zip")
+        save(classifier.fit(X, np.arange(12) % 2), folder / "trained.skops")
 
 
 def apply(folder, stored="map.skops", rows="X.npy"):
@@ -142,12 +141,6 @@ def apply(folder, stored="map.skops", rows="X.npy"):
         assert "Error" not in text.split()[2], text  # of an unexpected type
         raise ValueError(text)
     out.unlink()
-
-
-def load_trained(folder):
-    from skalign.deep import load_estimator
-
-    load_estimator(folder / "trained.zip")
 
 
 # Files to damage, who writes them and who reads them.
@@ -175,7 +168,7 @@ READERS = {
     "X.npy": (write_arrays, lambda at: apply(at)),
     "X.npz": (write_arrays, lambda at: apply(at, rows="X.npz")),
     "map.skops": (write_arrays, lambda at: apply(at)),
-    "trained.zip": (write_estimator, load_trained),
+    "trained.skops": (write_estimator, lambda at: load(at / "trained.skops")),
     **{
         f"a/b/0.{suffix}": (
             lambda folder, suffix=suffix: write_pictures(folder, suffix),
@@ -273,7 +266,7 @@ def png(width, height, n_zeros=0):
     )
 
 
-def hostile(folder, trained):
+def hostile(folder, stored):
     """Yield the name of a file and what it is replaced by."""
     evil = _Evil(folder / "code was run")
     pickled = pickle.dumps(evil)
@@ -295,17 +288,28 @@ def hostile(folder, trained):
         yield name, deflated(f"{key}.npy", npy((million,)))
         yield name, deflated(f"{key}.npy", npy((2**29, 3)), 0)
     yield "map.skops", deflated("schema.json", b"[" + b"[]," * 10**5)
-    stored = members(dumps({"a": np.zeros(2)}))
-    array = next(name for name in stored if name.endswith(".npy"))
-    del stored[array]
-    bomb = deflated(array, npy((million,)), others=stored)
-    yield "map.skops", bomb
-    for name in ("estimator.skops", "weights.safetensors"):
-        others = {other: trained[other] for other in trained if other != name}
-        yield "trained.zip", deflated(name, b"", others=others)
-    for inner in (bomb, pickled):
-        others = trained | {"estimator.skops": inner}
-        yield "trained.zip", deflated("more", b"", 0, others)
+    for name, whole in stored.items():
+        others = members(whole)
+        array = next(member for member in others if member.endswith(".npy"))
+        schema = others["schema.json"].decode()
+        declared = npy((million,))
+        rest = {member: others[member] for member in others if member != array}
+        yield name, deflated(array, declared, others=rest)
+        yield name, deflated(array, npy((2**40,)), 0, rest)
+        renamed = rest | {"schema.json": schema.replace(array, "array")}
+        yield name, deflated("array", declared, others=renamed)
+        yield name, deflated("array", npy((2**40,)), 0, renamed)
+        for loader in ("ListNode", "TypeNode", "ConstructorFromReduceNode"):
+            called = schema.replace("ObjectNode", loader)
+            yield name, deflated("more", b"", 0, others | {"schema.json": called})
+        for function in ("os.system", "builtins.eval", "skalign.metrics.mmd"):
+            module, _, last = function.rpartition(".")
+            called = re.sub(
+                '"__class__": "[A-Z][a-zA-Z]*Node", "__module__": "skalign"',
+                f'"__class__": "{last}", "__module__": "{module}"',
+                schema.replace("Aligner", "Node").replace("Classifier", "Node"),
+            )
+            yield name, deflated("more", b"", 0, others | {"schema.json": called})
     many = (600 * 2**20).to_bytes(4, "big")
     yield "values.gz", gzipped(b"\0\0\x08\1" + many)
     yield "values.gz", gzipped(b"\0\0\x08\1\0\0\0\7")
@@ -328,7 +332,7 @@ def hostile(folder, trained):
 
 
 def available(name):
-    if name == "trained.zip":
+    if name == "trained.skops":
         pytest.importorskip("skorch")
     if name.startswith("a/b") or name in ("home.zip", "instances.json", "env_val.csv"):
         pytest.importorskip("PIL")
@@ -354,8 +358,8 @@ def try_files(n_tries, seed=0):
             whole[name] = (folders[name] / name).read_bytes()
             read(folders[name])
         if not n_tries:
-            trained = members(whole["trained.zip"]) if "trained.zip" in whole else {}
-            files = hostile(Path(home), trained)
+            stored = {name: whole[name] for name in whole if name.endswith(".skops")}
+            files = hostile(Path(home), stored)
             files = [file for file in files if file[0] in whole]
         else:
             rng = np.random.default_rng(seed)

@@ -50,6 +50,7 @@ SHARED = {
     "_r2",
     "_rescale",
     "_routing",
+    "_storage",
     "_threads",
     "_validation",
     "_warnings",

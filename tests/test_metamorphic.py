@@ -1003,6 +1003,7 @@ TABLE = {
             "load_digits_latents": None,
         }.items()
     },
+    **{name: measured(None, like=FILES) for name in ("load", "save")},
     **{
         f"datasets.{name}": measured(None, like=FILES)
         for name in (
@@ -1111,8 +1112,6 @@ if TORCH:
                 "split_style",
             )
         },
-        "deep.save_estimator": measured(None, like=FILES),
-        "deep.load_estimator": measured(None, like=FILES),
     }
 
 

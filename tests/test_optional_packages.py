@@ -26,7 +26,6 @@ BY_FLOWER = ["NetworkClient", "SoundUpdates", "join", "metrics_by_client", "serv
 CASES = [
     ("torch", "skalign", BY_TORCH, "skalign[deep]"),
     ("skorch", "skalign", BY_TORCH, "skalign[deep]"),
-    ("safetensors", "skalign", BY_TORCH, "skalign[deep]"),
     ("flwr", "skalign.federated", BY_FLOWER, "skalign[deep,federated]"),
 ]
 

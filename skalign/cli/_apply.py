@@ -2,33 +2,14 @@
 
 import numpy as np
 
-from skalign._files import check_skops, damaged
+from skalign._storage import load
 from skalign.cli._files import naming, read_matrix, size_of
-from skalign.cli._fit import SELECTORS
 from skalign.cli._kinds import MATRICES, InputError, require_package
 from skalign.cli._output import format_of, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.cli._writers import write_rows
-from skalign.moments import Moments
-from skalign.paired import (
-    AnchoredAligner,
-    KernelAligner,
-    LinearAligner,
-    RigidAligner,
-)
 
 _BATCH_BYTES = 8 * 2**20
-_TRUSTED = [
-    f"{kind.__module__}.{kind.__qualname__}"
-    for kind in (
-        KernelAligner,
-        LinearAligner,
-        RigidAligner,
-        AnchoredAligner,
-        Moments,
-        *SELECTORS.values(),
-    )
-]
 
 
 def run(options):
@@ -82,17 +63,9 @@ def _mapped(options, aligner, source, step):
 
 
 def _load_map(path):
-    """Load an estimator from a skops file that holds only types of skalign."""
-    from skops.io import get_untrusted_types, load
-
-    n_stored = size_of(path)
-    with damaged(f"{path} is not a map stored by skalign fit"):
-        check_skops(path, n_stored)
-        found = set(get_untrusted_types(file=path))
-        if not (foreign := sorted(found.difference(_TRUSTED))):
-            aligner = load(path, trusted=sorted(found))
-    if foreign:
-        raise InputError(f"{path} holds types that are not trusted: {foreign}.")
+    """Read a map that takes as many features as its attributes say."""
+    size_of(path)
+    aligner = load(path)
     if not hasattr(aligner, "transform") or not all(
         isinstance(getattr(aligner, name, None), int)
         for name in ("n_features_in_", "n_targets_")

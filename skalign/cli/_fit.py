@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from skalign._storage import save
 from skalign.anchors import (
     FarthestPointAnchors,
     KMeansAnchors,
@@ -11,7 +12,7 @@ from skalign.anchors import (
 from skalign.cli._files import naming, read_pairs
 from skalign.cli._kinds import InputError
 from skalign.cli._matrix import are_large
-from skalign.cli._output import writing_to
+from skalign.cli._output import naming_output
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.model_selection import alignability
 from skalign.paired import (
@@ -37,8 +38,6 @@ SELECTORS = {
 
 
 def run(options):
-    from skops.io import dump
-
     aligner = ALIGNERS[options.aligner]()
     if isinstance(aligner, KernelAligner):
         aligner.set_params(random_state=options.seed)
@@ -95,7 +94,7 @@ def run(options):
             aligner.fit(pairs.batches())
         else:
             aligner.fit(X, y)
-    with writing_to(options.output) as file:
-        dump(aligner, file)
-        say(f"{aligner!r} fitted on {len(pairs):,} pairs: {options.output}")
+    with naming_output(options.output):
+        save(aligner, options.output)
+    say(f"{aligner!r} fitted on {len(pairs):,} pairs: {options.output}")
     return 0

@@ -81,9 +81,19 @@ def writing_to(path):
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         return
+    with (
+        naming_output(path),
+        writing(path) as unfinished,
+        unfinished.open("wb") as file,
+    ):
+        yield file
+        file.flush()
+
+
+@contextmanager
+def naming_output(path):
+    """Add the name of an output to an error of the system."""
     try:
-        with writing(path) as unfinished, unfinished.open("wb") as file:
-            yield file
-            file.flush()
+        yield
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error}") from None

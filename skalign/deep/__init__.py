@@ -1,12 +1,11 @@
 """Everything that imports torch: trained estimators, and the parts they are made of."""
 
 try:
-    import safetensors as _safetensors  # noqa: F401
     import skorch as _skorch  # noqa: F401
     import torch as _torch  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"skalign.deep needs torch, skorch and safetensors ({error}). Install them by "
+        f"skalign.deep needs torch and skorch ({error}). Install them by "
         "pip install 'skalign[deep]'."
     ) from error
 
@@ -15,7 +14,6 @@ from skalign.deep._multi_domain import MultiDomainClassifier
 from skalign.deep._ncfal import NCFALClassifier
 from skalign.deep._parts import Mask, Partition, SimplexHead
 from skalign.deep._stitching import StitchingRegressor
-from skalign.deep._storage import load_estimator, save_estimator
 from skalign.deep.networks import (
     MLP,
     DigitsCNN,
@@ -70,7 +68,5 @@ __all__ = [
     "VREx",
     "adain",
     "info_nce",
-    "load_estimator",
-    "save_estimator",
     "split_style",
 ]

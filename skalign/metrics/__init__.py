@@ -48,7 +48,10 @@ from skalign.metrics._retrieval import (
     retrieval_accuracy,
     retrieval_ranks,
 )
+
+# What is not in __all__ is named in files.
 from skalign.metrics._scorers import (
+    SpaceScorer as SpaceScorer,
     gaussian_wasserstein_scorer,
     make_distance_scorer,
     make_similarity_scorer,

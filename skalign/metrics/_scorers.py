@@ -73,7 +73,7 @@ def make_distance_scorer(
     >>> print(f"{scorer(FunctionTransformer(), X, y):.3f}")
     -2.000
     """
-    return _SpaceScorer(metric, kwargs, falls=True)
+    return SpaceScorer(metric, kwargs, falls=True)
 
 
 def make_similarity_scorer(
@@ -114,10 +114,10 @@ def make_similarity_scorer(
     >>> make_similarity_scorer(retrieval_accuracy, k=10, csls=10)
     make_similarity_scorer(retrieval_accuracy, k=10, csls=10)
     """
-    return _SpaceScorer(metric, kwargs, falls=False)
+    return SpaceScorer(metric, kwargs, falls=False)
 
 
-class _SpaceScorer(RoutedScorer):
+class SpaceScorer(RoutedScorer):
     """Scorer that compares mapped source with target samples; greater is better.
 
     Examples

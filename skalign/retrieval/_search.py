@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 
-class _FaissIndex:
+class FaissIndex:
     """Exact search by faiss, with the interface of NearestNeighbors."""
 
     def fit(self, rows):
@@ -17,6 +17,12 @@ class _FaissIndex:
         self._index = faiss.IndexFlatL2(rows.shape[1])
         self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
         return self
+
+    def __getstate__(self):
+        return {"rows": self._index.reconstruct_n(0, self._index.ntotal)}
+
+    def __setstate__(self, state):
+        self.fit(state["rows"])
 
     def kneighbors(self, rows, n_neighbors):
         rows = np.ascontiguousarray(rows, dtype=np.float32)
@@ -47,7 +53,7 @@ def lengthened(rows):
 def search_index(rows, backend):
     """Index candidates for a search of the nearest."""
     if backend == "faiss":
-        return _FaissIndex().fit(rows)
+        return FaissIndex().fit(rows)
     return NearestNeighbors(algorithm="brute").fit(rows)
 
 

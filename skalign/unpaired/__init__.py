@@ -1,6 +1,9 @@
 """Maps learnt without pairs: labels only, or nothing at all."""
 
 from skalign.unpaired._class_means import ClassMeanAligner
+
+# What is not in __all__ is named in files.
+from skalign.unpaired._covariance_map import VarianceMap as VarianceMap
 from skalign.unpaired._icp import ICPAligner
 from skalign.unpaired._mean_variance import MeanVarianceAligner
 from skalign.unpaired._moment import MomentAligner

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
+from sklearn.linear_model import Ridge
 from skops.io import dump
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skalign import LinearAligner, RigidAligner
+from skalign import LinearAligner, RigidAligner, save
 from skalign.cli import _apply, _files, _fit, _main, _matrix, _report, _terminal, main
 from skalign.cli._columns import COLUMNS
 from skalign.datasets import make_paired_spaces
@@ -198,18 +199,21 @@ class _Evil:
 
 
 def test_a_file_with_an_untrusted_type_is_refused(spaces, capsys):
-    from sklearn.preprocessing import FunctionTransformer
-
-    dump(FunctionTransformer(os.path.basename), spaces / "evil.skops")
+    aligner = LinearAligner().fit([[0.0], [1.0]], [[0.0], [1.0]])
+    aligner.alpha = os.path.basename
+    save(aligner, spaces / "evil.skops")
     (spaces / "pickle.skops").write_bytes(pickle.dumps(_Evil()))
     X, out = str(spaces / "X.npy"), str(spaces / "out.npy")
     assert main(["apply", str(spaces / "evil.skops"), X, "-o", out]) == 2
-    assert "not trusted" in capsys.readouterr().err
+    assert "evil.skops refers to posixpath.basename" in capsys.readouterr().err
     assert main(["apply", str(spaces / "pickle.skops"), X, "-o", out]) == 2
-    assert "not a map stored by skalign fit" in capsys.readouterr().err
-    dump({"not": "a map"}, spaces / "dict.skops")
-    assert main(["apply", str(spaces / "dict.skops"), X, "-o", out]) == 2
-    assert "holds a dict" in capsys.readouterr().err
+    assert "is no file of skalign.save, or damaged" in capsys.readouterr().err
+    dump(aligner, spaces / "older.skops")
+    assert main(["apply", str(spaces / "older.skops"), X, "-o", out]) == 2
+    assert "fit the estimator again" in capsys.readouterr().err
+    save(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]), spaces / "ridge.skops")
+    assert main(["apply", str(spaces / "ridge.skops"), X, "-o", out]) == 2
+    assert "holds a Ridge, not a map" in capsys.readouterr().err
     assert not (spaces / "out.npy").exists()
 
 
@@ -278,7 +282,7 @@ def few(tmp_path):
     made = make_paired_spaces(24, 3, 2, noise=0.3, n_classes=2, random_state=0)
     np.save(tmp_path / "X.npy", made.data)
     np.save(tmp_path / "y.npy", made.target)
-    dump(LinearAligner().fit(made.data, made.target), tmp_path / "map.skops")
+    save(LinearAligner().fit(made.data, made.target), tmp_path / "map.skops")
     return tmp_path
 
 
@@ -349,7 +353,7 @@ def test_what_is_no_file_is_named(few, capsys):
         refused(capsys, ["apply", name, X, "-o", out], said)
         refused(capsys, ["apply", few / "map.skops", name, "-o", out], said)
     refused(capsys, ["report", few / "nothing.npy", X], "nothing.npy", "neither")
-    refused(capsys, ["apply", few / "nothing.npy", X, "-o", out], "is not a map")
+    refused(capsys, ["apply", few / "nothing.npy", X, "-o", out], "is no file of")
     refused(capsys, ["report", f"{X}:a", X], "no such file")
     assert sorted(few.iterdir()) == before
 
@@ -579,7 +583,7 @@ def test_a_map_that_gives_no_numbers_is_refused(few, capsys):
     command = ["apply", few / "map.skops", few / "huge.npy", "-o", out]
     aligner = LinearAligner().fit(np.load(few / "X.npy"), np.load(few / "y.npy"))
     aligner.coef_ = np.full_like(aligner.coef_, 1e9)
-    dump(aligner, few / "map.skops")
+    save(aligner, few / "map.skops")
     with np.errstate(over="ignore"):
         refused(capsys, command, "huge.npy", "infinite")
     assert not out.exists()

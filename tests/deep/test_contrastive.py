@@ -21,8 +21,9 @@ from skalign import (  # noqa: E402
     AlignedRetriever,
     CanonicalAligner,
     ContrastiveAligner,
+    load,
+    save,
 )
-from skalign.deep import load_estimator, save_estimator  # noqa: E402
 from skalign.deep.trainer import DomainBatches, seeded  # noqa: E402
 from skalign.deep.trainer._trained import hold_out  # noqa: E402
 from skalign.metrics import retrieval_scorer  # noqa: E402
@@ -228,9 +229,9 @@ def test_stored_and_pickled_it_is_the_same(tmp_path):
     aligner = ContrastiveAligner(
         hidden_layer_sizes=(6,), max_epochs=2, lr=0.01, random_state=0
     ).fit(X, y)
-    save_estimator(aligner, tmp_path / "heads.zip")
+    save(aligner, tmp_path / "heads.skops")
     for other in (
-        load_estimator(tmp_path / "heads.zip"),
+        load(tmp_path / "heads.skops"),
         pickle.loads(pickle.dumps(aligner)),
     ):
         assert_array_equal(other.transform(X), aligner.transform(X))

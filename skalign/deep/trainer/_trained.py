@@ -22,6 +22,7 @@ from skorch.callbacks import (
 )
 from skorch.callbacks.scoring import ScoringBase
 
+from skalign._storage import Given, restore_later
 from skalign._validation import Interval
 from skalign.deep.trainer._distributed import (
     check_same_samples,
@@ -185,6 +186,23 @@ class _EarlyStopping(EarlyStopping):
             super().on_epoch_end(net, **kwargs)
 
 
+def _to_array(name, weight):
+    """Return the name of the dtype of a tensor and its values, or bits, as an array."""
+    if not isinstance(weight, torch.Tensor):
+        raise TypeError(
+            f"{name} is of type {type(weight).__name__}: only tensors are stored"
+        )
+    dtype = str(weight.dtype).removeprefix("torch.")
+    if weight.dtype == torch.bfloat16:  # which NumPy does not have
+        weight = weight.view(torch.int16)
+    return dtype, weight.detach().cpu().numpy()
+
+
+def _to_tensor(dtype, array):
+    """Return the tensor of `_to_array`."""
+    return torch.from_numpy(array).view(getattr(torch, dtype))
+
+
 class TrainedMixin(CallbackSupportMixin):
     """Mixin of estimators that train a skorch net.
 
@@ -282,19 +300,43 @@ class TrainedMixin(CallbackSupportMixin):
             verbose=0,
         ).initialize()
 
-    def _restore_net(self, weights):
-        """Set the net to one with the given weights.
+    def _to_store(self):
+        """Return the state with weights as arrays, and without what training needs."""
+        state = dict(vars(self))
+        if hasattr(self, "net_"):
+            del state["net_"]
+            state |= state.pop("_params")
+            state["_weights"] = {
+                name: _to_array(name, weight)
+                for name, weight in self.net_.module_.state_dict().items()
+            }
+        state["callbacks"] = None
+        if state.get("module") is not None:
+            state["module"] = Given("module", state["module"])
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            restore_later(self, weights)
+
+    def _restore_weights(self, weights, device):
+        """Set the net to one with the weights of `_to_store`.
 
         Raises
         ------
         ValueError
-            If the weights do not fit the module.
+            If the weights do not fit the module, or the device cannot be used.
         """
+        self.device = device
+        weights = {name: _to_tensor(*weight) for name, weight in weights.items()}
         random_state, self.random_state = self.random_state, 0  # weights are given
         try:
             with seeded(0):
                 self._check_sizes(weights)
-                net = self._make_net(choose_device(self.device))
+                net = self._make_net(choose_device(device))
         finally:
             self.random_state = random_state
         try:

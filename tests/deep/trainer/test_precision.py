@@ -17,6 +17,8 @@ from skalign import (  # noqa: E402
     MultiDomainClassifier,
     NCFALClassifier,
     StitchingRegressor,
+    load,
+    save,
 )
 from skalign.deep import (  # noqa: E402
     DANN,
@@ -35,8 +37,6 @@ from skalign.deep import (  # noqa: E402
     VREx,
     adain,
     info_nce,
-    load_estimator,
-    save_estimator,
     split_style,
 )
 from skalign.deep.networks import StochasticMask  # noqa: E402
@@ -157,8 +157,8 @@ def test_no_setting_of_the_caller_changes_a_fit_or_what_is_made_of_rows(
         inside = _results(estimator, rows)
         fitted = _fit(estimator, rows)
         after = _results(fitted, rows)
-        save_estimator(fitted, tmp_path / "stored")
-        stored = _results(load_estimator(tmp_path / "stored"), rows)
+        save(fitted, tmp_path / "stored")
+        stored = _results(load(tmp_path / "stored"), rows)
     assert fitted.net_.history[:, "train_loss"] == losses
     outside = _results(fitted, rows)
     for found in (inside, after, stored, outside):
