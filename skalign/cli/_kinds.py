@@ -11,7 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-REPORTS = {"table": (".txt",), "markdown": (".md",), "json": (".json",)}
+REPORTS = {
+    "table": (".txt",),
+    "markdown": (".md",),
+    "json": (".json",),
+    "html": (".html",),
+}
 MATRICES = {
     "npy": (".npy",),
     "csv": (".csv",),
@@ -23,11 +28,12 @@ SUFFIXES = {
     "fit": {"skops": (".skops",)},
     "apply": MATRICES,
 }
-_PACKAGES = {
-    "csv": "pyarrow",
-    "parquet": "pyarrow",
-    "arrow": "pyarrow",
-    "safetensors": "safetensors",
+_PACKAGES = {  # and the extra that installs them
+    "csv": ("pyarrow", "files"),
+    "parquet": ("pyarrow", "files"),
+    "arrow": ("pyarrow", "files"),
+    "safetensors": ("safetensors", "files"),
+    "html": ("matplotlib", "plot"),
 }
 _WITH_KEY = re.compile(
     r"(-|.*?\.(?:npz|csv|parquet|arrow|feather|safetensors)):(.*)", re.I | re.S
@@ -46,10 +52,10 @@ def split_key(name):
 
 def require_package(kind, name):
     """Raise an error if the package that reads or writes a kind is not installed."""
-    package = _PACKAGES.get(kind)
+    package, extra = _PACKAGES.get(kind, (None, None))
     if package is not None and find_spec(package) is None:
         raise InputError(
-            f'{name} needs {package}: python -m pip install "skalign[files]".'
+            f'{name} needs {package}: python -m pip install "skalign[{extra}]".'
         )
 
 

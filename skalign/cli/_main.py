@@ -40,7 +40,7 @@ _EXAMPLES = {
 _FILES = """matrices:
   FILE.npy, FILE.npz:KEY, FILE.safetensors:KEY
   FILE.parquet, FILE.arrow, FILE.feather, FILE.csv: the column of vectors, or
-  all columns of numbers except id; FILE.parquet:COLUMN, FILE.csv:x_* select some
+  all columns of numbers except id; FILE.parquet:COLUMN and FILE.csv:x_* select
   - reads standard input"""
 
 

@@ -7,7 +7,7 @@ from html import escape
 from skalign.cli._columns import COLUMNS, format_of
 
 _MOST_TEXT = 79  # characters of a line of text, however wide the terminal
-_ROWS = (
+ROWS = (
     "Rows: maps from the simplest to the most flexible; constant is the mean of the "
     "target."
 )
@@ -116,7 +116,7 @@ def as_table(report, metrics, width, wide=False):
 
 def _legend(with_spread):
     spread = "(standard deviation over folds)" if with_spread else "more with --wide"
-    return f"{_ROWS} * best of its column, > recommended; {spread}."
+    return f"{ROWS} * best of its column, > recommended; {spread}."
 
 
 def _fill(text, width, indent=0):
@@ -156,7 +156,7 @@ def as_markdown(report, metrics):
             "",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            f"{_ROWS} \\* best of its column, bold: recommended; (standard deviation "
+            f"{ROWS} \\* best of its column, bold: recommended; (standard deviation "
             "over folds).",
             "",
             *(f"- {COLUMNS[m].heading}: {COLUMNS[m].explanation}" for m in metrics),

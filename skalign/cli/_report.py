@@ -8,7 +8,8 @@ from sklearn.base import clone
 
 import skalign
 from skalign.cli._files import naming, read_labels, read_pairs
-from skalign.cli._kinds import InputError
+from skalign.cli._html import as_html, figures_of
+from skalign.cli._kinds import InputError, require_package
 from skalign.cli._matrix import ArrayMatrix, are_large
 from skalign.cli._output import format_of, writing_to
 from skalign.cli._render import as_json, as_markdown, as_table
@@ -20,24 +21,27 @@ _EXAMPLE = (
     "No files were given. As an example, maps are compared between the latents of two "
     "autoencoders that were trained on the same 1,797 images of digits."
 )
-_RENDERERS = {"markdown": as_markdown, "json": as_json}
 
 
 def run(options):
     """Compare maps; return 1 if a condition of --fail-if holds, else 0."""
     _check_metrics(options)
-    report = _compare_pairs(options)
-    metrics = options.columns or [*report["maps"][0]["values"]]
     wanted = format_of(options)
-    if options.output is None and wanted != "table":
-        say(_RENDERERS[wanted](report, metrics))
+    require_package(wanted, f"--format {wanted}")
+    report, draw = _compare_pairs(options)
+    metrics = options.columns or [*report["maps"][0]["values"]]
+    n_columns = 80 if options.output else width()
+    render = {
+        "table": lambda: as_table(report, metrics, n_columns, options.wide),
+        "markdown": lambda: as_markdown(report, metrics),
+        "json": lambda: as_json(report, metrics),
+        "html": lambda: as_html(report, metrics, draw()),
+    }
+    text = render[wanted]()
+    if options.output is None:
+        say(text)
     else:
         say(as_table(report, metrics, width(), options.wide))
-    if options.output is not None:
-        if wanted == "table":
-            text = as_table(report, metrics, 80, options.wide)
-        else:
-            text = _RENDERERS[wanted](report, metrics)
         with writing_to(options.output) as file:
             file.write(f"{text}\n".encode())
     return _check_conditions(options, report)
@@ -67,7 +71,8 @@ def _check_conditions(options, report):
     for condition in options.fail_if:
         value = values[condition.metric]
         if condition.holds(np.nan if value is None else value):
-            held.append(f"{condition} ({condition.metric} is {value:.4g})")
+            found = "not finite" if value is None else f"{value:.4g}"
+            held.append(f"{condition} ({condition.metric} is {found})")
     if held:
         fail(f"failed: {report['recommended']}: {', '.join(held)}")
     return int(bool(held))
@@ -114,7 +119,7 @@ def _compare_pairs(options):
     ]
     if options.source is None:
         about = [_EXAMPLE, "", *about]
-    return {
+    report = {
         "title": "Maps from source to target",
         "about": about,
         "skalign": skalign.__version__,
@@ -134,6 +139,13 @@ def _compare_pairs(options):
         "reference": _reference(result),
         "next": _next(options, recommended, result, X, y),
     }
+
+    def draw():
+        fitted = clone(result.aligners[recommended]).fit(X, y)
+        shown = fitted if hasattr(fitted, "transform_target") else None
+        return figures_of(result, recommended, shown, X, y, labels)
+
+    return report, draw
 
 
 def _read(options):

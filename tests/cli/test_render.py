@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from skalign.cli import _render, _report, main
+from skalign.cli import _kinds, _render, _report, main
 from skalign.cli._columns import COLUMNS, format_of
 from skalign.cli._conditions import condition
+from skalign.cli._html import as_html
 from skalign.datasets import make_paired_spaces
 from skalign.model_selection import alignability
 
@@ -116,7 +117,14 @@ def test_small_and_large_numbers_keep_their_digits():
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start"), [(".json", "{"), (".md", "# "), (".txt", "source "), ("", "s")]
+    ("suffix", "start"),
+    [
+        (".json", "{"),
+        (".md", "# "),
+        (".txt", "source "),
+        (".html", "<!DOCTYPE"),
+        ("", "s"),
+    ],
 )
 def test_a_report_is_stored_in_the_format_of_the_suffix(
     report, capsys, tmp_path, suffix, start
@@ -143,6 +151,39 @@ def test_markdown_is_a_table_of_all_maps(report, capsys, files):
     assert {row.count("|") for row in rows} == {2 + len(COLUMNS)}
     assert lines[-3:][0] == "```sh"
     assert lines[-2].startswith("skalign ")
+
+
+def test_a_page_holds_everything_and_requests_nothing(report, capsys, files):
+    assert report("--format", "html") == 0
+    page = capsys.readouterr().out
+    for name in files[1].names:
+        assert f"<th>{name}</th>" in page
+    for column in COLUMNS.values():
+        assert f"<dd>{column.explanation}</dd>" in page
+    assert page.count("<svg") == 2
+    assert page.count("<figcaption>") == 2
+    assert "default-src 'none'" in page
+    addresses = set(re.findall(r"""(?:https?:)?//[^\s"']+""", page))
+    assert all(address.startswith("http://www.w3.org/") for address in addresses)
+    assert not re.search(
+        r"<(script|link|img|iframe|object|image)|@import|url\((?!#)", page
+    )
+    assert "&lt;" not in page.partition("<svg")[0]
+    assert "#000000" not in page  # black is the colour of the text, in the dark too
+
+
+def test_names_are_escaped_in_a_page():
+    name = "<b>&.npy"
+    record = {"title": name, "about": [name], "verdict": [name], "maps": [],
+              "recommended": "", "reference": None, "next": []}  # fmt: skip
+    page = as_html(record, [], [])
+    assert "<b>" not in page.partition("<body>")[2]
+
+
+def test_a_page_without_matplotlib_says_what_to_install(report, capsys, monkeypatch):
+    monkeypatch.setattr(_kinds, "find_spec", lambda name: None)
+    assert report("--format", "html") == 2
+    assert "skalign[plot]" in capsys.readouterr().err
 
 
 def test_a_condition_that_holds_ends_with_status_1(report, capsys, tmp_path):
