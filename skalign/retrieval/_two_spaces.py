@@ -11,7 +11,7 @@ from skalign._routing import transform_target
 
 MIN_PAIRS, MAX_PAIRS, MAX_REFERENCES = 20, 10_000, 1_000
 _N_PARTS, _N_NEAREST, _MAX_PVALUE = 5, 5, 0.01
-_N_SPREADS, _N_BISECTIONS = 4, 14  # to a thousandth of the range of scores
+_N_SPREADS, _N_BISECTIONS = 4, 10  # to a thousandth of the range of scores
 
 
 def evenly(n_samples, n_kept):
