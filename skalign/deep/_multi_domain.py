@@ -4,7 +4,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
@@ -34,12 +35,18 @@ from skalign._labels import (
 )
 from skalign._progress import Progress
 from skalign._warnings import user_level
+from skalign.deep._found_domains import (
+    dependence_on_given,
+    find_domains,
+    warn_if_only_chance,
+)
 from skalign.deep._image_shape import (
     check_shape,
     flatten,
     in_shape,
     warn_if_channels_last,
 )
+from skalign.deep._parts import Partition
 from skalign.deep.networks import Classifier, make_encoder, n_outputs
 from skalign.deep.objectives import (
     ERM,
@@ -48,7 +55,12 @@ from skalign.deep.objectives import (
     Objective,
     Training,
 )
-from skalign.deep.trainer import TRAINING_CONSTRAINTS, TrainedMixin, unsuitable_scale
+from skalign.deep.trainer import (
+    TRAINING_CONSTRAINTS,
+    TrainedMixin,
+    unsuitable_scale,
+    with_state_of_first,
+)
 
 # Training samples to compare with chance; fraction of what chance gets wrong that must
 # be right, beyond two standard deviations.
@@ -112,9 +124,16 @@ class MultiDomainClassifier(
     steps_per_epoch : int or None, default=None
         Number of steps of an epoch. None is one pass over the training samples.
 
-    early_stopping : bool, default=False
+    early_stopping : bool or "found_domains", default=False
         Whether to hold out a part of each domain, stop when its accuracy has not grown
-        for `n_iter_no_change` epochs, and return to the best epoch.
+        for `n_iter_no_change` epochs after the warm-up of the objective, and return to
+        the best epoch. True selects by the mean accuracy over the domains that training
+        uses, among epochs after the warm-up. "found_domains" selects among all epochs,
+        by the accuracy on the worst of the domains that
+        :func:`~skalign.domains.partition_domains` finds in all samples, with or without
+        `sample_domain`. It avoids the strongest predictor of the classes: a large gain
+        if this is a shortcut, a large loss if it is the cause, see the
+        :ref:`User Guide <out_of_distribution>`.
 
     validation_fraction : float, default=0.1
         Fraction of samples held out. They must be at least 5, and at least as many as
@@ -141,8 +160,17 @@ class MultiDomainClassifier(
     ----------
     net_ : skorch net
         `net_.module_` is the trained network. `net_.history` has an entry per epoch:
-        `train_loss`, and with `early_stopping` also `valid_loss` and `valid_score`,
-        averaged over domains.
+        `train_loss`, and with `early_stopping` also `valid_loss`, averaged over
+        domains, and `valid_score`, their mean accuracy or that of the worst found one.
+
+    found_domain_ : ndarray of shape (n_samples,)
+        With ``early_stopping="found_domains"``, found domain of each training sample,
+        from 0; -1 for samples without a label.
+
+    found_dependence_ : float or None
+        With ``early_stopping="found_domains"``, p-value of the independence of the
+        found domains of those given, see :func:`~skalign.domains.domain_dependence`;
+        None if fewer than two labelled domains were given.
 
     classes_ : ndarray of shape (n_classes,)
         Classes.
@@ -190,6 +218,7 @@ class MultiDomainClassifier(
         "hidden_layer_sizes": ["array-like"],
         "image_shape": [tuple, list, None],
         **TRAINING_CONSTRAINTS,
+        "early_stopping": ["boolean", StrOptions({"found_domains"})],
     }
 
     def __init__(
@@ -204,7 +233,7 @@ class MultiDomainClassifier(
         batch_size: int | None = 32,
         max_epochs: int = 50,
         steps_per_epoch: int | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | Literal["found_domains"] = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         device: str = "auto",
@@ -281,6 +310,7 @@ class MultiDomainClassifier(
             If there is only one class or one domain, a class is missing from a domain,
             lengths or shapes do not agree, a value is not finite, the device is not
             available, fewer samples would be held out than 5 or the number of classes,
+            a class has too few samples for domains to be found to stop by,
             a parameter of the objective is out of range, or samples without a label are
             not of a target domain, are the only ones, or are of no use to the
             objective.
@@ -291,7 +321,10 @@ class MultiDomainClassifier(
         -----
         UserWarning
             If the accuracy on training samples is hardly above chance, or training
-            ended during the warm-up of the objective; and, without a `module`, if
+            ended during the warm-up of the objective; with
+            ``early_stopping="found_domains"``, if the found domains resemble classes or
+            noise, do not depend on those given, or leave nothing but chance to be
+            learnt within them; and, without a `module`, if
             values are above 100 or below 0.01 in size, or one feature is 200 times as
             large as half of the others: use a
             :class:`~sklearn.preprocessing.StandardScaler` first. On several processes,
@@ -344,7 +377,44 @@ class MultiDomainClassifier(
 
     def _fit(self, X, y, sample_domain, progress):
         domain = self._check_domains(y, sample_domain)
-        self._train(X, y, domain, progress, labels=y)
+        self._train_by_domain(X, y, domain, progress)
+
+    @property
+    def _partition(self):
+        """How the domains are found that early stopping selects by."""
+        return Partition()
+
+    def _train_by_domain(self, X, y, domain, progress, found=None):
+        """Train, and select the epoch by `found` or domains to find, if by any.
+
+        Parameters
+        ----------
+        X, y : ndarray of shape (n_samples, ...) and (n_samples,)
+        domain : ndarray of shape (n_samples,)
+            Domains that the objective uses.
+        progress : Progress
+        found : ndarray of shape (n_samples,), default=None
+            Domains if they were found before.
+        """
+        if self.early_stopping != "found_domains":
+            self._train(X, y, domain, progress, labels=y)
+            return
+        self.found_dependence_ = None
+        if found is None:
+            labeled = y >= 0
+            rng = with_state_of_first(check_random_state(self.random_state))
+            found = np.full(len(y), -1)
+            found[labeled] = find_domains(
+                self._partition, X[labeled], y[labeled], rng
+            ).domain
+            if len(np.unique(domain[labeled])) > 1:
+                self.found_dependence_ = dependence_on_given(
+                    found[labeled], domain[labeled], y[labeled]
+                )
+        self.found_domain_ = found
+        held_out = self._train(X, y, domain, progress, labels=y, found=found)
+        scores = self.net_.history[:, "valid_score"]
+        warn_if_only_chance(scores, found[held_out], len(self.classes_))
 
     def _check_rows(self, X, y, sample_domain):
         """Validate the training samples, and number their classes.

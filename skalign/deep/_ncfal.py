@@ -6,14 +6,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from torch import nn
 from torch.nn import functional as F
 
 from skalign._warnings import user_level
+from skalign.deep._found_domains import find_domains
 from skalign.deep._multi_domain import MultiDomainClassifier
 from skalign.deep._parts import Mask, Partition, SimplexHead
 from skalign.deep.networks import (
@@ -37,16 +36,10 @@ from skalign.deep.objectives import (
 from skalign.deep.trainer import (
     choose_device,
     inference,
-    of_first,
     seeded,
     with_state_of_first,
 )
-from skalign.domains import partition_domains
 from skalign.metrics import class_prototypes
-
-# Found domains are doubted above this mutual information with the classes, below this
-# evidence of the classes, and above this fraction of samples that still move.
-_LIKE_LABELS, _EVIDENCE, _MOVING = 0.3, 3.0, 0.1
 
 
 class NCFALClassifier(MultiDomainClassifier):
@@ -90,6 +83,9 @@ class NCFALClassifier(MultiDomainClassifier):
     domain_ : ndarray of shape (n_samples,)
         Number of the domain of each training sample, found or given.
 
+    found_domain_, found_dependence_
+        Domains that early stopping selects by, see :class:`MultiDomainClassifier`.
+
     domains_ : ndarray of shape (n_domains,)
         Names of the domains; numbers if they were found.
 
@@ -110,8 +106,8 @@ class NCFALClassifier(MultiDomainClassifier):
 
     net_ : skorch net
         `net_.module_` is the trained network. `net_.history` has an entry per epoch:
-        `train_loss`, and with `early_stopping` also `valid_loss` and `valid_score`,
-        averaged over domains.
+        `train_loss`, and with `early_stopping` also `valid_loss` and `valid_score`, see
+        :class:`MultiDomainClassifier`.
 
     classes_ : ndarray of shape (n_classes,)
         Classes.
@@ -184,7 +180,7 @@ class NCFALClassifier(MultiDomainClassifier):
         batch_size: int | None = 32,
         max_epochs: int = 50,
         steps_per_epoch: int | None = None,
-        early_stopping: bool = False,
+        early_stopping: bool | Literal["found_domains"] = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         device: str = "auto",
@@ -229,7 +225,11 @@ class NCFALClassifier(MultiDomainClassifier):
     @property
     def _parts(self):
         """The partition and the head in force."""
-        return self.partition or Partition(), self.head or SimplexHead()
+        return self._partition, self.head or SimplexHead()
+
+    @property
+    def _partition(self):
+        return self.partition or Partition()
 
     def _max_epochs(self):
         return self.max_epochs * self._parts[0].n_rounds
@@ -261,17 +261,17 @@ class NCFALClassifier(MultiDomainClassifier):
         self._given = given
         if given:
             self.domain_ = self._check_domains(y, sample_domain)
-            self._train(X, y, self.domain_, progress, labels=y)
+            self._train_by_domain(X, y, self.domain_, progress)
         else:
             choose_device(self.device)
             with seeded(0):  # whether it takes the samples, before domains are found
                 n_outputs(self._make_encoder(), self.shape_)
             rng = with_state_of_first(check_random_state(self.random_state))
-            seen, self.domain_ = X.reshape(len(X), -1), None
+            seen, self.domain_ = X, None
             before = {name: net for name, net in vars(self).items() if name == "net_"}
             for n_left in reversed(range(partition.n_rounds)):
                 self._find_domains(seen, y, rng)
-                self._train(X, y, self.domain_, progress, labels=y)
+                self._train_by_domain(X, y, self.domain_, progress, found=self.domain_)
                 if self.net_.stopped:
                     break
                 if n_left:
@@ -327,35 +327,10 @@ class NCFALClassifier(MultiDomainClassifier):
             self.domain_ = np.zeros(len(y), dtype=int)
             return
         self.domains_ = np.arange(partition.n_domains)
-        settings = partition.get_params(deep=False)
-        for name in ("n_rounds", "inputs"):
-            del settings[name]
-        if self.domain_ is not None:
-            settings["initial"] = self.domain_
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # see below
-            found = partition_domains(X, y, random_state=rng, **settings)
-        self.domain_ = of_first(found.domain)
-        if partition.assign_by == "random":
-            return
-        self.partition_changed_ = found.changed
-        alike = adjusted_mutual_info_score(y, self.domain_)
-        doubt = ""
-        if alike > _LIKE_LABELS:
-            doubt = f"resemble the classes (mutual information {alike:.2f})"
-        elif found.evidence < _EVIDENCE:
-            doubt = "are probably noise (X does not predict the classes)"
-        elif found.changed > _MOVING:
-            doubt = (
-                f"are probably noise ({found.changed:.0%} of the samples still move)"
-            )
-        if doubt:
-            warnings.warn(
-                f"The domains that were found {doubt}: there may be no shortcut. Pass "
-                "sample_domain, or use MultiDomainClassifier.",
-                UserWarning,
-                stacklevel=user_level(),
-            )
+        found = find_domains(partition, X, y, rng, initial=self.domain_)
+        self.domain_ = found.domain
+        if partition.assign_by != "random":
+            self.partition_changed_ = found.changed
 
     @inference()
     def _masked_away(self, X):

@@ -417,7 +417,7 @@ def test_local_models_see_what_the_mask_takes_away_or_rows(
         calls.append(X)
         return partition_domains(X, *args, **kwargs)
 
-    monkeypatch.setattr("skalign.deep._ncfal.partition_domains", partition)
+    monkeypatch.setattr("skalign.deep._found_domains.partition_domains", partition)
     classifier = NCFALClassifier(
         partition=Partition(n_rounds=2, inputs=inputs),
         mask=Mask(lr=0) if mask else None,

@@ -114,9 +114,13 @@ class DomainBatches(Dataset):
 
 
 class HeldOut(Dataset):
-    """Held-out samples, in one part for each domain."""
+    """Held-out samples, in one part for each domain.
 
-    def __init__(self, X, y, domain):
+    `summary` summarises the scores of the parts: their mean, or the lowest.
+    """
+
+    def __init__(self, X, y, domain, summary=torch.mean):
+        self.summary = summary
         self.parts = [
             (X[rows], y[rows])
             for rows in (
@@ -255,7 +259,8 @@ class ResidentNet(NeuralNet):
                 losses.append(self.criterion_.loss.losses(predicted[1], y).mean())
                 scores.append(self.criterion_.loss.row_scores(predicted[1], y).mean())
         self._record("valid_loss", float(torch.stack(losses).mean()))
-        self._record("valid_score", float(torch.stack(scores).mean()), sign=-1)
+        score = held_out.summary(torch.stack(scores))
+        self._record("valid_score", float(score), sign=-1)
 
     def _record(self, name, value, sign=1):
         """Record a value, and whether it is the lowest so far, as skorch does."""

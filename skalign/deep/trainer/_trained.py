@@ -176,13 +176,22 @@ def _check_shares(batches):
 
 
 class _EarlyStopping(EarlyStopping):
-    """Early stopping of skorch that counts epochs from the end of the warm-up."""
+    """Early stopping of skorch that waits for a better epoch after the warm-up.
+
+    An epoch of the warm-up may be the best one if `from_start`.
+    """
+
+    def __init__(self, *args, from_start=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.from_start = from_start
 
     def on_epoch_begin(self, net, **kwargs):
-        self.counts_ = not net.criterion_.warms_up
+        self.waits_ = not net.criterion_.warms_up
 
     def on_epoch_end(self, net, **kwargs):
-        if self.counts_:
+        if not self.waits_:
+            self.misses_ = -1  # 0 after this epoch, whether it is better or not
+        if self.waits_ or self.from_start:
             super().on_epoch_end(net, **kwargs)
 
 
@@ -215,7 +224,7 @@ class TrainedMixin(CallbackSupportMixin):
         """Whether this fit continues with the network of the previous one."""
         return self.warm_start and hasattr(self, "net_")
 
-    def _train(self, X, y, domain, progress, labels=None):
+    def _train(self, X, y, domain, progress, labels=None, found=None):
         """Train a new net, or continue training the present one if `warm_start`.
 
         Parameters
@@ -229,20 +238,37 @@ class TrainedMixin(CallbackSupportMixin):
         labels : ndarray of shape (n_samples,), default=None
             Classes, of which the same fraction is held out; -1 for samples without a
             label, which are not held out.
+        found : ndarray of shape (n_samples,), default=None
+            Domains by the worst of which an epoch is selected, -1 for samples without a
+            label. None selects by the mean over `domain`.
+
+        Returns
+        -------
+        held_out : ndarray of bool of shape (n_samples,)
         """
         check_same_samples(X, y, domain)
         rng = with_state_of_first(check_random_state(self.random_state))
         seed = rng.randint(2**31 - 1)
         device, out = choose_device(self.device), np.zeros(len(y), dtype=bool)
         if self.early_stopping:
-            out = hold_out(domain, labels, self.validation_fraction, rng)
+            cells, parts, summary = domain, domain, torch.mean
+            if found is not None:
+                parts, summary = found, torch.min
+                cells = np.unique(np.c_[domain, found], axis=0, return_inverse=True)[1]
+            out = hold_out(cells.ravel(), labels, self.validation_fraction, rng)
             _check_held_out(out, labels, self.validation_fraction)
+            if found is not None and len(np.setdiff1d(found[labels >= 0], found[out])):
+                raise ValueError(
+                    "early_stopping='found_domains' holds out no sample of a found "
+                    f"domain (validation_fraction={self.validation_fraction}). "
+                    "Increase validation_fraction, or set early_stopping=True."
+                )
         with seeded(seed):
             rows, targets = (torch.from_numpy(part).to(device) for part in (X, y))
             held_out = None
             if self.early_stopping:
                 at = torch.from_numpy(out).to(device)
-                held_out = HeldOut(rows[at], targets[at], domain[out])
+                held_out = HeldOut(rows[at], targets[at], parts[out], summary)
                 rows, targets = rows[~at], targets[~at]
             batches = DomainBatches(
                 rows,
@@ -266,6 +292,7 @@ class TrainedMixin(CallbackSupportMixin):
         net.progress = net.train_split = None
         self._keep(net)
         self.n_iter_ = len(self.net_.history)
+        return out
 
     def _begin(self, rows):
         """Prepare for the training samples, (n_samples, *shape), before the module."""
@@ -284,6 +311,7 @@ class TrainedMixin(CallbackSupportMixin):
                 threshold=0.0,
                 lower_is_better=False,
                 load_best=True,
+                from_start=self.early_stopping == "found_domains",
             )
             callbacks.append(("early_stopping of skalign", stopping))
         module = self._make_module()
