@@ -56,9 +56,10 @@ class FoundDomains(NamedTuple):
     Examples
     --------
     >>> from skalign.domains import partition_domains
-    >>> found = partition_domains([[0], [1], [5], [6]] * 9, [0, 1, 0, 1] * 9)
+    >>> X, y = [[0], [1]] * 40 + [[0], [1]] * 10, [0, 1] * 40 + [1, 0] * 10
+    >>> found = partition_domains(X, y, random_state=0)
     >>> found.domain.shape
-    (36,)
+    (100,)
     """
 
     domain: np.ndarray

@@ -12,7 +12,11 @@ from skalign.metrics._bootstrap import bootstrap_interval
 from skalign.metrics._cca import cca_similarity, svcca
 from skalign.metrics._cka import cka, rv_coefficient
 from skalign.metrics._coral import coral_distance
-from skalign.metrics._domain_scorers import MeanDomainScorer, WorstDomainScorer
+from skalign.metrics._domain_scorers import (
+    MeanDomainScorer,
+    WorstDomainScorer,
+    WorstFoundDomainScorer,
+)
 from skalign.metrics._energy import energy_distance
 from skalign.metrics._gaussian_wasserstein import (
     frechet_distance,
@@ -82,6 +86,7 @@ __all__ = [
     "SoftNeighborhoodScorer",
     "SourceScorer",
     "WorstDomainScorer",
+    "WorstFoundDomainScorer",
     "block_mmd",
     "bootstrap_interval",
     "cca_similarity",

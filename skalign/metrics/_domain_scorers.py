@@ -154,3 +154,101 @@ class MeanDomainScorer(_DomainScorer):
     metric: Callable | None = None
 
     _summary = staticmethod(np.mean)
+
+
+@dataclass(frozen=True)
+class WorstFoundDomainScorer(RoutedScorer):
+    r"""Score on the found domain with the lowest score.
+
+    The score of :class:`WorstDomainScorer`, with domains :math:`e` that were found,
+    whatever domains the model is trained on,
+
+    .. math::
+
+        \min_e \, m\bigl( y_e, f(X_e) \bigr) .
+
+    They are passed as `found_domain`, and those that the model is trained on, if any,
+    as `sample_domain`. The rule avoids the strongest predictor of the classes. It suits
+    searches if this is a shortcut; if it is the cause, use :class:`MeanDomainScorer`.
+    Read more in the :ref:`User Guide <domain_selection>`.
+
+    Parameters
+    ----------
+    metric : callable, default=None
+        Metric ``metric(y_true, y_pred)``; greater is better. None uses the accuracy of
+        a classifier and R2 of a regressor.
+
+    See Also
+    --------
+    skalign.domains.partition_domains : Finds the domains.
+    skalign.MultiDomainClassifier : Stops by the same rule with
+        ``early_stopping="found_domains"``.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skalign.metrics import WorstFoundDomainScorer
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0], [4.0]], [1, 1, 1, 1, 0]
+    >>> model = DummyClassifier().fit(X, y)  # always 1
+    >>> WorstFoundDomainScorer()(model, X, y, found_domain=[0, 0, 0, 1, 1])
+    0.5
+    """
+
+    _requested = ("score", ("found_domain",))
+
+    metric: Callable | None = None
+
+    def __call__(
+        self,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        found_domain: ArrayLike | None = None,
+    ) -> float:
+        """Score a fitted model; greater is better.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted classifier or regressor, or a search over such.
+        X : array-like of shape (n_samples, ...)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Target values.
+        found_domain : array-like of shape (n_samples,)
+            Domain of each sample, as :func:`~skalign.domains.partition_domains` finds
+            it; -1 for a sample in none, which is not scored.
+
+        Returns
+        -------
+        score : float
+            The score.
+
+        Raises
+        ------
+        ValueError
+            If `found_domain` is missing, has a length other than that of `X`, or holds
+            no domain.
+        """
+        if found_domain is None:
+            raise ValueError(
+                "WorstFoundDomainScorer needs found_domain, such as "
+                "partition_domains(X, y).domain: switch on "
+                "sklearn.set_config(enable_metadata_routing=True) and pass it on."
+            )
+        _num_samples(X)
+        check_no_dates(X)
+        found = check_domain(found_domain, X)
+        X, y = indexable(X, y)
+        domains = np.setdiff1d(found, [-1])
+        if len(domains) == 0:
+            raise ValueError("found_domain holds no domain: all of it is -1.")
+        estimator = best_of(estimator)
+        metric = _metric_of(self, estimator)
+        scores = []
+        for one in domains:
+            rows = np.flatnonzero(found == one)
+            y_pred = estimator.predict(_safe_indexing(X, rows))
+            scores.append(metric(as_written(_safe_indexing(y, rows)), y_pred))
+        return float(min(scores))

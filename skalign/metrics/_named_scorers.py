@@ -13,7 +13,11 @@ from skalign.metrics._adaptation_scorers import (
     SoftNeighborhoodScorer,
     SourceScorer,
 )
-from skalign.metrics._domain_scorers import MeanDomainScorer, WorstDomainScorer
+from skalign.metrics._domain_scorers import (
+    MeanDomainScorer,
+    WorstDomainScorer,
+    WorstFoundDomainScorer,
+)
 from skalign.metrics._scorers import (
     gaussian_wasserstein_scorer,
     mmd_scorer,
@@ -36,6 +40,7 @@ _SCORERS = {
     "soft_neighborhood": SoftNeighborhoodScorer(),
     "source": SourceScorer(),
     "worst_domain": WorstDomainScorer(),
+    "worst_found_domain": WorstFoundDomainScorer(),
 }
 
 

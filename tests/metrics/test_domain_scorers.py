@@ -14,7 +14,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skalign import DomainAdapter, MeanVarianceAligner
-from skalign.metrics import MeanDomainScorer, SourceScorer, WorstDomainScorer
+from skalign.metrics import (
+    MeanDomainScorer,
+    SourceScorer,
+    WorstDomainScorer,
+    WorstFoundDomainScorer,
+    get_scorer,
+)
 
 
 def make_rows(seed=0):
@@ -143,3 +149,36 @@ def test_dates_are_refused(scorer):
     model = LinearRegression().fit(X, y)
     with pytest.raises(TypeError, match="X has dtype timedelta64"):
         scorer(model, X.astype("m8[s]"), y, sample_domain=domain)
+
+
+def test_a_search_scores_the_worst_found_domain_whatever_it_is_trained_on():
+    X, y, domain = make_rows()
+    found = np.random.default_rng(1).integers(2, size=90)
+    found[:3] = -1
+    model = LogisticRegression().fit(X, y)
+    scores = [model.score(X[found == e], y[found == e]) for e in (0, 1)]
+    assert_allclose(
+        WorstFoundDomainScorer()(model, X, y, found_domain=found), min(scores)
+    )
+    scorer = get_scorer("worst_found_domain")
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(
+            DomainAdapter(MeanVarianceAligner()).set_fit_request(sample_domain=True),
+            LogisticRegression(),
+        )
+        target = np.where(domain == 7, -1, domain)
+        search = GridSearchCV(pipeline, {"logisticregression__C": [1.0]}, cv=2)
+        search.set_params(scoring=scorer)
+        search.fit(X, y, sample_domain=target, found_domain=found)
+    assert 0 <= search.best_score_ <= 1
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [(None, "needs found_domain"), ([-1] * 90, "holds no domain"), ([0], "inconsist")],
+)
+def test_found_domains_that_do_not_suit_are_refused(found, message):
+    X, y, _ = make_rows()
+    model = LogisticRegression().fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        WorstFoundDomainScorer()(model, X, y, found_domain=found)
