@@ -3,17 +3,23 @@
 import csv
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("SKALIGN_DATA", HERE.parents[1] / "shared" / "data"))
 CACHE = HERE / "cache"  # what takes long and can be made again; not in git
+# Processes that the script starts have other arguments, and inherit this.
+COMMAND = os.environ.setdefault(
+    "SKALIGN_BENCHMARK", shlex.join(["python", *sys.orig_argv[1:]])
+)
 
 
 def provenance(*packages):
-    """Return machine and versions: of skalign, with its commit, and other packages."""
+    """Return command, machine and versions: of skalign, with its commit, and others."""
     versions = []
     for name in ("skalign", *packages):
         try:
@@ -22,6 +28,7 @@ def provenance(*packages):
             versions.append(f"{name}=absent")
     versions[0] += f"+{commit()}"
     return {
+        "command": COMMAND,
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "versions": " ".join(versions),
     }
@@ -72,12 +79,18 @@ def write(path, rows):
 
 
 def append(path, row):
-    """Add a row to a table, which must have the same columns, in any order."""
+    """Add a row to a table, which must have the same columns, in any order.
+
+    A table that is older than the column of the command gets it: "not recorded".
+    """
     if not path.exists():
         write(path, [row])
         return
     with path.open(newline="") as file:
         columns = next(csv.reader(file))
+    if set(row) - set(columns) == {"command"}:
+        columns.append("command")
+        write(path, [{**old, "command": "not recorded"} for old in read(path)])
     if set(columns) != set(row):
         raise ValueError(
             f"{path.name} and the new row differ in {set(columns) ^ set(row)}."

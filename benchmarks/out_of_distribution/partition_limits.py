@@ -117,8 +117,6 @@ def main():
         row |= {
             "seconds": f"{(time.perf_counter() - start) / options.seeds:.1f}",
             **provenance("torch", "scikit-learn"),
-            "command": "python -m benchmarks.out_of_distribution.partition_limits "
-            f"--seeds {options.seeds}",
         }
         print(*list(row.values())[:14], flush=True)
         table.append(row)
