@@ -1,13 +1,16 @@
 """Sphinx configuration."""
 
+import re
 import sys
 from pathlib import Path
 
+from numpydoc.xref import DEFAULT_LINKS
 from sphinx_gallery.sorting import FileNameSortKey
 
 import skalign
 
 HERE = Path(__file__).parent
+LINK = re.compile(r":(?:ref|term):`(.*?)\s*(?:<[^>]*>)?`", re.DOTALL)
 sys.path.insert(0, str(HERE))
 import front_figure
 
@@ -21,6 +24,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",
     "sphinx_copybutton",
@@ -29,8 +33,30 @@ extensions = [
 ]
 myst_heading_anchors = 3
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
+nitpicky = True
+templates_path = ["_templates"]
 autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings give types, and shapes, too
 numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"  # words that are not among these
+numpydoc_xref_aliases = {word: word for word in DEFAULT_LINKS} | {
+    "ndarray": "numpy.ndarray",
+    "RandomState": "numpy.random.RandomState",
+    "Pipeline": "sklearn.pipeline.Pipeline",
+    "Bunch": "sklearn.utils.Bunch",
+    "Tensor": "torch.Tensor",
+    "Module": "torch.nn.Module",
+}
+# Inventories of the names that are linked to, so that no build downloads any.
+intersphinx_mapping = {
+    "joblib": ("https://joblib.readthedocs.io/en/stable/", "inventories/joblib.txt"),
+    "pot": ("https://pythonot.github.io/", "inventories/pot.txt"),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.txt"),
+    "sklearn": ("https://scikit-learn.org/stable/", "inventories/scikit-learn.txt"),
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.txt"),
+    "torch": ("https://docs.pytorch.org/docs/stable/", "inventories/torch.txt"),
+}
 exclude_patterns = ["_build"]
 suppress_warnings = ["config.cache"]
 
@@ -51,9 +77,23 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "remove_config_comments": True,
+    "doc_module": ("skalign",),
+    "backreferences_dir": "generated/backreferences",
 }
 
 
+def draw_front(app):
+    """Draw the figure of the front page."""
+    front_figure.write(HERE / "_front")
+
+
+def cut_links(app, what, name, obj, options, lines):
+    """Turn links of inherited docstrings to pages of scikit-learn into text."""
+    if (getattr(obj, "__module__", None) or "").startswith("sklearn."):
+        lines[:] = LINK.sub(r"\1", "\n".join(lines)).split("\n")
+
+
 def setup(app):
-    """Draw the figure of the front page before pages are read."""
-    app.connect("builder-inited", lambda app: front_figure.write(HERE / "_front"))
+    """Connect the functions above."""
+    app.connect("builder-inited", draw_front)
+    app.connect("autodoc-process-docstring", cut_links)

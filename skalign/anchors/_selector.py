@@ -30,7 +30,7 @@ class AnchorSelector(DocumentedMixin, BaseEstimator, ABC):
     See Also
     --------
     RandomAnchors : Select samples at random.
-    AnchoredAligner : Fit an aligner on the pairs of a selection.
+    skalign.AnchoredAligner : Fit an aligner on the pairs of a selection.
 
     Examples
     --------

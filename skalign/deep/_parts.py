@@ -11,7 +11,7 @@ from skalign._validation import Interval
 
 
 class Partition(DocumentedMixin, BaseEstimator):
-    """How :class:`NCFALClassifier` finds domains if none are given.
+    """How :class:`~skalign.NCFALClassifier` finds domains if none are given.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Partition(DocumentedMixin, BaseEstimator):
 
 
 class Mask(DocumentedMixin, BaseEstimator):
-    """A learned mask on the inputs or the features of :class:`NCFALClassifier`.
+    """A learned mask on the inputs or features of :class:`~skalign.NCFALClassifier`.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ class Mask(DocumentedMixin, BaseEstimator):
         mixture of the channels of images.
 
     gate : {"clip", "sigmoid", "gumbel"}, default="clip"
-        How a gate opens, see :class:`StochasticMask`. Ignored if ``level="channel"``.
+        Function from a learned location and noise to the gate: "clip" cuts their sum to
+        the range from 0 to 1. Ignored if ``level="channel"``.
 
     scope : {"shared", "domain", "sample"}, default="shared"
         One mask for all samples, one for each domain (predictions use their mean), or
@@ -172,7 +173,7 @@ class Mask(DocumentedMixin, BaseEstimator):
 
 
 class SimplexHead(DocumentedMixin, BaseEstimator):
-    """Features and class scores of :class:`NCFALClassifier`.
+    """Features and class scores of :class:`~skalign.NCFALClassifier`.
 
     Parameters
     ----------

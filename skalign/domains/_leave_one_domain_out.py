@@ -20,7 +20,7 @@ class LeaveOneDomainOut(MetadataRequestMixin):
 
     See Also
     --------
-    DomainAdapter : Adapt stacked domains in a pipeline.
+    skalign.DomainAdapter : Adapt stacked domains in a pipeline.
     sklearn.model_selection.LeaveOneGroupOut : Leave out any group in turn.
 
     Notes

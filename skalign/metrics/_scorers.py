@@ -54,7 +54,7 @@ def make_distance_scorer(
         or a search, the latter is that of the last step or the best estimator; without
         one, target samples are used as they are. Given `X_target` or `sample_domain`,
         which the scorer requests, it compares the two domains after all steps but the
-        final predictor of a pipeline with a :class:`~skalign.adaptation.DomainAdapter`;
+        final predictor of a pipeline with a :class:`~skalign.DomainAdapter`;
         `y` is then ignored.
 
     Raises

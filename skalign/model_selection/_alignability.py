@@ -298,11 +298,12 @@ def alignability(
         - "constant": the mean of the target. If it is recommended, the pairs support no
           map;
         - "identity" and "translation", for spaces of equal width;
-        - "rigid" and "similarity": :class:`RigidAligner` without and with a scale;
-        - "low rank": :class:`LinearAligner` of the best rank out of a half, a quarter,
-          an eighth and a sixteenth of the narrower width, unless that is 1;
-        - "linear": :class:`LinearAligner`;
-        - "nonlinear": :class:`KernelAligner` with at most 256 landmarks.
+        - "rigid" and "similarity": :class:`~skalign.RigidAligner` without and with a
+          scale;
+        - "low rank": :class:`~skalign.LinearAligner` of the best rank out of a half, a
+          quarter, an eighth and a sixteenth of the narrower width, unless that is 1;
+        - "linear": :class:`~skalign.LinearAligner`;
+        - "nonlinear": :class:`~skalign.KernelAligner` with at most 256 landmarks.
     cv : int, cross-validation generator or iterable, default=5
         Splits; a number stands for as many shuffled folds. The errors of samples that
         are tested more than once are averaged.

@@ -217,8 +217,7 @@ class Moments:
     def rounding(self, side: str = "x") -> np.ndarray:
         """Bound the norm of the rounding errors of each column.
 
-        Needs the product "xx" or "x2" for `X`, "y2" for `y`; see
-        :func:`rounding_of_columns`.
+        Needs the product "xx" or "x2" for `X`, "y2" for `y`.
 
         Parameters
         ----------
@@ -236,8 +235,7 @@ class Moments:
     def varies(self, side: str = "x") -> np.ndarray:
         """Return whether each column varies by more than its rounding errors.
 
-        Needs the product "xx" or "x2" for `X`, "y2" for `y`; see
-        :func:`varying_columns`.
+        Needs the product "xx" or "x2" for `X`, "y2" for `y`.
 
         Parameters
         ----------
@@ -311,7 +309,7 @@ class Moments:
     ) -> tuple[np.ndarray, Any, np.ndarray]:
         """Singular value decomposition of `xy` without values of rounding size.
 
-        Needs "xy", "y2" and one of "x2" and "xx"; see :func:`svd_of_products`.
+        Needs "xy", "y2" and one of "x2" and "xx".
 
         Parameters
         ----------

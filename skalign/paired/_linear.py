@@ -321,11 +321,11 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         """Standard deviations of the predicted target samples.
 
         The variance is the sum of two parts: the noise of the training targets in the
-        fitted coefficients, and the bias of the penalty [4]_, for which the mean square
-        of the true coefficients is estimated for each target. It is small near the
-        training samples and grows with the distance from them. For Gaussian targets,
-        the interval of `predict` plus or minus 1.96 standard deviations contains 95 %
-        of them.
+        fitted coefficients, and the bias of the penalty (Wahba, 1983), for which the
+        mean square of the true coefficients is estimated for each target. It is small
+        near the training samples and grows with the distance from them. For Gaussian
+        targets, the interval of `predict` plus or minus 1.96 standard deviations
+        contains 95 % of them.
 
         Parameters
         ----------

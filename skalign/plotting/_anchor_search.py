@@ -44,7 +44,7 @@ class AnchorSearchDisplay:
 
     See Also
     --------
-    skalign.model_selection.AnchorSearchCV : Search over selectors and anchors.
+    skalign.AnchorSearchCV : Search over selectors and anchors.
 
     Examples
     --------
@@ -119,7 +119,7 @@ class AnchorSearchDisplay:
         Parameters
         ----------
         cv_results : dict
-            `cv_results_` of an :class:`~skalign.model_selection.AnchorSearchCV`.
+            `cv_results_` of an :class:`~skalign.AnchorSearchCV`.
         scoring : str, default="score"
             Name of the metric to show if the search has several.
         score_name : str, default=None

@@ -123,7 +123,7 @@ class Batch:
 
 
 class Objective(DocumentedMixin, BaseEstimator):
-    """Base class of the objectives that :class:`MultiDomainClassifier` minimises.
+    """Base class of objectives that :class:`~skalign.MultiDomainClassifier` minimises.
 
     A subclass has keyword parameters, as every scikit-learn estimator, and a method
     `loss`. For a penalty that is added to the mean risk, :class:`Penalty` needs less.
