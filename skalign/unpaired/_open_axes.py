@@ -1,12 +1,13 @@
 """Directions of the target that neither moments nor matches determine."""
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from skalign._aligner import AffineMixin
 from skalign._arrays import is_of_another_library
-from skalign.unpaired._matching import match, nearest
+from skalign.unpaired._matching import match
 
 _TESTED_ROWS = 1000
 _CHANCE = 4  # standard deviations of a mean difference that chance can explain
@@ -54,11 +55,15 @@ def unmatched_axes(mapped, target, groups, n_open, *, within=None, pairs=None):
         )
         for group in groups
     ]
-    kept = np.concatenate([nearest(*sample)[1] for sample in samples])
-    deviations = []
+    squares = [cdist(*sample, "sqeuclidean") for sample in samples]
+    kept, deviations = _least(squares), []
     for axis in axes.T:
-        turned = [nearest(_reversed(a, axis), b)[1] for a, b in samples]
-        deviations.append(_deviations(np.concatenate(turned) - kept))
+        # |a - 2 (a @ v) v - b|^2 = |a - b|^2 + 4 (a @ v) (b @ v)
+        turned = [
+            square + np.outer(4 * (a @ axis), b @ axis)
+            for square, (a, b) in zip(squares, samples, strict=True)
+        ]
+        deviations.append(_deviations(_least(turned) - kept))
         if pairs is not None:
             along = mapped[pairs[:, 0]] @ axis, target[pairs[:, 1]] @ axis
             deviations[-1] = max(deviations[-1], _agreement(*along))
@@ -66,8 +71,9 @@ def unmatched_axes(mapped, target, groups, n_open, *, within=None, pairs=None):
     return axes[:, order[np.take(deviations, order) < _CHANCE]]
 
 
-def _reversed(rows, axis):
-    return rows - 2 * np.outer(rows @ axis, axis)
+def _least(squares):
+    """Least value of each row of several matrices."""
+    return np.concatenate([square.min(axis=1) for square in squares])
 
 
 def _deviations(differences):
