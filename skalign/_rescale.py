@@ -97,7 +97,18 @@ def unit_rows(rows):
     -------
     rescaled : array of shape (n_samples, n_features)
     """
+    with np.errstate(over="ignore"):
+        squares = _squared_lengths(rows)
+    info, xp = np.finfo(dtype_name(rows)), namespace(rows)
+    if xp.all((squares > float(info.tiny / info.eps)) & xp.isfinite(squares)):
+        return rows / xp.sqrt(squares)[:, None]
     return normalized(near_one(rows, axis=1))
+
+
+def _squared_lengths(rows):
+    if isinstance(rows, np.ndarray):
+        return np.einsum("ij,ij->i", rows, rows)
+    return namespace(rows).vecdot(rows, rows)
 
 
 def normalized(rows):

@@ -4,10 +4,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import validate_params
 
-from skalign._arrays import namespace, to_numpy
+from skalign._arrays import beside, namespace, to_numpy
 from skalign._autocast import autocast_off
+from skalign._rescale import near_one
 from skalign.metrics._validation import SPACES, check_no_overflow, check_paired_rows
-from skalign.moments import storage_precision, varying_columns
+from skalign.moments import storage_precision, sums_of_squares, varying_columns
+
+_SMALL = 1e-100  # squares of smaller columns underflow
 
 
 @validate_params(SPACES, prefer_skip_nested_validation=True)
@@ -128,17 +131,20 @@ def to_length_one(X):
         return centred
     check_no_overflow(largest, X.dtype)
     centred /= largest  # squares of large values would overflow
-    norm = to_numpy(xp.linalg.vector_norm(centred, axis=0))
+    norm = _column_norms(centred)
     centred -= xp.mean(centred, axis=0)
     centred -= xp.mean(centred, axis=0)  # rounding errors of constant columns
-    varies = varying_columns(
-        to_numpy(xp.linalg.vector_norm(centred, axis=0)),
-        storage_precision(X),
-        norm,
-        X.shape[0],
-    )
-    centred *= xp.asarray(varies, dtype=centred.dtype, device=centred.device)
-    if not (largest := xp.max(xp.abs(centred))):
-        return centred
-    centred /= largest
-    return centred / xp.linalg.matrix_norm(centred)
+    kept = _column_norms(centred)
+    kept *= varying_columns(kept, storage_precision(X), norm, X.shape[0])
+    varies = kept > 0
+    if not varies.any():
+        return xp.zeros_like(centred)
+    if (total := np.linalg.norm(kept)) < _SMALL:  # beside larger, constant columns
+        centred = near_one(centred * beside(varies.astype(float), centred))
+        return centred / xp.linalg.matrix_norm(centred)
+    centred *= beside(varies / total, centred)
+    return centred
+
+
+def _column_norms(rows):
+    return np.sqrt(to_numpy(sums_of_squares(rows)))

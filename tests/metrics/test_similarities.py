@@ -381,3 +381,11 @@ def test_the_fewest_rows_that_a_measure_needs_are_enough():
     expected = pearsonr(pdist(X[:3]), pdist(Y[:3])).statistic
     found = rsa_correlation(X[:3], Y[:3], metric="euclidean", correlation="pearson")
     assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("unit", [1e-154, 1e-145, 1e-90, 1.0])
+def test_small_columns_beside_a_constant_keep_their_digits(unit):
+    X, Y = np.random.default_rng(0).normal(size=(2, 50, 3))
+    beside = np.column_stack([unit * X, np.ones(50)])
+    for measure in (procrustes_distance, cka):
+        assert_allclose(measure(beside, Y), measure(X, Y), rtol=1e-10)
