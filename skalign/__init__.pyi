@@ -17,6 +17,9 @@ from skalign import (
     style as style,
     unpaired as unpaired,
 )
+from skalign._onnx import (
+    to_onnx as to_onnx,
+)
 from skalign._storage import (
     load as load,
     save as save,
@@ -31,6 +34,7 @@ from skalign.deep import (
     MultiDomainClassifier as MultiDomainClassifier,
     NCFALClassifier as NCFALClassifier,
     StitchingRegressor as StitchingRegressor,
+    to_torch as to_torch,
 )
 from skalign.model_selection import (
     AnchorSearchCV as AnchorSearchCV,

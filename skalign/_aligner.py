@@ -26,6 +26,7 @@ from skalign._arrays import (
 from skalign._atomic import make_atomic
 from skalign._dask import lazy, make_lazy
 from skalign._documented import DocumentedMixin
+from skalign._layers import affine, layers_of
 from skalign._r2 import r2
 from skalign._routing import into_target, transform_target
 from skalign._validation import cast_finite, check_target, check_target_names
@@ -242,6 +243,9 @@ class AffineMixin(AlignerMixin):
         mapped += y_mean
         return mapped
 
+    def _layers(self):
+        return (affine(self.x_mean_, self.coef_, self.y_mean_),)
+
     def _unmap(self, y):
         inverse = pseudo_inverse(to_numpy(self.coef_), to_numpy(self._target_precision))
         inverse = as_dtype(beside(inverse, y), floats(y)[0])
@@ -275,6 +279,9 @@ class InnerAlignerMixin(AlignerMixin):
         mapped = self.aligner_.transform(X)
         # An array, from which set_output makes a data frame with the right index.
         return mapped if is_of_another_library(mapped) else np.asarray(mapped)
+
+    def _layers(self):
+        return layers_of(self.aligner_)
 
     def _map_target(self, y):
         return transform_target(self.aligner_, y)

@@ -1005,6 +1005,10 @@ TABLE = {
     },
     **{name: measured(None, like=FILES) for name in ("load", "save")},
     **{
+        name: measured(None, like=dict.fromkeys(RELATIONS, "- returns a program"))
+        for name in ("to_onnx", "to_torch")
+    },
+    **{
         f"datasets.{name}": measured(None, like=FILES)
         for name in (
             "domains_from_folders",

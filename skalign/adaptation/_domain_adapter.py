@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 from skalign._aligner import get_feature_names_out
 from skalign._atomic import AtomicMixin
 from skalign._labels import as_written, check_source, check_two_domains
+from skalign._layers import layers_of
 from skalign._routing import into_target, unwrap
 from skalign._validation import FLOATS, check_same_features, check_target_names
 from skalign._warnings import user_level
@@ -342,6 +343,19 @@ class DomainAdapter(
             if rows.any():
                 adapted[rows] = carry(X[rows])
         return adapted
+
+    def _layers(self):
+        """Layers for samples of the target domain, as `transform` expects them."""
+        if self.aligner_ is None:
+            return ()
+        if self.direction != "source_to_target":
+            return layers_of(self.aligner_)
+        if not into_target(self.aligner_):
+            raise TypeError(
+                f"DomainAdapter({type(self.aligner_).__name__}) cannot be converted: "
+                "it moves target samples to a common space."
+            )
+        return ()
 
     @property
     def _same_features(self):

@@ -292,6 +292,10 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
     def feature_names_in_(self) -> np.ndarray:
         return self.estimator_.feature_names_in_
 
+    @property
+    def _delegate(self):
+        return self.estimator_
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         of_estimator = get_tags(self.estimator)

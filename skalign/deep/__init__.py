@@ -13,6 +13,7 @@ from skalign.deep._contrastive import ContrastiveAligner
 from skalign.deep._multi_domain import MultiDomainClassifier
 from skalign.deep._ncfal import NCFALClassifier
 from skalign.deep._parts import Mask, Partition, SimplexHead
+from skalign.deep._runtime import to_torch
 from skalign.deep._stitching import StitchingRegressor
 from skalign.deep.networks import (
     MLP,
@@ -69,4 +70,5 @@ __all__ = [
     "adain",
     "info_nce",
     "split_style",
+    "to_torch",
 ]

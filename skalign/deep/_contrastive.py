@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skalign._canonical import canonical_maps, check_n_components
+from skalign._layers import Network, affine
 from skalign._progress import Progress
 from skalign._validation import Interval, check_pairs
 from skalign.deep._stitching import centre_and_scale, scaled
@@ -364,6 +365,10 @@ class ContrastiveAligner(TrainedMixin, CommonSpaceMixin, BaseEstimator):
     def _map(self, X):
         rows = scaled(X, self.x_mean_, self.x_scale_)
         return self._project(rows, self.net_.module_.source, X.dtype)
+
+    def _layers(self):
+        scale = np.ones(self.n_features_in_) / self.x_scale_
+        return affine(self.x_mean_, scale), Network(self.net_.module_.source)
 
     def _map_target(self, y):
         rows = scaled(y, self.y_mean_, self.y_scale_)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from torch import nn
 
 from skalign._aligner import AlignerMixin, PairedMixin
+from skalign._layers import Network, affine
 from skalign._progress import Progress
 from skalign._rescale import power_of
 from skalign._validation import Interval, check_pairs
@@ -204,6 +205,15 @@ class StitchingRegressor(TrainedMixin, PairedMixin, AlignerMixin, BaseEstimator)
         _, mapped = self.net_.forward_rows(torch.from_numpy(rows))
         mapped = mapped.cpu().numpy().astype(X.dtype, copy=False)
         return (mapped * self.y_scale_ + self.y_mean_).astype(X.dtype, copy=False)
+
+    def _layers(self):
+        one = np.ones(self.n_features_in_)
+        network = nn.Sequential(*self.net_.module_)  # without the input it returns too
+        return (
+            affine(self.x_mean_, one / self.x_scale_),
+            Network(network),
+            affine(0.0, self.y_scale_ * np.ones(self.n_targets_), self.y_mean_),
+        )
 
     def _make_module(self):
         n_hidden = self.hidden_factor * self.n_features_in_

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._arrays import as_dtype, dtype_name, settle
 from skalign._canonical import canonical_maps, check_n_components
+from skalign._layers import affine
 from skalign._validation import Interval, cast_finite, check_pairs
 from skalign.moments import centre
 from skalign.paired._common_space import CommonSpaceMixin
@@ -151,6 +152,9 @@ class CanonicalAligner(CommonSpaceMixin, BaseEstimator):
 
     def _map(self, X):
         return _apply(X, self.x_mean_, self.x_coef_)
+
+    def _layers(self):
+        return (affine(self.x_mean_, self.x_coef_),)
 
     def _map_target(self, y):
         return _apply(y, self.y_mean_, self.y_coef_)

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin, PairedMixin
+from skalign._layers import FAR, InFloat64, Kernel, Sum, affine, layers_of
 from skalign._rescale import largest_about_mean
 from skalign._validation import Interval, cast_finite, check_pairs
 from skalign.moments import check_scale
@@ -27,7 +28,6 @@ from skalign.paired._shared import Shared
 _GAMMAS = (1 / 8, 1 / 2, 2.0, 8.0)
 _BATCH = 1024
 _WELL_CONDITIONED = 1e-8  # reciprocal condition number
-_FAR = 1e100  # in widths of the kernel; its square is finite
 
 
 def _left_out_residuals(aligner, distinct):
@@ -166,7 +166,7 @@ def _kernel(rows, landmarks, gamma):
     with np.errstate(over="ignore"):
         rows, landmarks = (np.sqrt(gamma) * side for side in (rows, landmarks))
     return rbf_kernel(
-        np.clip(rows, -_FAR, _FAR), np.clip(landmarks, -_FAR, _FAR), gamma=1.0
+        np.clip(rows, -FAR, FAR), np.clip(landmarks, -FAR, FAR), gamma=1.0
     )
 
 
@@ -421,6 +421,18 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
             kernel = _kernel(scaled, self.landmarks_, self.gamma_)
             mapped[rows] += kernel @ self.dual_coef_
         return cast_finite(mapped, X.dtype, "The result")
+
+    def _layers(self):
+        (linear,) = layers_of(self.linear_)
+        if not len(self.landmarks_):
+            return (linear,)
+        width = np.sqrt(self.gamma_)
+        kernel = (
+            affine(self.linear_.x_mean_, width / self.scale_),
+            Kernel(np.clip(width * self.landmarks_, -FAR, FAR), "rbf"),
+            affine(np.zeros(len(self.dual_coef_)), self.dual_coef_),
+        )
+        return (Sum(((linear,), (InFloat64(kernel),))),)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "dual_coef_")

@@ -28,6 +28,7 @@ from skalign._arrays import (
     take_rows,
     to_numpy,
 )
+from skalign._layers import InFloat64, Kernel, affine
 from skalign._rescale import normalized, unit_rows
 from skalign._validation import check_pairs, dimensions, stay_in_source
 from skalign.moments import centre, pseudo_inverse, rounding_of_columns, truncated_svd
@@ -280,6 +281,25 @@ class RelativeRepresentation(AlignerMixin, BaseEstimator):
         return _similarities(
             y, self.target_anchors_, self.similarity, self._target_spread
         )
+
+    def _layers(self):
+        anchors = to_numpy(self.anchors_).astype(np.float64, copy=False)
+        centre, one = anchors.mean(axis=0), np.ones(anchors.shape[1])
+        if self.similarity == "linear":
+            return (affine(0 * one, anchors.T),)
+        if self.similarity == "cosine":
+            return (InFloat64((Kernel(unit_rows(anchors), "cosine"),)),)
+        if self.similarity in ("euclidean", "l2"):
+            kind, width = "euclidean", one
+        elif self.similarity == "rbf":
+            kind, width = "rbf", one / np.sqrt(len(one))
+        else:
+            raise TypeError(
+                f"similarity={self.similarity!r} cannot be converted; 'cosine', "
+                "'euclidean', 'l2', 'linear' and 'rbf' can."
+            )
+        points = Kernel((anchors - centre) * width, kind)
+        return (InFloat64((affine(centre, width), points)),)
 
     @available_if(_has_inverse)
     def _unmap(self, y):

@@ -29,6 +29,7 @@ from skalign._arrays import (
 from skalign._atomic import AtomicMixin
 from skalign._dask import is_dask, lazy, make_lazy, one_sample
 from skalign._determined import without_warning
+from skalign._layers import affine, layers_of
 from skalign._r2 import r2
 from skalign._validation import (
     Interval,
@@ -424,6 +425,12 @@ class GeneralizedProcrustes(
         return mapped_mean(
             self.aligners_, *split_blocks(X, self.space_sizes_[: self._n_joint])
         )
+
+    def _layers(self):
+        maps = [layers_of(a)[0] for a in self.aligners_[: self._n_joint]]
+        shift = np.concatenate([part.shift for part in maps])
+        coef = np.concatenate([part.coef for part in maps]) / len(maps)
+        return (affine(shift, coef, np.mean([part.offset for part in maps], axis=0)),)
 
     @lazy
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:

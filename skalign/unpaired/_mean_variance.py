@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AlignerMixin
 from skalign._arrays import as_dtype, beside, settle, to_numpy
+from skalign._layers import affine
 from skalign._validation import Interval, check_sides
 from skalign.moments import SideStreamingMixin
 
@@ -128,6 +129,9 @@ class MeanVarianceAligner(SideStreamingMixin, AlignerMixin, BaseEstimator):
 
     def _map(self, X):
         return as_dtype((X - self.x_mean_) * self.scale_ + self.y_mean_, X.dtype)
+
+    def _layers(self):
+        return (affine(self.x_mean_, self.scale_, self.y_mean_),)
 
     def _unmap(self, y):
         # Columns with a `scale_` of 0 are set to the source's mean.

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, _fit_context
 
 from skalign._aligner import AlignerMixin
 from skalign._determined import warn_undetermined
+from skalign._layers import affine
 from skalign._rescale import signed
 from skalign._validation import Interval, check_sides
 from skalign.moments import Moments, Spectrum, pseudo_inverse
@@ -205,6 +206,9 @@ class SubspaceAligner(AlignerMixin, BaseEstimator):
 
     def _map(self, X):
         return ((X - self.x_mean_) @ self.coef_).astype(X.dtype, copy=False)
+
+    def _layers(self):
+        return (affine(self.x_mean_, self.coef_),)
 
     def _map_target(self, y):
         return ((y - self.y_mean_) @ self.target_coef_).astype(y.dtype, copy=False)

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin
+from skalign._layers import InFloat64, Kernel, affine
 from skalign._rescale import largest_about_mean, signed
 from skalign._validation import Interval, cast_finite, check_sides
 from skalign.moments import (
@@ -307,6 +308,17 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
 
     def _map(self, X):
         return self._embed(X)
+
+    def _layers(self):
+        if self._nystroem is None:
+            return (InFloat64((affine(np.zeros(len(self.coef_)), self.coef_),)),)
+        points = self._nystroem.components_
+        gamma = self._nystroem.gamma or 1 / points.shape[1]
+        width = np.full(points.shape[1], np.sqrt(gamma))
+        kernel = affine(self._centre, width), Kernel(points * width, "rbf")
+        zero = np.zeros(len(points))
+        inverse_root = affine(zero, self._nystroem.normalization_.T)
+        return (InFloat64((*kernel, inverse_root, affine(zero, self.coef_))),)
 
     def _map_target(self, y):
         return self._embed(y)
