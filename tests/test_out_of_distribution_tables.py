@@ -60,3 +60,27 @@ def test_gap_is_that_of_the_domains_that_were_found(script, monkeypatch):
 
     assert float(given["gap"]) == 0
     assert float(found["gap"]) > 0
+
+
+def test_methods_on_features_are_measured_by_each_rule(script):
+    rng = np.random.default_rng(0)
+    y, given = np.arange(90) % 3, np.arange(90) // 3 % 2
+    X = np.c_[rng.normal(size=(90, 64)), np.eye(3)[y]].astype(np.float32)
+    order = rng.permutation(90)
+    parts = {"train": order[:50], "held_out": order[50:70], "test": order[70:]}
+    environments = dict.fromkeys(("given", "found", "grey"), given)
+    study = script("features")
+
+    for name, kind in [("plain", "given"), ("last layer", "found"), ("plain", "grey")]:
+        row = study.measure(name, kind, 0, X, y, environments, parts)
+        assert 0 <= float(row["last"]) <= 100
+        assert bool(row["found"]) == (name == "plain")
+
+
+def test_many_classes_of_the_limits_follow_cause_and_shortcut(script):
+    X, y, follows = script("partition_limits").draw_classes(
+        np.random.default_rng(0), 4000, 0.75, 0.85, 10
+    )
+    assert X.shape == (4000, 74)
+    np.testing.assert_allclose(follows.mean(axis=0), [0.75, 0.85], atol=0.02)
+    assert np.all((X[:, 64:].argmax(axis=1) == y) == follows[:, 1])
