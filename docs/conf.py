@@ -11,8 +11,9 @@ import skalign
 
 HERE = Path(__file__).parent
 LINK = re.compile(r":(?:ref|term):`(.*?)\s*(?:<[^>]*>)?`", re.DOTALL)
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 import front_figure
+import results_pages
 
 project = "skalign"
 author = "The skalign developers"
@@ -57,7 +58,7 @@ intersphinx_mapping = {
     "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.txt"),
     "torch": ("https://docs.pytorch.org/docs/stable/", "inventories/torch.txt"),
 }
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "results/_*"]
 suppress_warnings = ["config.cache"]
 
 html_theme = "pydata_sphinx_theme"
@@ -65,8 +66,7 @@ html_title = "skalign"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-WITHOUT_SIDEBAR = "index", "getting_started", "choosing", "changelog", "contributing"
-html_sidebars = {page: [] for page in WITHOUT_SIDEBAR}
+html_sidebars = {path.stem: [] for path in HERE.glob("*.md")}  # they have no sections
 copybutton_exclude = ".linenos, .gp, .go"  # prompts and output are not copied
 
 sphinx_gallery_conf = {
@@ -82,9 +82,10 @@ sphinx_gallery_conf = {
 }
 
 
-def draw_front(app):
-    """Draw the figure of the front page."""
+def write_pages(app):
+    """Draw the figure of the front page, and write the pages of results."""
     front_figure.write(HERE / "_front")
+    results_pages.write(HERE / "results")
 
 
 def cut_links(app, what, name, obj, options, lines):
@@ -95,5 +96,5 @@ def cut_links(app, what, name, obj, options, lines):
 
 def setup(app):
     """Connect the functions above."""
-    app.connect("builder-inited", draw_front)
+    app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", cut_links)

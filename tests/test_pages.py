@@ -19,10 +19,10 @@ if not (ROOT / "docs").exists():
     pytest.skip("the docs are not in this distribution", allow_module_level=True)
 PAGES = [
     "README.md",
-    *(f"docs/{name}.md" for name in ["index", "getting_started"]),
+    *(f"docs/{name}.md" for name in ["index", "getting_started", "recipes"]),
 ]
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<mark>not run|needs): (?P<what>.+) -->\n)?"
+    r"^(?:<!-- (?P<mark>not run|needs): (?P<what>[^\n]+) -->\n)?"
     r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
