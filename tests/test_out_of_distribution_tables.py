@@ -84,3 +84,10 @@ def test_many_classes_of_the_limits_follow_cause_and_shortcut(script):
     assert X.shape == (4000, 74)
     np.testing.assert_allclose(follows.mean(axis=0), [0.75, 0.85], atol=0.02)
     assert np.all((X[:, 64:].argmax(axis=1) == y) == follows[:, 1])
+
+
+def test_inputs_that_need_scaling_are_measured_as_they_are_and_scaled(script):
+    study = script("inputs")
+    raw, scaled = (study.measure("breast cancer", of, 0) for of in (False, True))
+    assert (raw["warned"], scaled["warned"]) == (1, 0)
+    assert float(scaled["test"]) > float(raw["test"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.stats import chi2_contingency, kstest
+from scipy.stats import chi2, chi2_contingency, kstest
 
 from skalign.domains import domain_dependence, partition_domains
 
@@ -19,14 +19,37 @@ def _division(seed, shortcut, noise=(0.25, 0.25), n=1200):
     return partition_domains(X, y, random_state=seed).domain, given, y
 
 
-def test_statistic_is_the_sum_of_those_of_the_classes():
+def test_one_class_gives_the_chi_square_of_a_table():
     rng = np.random.default_rng(0)
-    domain, given, y = rng.integers([3, 2, 4], size=(500, 3)).T
-    tables = np.zeros((4, 3, 2), int)
-    np.add.at(tables, (y, domain, given), 1)
-    expected = [chi2_contingency(table, correction=False)[0] for table in tables]
+    domain, given = rng.integers([3, 4], size=(500, 2)).T
+    table = np.zeros((3, 4), int)
+    np.add.at(table, (domain, given), 1)
+    expected = chi2_contingency(table, correction=False)
+    result = domain_dependence(domain, given, np.zeros(500, int))
+    assert_allclose(result.statistic, expected.statistic * 499 / 500)
+    assert_allclose(result.pvalue, chi2.sf(expected.statistic * 499 / 500, 6))
+
+
+def test_two_domains_give_the_statistic_of_mantel_and_haenszel():
+    rng = np.random.default_rng(0)
+    y = rng.integers(4, size=500)
+    given = rng.random(500) < 0.3 + 0.1 * y
+    domain = rng.random(500) < 0.3 + 0.2 * given
+    excess = variance = 0
+    for c in range(4):
+        n, a, b = np.sum(y == c), np.sum(domain[y == c]), np.sum(given[y == c])
+        excess += np.sum(domain & given & (y == c)) - a * b / n
+        variance += a * (n - a) * b * (n - b) / (n**2 * (n - 1))
     result = domain_dependence(domain, given, y)
-    assert_allclose(result.statistic, sum(expected))
+    assert_allclose(result.statistic, excess**2 / variance)
+
+
+def test_many_classes_cost_no_power():
+    rng = np.random.default_rng(0)
+    given, y = np.repeat([0, 1], 850), rng.integers(50, size=1700)
+    found = rng.random(1700) < np.where(given, 0.9, 0.8)
+    whole = domain_dependence(found, given, np.zeros(1700, int)).pvalue
+    assert domain_dependence(found, given, y).pvalue < 10 * whole < 1e-4
 
 
 def test_values_are_uniform_for_independent_domains_of_unequal_classes():
