@@ -15,6 +15,8 @@ from skalign import (
     CORALAligner,
     LinearAligner,
     RigidAligner,
+    load,
+    save,
 )
 from skalign.metrics import retrieval_accuracy
 from skalign.retrieval._two_spaces import (
@@ -165,6 +167,19 @@ def test_batches_give_what_one_call_gives():
         retriever.convert(batch, native[batch])
     for a, b in zip(
         retriever.kneighbors(queries), at_once.kneighbors(queries), strict=True
+    ):
+        assert_allclose(a, b)
+
+
+def test_a_converted_index_is_saved_and_loaded(tmp_path):
+    retriever, native, queries = _living(csls=5)
+    retriever.convert(np.arange(50), native[:50])
+    save(retriever, tmp_path / "index")
+    loaded = load(tmp_path / "index")
+    for both in (retriever, loaded):
+        both.convert(np.arange(40, 90), native[40:90])
+    for a, b in zip(
+        retriever.kneighbors(queries), loaded.kneighbors(queries), strict=True
     ):
         assert_allclose(a, b)
 
