@@ -2,7 +2,7 @@
 
 from skalign._lazy import import_on_use
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 # The names are in __init__.pyi and are imported on first use.
 __getattr__, __dir__, __all__ = import_on_use(
