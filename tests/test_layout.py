@@ -147,8 +147,10 @@ def test_the_api_page_lists_the_public_names_of_the_room(room):
     if room == "deep":
         pytest.importorskip("torch")
     module = importlib.import_module(f"skalign.{room}")
-    page = (PACKAGE.parent / "docs" / "api.rst").read_text()
-    listed = re.findall(r"^   (\w+(?:\.\w+)*)$", page, flags=re.MULTILINE)
+    page = PACKAGE.parent / "docs" / "api.rst"
+    if not page.exists():
+        pytest.skip("the docs are not in this distribution")
+    listed = re.findall(r"^   (\w+(?:\.\w+)*)$", page.read_text(), flags=re.MULTILINE)
     assert len(listed) == len(set(listed))
     own = {name.removeprefix(f"{room}.") for name in listed if room in name.split(".")}
     roots = {name for name in module.__all__ if name in skalign.__all__}
