@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from skalign._storage import load
-from skalign.cli._files import naming, read_matrix, size_of
+from skalign.adaptation import DomainHarmonizer
+from skalign.cli._aligners import load_map
+from skalign.cli._files import naming, read_matrix
+from skalign.cli._fit import read_domains
 from skalign.cli._kinds import MATRICES, InputError, require_package
 from skalign.cli._output import format_of, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
@@ -13,7 +15,7 @@ _BATCH_BYTES = 8 * 2**20
 
 
 def run(options):
-    aligner = _load_map(options.map)
+    aligner = load_map(options.map)
     width = aligner.n_features_in_
     source = read_matrix(options.source, options.id)
     if source.shape[1] != width:
@@ -21,10 +23,16 @@ def run(options):
             f"{options.source} has {source.shape[1]} columns, but the map was fitted "
             f"with {width}."
         )
-    kind = _output_kind(options, source)
+    kind, domains = _output_kind(options, source), None
+    if isinstance(aligner, DomainHarmonizer):
+        if options.domains is None:
+            raise InputError(f"{options.map} needs --domains, that of each row.")
+        domains = read_domains(options.domains, len(source))
+    elif options.domains is not None:
+        raise InputError(f"{options.map} is a map without domains; omit --domains.")
     use_threads_if_large(options, source)
-    step = max(1, _BATCH_BYTES // (8 * max(width, aligner.n_targets_)))
-    mapped = _mapped(options, aligner, source, step)
+    step = max(1, _BATCH_BYTES // (8 * max(width, getattr(aligner, "n_targets_", 0))))
+    mapped = _mapped(options, aligner, source, domains, step)
     ids, first = next(mapped)
     shape, names = (len(source), first.shape[1]), list(aligner.get_feature_names_out())
     columns = (names, source.id_field if kind != "npy" else None, source.vector_name)
@@ -50,25 +58,17 @@ def _output_kind(options, source):
     return kind
 
 
-def _mapped(options, aligner, source, step):
+def _mapped(options, aligner, source, domains, step):
     """Yield identifiers and mapped rows, batch by batch."""
     n_batches = -(-len(source) // step)
     due = progress("batches", total=n_batches)(source.batches(step))
+    start = 0
     for ids, rows in due:
+        stop = start + len(rows)
+        known = {} if domains is None else {"sample_domain": domains[start:stop]}
         with naming(options.map, options.source):
-            mapped = aligner.transform(rows)
+            mapped = aligner.transform(rows, **known)
             if not np.isfinite(mapped).all():
                 raise ValueError("mapped rows are NaN or infinite")
         yield ids, mapped
-
-
-def _load_map(path):
-    """Read a map that takes as many features as its attributes say."""
-    size_of(path)
-    aligner = load(path)
-    if not hasattr(aligner, "transform") or not all(
-        isinstance(getattr(aligner, name, None), int)
-        for name in ("n_features_in_", "n_targets_")
-    ):
-        raise InputError(f"{path} holds a {type(aligner).__name__}, not a map.")
-    return aligner
+        start = stop

@@ -10,6 +10,7 @@ from argparse import ArgumentTypeError
 from typing import NamedTuple
 
 from skalign.cli._columns import COLUMNS
+from skalign.cli._terminal import fail
 
 _COMPARISONS = {
     "<=": operator.le,
@@ -32,6 +33,22 @@ class Condition(NamedTuple):
 
     def __str__(self):
         return f"{self.metric}{self.sign}{self.bound:g}"
+
+
+def any_holds(conditions, name, values):
+    """Print the conditions that hold for the scores of a map; return if there is one.
+
+    A condition also holds if its metric has no score.
+    """
+    held = []
+    for condition in conditions:
+        value = values.get(condition.metric)
+        if value is None or condition.holds(value):
+            found = "unknown" if value is None else f"{value:.4g}"
+            held.append(f"{condition} ({condition.metric} is {found})")
+    if held:
+        fail(f"failed: {name}: {', '.join(held)}")
+    return bool(held)
 
 
 def condition(text):

@@ -1,92 +1,127 @@
 """skalign fit: fit a map and store it."""
 
-from functools import partial
-
 from skalign._storage import save
-from skalign.anchors import (
-    FarthestPointAnchors,
-    KMeansAnchors,
-    PivotedQRAnchors,
-    RandomAnchors,
-)
-from skalign.cli._files import naming, read_pairs
+from skalign.adaptation import DomainHarmonizer
+from skalign.cli._aligners import PAIRED, arguments_of, make_aligner
+from skalign.cli._conditions import any_holds
+from skalign.cli._files import naming, read_array, read_matrix, read_pairs
 from skalign.cli._kinds import InputError
 from skalign.cli._matrix import are_large
 from skalign.cli._output import naming_output
+from skalign.cli._sides import check_known, read_known, read_positions
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.model_selection import alignability
-from skalign.paired import (
-    AnchoredAligner,
-    KernelAligner,
-    LinearAligner,
-    RigidAligner,
-)
-
-ALIGNERS = {
-    "rigid": RigidAligner,
-    "similarity": partial(RigidAligner, scaling=True),
-    "linear": LinearAligner,
-    "least-squares": partial(LinearAligner, alpha=0.0),
-    "nonlinear": KernelAligner,
-}
-SELECTORS = {
-    "random": RandomAnchors,
-    "k-means": KMeansAnchors,
-    "farthest-point": FarthestPointAnchors,
-    "pivoted-qr": PivotedQRAnchors,
-}
 
 
 def run(options):
-    aligner = ALIGNERS[options.aligner]()
-    if isinstance(aligner, KernelAligner):
-        aligner.set_params(random_state=options.seed)
-    if options.rank is not None:
-        if not isinstance(aligner, LinearAligner):
-            raise InputError(
-                f"--rank needs --aligner linear or least-squares; got "
-                f"{options.aligner}."
-            )
-        aligner.set_params(rank=options.rank)
-    if options.prior is not None:
-        if not isinstance(aligner, LinearAligner):
-            raise InputError(f"--prior needs --aligner linear; got {options.aligner}.")
-        aligner.set_params(prior=options.prior)
-    if options.selector is not None and options.anchors is None:
-        raise InputError("--selector needs --anchors, the number of pairs to select.")
-    if options.anchors is not None:
-        selector = SELECTORS[options.selector or "k-means"]
-        aligner = AnchoredAligner(
-            aligner, selector(options.anchors, random_state=options.seed)
-        )
-    pairs = read_pairs(options)
-    large = are_large(pairs.source, pairs.target)
-    if large:  # fitted from sums over all pairs, if the aligner can
-        X, y = pairs.take(rows := pairs.sample(options.seed))
-        say(f"tested on {len(rows):,} of {len(pairs):,} pairs, fitted on all")
+    """Fit a map and store it; return 1, without storing, if --fail-if holds."""
+    aligner = make_aligner(options.aligner, options)
+    if options.fail_if and (options.domains or options.aligner not in PAIRED):
+        raise InputError("--fail-if needs pairs to test on; see skalign report.")
+    if options.domains is not None:
+        fitted, on = _fit_to_domains(options, aligner)
+    elif options.target is None:
+        raise InputError("SOURCE needs a TARGET, or --domains.")
+    elif options.aligner in PAIRED:
+        fitted, on = _fit_to_pairs(options, aligner)
     else:
-        X, y = pairs.whole()
-    use_threads_if_large(options, pairs.source, pairs.target)
-    n_train = len(X) - -(-len(X) // 5)  # smallest training part of 5 folds
-    if isinstance(options.anchors, int) and n_train < options.anchors <= len(X):
-        say(f"{options.anchors} anchors leave too few pairs to test on")
-    elif len(X) >= 20:
-        with naming(options.source, options.target):
-            result = alignability(
-                X,
-                y,
-                aligners={options.aligner: aligner},
-                learning_curves=False,
-                max_samples=None,
-                random_state=options.seed,
-                progress=progress("folds"),
+        fitted, on = _fit_to_sides(options, aligner)
+    if fitted is None:
+        return 1
+    with naming_output(options.output):
+        save(fitted, options.output)
+    say(f"{fitted!r} fitted on {on}: {options.output}")
+    return 0
+
+
+def _fit_to_domains(options, aligner):
+    given = ("target", "labels", "target_labels", "pairs")
+    for key in given:
+        if vars(options)[key] is not None:
+            raise InputError(
+                f"--domains needs only SOURCE, whose rows are of several domains; got "
+                f"{vars(options)[key]} too."
             )
-        for metric in ("relative_error", "hits@1"):
-            folds = result.scores[metric][0]
-            say(
-                f"{metric.replace('_', ' ')}: {folds.mean():.3f} "
-                f"({folds.std(ddof=1):.3f}) on held-out pairs, 5 folds"
-            )
+    if options.aligner in PAIRED:
+        raise InputError(
+            f"--domains needs an aligner that is learnt without pairs; got "
+            f"{options.aligner}."
+        )
+    source = read_matrix(options.source, options.id)
+    domains = read_domains(options.domains, len(source))
+    X = source.whole()
+    use_threads_if_large(options, X)
+    with naming(options.source, options.domains):
+        fitted = DomainHarmonizer(aligner).fit(X, sample_domain=domains)
+    return fitted, f"{len(X):,} samples of {len(fitted.domains_)} domains"
+
+
+def read_domains(name, n_samples):
+    """Read the domain of each row."""
+    domains = read_array(name)
+    if domains.shape != (n_samples,):
+        raise InputError(
+            f"{name} must hold the domain of each of {n_samples} rows; its shape is "
+            f"{domains.shape}."
+        )
+    return domains
+
+
+def _fit_to_sides(options, aligner):
+    check_known(options)
+    source = read_matrix(options.source, options.id)
+    target = read_matrix(options.target, options.id)
+    known = read_known(options, len(source), len(target))
+    known = arguments_of(options.aligner, aligner, known)
+    use_threads_if_large(options, source, target)
+    with naming(options.source, options.target):
+        if are_large(source, target) and hasattr(aligner, "collect"):
+            aligner.fit(_batches_of_sides(source, target, **known))
+        else:
+            aligner.fit(source.whole(), target.whole(), **known)
+    if hasattr(aligner, "confidence_"):
+        say(f"confidence: {aligner.confidence_:.3f}")
+    return aligner, f"{len(source):,} source and {len(target):,} target samples"
+
+
+def _batches_of_sides(source, target, labels=None, target_labels=None):
+    """Yield the arguments of `partial_fit`, batch by batch."""
+    sides = (("X", "labels", source, labels), ("y", "target_labels", target,
+             target_labels))  # fmt: skip
+    for name, labels_name, side, classes in sides:
+        start = 0
+        for _, rows in side.batches():
+            batch = {name: rows}
+            if classes is not None:
+                batch[labels_name] = classes[start : start + len(rows)]
+            yield batch
+            start += len(rows)
+
+
+def _fit_to_pairs(options, aligner):
+    for key in ("labels", "target_labels"):
+        if vars(options)[key] is not None:
+            arguments_of(options.aligner, aligner, {key: True})
+    large = False
+    if options.pairs is not None:
+        source = read_matrix(options.source, options.id)
+        target = read_matrix(options.target, options.id)
+        rows = read_positions(options.pairs, len(source), len(target))
+        X, y = source.whole()[rows[:, 0]], target.whole()[rows[:, 1]]
+        n_pairs = len(rows)
+    else:
+        pairs = read_pairs(options)
+        source, target, n_pairs = pairs.source, pairs.target, len(pairs)
+        large = are_large(source, target)
+        if large:  # fitted from sums over all pairs, if the aligner can
+            X, y = pairs.take(rows := pairs.sample(options.seed))
+            say(f"tested on {len(rows):,} of {n_pairs:,} pairs, fitted on all")
+        else:
+            X, y = pairs.whole()
+    use_threads_if_large(options, source, target)
+    scores = _test(options, aligner, X, y)
+    if any_holds(options.fail_if, options.aligner, scores):
+        return None, None
     if large and not hasattr(aligner, "collect"):
         X, y = pairs.whole()
     with naming(options.source, options.target):
@@ -94,7 +129,32 @@ def run(options):
             aligner.fit(pairs.batches())
         else:
             aligner.fit(X, y)
-    with naming_output(options.output):
-        save(aligner, options.output)
-    say(f"{aligner!r} fitted on {len(pairs):,} pairs: {options.output}")
-    return 0
+    return aligner, f"{n_pairs:,} pairs"
+
+
+def _test(options, aligner, X, y):
+    """Print the error on held-out pairs; return the mean scores, empty if too few."""
+    n_train = len(X) - -(-len(X) // 5)  # smallest training part of 5 folds
+    if isinstance(options.anchors, int) and n_train < options.anchors <= len(X):
+        say(f"{options.anchors} anchors leave too few pairs to test on")
+        return {}
+    if len(X) < 20:
+        say(f"{len(X)} pairs are too few to test on")
+        return {}
+    with naming(options.source, options.target):
+        result = alignability(
+            X,
+            y,
+            aligners={options.aligner: aligner},
+            learning_curves=False,
+            max_samples=None,
+            random_state=options.seed,
+            progress=progress("folds"),
+        )
+    for metric in ("relative_error", "hits@1"):
+        folds = result.scores[metric][0]
+        say(
+            f"{metric.replace('_', ' ')}: {folds.mean():.3f} "
+            f"({folds.std(ddof=1):.3f}) on held-out pairs, 5 folds"
+        )
+    return {metric: folds[0].mean() for metric, folds in result.scores.items()}

@@ -5,7 +5,7 @@ import re
 from html import escape
 
 from skalign.cli._columns import COLUMNS
-from skalign.cli._render import ROWS, table_of
+from skalign.cli._render import rows_explained, table_of
 
 # A colour that figures use for text and axes, replaced by that of the page.
 _INK = "#010203"
@@ -92,8 +92,8 @@ def as_html(report, metrics, figures):
         "</tr></thead><tbody>",
         *rows,
         "</tbody></table></div>",
-        f"<p>{escape(ROWS)} * best of its column; coloured: recommended; (standard "
-        "deviation over folds).</p>",
+        f"<p>{escape(rows_explained(report))} * best of its column; coloured: "
+        "recommended; (standard deviation over folds).</p>",
         "<dl>",
         *(
             f"<dt>{escape(COLUMNS[m].heading)}</dt><dd>{escape(COLUMNS[m].explanation)}"

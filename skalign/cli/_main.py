@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from importlib import import_module
 
 from threadpoolctl import threadpool_limits
@@ -14,24 +15,47 @@ from skalign.cli._output import check_inputs, check_output
 from skalign.cli._terminal import fail, say
 
 # Their objects are imported only by the command that needs them, to answer soon.
-ALIGNERS = ("rigid", "similarity", "linear", "least-squares", "nonlinear")
+PAIRED = ("rigid", "similarity", "linear", "least-squares", "nonlinear", "robust")
+UNPAIRED = (
+    "mean-variance",
+    "coral",
+    "gaussian-ot",
+    "optimal-transport",
+    "subspace",
+    "transfer-component",
+    "class-means",
+    "moments",
+    "icp",
+    "wasserstein-procrustes",
+)
 SELECTORS = ("random", "k-means", "farthest-point", "pivoted-qr")
 _EXAMPLES = {
     "skalign": """
   skalign                                 compare maps on data it comes with
   skalign report source.npy target.npy    compare maps on files of your own
   skalign fit source.npy target.npy -o map.skops
-  skalign apply map.skops new.npy -o mapped.npy""",
+  skalign apply map.skops new.npy -o mapped.npy
+  skalign inspect map.skops""",
     "report": """
   skalign report source.npy target.npy
   skalign report both.npz:X both.npz:y --labels labels.npy --criterion accuracy
   skalign report source.npy target.npy --columns hits@1,r2 --format markdown
   skalign report source.npy target.npy -o report.json
-  skalign report source.npy target.npy --fail-if 'hits@1<0.8' --fail-if 'r2<0.5'""",
+  skalign report source.npy target.npy --fail-if 'hits@1<0.8' --fail-if 'r2<0.5'
+  skalign report a.npy b.npy --labels a_classes.npy \\
+      --target-labels b_classes.npy
+  skalign report a.npy b.npy --pairs few_pairs.csv
+  skalign report scans.csv --domains scans.csv:scanner""",
     "fit": """
   skalign fit source.npy target.npy -o map.skops
   skalign fit source.npy target.npy -o map.skops --aligner rigid
-  skalign fit source.npy target.npy -o map.skops --anchors 200""",
+  skalign fit source.npy target.npy -o map.skops --anchors 200
+  skalign fit a.npy b.npy -o map.skops --aligner icp --labels a_classes.npy \\
+      --target-labels b_classes.npy
+  skalign fit scans.csv -o map.skops --aligner coral --domains scans.csv:scanner""",
+    "inspect": """
+  skalign inspect map.skops
+  skalign inspect map.skops --format json""",
     "apply": """
   skalign apply map.skops new.npy -o mapped.npy
   skalign apply map.skops new.parquet:embedding --id url -o mapped.parquet
@@ -85,13 +109,20 @@ def main(arguments=None):
         command = import_module(f"skalign.cli._{options.command}")
         # Limits hold for the libraries that are loaded by then.
         with threadpool_limits(limits=1) as options.threads:
-            return command.run(options)
+            return _run(command, options)
     except (InputError, ValueError) as error:
         return fail(f"error: {error}")
     except KeyboardInterrupt:
         return fail("interrupted", 130)
     except Exception as error:
         return fail(f"error: {type(error).__name__}: {error}")
+
+
+def _run(command, options):
+    """Run a command; show warnings in one line each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: fail(f"warning: {message}")
+        return command.run(options)
 
 
 def _parser():
@@ -115,16 +146,31 @@ def _parser():
     report.add_argument(
         "target", nargs="?", help="matrix of the same items in the target space"
     )
-    report.add_argument("--labels", help="array of class labels of the items")
+    report.add_argument(
+        "--unpaired", action="store_true", help="rows of the two files are not paired"
+    )
+    add_known(report)
+    report.add_argument(
+        "--aligners",
+        type=names_of_aligners,
+        metavar="NAME,...",
+        help="maps to compare, of the names in skalign fit --help; also identity, "
+        "without pairs",
+    )
+    report.add_argument(
+        "--prior",
+        metavar="MAP",
+        help="also compare a linear map shrunk towards this one: identity or a file",
+    )
     report.add_argument(
         "--cv", type=int, default=5, help="number of folds (default: 5)"
     )
     report.add_argument(
         "--criterion",
         choices=COLUMNS,
-        default="relative_error",
         metavar="METRIC",
-        help="metric by which a map is recommended (default: relative_error)",
+        help="metric by which a map is recommended (default: relative_error of pairs; "
+        "of others hits@1, accuracy or sliced_wasserstein, by what is known)",
     )
     add_id(report)
     report.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
@@ -150,15 +196,7 @@ def _parser():
         help="file for the report, which is then also printed as a table: "
         f"{', '.join(s for suffixes in REPORTS.values() for s in suffixes)}",
     )
-    report.add_argument(
-        "--fail-if",
-        type=condition,
-        action="append",
-        default=[],
-        metavar="CONDITION",
-        help="exit with status 1 if this holds for the recommended map, as "
-        "'hits@1<0.8'; repeatable",
-    )
+    add_fail_if(report, "exit with status 1 if this holds for the recommended map")
 
     fit = commands.add_parser(
         "fit",
@@ -167,20 +205,27 @@ def _parser():
         "pairs and store it.",
     )
     fit.add_argument("source", help="matrix of source samples")
-    fit.add_argument("target", help="matrix of the same items in the target space")
+    fit.add_argument(
+        "target",
+        nargs="?",
+        help="matrix of target samples, row by row the same items "
+        "unless the aligner is learnt without pairs",
+    )
     fit.add_argument("-o", "--output", required=True, help="file for the map, .skops")
     fit.add_argument(
         "--aligner",
-        choices=ALIGNERS,
+        choices=PAIRED + UNPAIRED,
         default="linear",
         metavar="NAME",
-        help=f"{', '.join(ALIGNERS)} (default: linear)",
+        help=f"from pairs: {', '.join(PAIRED)}; without: {', '.join(UNPAIRED)} "
+        "(default: linear)",
     )
+    add_known(fit)
     fit.add_argument("--rank", type=int, help="maximum rank of a linear map")
     fit.add_argument(
         "--prior",
-        choices=("identity",),
-        help="map towards which a linear map is shrunk, instead of the mean",
+        metavar="MAP",
+        help="map towards which a linear map is shrunk: identity, or a file of a map",
     )
     fit.add_argument(
         "--anchors", type=count_or_share, help="number or share of the pairs to fit on"
@@ -191,6 +236,7 @@ def _parser():
         metavar="NAME",
         help=f"method to select the anchors: {', '.join(SELECTORS)} (default: k-means)",
     )
+    add_fail_if(fit, "do not store the map, and exit with status 1, if this holds")
     add_id(fit)
     fit.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
 
@@ -209,6 +255,11 @@ def _parser():
         f"{', '.join(s for suffixes in MATRICES.values() for s in suffixes)}; "
         "- writes to standard output",
     )
+    apply.add_argument(
+        "--domains",
+        metavar="FILE",
+        help="domain of each row, for a map that was fitted with --domains",
+    )
     add_id(apply)
     apply.add_argument(
         "--format",
@@ -216,7 +267,63 @@ def _parser():
         help="format of the output (default: that of its suffix; of -, that of the "
         "input; else npy)",
     )
+
+    inspect = commands.add_parser(
+        "inspect",
+        help="describe a stored map",
+        description="Describe a stored map: its settings, columns and attributes.",
+    )
+    inspect.add_argument("map", help="file of the map, .skops")
+    inspect.add_argument(
+        "--format", choices=("table", "json"), default="table", help="default: table"
+    )
+    inspect.set_defaults(output=None)
+
     return parser
+
+
+def add_known(command):
+    command.add_argument(
+        "--labels", metavar="FILE", help="class labels of the source samples"
+    )
+    command.add_argument(
+        "--target-labels",
+        metavar="FILE",
+        help="class labels of the target samples, if not paired",
+    )
+    command.add_argument(
+        "--pairs",
+        metavar="FILE",
+        help="rows that are known to be the same item, if not all are: two columns of "
+        "row numbers from 0",
+    )
+    command.add_argument(
+        "--domains",
+        metavar="FILE",
+        help="domain of each row of SOURCE, in place of a TARGET",
+    )
+
+
+def add_fail_if(command, text):
+    command.add_argument(
+        "--fail-if",
+        type=condition,
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help=f"{text}, as 'hits@1<0.8'; repeatable",
+    )
+
+
+def names_of_aligners(text):
+    """Convert comma-separated names of aligners to a list."""
+    names = [*dict.fromkeys(name.strip() for name in text.split(","))]
+    for name in names:
+        if name not in (known := ("identity", *PAIRED, *UNPAIRED)):
+            raise argparse.ArgumentTypeError(
+                f"there is no aligner {name!r}; choose from {', '.join(known)}"
+            )
+    return names
 
 
 def add_id(command):

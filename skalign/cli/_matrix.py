@@ -120,7 +120,8 @@ class Pairs:
         if len(source) != len(target):
             raise InputError(
                 f"{source.name} and {target.name} have inconsistent numbers of "
-                f"samples: {len(source)} and {len(target)}."
+                f"samples: {len(source)} and {len(target)}. Rows that are not paired "
+                "need skalign report --unpaired, or an aligner learnt without pairs."
             )
 
     def __len__(self):

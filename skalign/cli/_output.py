@@ -12,7 +12,16 @@ from pathlib import Path
 from skalign._files import check_writable, writing
 from skalign.cli._kinds import SUFFIXES, InputError, require_package, split_key
 
-_INPUTS = ("source", "target", "labels", "map")
+_INPUTS = (
+    "source",
+    "target",
+    "labels",
+    "target_labels",
+    "pairs",
+    "domains",
+    "prior",
+    "map",
+)
 _DEFAULTS = {"report": "table", "fit": "skops", "apply": "npy"}
 
 

@@ -7,10 +7,6 @@ from html import escape
 from skalign.cli._columns import COLUMNS, format_of
 
 _MOST_TEXT = 79  # characters of a line of text, however wide the terminal
-ROWS = (
-    "Rows: maps from the simplest to the most flexible; constant is the mean of the "
-    "target."
-)
 
 
 class Cell:
@@ -22,6 +18,13 @@ class Cell:
     def text(self, with_spread):
         spread = f" ({self.spread})" if with_spread and self.spread else ""
         return f"{self.mean}{spread}{self.star or ' '}" if self.mean else ""
+
+
+def rows_explained(report):
+    """Say what the rows are."""
+    constant = any(row["name"] == "constant" for row in report["maps"])
+    mean = "; constant is the mean of the target" if constant else ""
+    return f"Rows: maps from the simplest to the most flexible{mean}."
 
 
 def table_of(report, metrics):
@@ -93,33 +96,38 @@ def as_table(report, metrics, width, wide=False):
         lines.append("")
     return "\n".join(
         [
-            *(_fill(line, width) for line in report["about"]),
+            *(fill(line, width) for line in report["about"]),
             "",
             *lines,
-            _fill(_legend(with_spread), width),
+            fill(_legend(report, with_spread), width),
             "",
             *(
-                _fill(f"{COLUMNS[m].heading:<10}  {COLUMNS[m].explanation}", width, 12)
+                fill(f"{COLUMNS[m].heading:<10}  {COLUMNS[m].explanation}", width, 12)
                 for m in metrics
             ),
             "",
-            *(_fill(sentence, width) for sentence in report["verdict"]),
+            *(fill(sentence, width) for sentence in report["verdict"]),
             "",
             *(
                 line
                 for step in report["next"]
-                for line in (_fill(step["why"], width), "", _command(step, width), "")
+                for line in (
+                    fill(step["why"], width),
+                    "",
+                    command_lines(step, width),
+                    "",
+                )
             ),
         ]
     ).rstrip("\n")
 
 
-def _legend(with_spread):
+def _legend(report, with_spread):
     spread = "(standard deviation over folds)" if with_spread else "more with --wide"
-    return f"{ROWS} * best of its column, > recommended; {spread}."
+    return f"{rows_explained(report)} * best of its column, > recommended; {spread}."
 
 
-def _fill(text, width, indent=0):
+def fill(text, width, indent=0):
     return textwrap.fill(
         text,
         max(min(width, _MOST_TEXT), 20),
@@ -128,7 +136,7 @@ def _fill(text, width, indent=0):
     )
 
 
-def _command(step, width):
+def command_lines(step, width):
     """Break a command between words, so that it can still be copied."""
     lines = ["  "]
     for word in step["command"]:
@@ -156,8 +164,8 @@ def as_markdown(report, metrics):
             "",
             *(f"| {' | '.join(row)} |" for row in rows),
             "",
-            f"{ROWS} \\* best of its column, bold: recommended; (standard deviation "
-            "over folds).",
+            f"{rows_explained(report)} \\* best of its column, bold: recommended; "
+            "(standard deviation over folds).",
             "",
             *(f"- {COLUMNS[m].heading}: {COLUMNS[m].explanation}" for m in metrics),
             "",

@@ -1,22 +1,25 @@
 """skalign report: compare maps by cross-validation."""
 
+import argparse
 import platform
-import shlex
 
-import numpy as np
 from sklearn.base import clone
 
 import skalign
+from skalign.cli._aligners import PAIRED, make_aligner
+from skalign.cli._conditions import any_holds
 from skalign.cli._files import naming, read_labels, read_pairs
 from skalign.cli._html import as_html, figures_of
 from skalign.cli._kinds import InputError, require_package
 from skalign.cli._matrix import ArrayMatrix, are_large
 from skalign.cli._output import format_of, writing_to
+from skalign.cli._record import choose, maps_of, plain, step
 from skalign.cli._render import as_json, as_markdown, as_table
-from skalign.cli._terminal import fail, progress, say, use_threads_if_large, width
+from skalign.cli._terminal import progress, say, use_threads_if_large, width
 from skalign.datasets import load_digits_latents
 from skalign.model_selection import alignability
 
+_WITH_PRIOR = "linear, prior"
 _EXAMPLE = (
     "No files were given. As an example, maps are compared between the latents of two "
     "autoencoders that were trained on the same 1,797 images of digits."
@@ -25,10 +28,14 @@ _EXAMPLE = (
 
 def run(options):
     """Compare maps; return 1 if a condition of --fail-if holds, else 0."""
-    _check_metrics(options)
+    unpaired = options.unpaired or any(
+        value is not None
+        for value in (options.target_labels, options.pairs, options.domains)
+    )
+    _check_metrics(options, unpaired)
     wanted = format_of(options)
     require_package(wanted, f"--format {wanted}")
-    report, draw = _compare_pairs(options)
+    report, draw = (_compare_sides if unpaired else _compare_pairs)(options)
     metrics = options.columns or [*report["maps"][0]["values"]]
     n_columns = 80 if options.output else width()
     render = {
@@ -44,38 +51,37 @@ def run(options):
         say(as_table(report, metrics, width(), options.wide))
         with writing_to(options.output) as file:
             file.write(f"{text}\n".encode())
-    return _check_conditions(options, report)
+    chosen = next(r for r in report["maps"] if r["name"] == report["recommended"])
+    return int(any_holds(options.fail_if, chosen["name"], chosen["values"]))
 
 
-def _check_metrics(options):
+def _check_metrics(options, unpaired):
     """Raise an error, before any work, for metrics that need what is not given."""
-    if options.source is None and options.labels is not None:
-        raise InputError("--labels needs a SOURCE and a TARGET.")
-    if options.source is None or options.labels is not None:
-        return
+    if options.source is None:
+        for key in ("labels", "target_labels", "pairs", "domains"):
+            if vars(options)[key] is not None:
+                option = f"--{key.replace('_', '-')}"
+                raise InputError(f"{option} needs a SOURCE and a TARGET.")
+        if options.unpaired:
+            raise InputError("--unpaired needs a SOURCE and a TARGET.")
+    known = {
+        "accuracy": ("--labels", options.labels or options.source is None),
+        "r2": ("pairs of all samples", not unpaired),
+    }
+    if unpaired:
+        known |= dict.fromkeys(("relative_error", "hits@1"), ("--pairs", options.pairs))
+        labels = "--labels and --target-labels, without --pairs"
+        known["accuracy"] = (labels, options.labels and not options.pairs)
     asked = {
-        "--criterion": [options.criterion],
+        "--criterion": [options.criterion] if options.criterion else [],
         "--columns": options.columns or [],
         "--fail-if": [condition.metric for condition in options.fail_if],
     }
     for option, metrics in asked.items():
-        if "accuracy" in metrics:
-            raise InputError(f"{option} accuracy needs --labels.")
-
-
-def _check_conditions(options, report):
-    values = next(
-        row["values"] for row in report["maps"] if row["name"] == report["recommended"]
-    )
-    held = []
-    for condition in options.fail_if:
-        value = values[condition.metric]
-        if condition.holds(np.nan if value is None else value):
-            found = "not finite" if value is None else f"{value:.4g}"
-            held.append(f"{condition} ({condition.metric} is {found})")
-    if held:
-        fail(f"failed: {report['recommended']}: {', '.join(held)}")
-    return int(bool(held))
+        for metric in metrics:
+            needed, is_given = known.get(metric, ("", True))
+            if not is_given:
+                raise InputError(f"{option} {metric} needs {needed}.")
 
 
 def _compare_pairs(options):
@@ -104,13 +110,15 @@ def _compare_pairs(options):
             X,
             y,
             labels=labels,
+            aligners=_classes(options),
             cv=options.cv,
             random_state=options.seed,
             progress=progress("parts"),
         )
+    criterion = options.criterion or "relative_error"
     used = "" if result.n_samples == n_pairs else f"{result.n_samples:,} pairs drawn; "
     maps = _maps(result)
-    best, recommended, verdict = _choose(result, maps, options.criterion)
+    best, recommended, verdict = _choose(result, maps, criterion)
     about = [
         f"source  {n_pairs:,} x {X.shape[1]:,}  {source}",
         f"target  {n_pairs:,} x {y.shape[1]:,}  {target}",
@@ -122,16 +130,10 @@ def _compare_pairs(options):
     report = {
         "title": "Maps from source to target",
         "about": about,
-        "skalign": skalign.__version__,
-        "python": platform.python_version(),
-        "source": options.source,
-        "target": options.target,
-        "labels": options.labels,
-        "n_folds": options.cv,
-        "seed": options.seed,
+        **_settings(options),
         "n_train": int(result.train_sizes[-1]),
         "n_test": result.n_test,
-        "criterion": options.criterion,
+        "criterion": criterion,
         "best": best,
         "recommended": recommended,
         "verdict": verdict,
@@ -146,6 +148,44 @@ def _compare_pairs(options):
         return figures_of(result, recommended, shown, X, y, labels)
 
     return report, draw
+
+
+def _compare_sides(options):
+    from skalign.cli._unpaired import compare_sides
+
+    report = compare_sides(options)
+    return {**report, **_settings(options)}, list
+
+
+def _settings(options):
+    """Return what was asked for, as a part of the report."""
+    return {
+        "skalign": skalign.__version__,
+        "python": platform.python_version(),
+        "source": options.source,
+        "target": options.target,
+        "labels": options.labels,
+        "n_folds": options.cv,
+        "seed": options.seed,
+    }
+
+
+def _classes(options):
+    """Return the aligners to compare by name; None for the usual ones."""
+    if options.aligners is None and options.prior is None:
+        return None
+    names = options.aligners or ("rigid", "similarity", "linear", "nonlinear")
+    for name in names:
+        if name not in PAIRED:
+            raise InputError(
+                f"--aligners {name} is learnt without pairs; choose from "
+                f"{', '.join(PAIRED)}, or give --unpaired."
+            )
+    plain_options = argparse.Namespace(**vars(options) | {"prior": None})
+    aligners = {name: make_aligner(name, plain_options) for name in names}
+    if options.prior is not None:
+        aligners[_WITH_PRIOR] = make_aligner("linear", options)
+    return aligners
 
 
 def _read(options):
@@ -163,28 +203,12 @@ def _read(options):
 
 
 def _maps(result):
-    """Return a record for each map, with the metrics by which it is the best."""
-    values = {m: folds.mean(axis=1) for m, folds in result.scores.items()}
-    values["relative_error"] = result.errors  # of all test pairs, as the verdict
-    best_by = {}
-    for metric, means in values.items():
-        best = means.argmax() if result.greater_is_better[metric] else means.argmin()
-        if np.isfinite(result.scores[metric][best]).all():
-            best_by[metric] = best
-    return [
-        {
-            "name": name,
-            "error": float(result.errors[i]),
-            "interval": _plain(result.intervals[i]),
-            "values": _plain({m: v[i] for m, v in values.items()}),
-            "spreads": _plain(
-                {m: folds[i].std(ddof=1) for m, folds in result.scores.items()}
-            ),
-            "best_by": [metric for metric, best in best_by.items() if best == i],
-            "scores": {m: _plain(s[i]) for m, s in result.scores.items()},
-        }
-        for i, name in enumerate(result.names)
-    ]
+    """Return a record for each class, with its error over all test pairs."""
+    maps = maps_of(result.names, result.scores, {"relative_error": result.errors})
+    for i, row in enumerate(maps):
+        row["error"] = float(result.errors[i])
+        row["interval"] = plain(result.intervals[i])
+    return maps
 
 
 def _reference(result):
@@ -195,7 +219,7 @@ def _reference(result):
         "name": "target's own",
         "values": {"accuracy": float(own.mean())},
         "spreads": {"accuracy": float(own.std(ddof=1))},
-        "scores": {"accuracy": _plain(own)},
+        "scores": {"accuracy": plain(own)},
     }
 
 
@@ -203,24 +227,10 @@ def _choose(result, maps, criterion):
     """Return the best map, the one that is recommended, and why."""
     if criterion == "relative_error":
         return result.best, result.name, [result.verdict]
-    values = np.array([row["values"][criterion] for row in maps], dtype=float)
-    losses = -values if result.greater_is_better[criterion] else values
-    best = int(np.nanargmin(losses))
-    folds = result.scores[criterion][best]
-    limit = losses[best] + folds.std(ddof=1) / np.sqrt(len(folds))
-    chosen = int(np.argmax(losses <= limit))
-    name, least = result.names[chosen], result.names[best]
-    verdict = f"By {criterion}, '{name}' is recommended: {values[chosen]:.3g}"
-    if chosen == best:
-        verdict += ", the best of all maps."
-    else:
-        verdict += (
-            f", the simplest map within one standard error of the best, "
-            f"{values[best]:.3g} by '{least}'."
-        )
-    if result.name != name:
-        verdict += f" By relative error it would be '{result.name}'."
-    return least, name, [verdict]
+    best, chosen, why = choose(maps, criterion)
+    if result.name != chosen:
+        why += f" By relative error it would be '{result.name}'."
+    return best, chosen, [why]
 
 
 def _next(options, recommended, result, X, y):
@@ -231,35 +241,29 @@ def _next(options, recommended, result, X, y):
             "Next, compare maps between files of your own. Row i of both is the same "
             "item, embedded by two models:"
         )
-        return [{"why": why, "command": command}]
+        return [step(why, command)]
     fit = ["skalign", "fit", options.source, options.target, "-o", "map.skops"]
     if recommended == "constant":
         why = (
-            "No map is worth storing. Check that row i of both files is the same item. "
-            "To look at the errors of every fold:"
+            "No map is worth storing. Check that row i of both files is the same item; "
+            "if the rows are not paired:"
         )
-        command = ["skalign", "report", options.source, options.target]
-        command += ["--format", "json"]
+        command = ["skalign", "report", options.source, options.target, "--unpaired"]
     elif recommended == "identity":
         why = "No map is needed: the spaces are the same. To store a rotation anyway:"
         command = [*fit, "--aligner", "rigid"]
     else:
         why = f"Next, fit the map '{recommended}' on all pairs, and store it:"
-        command = [*fit, *_aligner_options(recommended, result, X, y)]
-    return [{"why": why, "command": [shlex.quote(word) for word in command]}]
+        command = [*fit, *_aligner_options(options, recommended, result, X, y)]
+    return [step(why, command)]
 
 
-def _aligner_options(name, result, X, y):
+def _aligner_options(options, name, result, X, y):
     if name == "translation":
         return ["--aligner", "linear", "--prior", "identity"]
+    if name == _WITH_PRIOR:
+        return ["--aligner", "linear", "--prior", options.prior]
     if name == "low rank":
         search = clone(result.aligners[name]).fit(X, y)
         return ["--aligner", "linear", "--rank", str(search.best_params_["rank"])]
     return ["--aligner", name]
-
-
-def _plain(values):
-    """Convert numbers to JSON values; those that are not finite become null."""
-    if isinstance(values, dict):
-        return dict(zip(values, _plain(values.values()), strict=True))
-    return [float(v) if np.isfinite(v) else None for v in values]

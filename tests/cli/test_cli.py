@@ -18,7 +18,7 @@ from skops.io import dump
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skalign import LinearAligner, RigidAligner, save
-from skalign.cli import _apply, _files, _fit, _main, _matrix, _report, _terminal, main
+from skalign.cli import _apply, _files, _fit, _matrix, _report, _terminal, main
 from skalign.cli._columns import COLUMNS
 from skalign.datasets import make_paired_spaces
 from skalign.model_selection import alignability
@@ -833,11 +833,6 @@ def test_threads_are_given_back_after_an_error(spaces):
         before = _threads()
         assert main(["report", str(spaces / "X.npy"), str(spaces / "no.npy")]) == 2
         assert _threads() == before
-
-
-def test_the_arguments_name_what_the_commands_have():
-    assert tuple(_fit.ALIGNERS) == _main.ALIGNERS
-    assert tuple(_fit.SELECTORS) == _main.SELECTORS
 
 
 def test_the_help_imports_neither_scikit_learn_nor_scipy():

@@ -234,7 +234,7 @@ def test_the_next_command_runs(files, capsys, tmp_path):
     assert (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("command", [[], ["report"], ["fit"], ["apply"]])
+@pytest.mark.parametrize("command", [[], ["report"], ["fit"], ["apply"], ["inspect"]])
 def test_every_help_has_examples_and_fits(capsys, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as leaving:
