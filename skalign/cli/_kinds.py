@@ -34,6 +34,7 @@ _PACKAGES = {  # and the extra that installs them
     "arrow": ("pyarrow", "files"),
     "safetensors": ("safetensors", "files"),
     "html": ("matplotlib", "plot"),
+    "completion": ("shtab", "completion"),
 }
 _WITH_KEY = re.compile(
     r"(-|.*?\.(?:npz|csv|parquet|arrow|feather|safetensors)):(.*)", re.I | re.S

@@ -53,6 +53,9 @@ _EXAMPLES = {
   skalign fit a.npy b.npy -o map.skops --aligner icp --labels a_classes.npy \\
       --target-labels b_classes.npy
   skalign fit scans.csv -o map.skops --aligner coral --domains scans.csv:scanner""",
+    "completion": """
+  skalign completion bash > ~/.local/share/bash-completion/completions/skalign
+  skalign completion fish > ~/.config/fish/completions/skalign.fish""",
     "inspect": """
   skalign inspect map.skops
   skalign inspect map.skops --format json""",
@@ -100,7 +103,7 @@ def main(arguments=None):
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         try:
-            options = _parser().parse_args(words or ["report"])
+            options = make_parser().parse_args(words or ["report"])
         except SystemExit:  # also raised by --help
             say(end="")
             raise
@@ -125,7 +128,8 @@ def _run(command, options):
         return command.run(options)
 
 
-def _parser():
+def make_parser():
+    """Return the parser of all arguments."""
     parser = _Parser(
         prog="skalign",
         description="Align two feature spaces: compare maps, fit a map and apply it.\n"
@@ -279,6 +283,16 @@ def _parser():
     )
     inspect.set_defaults(output=None)
 
+    completion = commands.add_parser(
+        "completion",
+        help="print a script that completes commands in a shell",
+        description="Print a script that completes commands, options and file names "
+        "in a shell.",
+    )
+    completion.add_argument(
+        "shell", choices=("bash", "zsh", "fish", "tcsh", "powershell")
+    )
+    completion.set_defaults(output=None)
     return parser
 
 

@@ -180,6 +180,20 @@ def test_names_are_escaped_in_a_page():
     assert "<b>" not in page.partition("<body>")[2]
 
 
+def test_completion_knows_commands_options_and_files(capsys):
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    for word in ("report", "--fail-if", "wasserstein-procrustes", "_compgen_files"):
+        assert word in script
+
+
+def test_completion_without_shtab_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setattr(_kinds, "find_spec", lambda name: None)
+    assert main(["completion", "bash"]) == 2
+    assert "skalign[completion]" in capsys.readouterr().err
+
+
 def test_a_page_without_matplotlib_says_what_to_install(report, capsys, monkeypatch):
     monkeypatch.setattr(_kinds, "find_spec", lambda name: None)
     assert report("--format", "html") == 2
@@ -234,7 +248,9 @@ def test_the_next_command_runs(files, capsys, tmp_path):
     assert (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("command", [[], ["report"], ["fit"], ["apply"], ["inspect"]])
+@pytest.mark.parametrize(
+    "command", [[], ["report"], ["fit"], ["apply"], ["inspect"], ["completion"]]
+)
 def test_every_help_has_examples_and_fits(capsys, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as leaving:
