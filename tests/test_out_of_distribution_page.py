@@ -4,17 +4,34 @@ import importlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "benchmarks").exists():
     pytest.skip("the benchmarks are not in this distribution", allow_module_level=True)
 
 
-def test_page_shows_the_committed_tables(monkeypatch):
+@pytest.fixture
+def page(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
-    page = importlib.import_module("benchmarks.out_of_distribution.page")
-    expected = page.parts()
-    text = page.PAGE.read_text()
+    return importlib.import_module("benchmarks.out_of_distribution.page")
+
+
+def test_pages_show_the_committed_tables(page):
+    text = "\n".join(path.read_text() for path in page.PAGES)
     shown = re.findall(r"<!-- (.+?) -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
-    assert dict(shown) == expected
+    assert dict(shown) == page.parts()
+
+
+def test_differences_are_those_of_common_seeds(page):
+    rows = [
+        {"method": method, "seed": str(seed), "test_last": str(value)}
+        for method, values in {"a": [1, 2, 4, 9], "b": [0, 3, 1]}.items()
+        for seed, value in enumerate(values)
+    ]
+    n, mean, half = page.difference(rows, ("a", "last"), ("b", "last"))
+    interval = ttest_rel([1, 2, 4], [0, 3, 1]).confidence_interval(0.95)
+    assert n == 3
+    np.testing.assert_allclose([mean - half, mean + half], interval)

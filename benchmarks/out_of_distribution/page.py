@@ -1,22 +1,43 @@
-"""The tables of the guide's page on training past a shortcut, from the CSVs.
+"""The tables of the guide on training past a shortcut, from the CSVs.
 
-    # fills docs/user_guide/out_of_distribution.md
+    # fills docs/user_guide/out_of_distribution.md and its page of results
     python -m benchmarks.out_of_distribution.page
 
-The page is written by hand but for what is between its markers.
+The pages are written by hand but for what is between their markers.
 """
 
 import argparse
 
 import numpy as np
+from scipy.stats import t
 
 from benchmarks.direct_alignment.page import fill
 from benchmarks.out_of_distribution import RESULTS
 from benchmarks.records import HERE, read
 
-PAGE = HERE.parent / "docs" / "user_guide" / "out_of_distribution.md"
+GUIDE = HERE.parent / "docs" / "user_guide"
+PAGES = [GUIDE / f"out_of_distribution{part}.md" for part in ("", "_results")]
 ENVIRONMENTS = ["given", "inferred", "own", "random", "grey"]
 RULES = ("last", "training", "found", "oracle")
+TIE = 3.0  # points by which two processors differ
+# Methods and rules that are compared on the coloured digits of full width.
+STOPPING = [
+    ((name, "found"), (name, other))
+    for name in ("NCFAL, inferred", "IRM, inferred", "VREx, inferred", "NCFAL", "IRM",
+                 "VREx")
+    for other in ("last", "training")
+]  # fmt: skip
+METHODS = [
+    ((a, "found"), (b, "found"))
+    for a, b in [
+        ("NCFAL, inferred", "IRM, inferred"),
+        ("NCFAL, inferred", "VREx, inferred"),
+        ("NCFAL, inferred", "NCFAL"),
+        ("IRM, inferred", "IRM"),
+        ("NCFAL", "IRM"),
+        ("NCFAL", "VREx"),
+    ]
+] + [(("NCFAL", "last"), ("IRM", "last"))]
 
 
 def cell(values):
@@ -31,6 +52,48 @@ def mean(column, data=None):
     return lambda of: cell(
         row[column] for row in of if data is None or row["data"] == data
     )
+
+
+def shown(method):
+    """Return the name that the tables of coloured digits give a method.
+
+    Without masks and alternation, what runs as NCFAL is a penalty on a fixed simplex.
+    """
+    return method if ", own" in method else method.replace("NCFAL", "fixed simplex")
+
+
+def difference(rows, one, other):
+    """Return the number of common seeds, and mean and half interval of differences.
+
+    Parameters
+    ----------
+    rows : list of dict
+    one, other : tuple of str
+        Method and rule.
+    """
+    found = [
+        {row["seed"]: float(row[f"test_{rule}"]) for row in rows
+         if row["method"] == method}
+        for method, rule in (one, other)
+    ]  # fmt: skip
+    seeds = sorted({*found[0]} & {*found[1]})
+    values = np.array([found[0][seed] - found[1][seed] for seed in seeds])
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return len(values), values.mean(), half
+
+
+def differences(rows, pairs):
+    """Markdown, a line for each pair of a method and a rule."""
+    lines = ["| comparison | n | difference, 95 % interval | |", "| --- " * 4 + "|"]
+    for one, other in pairs:
+        n, mean, half = difference(rows, one, other)
+        names = [f'{shown(method)}, by "{rule}"' for method, rule in (one, other)]
+        sign = " | tie" if abs(mean) < TIE else " |"
+        lines.append(
+            f"| {' minus '.join(names)} | {n} | {mean:+.1f} "
+            f"[{mean - half:+.1f}, {mean + half:+.1f}]{sign} |"
+        )
+    return "\n".join(lines)
 
 
 def table(rows, columns):
@@ -65,7 +128,11 @@ def parts():
     columns |= {"trained on, last": mean("train_last"), **seeds}
     for width in ("390", "128"):
         of_width = [row for row in rows if row["width"] == width]
-        found[f"digits, width {width}"] = table(of_width, columns)
+        named = [row | {"method": shown(row["method"])} for row in of_width]
+        found[f"digits, width {width}"] = table(named, columns)
+        if width == "390":
+            found["stopping"] = differences(of_width, STOPPING)
+            found["pairs"] = differences(of_width, METHODS)
 
     rows = read(RESULTS / "classes.csv")
     for row in rows:
@@ -95,4 +162,5 @@ def parts():
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__).parse_args()
-    fill(PAGE, parts())
+    for page in PAGES:
+        fill(page, parts())
