@@ -854,6 +854,12 @@ TABLE = {
         )
         for scorer in ("MeanDomainScorer", "WorstDomainScorer")
     },
+    "metrics.WorstFoundDomainScorer": measured(
+        lambda q: skalign.metrics.WorstFoundDomainScorer()(
+            _classifier(q), q.X, q.labels, found_domain=q.sample_domain
+        ),
+        like=CLOUDS | NO_WEIGHTS,
+    ),
     "metrics.get_scorer": measured(None, like=NAMED),
     "metrics.get_scorer_names": measured(None, like=NAMED),
     "metrics.make_distance_scorer": measured(
@@ -909,6 +915,14 @@ TABLE = {
         ),
         like=SHAPES,
         order="- halves are drawn by position, which need not matter",
+    ),
+    "domains.domain_dependence": measured(
+        lambda q: (
+            skalign.domains.domain_dependence(
+                q.labels % 2, q.sample_domain, q.labels // 2
+            ).statistic
+        ),
+        like=SHAPES | {"order": "same"},
     ),
     "moments.Moments": measured(
         lambda q, X_weight=None, Y_weight=None: (

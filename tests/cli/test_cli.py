@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import pickle
 import subprocess
 import sys
@@ -641,7 +642,7 @@ def test_a_target_of_one_column_is_reported(spaces, capsys):
     y = np.load(spaces / "y.npy")
     np.save(spaces / "column.npy", y[:, :1])
     assert main(["report", str(spaces / "X.npy"), str(spaces / "column.npy")]) == 0
-    assert "120 x 1\n" in capsys.readouterr().out
+    assert re.search(r"^target  120 x 1\s", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_a_file_is_read_once(spaces, monkeypatch):

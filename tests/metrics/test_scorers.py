@@ -347,7 +347,7 @@ def test_every_scorer_has_a_name():
     named = [get_scorer(name) for name in own]
     assert {type(scorer) for scorer in named} - {type(mmd_scorer)} == classes
     assert {*map(repr, objects)} <= {*map(repr, named)}
-    assert len(own) == len(classes) + len(objects) == 12
+    assert len(own) == len(classes) + len(objects) == 13
     assert get_scorer("neg_mmd") is mmd_scorer
     assert get_scorer("retrieval_accuracy") is retrieval_scorer
 
