@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -94,4 +95,17 @@ def test_page_shows_the_committed_tables(page):
 
 def test_claims_of_the_page_follow_from_the_tables(page):
     with (FOLDER / "results" / "claims.csv").open(newline="") as file:
-        assert list(csv.DictReader(file)) == page.claims(FOLDER / "results")
+        written = list(csv.DictReader(file))
+    for name, unit in page.UNITS.items():
+        of_unit = [row for row in written if row["unit"] == name]
+        assert of_unit == page.claims(FOLDER / "results", unit)
+        written = [row for row in written if row["unit"] != name]
+    assert not written
+
+
+def test_centre_is_the_median_where_the_deviation_is_as_large_as_the_mean(page):
+    even, skewed = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 60.0])
+    assert (page.centre(even), page.centre(skewed)) == (2.0, 2.0)
+    assert page.centre(np.array([1.0, 2.0, 6.0])) == 3.0
+    assert page.cell(even) == "2 ± 1"
+    assert page.cell(skewed) == "2 (1 to 60)"

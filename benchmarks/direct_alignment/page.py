@@ -73,9 +73,10 @@ def read_csv(path):
 
 
 class Table:
-    """Rows of a table, and what was published of it."""
+    """Rows of a table, and what was published of it, in a unit of `UNITS`."""
 
-    def __init__(self, table, results):
+    def __init__(self, table, results, unit="ratio"):
+        self.unit = unit
         path = results / f"table_{table}.csv"
         self.rows = read_csv(path) if path.exists() else []
         for row in self.rows:
@@ -86,10 +87,10 @@ class Table:
         published = read_csv(HERE / "published.csv")
         self.published = [row for row in published if row["table"] == str(table)]
 
-    def values(self, column, unit="ratio", **where):
+    def values(self, column, **where):
         """Ratios of a column, one an ordered pair of networks."""
         return np.array([
-            float(row[unit])
+            float(row[self.unit])
             for row in self.rows
             if row["column"] == column
             and all(row[name] == str(value) for name, value in where.items())
@@ -121,9 +122,21 @@ class Table:
         return sorted(found, key=place)
 
 
+def _is_skewed(values):
+    """Whether the deviation is as large as the mean, which then says little."""
+    return len(values) > 1 and values.std(ddof=1) >= values.mean()
+
+
+def centre(values):
+    """Return the mean, or the median where the deviation is as large as the mean."""
+    return np.median(values) if _is_skewed(values) else values.mean()
+
+
 def cell(values):
     if not len(values):
         return "."
+    if _is_skewed(values):
+        return f"{centre(values):.3g} ({values.min():.3g} to {values.max():.3g})"
     return f"{values.mean():.3g} ± {values.std(ddof=1):.2g}" if len(values) > 1 else (
         f"{values[0]:.3g}"
     )  # fmt: skip
@@ -132,7 +145,7 @@ def cell(values):
 def render(block, results, unit="ratio"):
     """Return a block as a table in Markdown."""
     names, columns = BLOCKS[block]
-    table = Table(int(str(block)[0]), results)
+    table = Table(int(str(block)[0]), results, unit)
     beside = unit == "published_ratio"
     shown = [SHORT.get(name, name.replace("_", " ")) for name in names]
     lines = [" | ".join(["", *shown, *columns, ""]).strip()]
@@ -144,7 +157,7 @@ def render(block, results, unit="ratio"):
             at = where
             if column.endswith(", own") and "target" in where:
                 at = where | {"source": where["target"]}
-            text = cell(table.values(column, unit, **at))
+            text = cell(table.values(column, **at))
             published = table.published_ratio(column, **at) if beside else None
             if published is not None:
                 text += f" ({published:.3g})"
@@ -155,39 +168,41 @@ def render(block, results, unit="ratio"):
 
 
 def _rows_where(table, first, second):
-    """How often the mean of one column is below that of another, over settings."""
+    """How often the centre of one column is below that of another, over settings."""
     names = ("latents", "anchors")
     settings = [dict(zip(names, s, strict=True)) for s in table.settings(names, second)]
     wins = [
-        table.values(first, **where).mean() < table.values(second, **where).mean()
+        centre(table.values(first, **where)) < centre(table.values(second, **where))
         for where in settings
     ]
     return sum(wins), len(wins)
 
 
-def _ratio_of_means(first, second):
-    return first.mean() / second.mean()
+def _ratio_of_centres(first, second):
+    return centre(first) / centre(second)
 
 
-def claims(results):
-    """Return claim, criterion, what was measured, and whether it holds."""
-    one, two, three, four, five = (Table(k, results) for k in range(1, 6))
+def claims(results, unit="ratio"):
+    """Return claim, unit, criterion, what was measured, and whether it holds."""
+    one, two, three, four, five = (Table(k, results, unit) for k in range(1, 6))
+    named = {column: name for name, column in UNITS.items()}[unit]
     found = []
 
     def say(claim, criterion, measured, holds):
-        found.append({"claim": claim, "criterion": criterion, "measured": measured,
+        found.append({"claim": claim, "unit": named, "criterion": criterion,
+                      "measured": measured,
                       "holds": {True: "yes", False: "no"}[bool(holds)]})  # fmt: skip
 
     wins = [_rows_where(table, "linear", "rigid") for table in (one, three)]
     say(
         "a linear map beats a rigid one",
-        "lower mean in every row of tables 1 and 3",
+        "lower centre in every row of tables 1 and 3",
         f"{wins[0][0]} of {wins[0][1]} rows of table 1, {wins[1][0]} of {wins[1][1]} of"
         " table 3",
         all(won == n for won, n in wins),
     )
     costs = {
-        setting: _ratio_of_means(
+        setting: _ratio_of_centres(
             three.values("linear", latents=setting[0], anchors=setting[1]),
             one.values("linear", latents=setting[0]),
         )
@@ -204,7 +219,7 @@ def claims(results):
     for rule in ("k-means", "k-means, any member"):
         column = f"ridge, anchors by {rule}"
         costs = {
-            setting: _ratio_of_means(
+            setting: _ratio_of_centres(
                 three.values(column, latents=setting[0], anchors=setting[1]),
                 three.values("linear", latents=setting[0], anchors=setting[1]),
             )
@@ -221,7 +236,7 @@ def claims(results):
             max(costs.values()) <= 1.01 and max(few.values(), default=0) <= 0.9,
         )
     costs = {
-        setting: _ratio_of_means(
+        setting: _ratio_of_centres(
             three.values("stitching, k=2", latents=setting[0], anchors=setting[1]),
             three.values("linear", latents=setting[0], anchors=setting[1]),
         )
@@ -234,12 +249,12 @@ def claims(results):
         all(cost > 1 for cost in costs.values()),
     )
     best = {
-        latents: min(STITCHING, key=lambda k: one.values(k, latents=latents).mean())
+        latents: min(STITCHING, key=lambda k: centre(one.values(k, latents=latents)))
         for (latents,) in one.settings(("latents",), "stitching, k=2")
     }
     say(
         "k = 2 is best at larger latents",
-        "lowest mean of the three at 30 latents and more, table 1",
+        "lowest centre of the three at 30 latents and more, table 1",
         "; ".join(f"{latents}: {k[-3:]}" for latents, k in best.items()),
         {k for latents, k in best.items() if int(latents) >= 30} == {"stitching, k=2"},
     )
@@ -252,7 +267,7 @@ def claims(results):
             for k in (found_counts[0], found_counts[-1])
         )
         if len(found_counts) > 1:
-            gains[d] = _ratio_of_means(many, few)
+            gains[d] = _ratio_of_centres(many, few)
     if gains:
         say(
             "more anchors hardly help relative representations",
@@ -261,7 +276,7 @@ def claims(results):
             all(gain >= 0.9 for gain in gains.values()),
         )
     means = {
-        d: _ratio_of_means(
+        d: _ratio_of_centres(
             four.values("means, linear", latents=d, rows="same"),
             one.values("linear", latents=d),
         )
@@ -280,7 +295,7 @@ def claims(results):
     for rows in shared:
         for map_ in ("rigid", "linear"):
             change = {
-                d: _ratio_of_means(
+                d: _ratio_of_centres(
                     four.values(f"means + ICP, {map_}", latents=d, rows=rows),
                     four.values(f"means, {map_}", latents=d, rows=rows),
                 )
@@ -288,7 +303,7 @@ def claims(results):
             }
             say(
                 f"ICP makes class means worse ({map_} maps, {shared[rows]})",
-                "higher mean in every row of table 4",
+                "higher centre in every row of table 4",
                 "; ".join(f"{d} latents: {v:.2f} x" for d, v in change.items()),
                 all(v > 1 for v in change.values()),
             )
@@ -301,7 +316,7 @@ def claims(results):
             values = five.values(column, **where)
             if len(values):
                 linear = five.values("linear", **where)
-                costs.append(_ratio_of_means(values, linear))
+                costs.append(_ratio_of_centres(values, linear))
         if costs:
             say(
                 f"{name} fail across architectures",
@@ -316,7 +331,7 @@ def claims(results):
     say(
         "alignment without any prior knowledge is not achieved",
         "Wasserstein-Procrustes, halves: every pair above 2 at 10, 30 and 50 latents",
-        "; ".join(f"{d} latents: {v.mean():.2f} ({v.min():.2f} to {v.max():.2f})"
+        "; ".join(f"{d} latents: {centre(v):.2f} ({v.min():.2f} to {v.max():.2f})"
                   for d, v in free.items()),
         all(v.min() > 2 for d, v in free.items() if int(d) >= 10),
     )  # fmt: skip
@@ -324,14 +339,15 @@ def claims(results):
 
 
 def render_claims(found):
-    lines = ["| Claimed | Criterion | Measured | Holds |", "| --- | --- | --- | --- |"]
+    lines = ["| Claimed | Unit | Criterion | Measured | Holds |", "| --- " * 5 + "|"]
     lines += ["| " + " | ".join(row.values()) + " |" for row in found]
     return "\n".join(lines)
 
 
 def write_claims(results):
-    """Write the claims of the paper, and what was measured, as a CSV."""
-    found = claims(results)
+    """Write the claims of the paper, and what was measured in each unit, as a CSV."""
+    in_units = [claims(results, unit) for unit in UNITS.values()]
+    found = [claim for both in zip(*in_units, strict=True) for claim in both]
     with (results / "claims.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, found[0], lineterminator="\n")
         writer.writeheader()
