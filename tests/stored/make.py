@@ -1,8 +1,9 @@
 """Store one fitted estimator of each public class, for later releases to read.
 
 ``python tests/stored/make.py`` writes a folder named for the version of skalign, with
-the files and, in ``outputs.npz``, what the estimators return. It is run once a release;
-the folders of releases stay. All numbers are drawn.
+the files and, in ``outputs.npz``, what the estimators return. It is run once a release,
+and the folders of releases stay; that of a version in development can be removed and
+made again. All numbers are drawn.
 """
 
 import importlib.util
