@@ -113,7 +113,8 @@ class MultiDomainClassifier(
         Learning rate of Adam.
 
     weight_decay : float, default=0.0
-        Weight of half the sum of squared parameters, which is added to the loss.
+        Weight of half the sum of squared parameters, which is added to the loss. With
+        wrong labels, 1e-2 can replace a part of early stopping.
 
     batch_size : int or None, default=32
         Number of samples of each domain in a batch. None uses all samples at each step.
@@ -397,6 +398,8 @@ class MultiDomainClassifier(
             Domains if they were found before.
         """
         if self.early_stopping != "found_domains":
+            for name in ("found_domain_", "found_dependence_"):
+                vars(self).pop(name, None)  # of a previous fit
             self._train(X, y, domain, progress, labels=y)
             return
         self.found_dependence_ = None

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 
-from skalign import MultiDomainClassifier, NCFALClassifier
+from skalign import MultiDomainClassifier, NCFALClassifier, load, save
 from skalign.deep import DANN, ERM, IRM, GroupDRO, VREx
 from skalign.domains import partition_domains
 
@@ -99,6 +99,26 @@ def test_domains_are_those_of_partition_domains():
     expected = partition_domains(X, y, random_state=0).domain
     assert_array_equal(classifier.found_domain_, expected)
     assert classifier.found_dependence_ < 0.01
+
+
+def test_a_fit_without_found_domains_forgets_those_before():
+    X, y, given, _ = _rows((0.95, 0.85))
+    classifier = MultiDomainClassifier(**SHORT, max_epochs=1)
+    classifier.fit(X, y, sample_domain=given)
+    classifier.set_params(early_stopping=False).fit(X, y, sample_domain=given)
+    assert not hasattr(classifier, "found_domain_")
+    assert not hasattr(classifier, "found_dependence_")
+
+
+def test_found_domains_are_stored(tmp_path):
+    X, y, given, _ = _rows((0.95, 0.85))
+    classifier = MultiDomainClassifier(**SHORT, max_epochs=1)
+    classifier.fit(X, y, sample_domain=given)
+    save(classifier, tmp_path / "classifier.skops")
+    again = load(tmp_path / "classifier.skops")
+    assert_array_equal(again.found_domain_, classifier.found_domain_)
+    assert again.found_dependence_ == classifier.found_dependence_
+    assert_array_equal(again.predict(X), classifier.predict(X))
 
 
 def test_domains_that_do_not_depend_on_given_ones_are_doubted():
