@@ -67,6 +67,8 @@ def _mapped(options, aligner, source, domains, step):
         stop = start + len(rows)
         known = {} if domains is None else {"sample_domain": domains[start:stop]}
         with naming(options.map, options.source):
+            if hasattr(aligner, "feature_names_in_"):
+                rows = source.named(rows)
             mapped = aligner.transform(rows, **known)
             if not np.isfinite(mapped).all():
                 raise ValueError("mapped rows are NaN or infinite")

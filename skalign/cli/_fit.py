@@ -52,7 +52,7 @@ def _fit_to_domains(options, aligner):
     X = source.whole()
     use_threads_if_large(options, X)
     with naming(options.source, options.domains):
-        fitted = DomainHarmonizer(aligner).fit(X, sample_domain=domains)
+        fitted = DomainHarmonizer(aligner).fit(source.named(X), sample_domain=domains)
     return fitted, f"{len(X):,} samples of {len(fitted.domains_)} domains"
 
 
@@ -78,7 +78,8 @@ def _fit_to_sides(options, aligner):
         if are_large(source, target) and hasattr(aligner, "collect"):
             aligner.fit(_batches_of_sides(source, target, **known))
         else:
-            aligner.fit(source.whole(), target.whole(), **known)
+            X, y = source.named(source.whole()), target.named(target.whole())
+            aligner.fit(X, y, **known)
     if hasattr(aligner, "confidence_"):
         say(f"confidence: {aligner.confidence_:.3f}")
     return aligner, f"{len(source):,} source and {len(target):,} target samples"
@@ -91,7 +92,7 @@ def _batches_of_sides(source, target, labels=None, target_labels=None):
     for name, labels_name, side, classes in sides:
         start = 0
         for _, rows in side.batches():
-            batch = {name: rows}
+            batch = {name: side.named(rows)}
             if classes is not None:
                 batch[labels_name] = classes[start : start + len(rows)]
             yield batch
@@ -126,9 +127,9 @@ def _fit_to_pairs(options, aligner):
         X, y = pairs.whole()
     with naming(options.source, options.target):
         if large and hasattr(aligner, "collect"):
-            aligner.fit(pairs.batches())
+            aligner.fit(pairs.named_batches())
         else:
-            aligner.fit(X, y)
+            aligner.fit(source.named(X), target.named(y))
     return aligner, f"{n_pairs:,} pairs"
 
 

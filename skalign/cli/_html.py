@@ -119,47 +119,51 @@ def _cell(cell):
     return f"<td>{cell.mean}{cell.star}{spread}</td>"
 
 
-def figures_of(result, name, estimator, X, y, labels):
-    """Draw the displays of a comparison.
+def learning_curves(result):
+    """Draw the learning curves of a comparison; return a caption and an SVG."""
+    from skalign.plotting import AlignabilityDisplay
+
+    caption = (
+        "Relative error by the number of pairs, with its confidence interval, and the "
+        "forecast for twice as many."
+    )
+    return caption, _drawn(lambda figure: AlignabilityDisplay(result).plot(
+        ax=figure.subplots()
+    ))  # fmt: skip
+
+
+def before_and_after(name, aligner, X, y, labels, target_labels, paired):
+    """Draw samples of both sides before and after a map; return a caption and an SVG.
 
     Parameters
     ----------
-    result : Comparison
-        Result of `alignability`.
     name : str
-        Name of the map that is recommended.
-    estimator : aligner or None
-        The map, fitted.
-    X, y, labels
-        Samples of both sides, and their classes or None.
-
-    Returns
-    -------
-    figures : list of (str, str)
-        Caption and SVG of each figure.
+    aligner : fitted aligner
+    X, y : ndarray
+        Samples of both sides.
+    labels, target_labels : ndarray or None
+        Their classes.
+    paired : bool
+        Whether row i of both sides is the same item.
     """
+    from skalign.plotting import AlignmentDisplay
+
+    given = {"labels": labels, "target_labels": target_labels, "paired": paired}
+    return f"Samples before and after the map '{name}', fitted on all samples.", _drawn(
+        lambda figure: AlignmentDisplay.from_estimator(
+            aligner, X, y, ax=figure.subplots(1, 2), **given
+        )
+    )
+
+
+def _drawn(draw):
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from skalign.plotting import AlignabilityDisplay, AlignmentDisplay
-
     with rc_context(_THEME):
         figure = Figure(figsize=(9, 4.5), layout="constrained")
-        AlignabilityDisplay(result).plot(ax=figure.subplots())
-        caption = (
-            "Relative error by the number of pairs, with its confidence interval, and "
-            "the forecast for twice as many."
-        )
-        figures = [(caption, _svg(figure))]
-        if estimator is not None:
-            figure = Figure(figsize=(9, 4.5), layout="constrained")
-            AlignmentDisplay.from_estimator(
-                estimator, X, y, labels=labels, target_labels=labels,
-                ax=figure.subplots(1, 2),
-            )  # fmt: skip
-            caption = f"Samples before and after the map '{name}', fitted on all pairs."
-            figures.append((caption, _svg(figure)))
-    return figures
+        draw(figure)
+        return _svg(figure)
 
 
 def _svg(figure):

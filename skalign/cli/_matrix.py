@@ -61,6 +61,10 @@ class Matrix:
     def column_name(self, column):
         return f"column {column}"
 
+    def named(self, rows):
+        """Return rows with the names of their columns, if the file has them."""
+        return rows
+
     def whole(self):
         """Return all rows."""
         filled, start = np.empty(self.shape, self.dtype), 0
@@ -126,6 +130,11 @@ class Pairs:
 
     def __len__(self):
         return len(self.source)
+
+    def named_batches(self):
+        """Yield rows of both sides with the names of their columns."""
+        for X, y in self.batches():
+            yield self.source.named(X), self.target.named(y)
 
     def batches(self):
         """Yield rows of both sides, whose identifiers are equal if both have them."""

@@ -9,7 +9,7 @@ import skalign
 from skalign.cli._aligners import PAIRED, make_aligner
 from skalign.cli._conditions import any_holds
 from skalign.cli._files import naming, read_labels, read_pairs
-from skalign.cli._html import as_html, figures_of
+from skalign.cli._html import as_html, before_and_after, learning_curves
 from skalign.cli._kinds import InputError, require_package
 from skalign.cli._matrix import ArrayMatrix, are_large
 from skalign.cli._output import format_of, writing_to
@@ -143,9 +143,14 @@ def _compare_pairs(options):
     }
 
     def draw():
+        figures = [learning_curves(result)]
         fitted = clone(result.aligners[recommended]).fit(X, y)
-        shown = fitted if hasattr(fitted, "transform_target") else None
-        return figures_of(result, recommended, shown, X, y, labels)
+        if hasattr(fitted, "transform_target"):
+            classes = (labels, labels)
+            figures.append(
+                before_and_after(recommended, fitted, X, y, *classes, paired=True)
+            )
+        return figures
 
     return report, draw
 
@@ -153,8 +158,8 @@ def _compare_pairs(options):
 def _compare_sides(options):
     from skalign.cli._unpaired import compare_sides
 
-    report = compare_sides(options)
-    return {**report, **_settings(options)}, list
+    report, draw = compare_sides(options)
+    return {**report, **_settings(options)}, draw
 
 
 def _settings(options):

@@ -28,8 +28,8 @@ class _Csv:
         with open(path, encoding="utf-8-sig", newline="") as file:
             first = file.readline(_LONGEST_LINE)
         names = next(csv.reader([first]), [])
-        self._path, self._has_header = path, not all(map(_is_number, names))
-        if not self._has_header:
+        self._path, self.has_header = path, not all(map(_is_number, names))
+        if not self.has_header:
             names = [f"f{i}" for i in range(len(names))]  # as pyarrow names them
         self._block = max(_BLOCK, 8 * len(first))
         self.schema = pa.schema([(name, pa.string()) for name in names])
@@ -41,7 +41,7 @@ class _Csv:
         options = ReadOptions(
             use_threads=False,  # errors then have the number of the line
             block_size=self._block,
-            autogenerate_column_names=not self._has_header,
+            autogenerate_column_names=not self.has_header,
         )
         types = {n: pa.float64() if n in numbers else pa.string() for n in names}
         convert = ConvertOptions(include_columns=names, column_types=types)
@@ -132,6 +132,7 @@ class Table:
         with self._reading():
             self._columns = _KINDS[kind](path)
         self.is_text = kind == "csv"
+        self.has_names = getattr(self._columns, "has_header", True)
         self.schema, self.names = self._columns.schema, self._columns.schema.names
         if repeated := {name for name in self.names if self.names.count(name) > 1}:
             raise InputError(f"{name} has two columns called {min(repeated)!r}.")
@@ -290,6 +291,12 @@ class TableMatrix(Matrix):
         if values.type != target:
             values = pc.cast(values, target, safe=False)
         return values.to_numpy(zero_copy_only=False)
+
+    def named(self, rows):
+        if self.vector_name is not None or not self._table.has_names:
+            return rows
+        columns = [np.ascontiguousarray(column) for column in rows.T]
+        return pa.table(columns, names=self._columns)
 
     def column_name(self, column):
         if self.vector_name is not None:

@@ -14,6 +14,7 @@ from skalign._routing import transform_target
 from skalign.cli._aligners import PAIRED, UNPAIRED, make_aligner
 from skalign.cli._files import read_labels, read_matrix
 from skalign.cli._fit import read_domains
+from skalign.cli._html import before_and_after
 from skalign.cli._kinds import InputError
 from skalign.cli._record import choose, maps_of, step
 from skalign.cli._sides import Sides, read_sides
@@ -64,7 +65,7 @@ def compare_sides(options):
         verdict.append(_ONLY_DISTRIBUTIONS)
     verdict += [f"In a fold: {said}" for said in result.doubts[recommended][:1]]
     verdict += [f"'{name}' is left out: {said}" for name, said in result.failed.items()]
-    return {
+    report = {
         "title": "Maps between sides that are not paired",
         "about": _about(options, sides, smaller, result),
         "target_labels": options.target_labels,
@@ -79,6 +80,16 @@ def compare_sides(options):
         "reference": None,
         "next": [_next(options, recommended)],
     }
+
+    def draw():
+        if recommended == "identity" or sides.domains is not None:
+            return []
+        fitted = _fitted(recommended, make_aligner(recommended, options), smaller)
+        X, y = smaller.X, smaller.y
+        classes = (smaller.labels, smaller.target_labels)
+        return [before_and_after(recommended, fitted, X, y, *classes, paired=False)]
+
+    return report, draw
 
 
 def _domains(options):
@@ -265,21 +276,23 @@ def _folds_of_domains(domains, seed):
         yield *zip(*halves, strict=True), (None, None)
 
 
+def _fitted(name, aligner, sides):
+    """Fit an aligner to sides, with what it uses of the known."""
+    if name in PAIRED:
+        return aligner.fit(sides.X[sides.pairs[:, 0]], sides.y[sides.pairs[:, 1]])
+    known = {k: v for k, v in sides.known.items() if v is not None}
+    known = {k: v for k, v in known.items() if has_fit_parameter(aligner, k)}
+    return aligner.fit(sides.X, sides.y, **known)
+
+
 def _evaluate(name, aligner, sides, fold):
     """Fit a map on the training rows, and score it on the test rows."""
     (source, target), (source_test, target_test), (pairs, pairs_test) = fold
-    X, y = sides.X[source], sides.y[target]
-    known = {"pairs": pairs}
-    if sides.labels is not None:
-        known["labels"] = sides.labels[source]
-        known["target_labels"] = sides.target_labels[target]
-    known = {k: v for k, v in known.items() if has_fit_parameter(aligner, k)}
-    known = {k: v for k, v in known.items() if v is not None}
-    aligner = clone(aligner)
-    if name in PAIRED:
-        aligner.fit(X[pairs[:, 0]], y[pairs[:, 1]])
-    else:
-        aligner.fit(X, y, **known)
+    labels, target_labels = sides.labels, sides.target_labels
+    if labels is not None:
+        labels, target_labels = labels[source], target_labels[target]
+    train = Sides(sides.X[source], sides.y[target], labels, target_labels, pairs)
+    aligner = _fitted(name, clone(aligner), train)
     X, y = sides.X[source_test], sides.y[target_test]
     mapped, moved = np.asarray(aligner.transform(X)), transform_target(aligner, y)
     scores = {

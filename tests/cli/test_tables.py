@@ -258,6 +258,23 @@ def test_an_error_in_the_last_batch_leaves_the_output(
     assert sorted(folder.iterdir()) == before
 
 
+def test_names_of_columns_are_remembered_and_checked(folder, capsys):
+    named = table(Y, names="y").drop(["id"])
+    csv.write_csv(named, folder / "named.csv")
+    stored, out = folder / "named_map", folder / "out.csv"
+    words = ["fit", folder / "X.csv", folder / "named.csv", "-o", stored]
+    assert main([*map(str, words)]) == 0
+    words = ["apply", stored, folder / "X.csv", "-o", out]
+    assert main([*map(str, words)]) == 0
+    assert csv.read_csv(out).column_names == ["id", "y0", "y1", "y2"]
+    turned = table(X).select(["id", "x1", "x0", "x2", "x3"])
+    csv.write_csv(turned, folder / "turned.csv")
+    assert main([*map(str, [*words[:2], folder / "turned.csv", "-o", out])]) == 2
+    error = capsys.readouterr().err
+    assert "same order" in error
+    assert error.count("\n") == 1
+
+
 def test_identifiers_that_differ_are_named(folder, capsys):
     shuffled = table(Y).take(np.r_[0, 2, 1, 3:N])
     csv.write_csv(shuffled, folder / "shuffled.csv")

@@ -74,6 +74,8 @@ def test_maps_are_compared_by_what_is_known(folder, capsys, known, criterion, me
     assert record["recommended"] in command
     expected = {"sliced_wasserstein": "coral", "accuracy": "class-means"}
     assert record["recommended"] == expected.get(criterion, "rigid")
+    assert run(folder, *words, "--format", "html") == 0
+    assert capsys.readouterr().out.count("<svg") == 1
     warned = "their own targets" in " ".join(record["verdict"])
     assert warned == (criterion == "sliced_wasserstein")
     if criterion == "hits@1":
