@@ -76,6 +76,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": FileNameSortKey,
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,  # a page that loads scripts of other hosts
     "remove_config_comments": True,
     "doc_module": ("skalign",),
     "backreferences_dir": "generated/backreferences",
