@@ -150,10 +150,10 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
     product search into a nearest-neighbour search [2]_.
 
     Once a candidate is converted, the cosine :math:`s` of the source space is predicted
-    for the others from their similarity :math:`m` by the map, the cosine or the left
-    side of the order above. Both are standardised with the mean and standard deviation
-    of the query's values for the pairs of `fit` (at most 1,000), and the prediction is
-    linear,
+    for the others from their similarity :math:`m` by the map, which is the cosine or,
+    with CSLS, the expression above. Both are standardised with the mean and standard
+    deviation of the query's values for the pairs of `fit` (at most 1,000), and the
+    prediction is linear,
 
     .. math::
 

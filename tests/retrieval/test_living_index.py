@@ -351,3 +351,37 @@ def test_held_out_scores_of_few_pairs_are_finite():
     mapped, native = held_out_scores(LinearAligner(), new[:20], old[:20], 10)
     assert mapped.shape == native.shape == (20 * 3,)
     assert np.isfinite([mapped, native]).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("n_inside", [0, 600])
+def test_recall_of_articles_does_not_fall(news, n_inside):
+    old, new, _ = news
+    rows = np.random.default_rng(7).permutation(6000)
+    pairs, asked, seen, index = np.split(rows, [600, 1000, 1400])
+    index = np.concatenate([pairs[:n_inside], index])  # pairs are converted first
+    wanted = np.argsort(-cosine_similarity(new[asked], new[index]), axis=1)[:, :10]
+
+    def recall(retriever):
+        found = retriever.kneighbors(new[asked], return_distance=False)
+        return np.mean(
+            [np.isin(w, f).mean() for w, f in zip(wanted, found, strict=True)]
+        )
+
+    at_random = n_inside + np.random.default_rng(8).permutation(len(index) - n_inside)
+    at_random = np.concatenate([np.arange(n_inside), at_random])
+    curves = []
+    for order in ("random", "next"):
+        retriever = AlignedRetriever(n_neighbors=10)
+        retriever.fit(new[pairs], old[pairs], candidates=old[index], queries=new[seen])
+        curve = [recall(retriever)]
+        for batch in np.array_split(at_random, 8)[:5]:
+            if order == "next":
+                batch = retriever.next_to_convert(len(batch))
+            retriever.convert(batch, new[index[batch]])
+            curve.append(recall(retriever))
+        curves.append(curve)
+    random, chosen = np.array(curves)
+    assert min(random) == random[0]
+    assert min(chosen) == chosen[0]
+    assert np.all(chosen[2:] > random[2:] + 0.01)
