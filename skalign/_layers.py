@@ -5,13 +5,18 @@ arrays are of NumPy.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from skalign._arrays import to_numpy
 
+_ABSENT = (None, "passthrough")
 FAR = 1e100  # its square is finite
 
 
@@ -76,6 +81,17 @@ def layers_of(estimator):
         If its map is not made of layers.
     """
     check_is_fitted(estimator)
+    if isinstance(estimator, Pipeline):
+        steps = (step for _, step in estimator.steps)
+        layers = (layers_of(step) for step in steps if step not in _ABSENT)
+        return tuple(chain.from_iterable(layers))
+    if isinstance(estimator, FrozenEstimator):
+        return layers_of(estimator.estimator)
+    if isinstance(estimator, StandardScaler):
+        mean, scale = np.zeros((2, estimator.n_features_in_)) + [[0], [1]]
+        mean = estimator.mean_ if estimator.with_mean else mean
+        scale = estimator.scale_ if estimator.with_std else scale
+        return (affine(mean, 1 / scale),)
     if getattr(estimator, "_is_identity", False):
         return ()
     if not hasattr(estimator, "_layers"):

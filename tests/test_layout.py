@@ -68,6 +68,9 @@ OPTIONAL = {
     "ot",
     "PIL",
     "faiss",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
 }
 
 

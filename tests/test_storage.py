@@ -24,12 +24,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree._tree import Tree
 
 import skalign
 from skalign import (
+    AlignedRetriever,
     AnchorSearchCV,
     ClassMeanAligner,
     CORALAligner,
@@ -168,6 +169,30 @@ def test_pipelines_come_back(path):
     loaded = again(pipeline, path)
     assert_array_equal(loaded.predict_proba(X), pipeline.predict_proba(X))
     assert_array_equal(loaded[1].transform(X), pipeline[1].transform(X))
+
+
+@pytest.mark.filterwarnings("ignore:.*may have failed:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_map_with_directions_that_are_not_determined_comes_back(path):
+    labels = np.arange(60) % 3
+    aligner = ICPAligner(max_iter=3)
+    aligner.fit(
+        X, X @ np.diag(range(1, 5)) + Y[:, :1], labels=labels, target_labels=labels
+    )
+    assert isinstance(aligner.aligner_, Pipeline)
+    assert_array_equal(again(aligner, path).transform(X), aligner.transform(X))
+
+
+@pytest.mark.parametrize("csls", [None, 2])
+def test_an_index_of_which_a_part_is_converted_comes_back(csls, path):
+    retriever = AlignedRetriever(csls=csls).fit(X, Y)
+    retriever.convert(np.arange(9), X[:9] + 0.1)
+    loaded = again(retriever, path)
+    for found, expected in zip(
+        loaded.kneighbors(X[9:]), retriever.kneighbors(X[9:]), strict=True
+    ):
+        assert_array_equal(found, expected)
+    assert_array_equal(loaded.next_to_convert(5), retriever.next_to_convert(5))
 
 
 def test_what_was_one_object_is_one_again(path):

@@ -5,10 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skalign._layers import (
@@ -59,19 +55,6 @@ def to_torch(estimator: Any) -> nn.Module:
     >>> np.allclose(module(torch.from_numpy(X)), aligner.transform(X))
     True
     """
-    check_is_fitted(estimator)
-    if isinstance(estimator, Pipeline):
-        steps = [
-            step for _, step in estimator.steps if step not in (None, "passthrough")
-        ]
-        return nn.Sequential(*map(to_torch, steps)).eval()
-    if isinstance(estimator, FrozenEstimator):
-        return to_torch(estimator.estimator)
-    if isinstance(estimator, StandardScaler):
-        width = estimator.n_features_in_
-        mean = estimator.mean_ if estimator.with_mean else np.zeros(width)
-        scale = estimator.scale_ if estimator.with_std else np.ones(width)
-        return _module(Affine(mean, 1 / scale))
     return nn.Sequential(*map(_module, layers_of(estimator))).eval()
 
 

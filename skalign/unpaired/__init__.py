@@ -7,6 +7,7 @@ from skalign.unpaired._covariance_map import VarianceMap as VarianceMap
 from skalign.unpaired._icp import ICPAligner
 from skalign.unpaired._mean_variance import MeanVarianceAligner
 from skalign.unpaired._moment import MomentAligner
+from skalign.unpaired._open_axes import Projection as Projection
 from skalign.unpaired._optimal_transport import OptimalTransportAligner
 from skalign.unpaired._second_moments import CORALAligner, GaussianOTAligner
 from skalign.unpaired._subspace import SubspaceAligner

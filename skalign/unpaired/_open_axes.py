@@ -102,10 +102,10 @@ def at_the_mean(aligner, axes, mean):
         return aligner
     projection = np.eye(len(axes), dtype=mean.dtype)
     projection -= (axes @ axes.T).astype(mean.dtype)
-    return make_pipeline(aligner, _Projection(projection, mean))
+    return make_pipeline(aligner, Projection(projection, mean))
 
 
-class _Projection(AffineMixin, BaseEstimator):
+class Projection(AffineMixin, BaseEstimator):
     """Projection, about a mean, of the output of another aligner (array or frame)."""
 
     def __init__(self, coef, mean):
