@@ -16,7 +16,6 @@ from skalign.cli._output import format_of, writing_to
 from skalign.cli._record import choose, maps_of, plain, step
 from skalign.cli._render import as_json, as_markdown, as_table
 from skalign.cli._terminal import progress, say, use_threads_if_large, width
-from skalign.datasets import load_digits_latents
 from skalign.model_selection import alignability
 
 _WITH_PRIOR = "linear, prior"
@@ -86,6 +85,9 @@ def _check_metrics(options, unpaired):
 
 def _compare_pairs(options):
     if options.source is None:
+        # Only here, since it takes a tenth of the other imports.
+        from skalign.datasets import load_digits_latents
+
         digits = load_digits_latents(options.seed)
         X, y, labels = digits.data, digits.target, digits.labels
         n_pairs = len(X)
