@@ -17,7 +17,7 @@ from benchmarks.records import HERE, read
 
 GUIDE = HERE.parent / "docs" / "user_guide"
 PAGES = [GUIDE / f"out_of_distribution{part}.md" for part in ("", "_results")]
-ENVIRONMENTS = ["given", "inferred", "own", "random", "grey"]
+ENVIRONMENTS = ["given", "inferred", "found", "own", "random", "grey"]
 RULES = ("last", "training", "found", "oracle")
 TIE = 3.0  # points by which two processors differ
 # Methods and rules that are compared on the coloured digits of full width.
@@ -82,12 +82,12 @@ def difference(rows, one, other):
     return len(values), values.mean(), half
 
 
-def differences(rows, pairs):
-    """Markdown, a line for each pair of a method and a rule."""
+def differences(rows, pairs, name=str):
+    """Markdown, a line for each pair of a method and a rule; `name` names a method."""
     lines = ["| comparison | n | difference, 95 % interval | |", "| --- " * 4 + "|"]
     for one, other in pairs:
         n, mean, half = difference(rows, one, other)
-        names = [f'{shown(method)}, by "{rule}"' for method, rule in (one, other)]
+        names = [f'{name(method)}, by "{rule}"' for method, rule in (one, other)]
         sign = " | tie" if abs(mean) < TIE else " |"
         lines.append(
             f"| {' minus '.join(names)} | {n} | {mean:+.1f} "
@@ -131,8 +131,8 @@ def parts():
         named = [row | {"method": shown(row["method"])} for row in of_width]
         found[f"digits, width {width}"] = table(named, columns)
         if width == "390":
-            found["stopping"] = differences(of_width, STOPPING)
-            found["pairs"] = differences(of_width, METHODS)
+            found["stopping"] = differences(of_width, STOPPING, shown)
+            found["pairs"] = differences(of_width, METHODS, shown)
 
     rows = read(RESULTS / "classes.csv")
     for row in rows:
@@ -157,7 +157,57 @@ def parts():
             for data in sorted({row["data"] for row in of_rule})
         }
         found[f"pictures, {rule}"] = table(of_rule, columns)
+    found |= features() | inputs()
     return found
+
+
+def features():
+    """Return the parts on pretrained features."""
+    found, rules = {}, ("last", "training", "found")
+    for case in ("shortcut stronger", "cause stronger"):
+        rows = [
+            {
+                "method": f"{row['method']}, {row['environments']}",
+                "environments": row["environments"],
+                "seed": row["seed"],
+            }
+            | {f"test_{rule}": row[rule] for rule in rules}
+            for row in read(RESULTS / "features.csv")
+            if row["case"] == case
+        ]
+        columns = {rule: mean(f"test_{rule}") for rule in rules}
+        found[f"features, {case}"] = table(
+            rows, columns | {"seeds": lambda of: str(len(of))}
+        )
+        compared = [
+            (("plain, found", "found"), ("plain, given", "last")),
+            (("plain, found", "found"), ("plain, found", "last")),
+            (("plain, given", "found"), ("plain, given", "last")),
+            (("plain, found", "last"), ("plain, given", "last")),
+            (("NCFAL, feature mask, found", "found"), ("plain, found", "found")),
+            (("NCFAL, feature mask, found", "last"), ("plain, found", "last")),
+        ]
+        found[f"features, {case}, differences"] = differences(rows, compared)
+    return found
+
+
+def inputs():
+    """Return the part on the scale of inputs and on weight decay."""
+    rows = []
+    for row in read(RESULTS / "inputs.csv"):
+        scaled = "standardised" if row["standardised"] == "1" else "raw"
+        for column in ("test", "decay"):
+            decay = ", weight decay 1e-2" if column == "decay" else ""
+            method = f"{row['data']}, {scaled}{decay}"
+            rows.append(
+                {"method": method, "seed": row["seed"], "test_last": row[column]}
+            )
+    compared = [
+        ((f"{data}, {one}", "last"), (f"{data}, raw", "last"))
+        for data in ("breast cancer", "features")
+        for one in ("standardised", "raw, weight decay 1e-2")
+    ]
+    return {"inputs": differences(rows, compared)}
 
 
 if __name__ == "__main__":

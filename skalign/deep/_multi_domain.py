@@ -113,8 +113,7 @@ class MultiDomainClassifier(
         Learning rate of Adam.
 
     weight_decay : float, default=0.0
-        Weight of half the sum of squared parameters, which is added to the loss. With
-        wrong labels, 1e-2 can replace a part of early stopping.
+        Weight of half the sum of squared parameters, which is added to the loss.
 
     batch_size : int or None, default=32
         Number of samples of each domain in a batch. None uses all samples at each step.
