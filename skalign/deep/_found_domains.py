@@ -17,7 +17,7 @@ _LIKE_LABELS, _EVIDENCE, _MOVING = 0.3, 3.0, 0.1
 _INDEPENDENT = 0.01
 
 
-def find_domains(partition, X, y, rng, initial=None):
+def find_domains(partition, X, y, rng, initial=None, *, advice):
     """Find domains as a `Partition` says, and warn if they are doubtful.
 
     Parameters
@@ -28,6 +28,8 @@ def find_domains(partition, X, y, rng, initial=None):
     rng : RandomState
     initial : ndarray of shape (n_samples,), default=None
         Division to start from, in place of that of the partition.
+    advice : str
+        What to do instead, for the warning.
 
     Returns
     -------
@@ -57,8 +59,7 @@ def find_domains(partition, X, y, rng, initial=None):
         doubt = f"are probably noise ({found.changed:.0%} of the samples still move)"
     if doubt:
         warnings.warn(
-            f"The domains that were found {doubt}: there may be no shortcut. Pass "
-            "sample_domain, or use MultiDomainClassifier.",
+            f"The domains that were found {doubt}: there may be no shortcut. {advice}",
             UserWarning,
             stacklevel=user_level(),
         )

@@ -407,7 +407,11 @@ class MultiDomainClassifier(
             rng = with_state_of_first(check_random_state(self.random_state))
             found = np.full(len(y), -1)
             found[labeled] = find_domains(
-                self._partition, X[labeled], y[labeled], rng
+                self._partition,
+                X[labeled],
+                y[labeled],
+                rng,
+                advice="Use early_stopping=True.",
             ).domain
             if len(np.unique(domain[labeled])) > 1:
                 self.found_dependence_ = dependence_on_given(

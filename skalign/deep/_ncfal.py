@@ -327,7 +327,8 @@ class NCFALClassifier(MultiDomainClassifier):
             self.domain_ = np.zeros(len(y), dtype=int)
             return
         self.domains_ = np.arange(partition.n_domains)
-        found = find_domains(partition, X, y, rng, initial=self.domain_)
+        advice = "Pass sample_domain, or use MultiDomainClassifier."
+        found = find_domains(partition, X, y, rng, self.domain_, advice=advice)
         self.domain_ = found.domain
         if partition.assign_by != "random":
             self.partition_changed_ = found.changed

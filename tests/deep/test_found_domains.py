@@ -129,6 +129,14 @@ def test_domains_that_do_not_depend_on_given_ones_are_doubted():
     assert classifier.found_dependence_ > 0.01
 
 
+def test_domains_of_noise_are_doubted():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(120, 2)).astype(np.float32), np.arange(120) % 2
+    classifier = MultiDomainClassifier(**SHORT, max_epochs=1)
+    with pytest.warns(UserWarning, match=r"probably noise .* Use early_stopping=True"):
+        classifier.fit(X, y)
+
+
 def test_chance_within_found_domains_is_told():
     X, y, _, _ = _rows((0.5,), n=600)  # no shortcut: they are divided by the cause
     classifier = MultiDomainClassifier(**SHORT, max_epochs=8)
@@ -158,7 +166,7 @@ def test_a_found_domain_without_a_held_out_sample_is_refused(monkeypatch):
     found[np.unique(2 * given + y, return_index=True)[1]] = 1
     monkeypatch.setattr(
         "skalign.deep._multi_domain.find_domains",
-        lambda *args: SimpleNamespace(domain=found),
+        lambda *args, **kwargs: SimpleNamespace(domain=found),
     )
     monkeypatch.setattr(
         "skalign.deep._multi_domain.dependence_on_given", lambda *args: 0.0
