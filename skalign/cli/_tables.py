@@ -69,7 +69,8 @@ class _Parquet:
     def __init__(self, path):
         from pyarrow.parquet import ParquetFile
 
-        self._file = ParquetFile(path)
+        # Buffers of columns that were read would stay in memory.
+        self._file = ParquetFile(path, pre_buffer=False)
         self.schema, self.n_rows = (
             self._file.schema_arrow,
             self._file.metadata.num_rows,

@@ -317,6 +317,18 @@ def test_large_files_are_fitted_and_mapped_in_batches(
     assert_allclose(np.load(out), expected, rtol=1e-6)
 
 
+def test_memory_stays_constant_on_a_long_table(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(2**14, 16))
+    long = pa.table({"v": vectors(np.tile(rows, (12, 1)))})
+    parquet.write_table(long, tmp_path / "long.parquet", row_group_size=2**14)
+    n_bytes = long.nbytes
+    del long
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in read_matrix(str(tmp_path / "long.parquet")).batches(1000):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < n_bytes / 3
+
+
 class _Stream:
     """Standard stream of bytes."""
 
