@@ -91,7 +91,7 @@ UNPAIRED = [
 LABELED = [
     ClassMeanAligner(),
     MomentAligner(n_restarts=2, random_state=0),
-    ICPAligner(max_iter=3),  # some directions are not determined
+    ICPAligner(**SHORT),  # some directions are not determined
 ]
 
 pytestmark = [
