@@ -165,7 +165,6 @@ def table(task, name, seeds):
             "seeds": f"{seeds[0]}-{seeds[-1]}",
             **provenance("numpy", "scipy", "scikit-learn"),
             "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
-            "command": f"python -m benchmarks.living_index {task} --map {name}",
         }
 
 
