@@ -15,6 +15,28 @@ from skalign._validation import check_no_dates
 from skalign.metrics._adaptation_scorers import RoutedScorer, _metric_of
 
 
+def _scores_by_domain(scorer, estimator, X, y, domain, scored, refusal, *, told):
+    """Return the score of each domain; `told` is whether `predict` may use domains."""
+    _num_samples(X)
+    check_no_dates(X)
+    domain = check_domain(domain, X)
+    X, y = indexable(X, y)
+    domains = scored(np.unique(domain))
+    if len(domains) == 0:
+        raise ValueError(refusal)
+    estimator = best_of(estimator)
+    metric = _metric_of(scorer, estimator)
+    scores = []
+    for one in domains:
+        rows = np.flatnonzero(domain == one)
+        given = {"sample_domain": domain[rows]} if told else {}
+        y_pred = estimator.predict(
+            _safe_indexing(X, rows), **consumed(estimator, "predict", **given)
+        )
+        scores.append(metric(as_written(_safe_indexing(y, rows)), y_pred))
+    return scores
+
+
 class _DomainScorer(RoutedScorer):
     """Base of the scorers of domains; a subclass implements `_summary`."""
 
@@ -59,24 +81,16 @@ class _DomainScorer(RoutedScorer):
                 f"{name} needs sample_domain, the domain of each sample: switch on "
                 "sklearn.set_config(enable_metadata_routing=True) and pass it on."
             )
-        _num_samples(X)
-        check_no_dates(X)
-        domain = check_domain(sample_domain, X)
-        X, y = indexable(X, y)
-        domains = np.unique(domain)
-        domains = domains[~is_target_domain(domains)]
-        if len(domains) == 0:
-            raise ValueError(
-                f"{name} needs source samples; all of sample_domain is < 0."
-            )
-        estimator = best_of(estimator)
-        metric = _metric_of(self, estimator)
-        scores = []
-        for one in domains:
-            rows = np.flatnonzero(domain == one)
-            own = consumed(estimator, "predict", sample_domain=domain[rows])
-            y_pred = estimator.predict(_safe_indexing(X, rows), **own)
-            scores.append(metric(as_written(_safe_indexing(y, rows)), y_pred))
+        scores = _scores_by_domain(
+            self,
+            estimator,
+            X,
+            y,
+            sample_domain,
+            lambda domains: domains[~is_target_domain(domains)],
+            f"{name} needs source samples; all of sample_domain is < 0.",
+            told=True,
+        )
         return float(self._summary(scores))
 
 
@@ -237,18 +251,14 @@ class WorstFoundDomainScorer(RoutedScorer):
                 "partition_domains(X, y).domain: switch on "
                 "sklearn.set_config(enable_metadata_routing=True) and pass it on."
             )
-        _num_samples(X)
-        check_no_dates(X)
-        found = check_domain(found_domain, X)
-        X, y = indexable(X, y)
-        domains = np.setdiff1d(found, [-1])
-        if len(domains) == 0:
-            raise ValueError("found_domain holds no domain: all of it is -1.")
-        estimator = best_of(estimator)
-        metric = _metric_of(self, estimator)
-        scores = []
-        for one in domains:
-            rows = np.flatnonzero(found == one)
-            y_pred = estimator.predict(_safe_indexing(X, rows))
-            scores.append(metric(as_written(_safe_indexing(y, rows)), y_pred))
+        scores = _scores_by_domain(
+            self,
+            estimator,
+            X,
+            y,
+            found_domain,
+            lambda domains: np.setdiff1d(domains, [-1]),
+            "found_domain holds no domain: all of it is -1.",
+            told=False,
+        )
         return float(min(scores))
