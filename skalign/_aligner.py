@@ -29,7 +29,12 @@ from skalign._documented import DocumentedMixin
 from skalign._layers import affine, layers_of
 from skalign._r2 import r2
 from skalign._routing import into_target, transform_target
-from skalign._validation import cast_finite, check_target, check_target_names
+from skalign._validation import (
+    cast_finite,
+    check_target,
+    check_target_names,
+    within_range,
+)
 from skalign.moments import pseudo_inverse
 
 
@@ -103,11 +108,11 @@ class AlignerMixin(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         Raises
         ------
         ValueError
-            If the number, names or order of columns differ from those in `fit`, or a
-            value is not finite.
+            If the number, names or order of columns differ from those in `fit`, a
+            value is not finite, or one is so large that its image overflows.
         """
         X = self._check_source(X, "transform")
-        return _copy(X) if self._is_identity else self._map(X)
+        return _copy(X) if self._is_identity else within_range(self._map, X)
 
     @lazy
     def transform_target(self, y: ArrayLike) -> np.ndarray:
@@ -127,10 +132,11 @@ class AlignerMixin(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         ------
         ValueError
             If the number of columns is not `n_targets_`, their names or order differ
-            from those in `fit`, or a value is not finite.
+            from those in `fit`, a value is not finite, or one is so large that its
+            image overflows.
         """
         y = self._check_target(y, "transform_target")
-        return y if self._is_identity else self._map_target(y)
+        return y if self._is_identity else within_range(self._map_target, y)
 
     @available_if(attrgetter("_unmap"))
     @lazy
@@ -154,10 +160,11 @@ class AlignerMixin(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, Transformer
         ------
         ValueError
             If the number of columns is not that of `transform`, names or order of the
-            target columns differ from those in `fit`, or a value is not finite.
+            target columns differ from those in `fit`, a value is not finite, or one is
+            so large that its image overflows.
         """
         y = self._check_mapped(y)
-        return _copy(y) if self._is_identity else self._unmap(y)
+        return _copy(y) if self._is_identity else within_range(self._unmap, y)
 
     def _map_target(self, y):
         return y
@@ -333,7 +340,7 @@ class PairedMixin(RegressorMixin):
             Samples in the target space; one-dimensional if `fit` was given a
             one-dimensional `y`.
         """
-        mapped = self._map(self._check_source(X, "predict"))
+        mapped = within_range(self._map, self._check_source(X, "predict"))
         return mapped[:, 0] if self._y_ndim == 1 else mapped
 
     def score(

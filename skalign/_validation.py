@@ -1,6 +1,7 @@
 """Validation of parameters, of the samples of each side and of their column names."""
 
 import warnings
+from math import isfinite
 from numbers import Integral, Real
 from sys import float_info
 
@@ -308,6 +309,40 @@ def cast_finite(values, dtype, what):
     if not (xp := namespace(cast)).all(xp.isfinite(cast)):
         raise ValueError(f"{what} overflows {cast.dtype}. Scale the columns.")
     return cast
+
+
+def within_range(mapping, rows):
+    """Map validated rows, or raise an error if a result is too large for its dtype.
+
+    The rule is the same for all libraries and numbers of threads: NumPy notices no
+    overflow in other threads, and torch none.
+
+    Parameters
+    ----------
+    mapping : callable
+    rows : array
+
+    Returns
+    -------
+    mapped : array
+
+    Raises
+    ------
+    ValueError
+        If a result is not finite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mapped = mapping(rows)
+        xp = namespace(mapped)
+        # The sum takes little time, but may overflow where no summand does.
+        is_finite = isfinite(xp.sum(mapped)) or xp.all(xp.isfinite(mapped))
+    if not is_finite:
+        largest = float(xp.max(xp.abs(rows)))
+        raise ValueError(
+            f"The result overflows {dtype_name(mapped)}, as there are samples with "
+            f"values of {largest:.1g}. Remove them, or scale them as in fit."
+        )
+    return mapped
 
 
 def column_names(rows):

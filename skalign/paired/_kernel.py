@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import StrOptions
 from skalign._aligner import AlignerMixin, PairedMixin
 from skalign._layers import FAR, InFloat64, Kernel, Sum, affine, layers_of
 from skalign._rescale import largest_about_mean
-from skalign._validation import Interval, cast_finite, check_pairs
+from skalign._validation import Interval, check_pairs
 from skalign.moments import check_scale
 from skalign.paired._distinct import Distinct
 from skalign.paired._linear import LinearAligner
@@ -416,11 +416,10 @@ class KernelAligner(PairedMixin, AlignerMixin, BaseEstimator):
         if not len(self.landmarks_):
             return mapped
         for rows in gen_batches(len(X), _BATCH):
-            with np.errstate(over="ignore"):
-                scaled = (X[rows] - self.linear_.x_mean_) / self.scale_
+            scaled = (X[rows] - self.linear_.x_mean_) / self.scale_
             kernel = _kernel(scaled, self.landmarks_, self.gamma_)
             mapped[rows] += kernel @ self.dual_coef_
-        return cast_finite(mapped, X.dtype, "The result")
+        return mapped.astype(X.dtype, copy=False)
 
     def _layers(self):
         (linear,) = layers_of(self.linear_)

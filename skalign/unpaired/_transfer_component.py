@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import StrOptions
 from skalign._aligner import AlignerMixin
 from skalign._layers import InFloat64, Kernel, affine
 from skalign._rescale import largest_about_mean, signed
-from skalign._validation import Interval, cast_finite, check_sides
+from skalign._validation import Interval, check_sides
 from skalign.moments import (
     Moments,
     check_scale,
@@ -324,4 +324,4 @@ class TransferComponentAligner(AlignerMixin, BaseEstimator):
         return self._embed(y)
 
     def _embed(self, rows):
-        return cast_finite(self._features(rows) @ self.coef_, rows.dtype, "The result")
+        return (self._features(rows) @ self.coef_).astype(rows.dtype, copy=False)
