@@ -6,7 +6,7 @@ from skalign.adaptation import DomainHarmonizer
 from skalign.cli._aligners import load_map
 from skalign.cli._files import naming, read_matrix
 from skalign.cli._fit import read_domains
-from skalign.cli._kinds import MATRICES, InputError, require_package
+from skalign.cli._kinds import TABLES, InputError, require_package
 from skalign.cli._output import format_of, writing_to
 from skalign.cli._terminal import progress, say, use_threads_if_large
 from skalign.cli._writers import write_rows
@@ -35,7 +35,8 @@ def run(options):
     mapped = _mapped(options, aligner, source, domains, step)
     ids, first = next(mapped)
     shape, names = (len(source), first.shape[1]), list(aligner.get_feature_names_out())
-    columns = (names, source.id_field if kind != "npy" else None, source.vector_name)
+    ids_field = source.id_field if kind in TABLES else None
+    columns = (names, ids_field, source.vector_name)
     with writing_to(options.output) as file:
         with write_rows(file, kind, shape, first, *columns) as write:
             write(ids, first)
@@ -47,12 +48,12 @@ def run(options):
 
 
 def _output_kind(options, source):
-    kind = source.kind if options.output == "-" and source.kind in MATRICES else "npy"
-    kind = format_of(options, default=kind)
+    default = source.kind if options.output == "-" else "npy"
+    kind = format_of(options, default=default)
     require_package(kind, options.output)
-    if kind == "npy" and options.id is not None:
+    if kind not in TABLES and options.id is not None:
         raise InputError(
-            f"{options.output} is .npy, which has no column for the identifiers of "
+            f"{options.output} is .{kind}, which has no column for the identifiers of "
             "--id; write .csv, .parquet or .arrow."
         )
     return kind

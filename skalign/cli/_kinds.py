@@ -19,10 +19,13 @@ REPORTS = {
 }
 MATRICES = {
     "npy": (".npy",),
+    "npz": (".npz",),
+    "safetensors": (".safetensors",),
     "csv": (".csv",),
     "parquet": (".parquet",),
     "arrow": (".arrow", ".feather"),
 }
+TABLES = ("csv", "parquet", "arrow")
 SUFFIXES = {
     "report": REPORTS,
     "fit": {"skops": (".skops",)},

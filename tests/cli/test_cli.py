@@ -414,7 +414,7 @@ def test_labels_may_be_bytes(few, capsys):
 def test_outputs_under_a_name_of_another_format_are_refused(few, capsys):
     X, y, stored = few / "X.npy", few / "y.npy", few / "map.skops"
     before = {path: path.read_bytes() for path in few.iterdir()}
-    for name in ("out.xls", "out.npz", "out.npy.gz", "out.skops", "OUT.TXT"):
+    for name in ("out.xls", "out.zip", "out.npy.gz", "out.skops", "OUT.TXT"):
         refused(capsys, ["apply", stored, X, "-o", few / name], name, "end with .npy")
     for name in ("out.npy", "out.pkl", "out.json"):
         refused(capsys, ["fit", X, y, "-o", few / name], name, "end with .skops")
@@ -719,10 +719,13 @@ def test_a_folder_is_no_file_to_write(spaces, capsys):
 @pytest.mark.parametrize("limit", [4, 7])  # kilobytes: within the rows, or at their end
 def test_a_full_disk_leaves_the_file_that_was_there(spaces, capsys, limit):
     np.save(spaces / "rows.npy", np.random.default_rng(0).normal(size=(300, 3)))
-    rows, stored, out = (spaces / name for name in ("rows.npy", "map.skops", "out.npy"))
+    rows, stored = spaces / "rows.npy", spaces / "map.skops"
     assert main(["fit", str(rows), str(rows), "-o", str(stored)]) == 0
     commands = [
-        (["apply", str(stored), str(rows)], out),
+        *(
+            (["apply", str(stored), str(rows)], spaces / f"out.{kind}")
+            for kind in ("npy", "npz", "safetensors")
+        ),
         (["fit", str(rows), str(rows)], stored),
         (["report", str(rows), str(rows), "--cv", "2"], spaces / "report.json"),
     ]

@@ -102,6 +102,10 @@ def read(path):
     kind = path.suffix
     if kind == ".npy":
         return None, np.load(path)
+    if kind in (".npz", ".safetensors"):
+        load = np.load if kind == ".npz" else safetensors.load_file
+        ((name, rows),) = load(path).items()
+        return name, rows
     if kind == ".csv":
         found = csv.read_csv(path)
         columns = [c.to_numpy() for c in found.columns[-3:]]
@@ -112,23 +116,30 @@ def read(path):
 
 
 @pytest.mark.parametrize("source", ["X.npy", "X.csv", "both.parquet:X"])
-@pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet", ".arrow", ".feather"])
+@pytest.mark.parametrize(
+    "suffix",
+    [".npy", ".npz", ".safetensors", ".csv", ".parquet", ".arrow", ".feather"],
+)
 def test_mapped_rows_have_the_format_of_the_suffix(folder, source, suffix, monkeypatch):
     monkeypatch.setattr(_apply, "_BATCH_BYTES", 8 * 4 * 7)
     out = folder / f"out{suffix}"
     words = ["apply", str(folder / "map"), str(folder / source), "-o", str(out)]
-    if source.startswith("both") and suffix != ".npy":
+    has_ids = suffix not in (".npy", ".npz", ".safetensors")
+    if source.startswith("both") and has_ids:
         words += ["--id", "url"]
     assert main(words) == 0
     found, rows = read(out)
     assert_allclose(rows, LinearAligner().fit(X, Y).transform(X))
-    if suffix != ".npy" and source != "X.npy":
+    if has_ids and source != "X.npy":
         name = "id" if source == "X.csv" else "url"
         assert found.column_names[0] == name
         assert found[name].to_pylist() == IDS
     if suffix not in (".npy", ".csv"):
         expected = "X" if source.startswith("both") else "vector"
-        assert found.column_names[-1] == expected
+        assert (found.column_names[-1] if has_ids else found) == expected
+    assert_allclose(
+        read_matrix(str(out), "url" if "--id" in words else None).whole(), rows
+    )
 
 
 def test_identifiers_keep_their_type(folder):
@@ -143,10 +154,20 @@ def test_identifiers_keep_their_type(folder):
 def test_single_precision_is_kept(folder):
     rows = pa.table({"v": vectors(X.astype("f4"), pa.float32())})
     parquet.write_table(rows, folder / "single.parquet")
-    out = folder / "out.parquet"
-    words = ["apply", folder / "map", folder / "single.parquet", "-o", out]
+    for kind in ("npz", "safetensors", "parquet"):
+        out = folder / f"out.{kind}"
+        words = ["apply", folder / "map", folder / "single.parquet", "-o", out]
+        assert main([*map(str, words)]) == 0
+        assert read(out)[1].dtype == np.float32
+
+
+@pytest.mark.parametrize("kind", _kinds.MATRICES)
+def test_rows_in_another_byte_order_are_mapped_alike(folder, kind):
+    np.save(folder / "turned.npy", X.astype(">f8"))
+    out = folder / f"out.{kind}"
+    words = ["apply", folder / "map", folder / "turned.npy", "-o", out]
     assert main([*map(str, words)]) == 0
-    assert parquet.read_table(out).schema.field("v").type.value_type == pa.float32()
+    assert_allclose(read(out)[1], LinearAligner().fit(X, Y).transform(X))
 
 
 def test_columns_are_selected_by_name_and_pattern(folder):
@@ -238,7 +259,7 @@ def test_tables_that_are_no_rows_of_numbers_are_named(folder):
             assert part in str(raised.value), (name, raised.value)
 
 
-@pytest.mark.parametrize("kind", [".npy", ".csv", ".parquet", ".arrow"])
+@pytest.mark.parametrize("kind", [f".{kind}" for kind in _kinds.MATRICES])
 def test_an_error_in_the_last_batch_leaves_the_output(
     folder, kind, monkeypatch, capsys
 ):
@@ -339,8 +360,11 @@ class _Stream:
         return False
 
 
-@pytest.mark.parametrize("name", ["X.npy", "X.csv", "X.parquet", "X.arrow"])
-def test_rows_stream_from_standard_input_to_standard_output(folder, name, monkeypatch):
+@pytest.mark.parametrize("kind", _kinds.MATRICES)
+def test_rows_stream_from_standard_input_to_standard_output(folder, kind, monkeypatch):
+    name = f"X.{kind}"
+    np.savez(folder / "X.npz", X)
+    safetensors.save_file({"X": X}, folder / "X.safetensors")
     streams = _Stream((folder / name).read_bytes()), _Stream()
     monkeypatch.setattr(sys, "stdin", streams[0])
     monkeypatch.setattr(sys, "stdout", streams[1])
@@ -374,14 +398,15 @@ def test_without_pyarrow_tables_say_what_to_install(folder, capsys, monkeypatch)
         assert "skalign[files]" in capsys.readouterr().err
 
 
-def test_npy_has_no_place_for_identifiers(folder, capsys):
-    words = ["apply", folder / "map", folder / "X.csv", "-o", folder / "o.npy"]
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+def test_arrays_have_no_place_for_identifiers(folder, suffix, capsys):
+    words = ["apply", folder / "map", folder / "X.csv", "-o", folder / f"o{suffix}"]
     assert main([*map(str, words), "--id", "id"]) == 2
     assert "no column for the identifiers" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("kind", ["npy", "csv", "parquet", "arrow"])
+@pytest.mark.parametrize("kind", _kinds.MATRICES)
 def test_a_full_device_is_an_error(folder, capsys, kind):
     words = ["apply", folder / "map", folder / "X.csv", "-o", "/dev/full"]
     assert main([*map(str, words), "--format", kind]) == 2
@@ -391,7 +416,7 @@ def test_a_full_device_is_an_error(folder, capsys, kind):
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("kind", ["npy", "csv", "parquet", "arrow"])
+@pytest.mark.parametrize("kind", _kinds.MATRICES)
 def test_processes_are_joined_by_pipes(folder, kind):
     apply = f"{sys.executable} -m skalign apply {folder}/map"
     done = subprocess.run(
