@@ -148,6 +148,42 @@ def check_growth(n_bytes, n_stored, what):
         )
 
 
+def npy_header(file):
+    """Read the header of an .npy file.
+
+    Parameters
+    ----------
+    file : binary file
+        File at its start; it is left at the start of the values.
+
+    Returns
+    -------
+    shape : tuple of int
+    is_fortran : bool
+    dtype : dtype
+
+    Raises
+    ------
+    ValueError
+        If it is no .npy file of numbers or text.
+    """
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):  # others have names of fields in Unicode
+        raise ValueError(f"a header of version {version} is not read")
+    width = 2 * version[0]
+    n_header = int.from_bytes(file.read(width), "little")
+    if n_header > _LONGEST_HEADER:
+        raise ValueError(f"its header declares a length of {n_header:,}")
+    header = BytesIO(n_header.to_bytes(width, "little") + file.read(n_header))
+    read = npy.read_array_header_1_0 if width == 2 else npy.read_array_header_2_0
+    shape, is_fortran, dtype = read(header)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not read")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its header declares a shape of {shape}")
+    return shape, is_fortran, dtype
+
+
 def check_npy(file, n_bytes):
     """Compare the size of an .npy file with what its header declares.
 
@@ -161,24 +197,12 @@ def check_npy(file, n_bytes):
     Raises
     ------
     ValueError
-        If it is no .npy file of numbers or text, or holds fewer or more bytes than its
-        header declares.
+        As in `npy_header`, or if it holds fewer or more bytes than its header declares.
     """
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):  # others have names of fields in Unicode
-        raise ValueError(f"a header of version {version} is not read")
-    width = 2 * version[0]
-    n_header = int.from_bytes(file.read(width), "little")
-    if n_header > _LONGEST_HEADER:
-        raise ValueError(f"its header declares a length of {n_header:,}")
-    header = BytesIO(n_header.to_bytes(width, "little") + file.read(n_header))
-    read = npy.read_array_header_1_0 if width == 2 else npy.read_array_header_2_0
-    shape, _, dtype = read(header)
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects, which are not read")
+    shape, _, dtype = npy_header(file)
     declared = file.tell() + prod(shape) * dtype.itemsize
     empty = dtype.itemsize == 0 and prod(shape)  # as many as one likes, of no bytes
-    if min(shape, default=0) < 0 or empty or declared != n_bytes:
+    if empty or declared != n_bytes:
         raise ValueError(
             f"it holds {n_bytes:,} bytes, but its header declares {declared:,}, for "
             f"{dtype} of shape {shape}"

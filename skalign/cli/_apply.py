@@ -17,7 +17,7 @@ _BATCH_BYTES = 8 * 2**20
 def run(options):
     aligner = load_map(options.map)
     width = aligner.n_features_in_
-    source = read_matrix(options.source, options.id)
+    source = read_matrix(options.source, options.id, once=True)
     if source.shape[1] != width:
         raise InputError(
             f"{options.source} has {source.shape[1]} columns, but the map was fitted "

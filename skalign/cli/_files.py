@@ -3,19 +3,23 @@
 import os
 import stat
 from contextlib import contextmanager
+from io import BytesIO
 
 import numpy as np
 
-from skalign._files import map_npy, npz_keys, read_npz
+from skalign._files import map_npy, npy_header, npz_keys, read_npz
 from skalign._labels import check_labels
 from skalign.cli._kinds import (
     InputError,
+    copied,
     kind_of,
     require_package,
     split_key,
     standard_input,
 )
-from skalign.cli._matrix import ArrayMatrix, Pairs, TensorMatrix
+from skalign.cli._matrix import ArrayMatrix, Pairs, StreamMatrix, TensorMatrix
+
+_NUMBERS = "fiub"  # kinds of dtypes
 
 
 def size_of(path):
@@ -32,8 +36,14 @@ def size_of(path):
     return found.st_size
 
 
-def read_matrix(name, id_name=None):
-    """Open a matrix of numbers: FILE, FILE:KEY or - for standard input."""
+def read_matrix(name, id_name=None, once=False):
+    """Open a matrix of numbers: FILE, FILE:KEY or - for standard input.
+
+    If its rows are needed only `once`, they are not copied from standard input first,
+    where its format allows for that.
+    """
+    if once and name == "-" and (matrix := _streamed(standard_input())) is not None:
+        return matrix
     with _located(name) as (path, key, kind, held):
         if kind in ("npy", "npz"):
             matrix = ArrayMatrix(name, _check(name, _array(name, path, key, kind)))
@@ -94,7 +104,7 @@ def _located(name):
     path, key = split_key(name)
     held = None
     if path == "-":
-        held = standard_input()
+        held = copied(standard_input())
         path = held.name
     else:
         size_of(path)
@@ -105,6 +115,19 @@ def _located(name):
         yield path, key, kind, held
     except (OSError, ValueError) as error:
         raise InputError(f"{name} cannot be read as an array: {error}") from None
+
+
+def _streamed(stream):
+    """Return the matrix of a stream that begins as .npy, or None."""
+    header = BytesIO(stream.peek())
+    try:
+        shape, is_fortran, dtype = npy_header(header)
+    except ValueError:  # another format, or the header came in parts
+        return None
+    if len(shape) != 2 or dtype.kind not in _NUMBERS or is_fortran:
+        return None
+    stream.read(header.tell())
+    return StreamMatrix("-", stream, shape, dtype)
 
 
 def _array(name, path, key, kind):
@@ -155,7 +178,7 @@ def _tensor(name, path, key):
 
 
 def _check(name, array):
-    if array.ndim != 2 or array.dtype.kind not in "fiub":
+    if array.ndim != 2 or array.dtype.kind not in _NUMBERS:
         raise InputError(
             f"{name} must be a matrix of numbers; its shape is {array.shape}, its "
             f"dtype {array.dtype}."

@@ -93,10 +93,15 @@ def _is_utf8(start):
 
 
 def standard_input():
-    """Copy standard input to a temporary file, which is deleted when it is closed."""
+    """Return standard input as a binary file."""
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError("standard input (-) is a terminal: pipe a file into it.")
+    return sys.stdin.buffer
+
+
+def copied(stream):
+    """Copy a stream to a temporary file, which is deleted when it is closed."""
     file = NamedTemporaryFile(prefix="skalign-")  # noqa: SIM115, closed by its owner
-    shutil.copyfileobj(sys.stdin.buffer, file)
+    shutil.copyfileobj(stream, file)
     file.flush()
     return file

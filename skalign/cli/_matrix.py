@@ -98,6 +98,31 @@ class ArrayMatrix(Matrix):
         return self._array
 
 
+class StreamMatrix(Matrix):
+    """Matrix in .npy format whose rows are read from a stream, once."""
+
+    kind = "npy"
+
+    def __init__(self, name, stream, shape, dtype):
+        self._stream = stream
+        super().__init__(name, shape, dtype, stays=True)
+
+    def _batches(self, n_rows):
+        for batch in gen_batches(len(self), n_rows):
+            rows = np.empty((batch.stop - batch.start, self.shape[1]), self.dtype)
+            if self._stream.readinto(rows) < rows.nbytes:
+                raise InputError(
+                    f"{self.name} ends within rows {batch.start} to {batch.stop - 1}, "
+                    f"but its header declares {len(self)} rows."
+                )
+            yield None, rows
+        if self._stream.read(1):
+            raise InputError(
+                f"{self.name} holds more than the {len(self)} rows that its header "
+                "declares."
+            )
+
+
 class TensorMatrix(Matrix):
     """Matrix that is a tensor of a .safetensors file."""
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from sklearn import config_context
 
 from skalign import LinearAligner
-from skalign.cli import _apply, _kinds, _matrix, main
+from skalign.cli import _apply, _files, _kinds, _matrix, main
 from skalign.cli._files import read_array, read_matrix
 from skalign.cli._kinds import InputError
 from skalign.datasets import make_paired_spaces
@@ -353,8 +353,10 @@ def test_memory_stays_constant_on_a_long_table(tmp_path):
 class _Stream:
     """Standard stream of bytes."""
 
-    def __init__(self, content=b""):
-        self.buffer = io.BytesIO(content)
+    def __init__(self, content=None):
+        self.buffer = io.BytesIO(content or b"")
+        if content is not None:
+            self.buffer = io.BufferedReader(self.buffer)
 
     def isatty(self):
         return False
@@ -372,6 +374,72 @@ def test_rows_stream_from_standard_input_to_standard_output(folder, kind, monkey
     out = folder / f"out{(folder / name).suffix}"
     out.write_bytes(streams[1].buffer.getvalue())
     assert_allclose(read(out)[1], LinearAligner().fit(X, Y).transform(X))
+
+
+class _InParts(io.RawIOBase):
+    """Stream that gives so many bytes at a time, as a pipe may."""
+
+    def __init__(self, content, size):
+        self._file, self._size = io.BytesIO(content), size
+
+    def readable(self):
+        return True
+
+    def readinto(self, part):
+        return self._file.readinto(memoryview(part)[: self._size])
+
+
+@pytest.mark.parametrize(("size", "copies"), [(3, 1), (200, 0), (10**6, 0)])
+def test_arrays_are_mapped_while_they_arrive(folder, size, copies, monkeypatch):
+    monkeypatch.setattr(_apply, "_BATCH_BYTES", 8 * 4 * 7)
+    seen, copied = [], _files.copied
+    monkeypatch.setattr(_files, "copied", lambda s: seen.append(1) or copied(s))
+    monkeypatch.setattr(sys, "stdin", _Stream(b""))
+    content = (folder / "X.npy").read_bytes()
+    sys.stdin.buffer = io.BufferedReader(_InParts(content, size))
+    out = folder / "out.npy"
+    assert main(["apply", str(folder / "map"), "-", "-o", str(out)]) == 0
+    assert len(seen) == copies
+    assert_allclose(np.load(out), LinearAligner().fit(X, Y).transform(X))
+
+
+def as_npy(array):
+    np.save(file := io.BytesIO(), array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (as_npy(X)[:-9], "- ends within rows 56 to 59, but its header declares 60"),
+        (as_npy(X) + b"0", "- holds more than the 60 rows that its header declares"),
+        (as_npy(X)[:100], "- cannot be read as an array"),
+        (as_npy(X[:, :3]), "- has 3 columns, but the map was fitted with 4"),
+        (as_npy(X[:0]), "- has no rows"),
+        (as_npy(X[0]), "its shape is (4,)"),
+        (as_npy(X.astype("S5")), "must be a matrix of numbers"),
+    ],
+)
+def test_arrays_that_arrive_damaged_leave_no_output(
+    folder, content, said, monkeypatch, capsys
+):
+    monkeypatch.setattr(_apply, "_BATCH_BYTES", 8 * 4 * 7)
+    monkeypatch.setattr(sys, "stdin", _Stream(content))
+    before = sorted(folder.iterdir())
+    words = ["apply", str(folder / "map"), "-", "-o", str(folder / "out.npy")]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert sorted(folder.iterdir()) == before
+
+
+def test_columns_that_arrive_one_after_the_other_are_copied(folder, monkeypatch):
+    content = as_npy(np.asfortranarray(X))
+    monkeypatch.setattr(sys, "stdin", _Stream(content))
+    out = folder / "out.npy"
+    assert main(["apply", str(folder / "map"), "-", "-o", str(out)]) == 0
+    assert_allclose(np.load(out), LinearAligner().fit(X, Y).transform(X))
 
 
 def test_only_one_input_is_standard_input(capsys):
