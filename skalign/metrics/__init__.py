@@ -24,7 +24,6 @@ from skalign.metrics._gaussian_wasserstein import (
 )
 from skalign.metrics._jackknife import jackknife_interval
 from skalign.metrics._mmd import (
-    MMDTo as MMDTo,
     block_mmd,
     mmd,
     random_fourier_mmd,
@@ -72,6 +71,7 @@ from skalign.metrics._sliced_wasserstein import (
     max_sliced_wasserstein_distance,
     sliced_wasserstein_distance,
 )
+from skalign.metrics._target import Target as Target
 from skalign.metrics._two_sample_tests import (
     energy_test,
     mmd_test,

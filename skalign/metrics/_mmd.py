@@ -16,7 +16,6 @@ from skalign.metrics._kernels import (
     check_gamma,
     discrepancy,
     make_kernel,
-    mean_within,
     sum_between,
     sum_within,
 )
@@ -158,38 +157,6 @@ def mmd(
     function = make_kernel(kernel, X, Y, gamma=gamma, degree=degree, coef0=coef0)
     value = discrepancy(function, X, Y, a, b, unbiased=unbiased)
     return value if unbiased else max(value, 0.0)  # rounding may fall below 0
-
-
-class MMDTo:
-    """Biased `mmd` of several sets of samples from the same target samples.
-
-    The kernel, with ``gamma="target"``, and its mean between target samples are
-    computed once.
-
-    Parameters
-    ----------
-    Y : array-like of shape (n_target_samples, n_features)
-        Target samples.
-    """
-
-    def __init__(self, Y):
-        self._Y, _ = check_spaces(Y, Y)
-        _, self._mass = check_mass(None, self._Y)
-        self._kernel = make_kernel("rbf", self._Y, self._Y, gamma="target")
-        self._within = mean_within(self._kernel, self._Y, self._mass, unbiased=False)
-
-    def __call__(self, X):
-        """Return the squared discrepancy of `X`, of the shape (n_samples, n_features).
-
-        Raises
-        ------
-        ValueError
-            As in `mmd`.
-        """
-        X, Y = check_spaces(X, self._Y)
-        X, mass = check_mass(None, X)
-        value = discrepancy(self._kernel, X, Y, mass, self._mass, within_y=self._within)
-        return max(value, 0.0)
 
 
 @validate_params(

@@ -1,5 +1,6 @@
 """Retrieval metrics: ranks of the correct target samples of each query."""
 
+from functools import partial
 from numbers import Integral
 from typing import Literal
 
@@ -238,67 +239,75 @@ def _ranks(X, Y, relevant, metric, csls):
     """Return the rank of the nearest correct candidate of each query with one."""
     relevant = _check_relevant(relevant, len(X), len(Y))
     X, Y, handicap = _scored_by_product(X, Y, metric, csls)
-    candidates = _Candidates(Y, handicap)
-    tolerance = _rounding(X, Y, handicap)
-    queries, starts = np.unique(relevant[:, 0], return_index=True)
-    starts = np.append(starts, len(relevant))
-    ranks = np.empty(len(queries), dtype=np.intp)
-    for rows in gen_batches(len(queries), block_rows(Y)):
-        answers = relevant[starts[rows.start] : starts[rows.stop], 1]
-        n_answers = np.diff(starts[rows.start : rows.stop + 1])
-        own = np.repeat(np.arange(len(n_answers)), n_answers), answers
-        first, block = starts[rows] - starts[rows.start], X[queries[rows]]
-        threshold = np.maximum.reduceat(candidates.scores(block, *own), first)
-        threshold -= tolerance[queries[rows]]
-        ranks[rows] = 1 + candidates.count(block, threshold, own)
-    return ranks
+    return Candidates(Y, handicap).ranks(X, relevant)
 
 
-class _Candidates:
+class Candidates:
     """Candidates `Y`, scored by ``x @ y - handicap``.
 
     In double precision, scores are computed in single precision first, and again where
-    that does not decide whether they reach a threshold.
+    that does not decide whether they reach a threshold; unless `short` is False.
     """
 
-    def __init__(self, Y, handicap):
+    def __init__(self, Y, handicap, short=True):
         self._Y, self._handicap = Y, handicap
         self._short = None
-        if Y.dtype != np.float32:
+        if short and Y.dtype != np.float32:
             self._short = Y.astype(np.float32), handicap.astype(np.float32)
 
-    def scores(self, X, query, candidate):
+    def ranks(self, X, relevant, seen=None):
+        """Return the rank of the nearest correct candidate of each query with one.
+
+        `relevant` are pairs of indices, sorted by query. `seen`, if given, is called
+        with the indices of some queries and their scores for all candidates, once for
+        each query.
+        """
+        tolerance = _rounding(X, self._Y, self._handicap)
+        queries, starts = np.unique(relevant[:, 0], return_index=True)
+        starts = np.append(starts, len(relevant))
+        ranks = np.empty(len(queries), dtype=np.intp)
+        for rows in gen_batches(len(queries), block_rows(self._Y)):
+            answers = relevant[starts[rows.start] : starts[rows.stop], 1]
+            n_answers = np.diff(starts[rows.start : rows.stop + 1])
+            own = np.repeat(np.arange(len(n_answers)), n_answers), answers
+            first, block = starts[rows] - starts[rows.start], X[queries[rows]]
+            threshold = np.maximum.reduceat(self._scores(block, *own), first)
+            threshold -= tolerance[queries[rows]]
+            see = None if seen is None else partial(seen, queries[rows])
+            ranks[rows] = 1 + self._count(block, threshold, own, see)
+        return ranks
+
+    def _scores(self, X, query, candidate):
         """Return the scores of pairs of a query in `X` and a candidate."""
         products = np.einsum("ij,ij->i", X[query], self._Y[candidate])
         return products - self._handicap[candidate]
 
-    def count(self, X, threshold, left_out):
+    def _count(self, X, threshold, left_out, seen=None):
         """Count the candidates of each query that reach its threshold."""
         if self._short is None:
-            return self._count(X, threshold, left_out)
+            scores = _block(X, self._Y, self._handicap, left_out, seen)
+            return (scores >= threshold[:, None]).sum(axis=1)
         short, (Y, handicap) = X.astype(np.float32), self._short
-        scores = self._block(short, Y, handicap, left_out)
+        scores = _block(short, Y, handicap, left_out, seen)
         slack = _SAFETY * _rounding(short, Y, handicap)
         least, most = (np.float32(threshold + way * slack)[:, None] for way in (-1, 1))
-        above = scores > most
+        above = scores >= most
         unclear = np.flatnonzero((scores >= least) ^ above)
         if len(unclear) > _MOST_UNCLEAR * scores.size:
             self._short = None  # other queries will be as close
             return self._count(X, threshold, left_out)
         query, candidate = np.divmod(unclear, len(Y))
-        reach = self.scores(X, query, candidate) >= threshold[query]
+        reach = self._scores(X, query, candidate) >= threshold[query]
         return above.sum(axis=1) + np.bincount(query[reach], minlength=len(X))
 
-    def _count(self, X, threshold, left_out):
-        scores = self._block(X, self._Y, self._handicap, left_out)
-        return (scores >= threshold[:, None]).sum(axis=1)
 
-    @staticmethod
-    def _block(X, Y, handicap, left_out):
-        scores = X @ Y.T
-        scores -= handicap
-        scores[left_out] = -np.inf
-        return scores
+def _block(X, Y, handicap, left_out, seen):
+    scores = X @ Y.T
+    scores -= handicap
+    if seen is not None:
+        seen(scores)
+    scores[left_out] = -np.inf
+    return scores
 
 
 def _check_relevant(relevant, n_queries, n_candidates):

@@ -28,7 +28,7 @@ from skalign._rescale import largest_about_mean, power_of, times_power
 from skalign._routing import best_of, predicted
 from skalign._threads import shared_cores
 from skalign._validation import FLOATS, Interval, check_varies
-from skalign.metrics import MMDTo, retrieval_accuracy, sliced_wasserstein_distance
+from skalign.metrics import Target, sliced_wasserstein_distance
 from skalign.model_selection._comparison import Comparison
 from skalign.model_selection._map_classes import map_classes
 from skalign.model_selection._splits import check_aligners, check_splits, follow
@@ -135,7 +135,7 @@ class _Judge:
         self._y = self._scaled(y)
         self._farthest = _FAR * np.mean(_squared_norms(self._y))
         self._short = self._shortened(self._y)
-        self._mmd = MMDTo(self._short)
+        self._target = Target(self._y, self._short.dtype)
 
     def __call__(self, mapped):
         scores = {}
@@ -146,11 +146,12 @@ class _Judge:
         sliced = sliced_wasserstein_distance(
             short, self._short, random_state=self._seed
         )
+        hits, mmd = self._target.compare(mapped, short.dtype)
         return {
             "relative_error": np.sum((mapped - y) ** 2) / np.sum(y**2),
             "r2": r2(y, mapped),
-            "hits@1": retrieval_accuracy(mapped, y),
-            "mmd": self._mmd(short),
+            "hits@1": hits,
+            "mmd": mmd,
             "sliced_wasserstein": float(np.ldexp(sliced, self._power)),
         } | scores
 

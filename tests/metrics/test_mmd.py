@@ -12,7 +12,6 @@ from sklearn import config_context
 from sklearn.metrics.pairwise import pairwise_kernels, rbf_kernel
 
 from skalign.metrics import (
-    MMDTo,
     _mmd,
     block_mmd,
     coral_distance,
@@ -104,22 +103,6 @@ def test_no_gamma_takes_one_over_the_median_squared_distance():
     assert_allclose(mmd(X, Y), mmd(X, Y, gamma=gamma), rtol=1e-12)
     gamma = 1 / np.median(pdist(Y, "sqeuclidean"))
     assert_allclose(mmd(X, Y, gamma="target"), mmd(X, Y, gamma=gamma), rtol=1e-12)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_several_sets_are_compared_with_one_target(dtype):
-    sets = [draw(n, 60, shift=shift) for n, shift in ((40, 0.5), (60, 2.0))]
-    Y = sets[0][1].astype(dtype)
-    to_target = MMDTo(Y)
-    for X, _ in sets:
-        expected = mmd(X.astype(dtype), Y, gamma="target", unbiased=False)
-        assert_allclose(to_target(X.astype(dtype)), expected, rtol=1e-6)
-    assert to_target(Y) < 1e-7
-
-
-def test_a_set_of_another_width_than_the_target_is_refused():
-    with pytest.raises(ValueError, match="X has 3 features, but Y has 2"):
-        MMDTo(np.eye(2))(np.eye(3))
 
 
 @pytest.mark.parametrize("gamma", [[-1.0], [1.0, 0.0], [np.inf]])
