@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.linalg import eigh
+from sklearn.utils import gen_batches
 
 from skalign._arrays import (
     floats,
@@ -25,6 +26,7 @@ _PROJECTED = 32
 _OFTEN = 8
 # Near copies cost a distance of each two samples, which is little up to here.
 _SEARCHED_PER_COLUMN, _SEARCHED = 4, 256
+_BLOCK_ROWS = 512
 
 
 @dataclass
@@ -239,6 +241,8 @@ def near_rows(X):
     X /= scale if scale > 0 else 1.0
     total = np.sqrt(np.square(X).sum() / n_samples)
     X /= total if total > 0 else 1.0
+    if not _has_neighbors(X):
+        return np.arange(n_samples)
     tree = linkage(X, "single")
     height, children = tree[:, 2], tree[:, :2].astype(int)
     n_nodes = len(tree)
@@ -266,6 +270,19 @@ def near_rows(X):
         tight[node] |= tight[parent[node]]
     found = fcluster(tree, 0.5, "monocrit", monocrit=1.0 - tight)
     return np.unique(found, return_inverse=True)[1]
+
+
+def _has_neighbors(X):
+    """Return whether any two rows, whose squares are about 1, are as near as copies."""
+    squares = np.einsum("ij,ij->i", X, X)
+    for rows in gen_batches(len(X), _BLOCK_ROWS):
+        others = X[rows.start :]
+        block = squares[rows.start :] - 2 * X[rows] @ others.T
+        block += squares[rows, None]
+        np.fill_diagonal(block, np.inf)
+        if block.min() <= _NEAR**2 * (1 + 1e-6):  # more than rounding of squares
+            return True
+    return False
 
 
 def _merge(X, y, weight, labels):

@@ -262,6 +262,15 @@ def test_distances_in_few_columns_are_exact():
         assert near_rows(rows).max() + 1 == n_labels
 
 
+@pytest.mark.parametrize("place", [10, 600, 699])
+def test_a_near_copy_is_found_wherever_it_is(place):
+    X = np.random.default_rng(0).normal(size=(700, 16))
+    X[place] = X[5] + 0.01
+    labels = near_rows(X)
+    assert labels[place] == labels[5]
+    assert labels.max() + 1 == len(X) - 1
+
+
 @pytest.mark.parametrize("n_features", [5, 20, 300])
 def test_rows_of_one_cloud_are_not_near(n_features):
     X = np.random.default_rng(0).normal(size=(2 * n_features, n_features))
