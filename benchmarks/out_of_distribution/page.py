@@ -187,6 +187,21 @@ def features():
             (("NCFAL, feature mask, found", "found"), ("plain, found", "found")),
             (("NCFAL, feature mask, found", "last"), ("plain, found", "last")),
         ]
+        if case == "shortcut stronger":
+            compared += [
+                ((f"{name}, found", rule), ("plain, found", rule))
+                for name in ("IRM", "VREx", "GroupDRO", "plain, decay")
+                for rule in ("found", "last")
+            ]
+            compared += [
+                (("last layer, found", "last"), ("plain, found", "last")),
+                (("last layer, given", "last"), ("plain, given", "last")),
+                (("IRM, given", "last"), ("plain, given", "last")),
+                (("NCFAL, feature mask, given", "last"), ("plain, given", "last")),
+                (("plain, found", "found"), ("plain, grey", "last")),
+                (("IRM, found", "last"), ("plain, found", "found")),
+                (("VREx, found", "last"), ("plain, found", "found")),
+            ]
         found[f"features, {case}, differences"] = differences(rows, compared)
     return found
 
