@@ -5,16 +5,25 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 
 from skalign import MultiDomainClassifier, NCFALClassifier, load, save
-from skalign.deep import DANN, ERM, IRM, GroupDRO, VREx
+from skalign.deep import DANN, ERM, IRM, GroupDRO, Partition, VREx
 from skalign.domains import partition_domains
 
 # Few samples are held out here, and training is short.
 pytestmark = pytest.mark.filterwarnings("ignore:No epoch has an accuracy")
 STOPPED = {"early_stopping": "found_domains", "validation_fraction": 0.2}
 SHORT = {**STOPPED, "hidden_layer_sizes": (16,), "lr": 0.01, "random_state": 0}
+linear = pytest.mark.usefixtures("linear_local_models")
+
+
+@pytest.fixture
+def linear_local_models(monkeypatch):
+    """Divide by a logistic regression: the default compares five models."""
+    partition = Partition(local_model=LogisticRegression())
+    monkeypatch.setattr(MultiDomainClassifier, "_partition", partition)
 
 
 def _rows(shares, noise=(0.2, 0.2), n=300, seed=0):
@@ -42,6 +51,7 @@ class Predictions(Callback):
         self.kept.append(logits.argmax(dim=1).numpy())
 
 
+@linear
 @pytest.mark.parametrize(
     "objective", [ERM(), IRM(warmup=0.3), VREx(warmup=0.3), GroupDRO()], ids=repr
 )
@@ -69,6 +79,7 @@ def test_the_epoch_with_the_best_worst_domain_is_kept(objective, monkeypatch):
     assert_array_equal(classifier.predict(X), seen.kept[int(worst.argmax())])
 
 
+@linear
 def test_it_waits_for_the_end_of_the_warm_up_but_sees_its_epochs():
     X, y, given, _ = _rows((0.95, 0.85))
     classifier = MultiDomainClassifier(
@@ -101,6 +112,7 @@ def test_domains_are_those_of_partition_domains():
     assert classifier.found_dependence_ < 0.01
 
 
+@linear
 def test_a_fit_without_found_domains_forgets_those_before():
     X, y, given, _ = _rows((0.95, 0.85))
     classifier = MultiDomainClassifier(**SHORT, max_epochs=1)
@@ -110,6 +122,7 @@ def test_a_fit_without_found_domains_forgets_those_before():
     assert not hasattr(classifier, "found_dependence_")
 
 
+@linear
 def test_found_domains_are_stored(tmp_path):
     X, y, given, _ = _rows((0.95, 0.85))
     classifier = MultiDomainClassifier(**SHORT, max_epochs=1)
@@ -121,6 +134,7 @@ def test_found_domains_are_stored(tmp_path):
     assert_array_equal(again.predict(X), classifier.predict(X))
 
 
+@linear
 def test_domains_that_do_not_depend_on_given_ones_are_doubted():
     X, y, given, _ = _rows((0.7, 0.6), noise=(0.05, 0.05))
     classifier = MultiDomainClassifier(**SHORT, max_epochs=8)
@@ -129,6 +143,7 @@ def test_domains_that_do_not_depend_on_given_ones_are_doubted():
     assert classifier.found_dependence_ > 0.01
 
 
+@linear
 def test_domains_of_noise_are_doubted():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(120, 2)).astype(np.float32), np.arange(120) % 2
@@ -137,6 +152,7 @@ def test_domains_of_noise_are_doubted():
         classifier.fit(X, y)
 
 
+@linear
 def test_chance_within_found_domains_is_told():
     X, y, _, _ = _rows((0.5,), n=600)  # no shortcut: they are divided by the cause
     classifier = MultiDomainClassifier(**SHORT, max_epochs=8)
@@ -144,6 +160,7 @@ def test_chance_within_found_domains_is_told():
         classifier.fit(X, y)
 
 
+@linear
 def test_samples_without_a_label_are_in_no_found_domain():
     X, y, given, _ = _rows((0.95, 0.85))
     X = np.concatenate([X, X[:60]])

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import InvalidParameterError
 
 torch = pytest.importorskip("torch")
@@ -35,6 +36,8 @@ from skalign.domains import partition_domains  # noqa: E402
 from skalign.metrics import class_prototypes, etf_distance  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:The domains that were found")
+# Where any local model does: the default compares five.
+LINEAR = {"local_model": LogisticRegression()}
 
 
 class Watch:
@@ -363,7 +366,7 @@ def test_domains_are_those_of_the_partition_alone(make_shortcut):
 def test_more_domains_can_be_found(make_shortcut):
     X, y, _ = make_shortcut(600)
     classifier = NCFALClassifier(
-        partition=Partition(3), max_epochs=1, random_state=0
+        partition=Partition(3, **LINEAR), max_epochs=1, random_state=0
     ).fit(X, y)
     assert set(classifier.domain_) == {0, 1, 2}
     assert classifier.prototypes_.shape == (3, 2, 16)
@@ -374,7 +377,7 @@ def test_domains_can_be_found_again_after_training(make_shortcut, mask):
     X, y, agrees = make_shortcut(600)
     watch = Watch()
     classifier = NCFALClassifier(
-        partition=Partition(n_rounds=2),
+        partition=Partition(n_rounds=2, **LINEAR),
         mask=mask,
         max_epochs=2,
         random_state=0,
@@ -391,6 +394,7 @@ def test_domains_can_be_found_again_after_training(make_shortcut, mask):
 def test_settings_of_the_partition_reach_it(make_shortcut):
     X, y, _ = make_shortcut(500)
     further = {"max_iter": 1, "tol": 0.0, "class_weight": None, "cross_fit": False}
+    further |= LINEAR
     classifier = NCFALClassifier(
         partition=Partition(initial="random", **further), max_epochs=1, random_state=4
     )
@@ -419,7 +423,7 @@ def test_local_models_see_what_the_mask_takes_away_or_rows(
 
     monkeypatch.setattr("skalign.deep._found_domains.partition_domains", partition)
     classifier = NCFALClassifier(
-        partition=Partition(n_rounds=2, inputs=inputs),
+        partition=Partition(n_rounds=2, inputs=inputs, **LINEAR),
         mask=Mask(lr=0) if mask else None,
         max_epochs=1,
         random_state=0,
@@ -433,7 +437,7 @@ def test_a_callback_ends_all_rounds(make_shortcut):
     X, y, _ = make_shortcut(300)
     watch = Watch(stop_after=2)
     classifier = NCFALClassifier(
-        partition=Partition(n_rounds=3), max_epochs=5
+        partition=Partition(n_rounds=3, **LINEAR), max_epochs=5
     ).set_callbacks(watch)
     assert classifier.fit(X, y).n_iter_ == 2
     assert watch.ended == 2
@@ -574,7 +578,7 @@ def test_a_mixture_of_channels_is_not_of_a_row():
 
 def test_rounds_of_a_first_fit_are_the_same_with_warm_start(make_shortcut):
     X, y, _ = make_shortcut(400)
-    parts = {"partition": Partition(n_rounds=2), "mask": Mask()}
+    parts = {"partition": Partition(n_rounds=2, **LINEAR), "mask": Mask()}
     settings = {"max_epochs": 2, "random_state": 0, **parts}
     once = NCFALClassifier(**settings).fit(X, y)
     warm = NCFALClassifier(**settings, warm_start=True).fit(X, y)
@@ -584,7 +588,9 @@ def test_rounds_of_a_first_fit_are_the_same_with_warm_start(make_shortcut):
 
 
 def test_a_network_of_another_form_is_not_gone_on_with(rows):
-    classifier = NCFALClassifier(max_epochs=1, warm_start=True, random_state=0)
+    classifier = NCFALClassifier(
+        partition=Partition(**LINEAR), max_epochs=1, warm_start=True, random_state=0
+    )
     rows.fit(classifier)
     with pytest.raises(
         ValueError, match="warm_start needs features as in the previous fit"
@@ -598,6 +604,7 @@ def test_given_and_found_domains_do_not_go_on_from_each_other(rows):
     classifier = NCFALClassifier(
         head=SimplexHead(normalize=True),
         encoder="domain",
+        partition=Partition(**LINEAR),
         max_epochs=1,
         warm_start=True,
     )
@@ -607,6 +614,7 @@ def test_given_and_found_domains_do_not_go_on_from_each_other(rows):
     found = NCFALClassifier(
         head=SimplexHead(normalize=True),
         encoder="domain",
+        partition=Partition(**LINEAR),
         max_epochs=1,
         warm_start=True,
     ).fit(rows.X, rows.y)

@@ -17,6 +17,9 @@ from sklearn.pipeline import make_pipeline
 
 from skalign.domains import partition_domains
 
+# Where any local model does: the default compares five.
+LINEAR = {"local_model": LogisticRegression(), "random_state": 0}
+
 
 def _gap(domain, agrees):
     """Difference of the shares of rows that follow the shortcut."""
@@ -59,9 +62,9 @@ def test_a_shortcut_that_no_linear_model_sees_is_found():
 
 def test_classes_may_be_strings(make_shortcut):
     X, y, _ = make_shortcut(500)
-    expected = partition_domains(X, y, random_state=0).domain
+    expected = partition_domains(X, y, **LINEAR).domain
     named = np.array(["cat", "dog"])[y]
-    found = partition_domains(X, named, random_state=0).domain
+    found = partition_domains(X, named, **LINEAR).domain
     assert_array_equal(found, expected)
 
 
@@ -80,8 +83,8 @@ def test_an_int_seed_repeats_the_partition(make_shortcut, local_model):
 def test_neither_unit_nor_place_of_the_rows_matters(make_shortcut):
     X, y, _ = make_shortcut(500)
     X = X.astype(np.float64)
-    expected = partition_domains(X, y, random_state=0).domain
-    moved = partition_domains(2**10 * X + 2**12, y, random_state=0).domain
+    expected = partition_domains(X, y, **LINEAR).domain
+    moved = partition_domains(2**10 * X + 2**12, y, **LINEAR).domain
     assert_array_equal(moved, expected)
 
 
@@ -97,10 +100,10 @@ def test_neither_unit_nor_place_of_the_rows_matters(make_shortcut):
 def test_size_costs_nothing(make_shortcut, dtype, scale):
     X, y, _ = make_shortcut(500)
     X = X.astype(dtype)
-    expected = partition_domains(X, y, random_state=0).domain
-    found = partition_domains(X * dtype(scale), y, random_state=0)
+    expected = partition_domains(X, y, **LINEAR).domain
+    found = partition_domains(X * dtype(scale), y, **LINEAR)
     assert_array_equal(found.domain, expected)
-    found = partition_domains(np.c_[X, np.full(500, 1e20)], y, random_state=0)
+    found = partition_domains(np.c_[X, np.full(500, 1e20)], y, **LINEAR)
     assert found.evidence > 10
 
 
@@ -116,14 +119,14 @@ def test_rows_of_the_caller_stay_as_they_are(make_shortcut):
     X, y, _ = make_shortcut(200)
     initial = np.arange(200) % 2
     before = X.copy(), y.copy(), initial.copy()
-    partition_domains(X, y, initial=initial, random_state=0)
+    partition_domains(X, y, initial=initial, **LINEAR)
     for now, then in zip((X, y, initial), before, strict=True):
         assert_array_equal(now, then)
 
 
 def test_a_division_that_is_given_is_kept_where_it_is_right(make_shortcut):
     X, y, agrees = make_shortcut()
-    found = partition_domains(X, y, initial=agrees.astype(int), random_state=0)
+    found = partition_domains(X, y, initial=agrees.astype(int), **LINEAR)
     assert np.mean(found.domain == agrees) > 0.99
     assert found.n_iter == 1
 
@@ -133,7 +136,7 @@ def test_three_domains(make_shortcut):
     X, y, _ = make_shortcut(600)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = partition_domains(X, y, 3, random_state=0).domain
+        found = partition_domains(X, y, 3, **LINEAR).domain
     assert set(found) == {0, 1, 2}
 
 
@@ -168,7 +171,7 @@ def test_confidence_ignores_the_class_of_a_row(make_shortcut):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         found = partition_domains(
-            X, y, assign_by="confidence", initial="random", random_state=0
+            X, y, assign_by="confidence", initial="random", **LINEAR
         )
     assert _gap(found.domain, agrees) < 0.9
 
@@ -197,7 +200,7 @@ def test_of_several_starts_the_one_under_which_rows_fit_best_is_kept():
 def test_rounds_that_were_not_enough_are_told(make_shortcut):
     X, y, _ = make_shortcut(300)
     with pytest.warns(ConvergenceWarning, match=r"last of 1 iterations \(tol=0.0\)"):
-        partition_domains(X, y, initial="random", max_iter=1, tol=0.0, random_state=0)
+        partition_domains(X, y, initial="random", max_iter=1, tol=0.0, **LINEAR)
 
 
 def test_too_few_rows_of_a_class_are_refused():
@@ -287,7 +290,7 @@ def test_classes_that_are_none_are_refused(make_shortcut, spoil, message):
 
 def test_evidence_tells_rows_that_foretell_their_classes_from_noise(make_shortcut):
     X, y, _ = make_shortcut(600)
-    assert partition_domains(X, y, random_state=0).evidence > 10
+    assert partition_domains(X, y, **LINEAR).evidence > 10
     noise = np.random.default_rng(0).normal(size=X.shape)
-    found = partition_domains(noise, y, tol=1, random_state=0)
+    found = partition_domains(noise, y, tol=1, **LINEAR)
     assert found.evidence < 3
