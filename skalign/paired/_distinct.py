@@ -1,6 +1,7 @@
 """Detection of repeated samples, which would bias the choice of a penalty."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -110,6 +111,12 @@ class Distinct:
             *("distinct", X.dtype, X.shape[1] if n_coefs is None else n_coefs),
         )
 
+    @cached_property
+    def _copies(self):
+        """Rows of each group of near copies."""
+        large = np.flatnonzero(np.bincount(self.groups) > 1)
+        return [np.flatnonzero(self.groups == group) for group in large]
+
     def left_out_residuals(self, residual, P, leverage, curvature, intercept):
         """Residuals of a ridge fit from which each sample was left out; exact.
 
@@ -153,8 +160,7 @@ class Distinct:
         free = 1 - self.left_out * leverage
         free[free <= least] = np.nan
         together = []
-        for group in np.flatnonzero(np.bincount(self.groups) > 1):
-            rows = np.flatnonzero(self.groups == group)
+        for rows in self._copies:
             roots = np.sqrt(self.weight[rows])[:, None]
             part = roots * P[rows]
             hat = intercept * roots @ roots.T + (part / curvature) @ part.T
