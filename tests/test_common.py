@@ -75,21 +75,21 @@ TRAINED = []
 if find_spec("torch") and find_spec("skorch"):
     from skalign import deep
 
-    fast = {"hidden_layer_sizes": (16,), "max_epochs": 4, "lr": 0.03}
+    fast = {"hidden_layer_sizes": (16,), "max_epochs": 3, "lr": 0.03}
     TRAINED = [
         skalign.MultiDomainClassifier(**fast, random_state=0),
         skalign.MultiDomainClassifier(deep.DANN(), **fast, random_state=0),
         skalign.NCFALClassifier(
-            partition=deep.Partition(local_model=GaussianNB(), n_init=1, max_iter=2),
+            partition=deep.Partition(local_model=GaussianNB(), n_init=1, max_iter=1),
             hidden_layer_sizes=(16,),
-            max_epochs=10,
-            lr=0.03,
+            max_epochs=7,
+            lr=0.06,
             random_state=0,
         ),
-        skalign.StitchingRegressor(max_epochs=10, lr=0.01, random_state=0),
-        skalign.ContrastiveAligner(max_epochs=5, random_state=0),
+        skalign.StitchingRegressor(max_epochs=4, lr=0.03, random_state=0),
+        skalign.ContrastiveAligner(max_epochs=2, random_state=0),
         skalign.ContrastiveAligner(
-            hidden_layer_sizes=(8,), init="random", max_epochs=5, random_state=0
+            hidden_layer_sizes=(8,), init="random", max_epochs=2, random_state=0
         ),
     ]
 MANY = [
