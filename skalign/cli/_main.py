@@ -1,6 +1,7 @@
 """Arguments and entry point of the command line."""
 
 import argparse
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -12,7 +13,7 @@ from skalign.cli._columns import COLUMNS
 from skalign.cli._conditions import columns, condition
 from skalign.cli._kinds import MATRICES, REPORTS, InputError
 from skalign.cli._output import check_inputs, check_output
-from skalign.cli._terminal import fail, say
+from skalign.cli._terminal import ending_as_interrupts, fail, say
 
 # Their objects are imported only by the command that needs them, to answer soon.
 PAIRED = ("rigid", "similarity", "linear", "least-squares", "nonlinear", "robust")
@@ -98,32 +99,34 @@ def main(arguments=None):
     -------
     status : int
         Exit status: 0 for success, 1 if a condition of ``--fail-if`` holds, 2 for
-        invalid input or an output that cannot be written, 130 after an interrupt.
+        invalid input or an output that cannot be written, 130 after an interrupt, 143
+        after SIGTERM.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        try:
-            options = make_parser().parse_args(words or ["report"])
-        except SystemExit:  # also raised by --help
-            say(end="")
-            raise
-        check_inputs(options)
-        check_output(options)
-        command = import_module(f"skalign.cli._{options.command}")
-        # Limits hold for the libraries that are loaded by then.
-        with threadpool_limits(limits=1) as options.threads:
-            return _run(command, options)
+        with ending_as_interrupts():
+            return _run(words)
     except (InputError, ValueError) as error:
         return fail(f"error: {error}")
-    except KeyboardInterrupt:
-        return fail("interrupted", 130)
+    except KeyboardInterrupt as interrupt:
+        number = next(iter(interrupt.args), signal.SIGINT)
+        return fail("interrupted", 128 + number)
     except Exception as error:
         return fail(f"error: {type(error).__name__}: {error}")
 
 
-def _run(command, options):
+def _run(words):
     """Run a command; show warnings in one line each."""
-    with warnings.catch_warnings():
+    try:
+        options = make_parser().parse_args(words or ["report"])
+    except SystemExit:  # also raised by --help
+        say(end="")
+        raise
+    check_inputs(options)
+    check_output(options)
+    command = import_module(f"skalign.cli._{options.command}")
+    # Limits hold for the libraries that are loaded by then.
+    with threadpool_limits(limits=1) as options.threads, warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: fail(f"warning: {message}")
         return command.run(options)
 

@@ -4,8 +4,10 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
@@ -567,6 +569,58 @@ def test_whatever_happens_ends_with_one_line(
         assert not printed
         assert not out.exists()
     assert not list(few.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_with_one_line(few, capsys, monkeypatch, name):
+    number = getattr(signal, name, signal.SIGINT)
+
+    def end(*_, **__):
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(LinearAligner, "transform", end)
+    for module in (_fit, _report):
+        monkeypatch.setattr(module, "alignability", end)
+    before = signal.getsignal(number)
+    for command, out in commands(few):
+        assert main(list(map(str, command))) == 128 + number
+        assert capsys.readouterr().err == "skalign: interrupted\n"
+        assert not out.exists()
+    assert not list(few.glob(".*"))
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["apply", "fit", "report"])
+def test_a_signal_to_the_process_leaves_no_file(few, command, number):
+    """The process waits for the rest of its standard input."""
+    inputs, temporary = few / "inputs", few / "temporary"
+    temporary.mkdir()
+    few.joinpath("X.npy").replace(out := few / "out")  # an output that is there
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**7, 3)}
+    with inputs.open("wb") as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        file.write(bytes(_apply._BATCH_BYTES))  # of which apply has written a part
+    words = {"apply": [few / "map.skops", "-"]}.get(command, ["-", few / "y.npy"])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skalign", command, *words, "-o", out],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )
+    before = out.read_bytes()
+    process.stdin.write(inputs.read_bytes())
+    while not [*temporary.iterdir(), *few.glob(".*.part")]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    printed, said = process.communicate()
+    assert (process.returncode, printed) == (128 + number, b"")
+    assert said == b"skalign: interrupted\n"
+    assert out.read_bytes() == before
+    assert not [*temporary.iterdir(), *few.glob(".*")]
 
 
 def test_names_in_any_letters_are_printed(few, capsysbinary, monkeypatch):
