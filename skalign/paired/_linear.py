@@ -469,7 +469,7 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
         curvature = spectrum.eigenvalues + alpha
         coef = spectrum.cross / curvature[:, None]
         residual, df = spectrum.residual(alpha), spectrum.degrees_of_freedom(alpha)
-        projection = None
+        leading = None
         if self.rank is not None:
             if self.rank > (limit := min(self.n_features_in_, self.n_targets_)):
                 raise ValueError(
@@ -479,15 +479,18 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             # Of the fitted values (Sec. 2 of [3]_), not of the map: truncating the
             # singular values of the map ignores how the samples spread.
             leading = spectrum.directions(alpha)[: self.rank]
-            projection = leading.T @ leading
-            coef = coef @ projection
+            factor = coef @ leading.T
+            coef = factor @ leading
             twice = 2 * spectrum.cross - spectrum.eigenvalues[:, None] * coef
             residual = spectrum.y2 - np.einsum("ij,ij->j", twice, coef)
             slopes = df - self.fit_intercept
-            df = self.fit_intercept + slopes * np.diag(projection)
+            df = self.fit_intercept + slopes * np.sum(leading**2, axis=0)
+            full_coef = (spectrum.axes @ factor) @ leading
+        else:
+            full_coef = spectrum.axes @ coef
         self.alpha_ = alpha
         self._precision = spectrum.x_precision
-        full_coef, y_mean = spectrum.axes @ coef, spectrum.y_mean
+        y_mean = spectrum.y_mean
         if (prior := self._affine_prior()) is not None:
             full_coef += prior.coef
             y_mean = y_mean + spectrum.x_mean @ prior.coef + prior.offset
@@ -507,8 +510,8 @@ class LinearAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator)
             spectrum, alpha, coef, self.noise_variance_
         )
         self._map_variance = self.noise_variance_
-        if projection is not None:
-            self._map_variance = projection**2 @ self.noise_variance_
+        if leading is not None:
+            self._map_variance = (leading.T @ leading) ** 2 @ self.noise_variance_
         self._axes, self._curvature = spectrum.axes, curvature
         self._axes_error = spectrum.axes_error
         self._weight, self._condition = spectrum.weight, spectrum.condition(alpha)
