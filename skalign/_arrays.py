@@ -74,7 +74,12 @@ def as_dtype(array, dtype):
 
 
 def take_rows(rows, index):
-    """Return the rows at the positions, or in the mask, of a NumPy array."""
+    """Return the rows at the positions, or in the mask, of a NumPy array.
+
+    Without a copy if a mask holds all of them.
+    """
+    if index.dtype == bool and index.all():
+        return rows
     if isinstance(rows, np.ndarray):
         return rows[index]
     index = np.flatnonzero(index) if index.dtype == bool else index

@@ -151,10 +151,14 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
         return self._fit_with_sums(X, y, sample_weight)
 
     def _fit_with_sums(self, X, y, sample_weight, shared=None):
-        shared = Shared() if shared is None else shared
         X, y, sample_weight = check_pairs(
             self, X, y, sample_weight=sample_weight, ensure_all_finite=False
         )
+        return self._fit_checked(X, y, sample_weight, shared)
+
+    def _fit_checked(self, X, y, sample_weight=None, shared=None):
+        """Learn the rotation from validated pairs."""
+        shared = Shared() if shared is None else shared
         self.moments_ = self._sum(X, y, sample_weight, shared.moments)
         factors = None
         if X.shape[0] < min(X.shape[1], y.shape[1]):
@@ -201,7 +205,8 @@ class RigidAligner(PairStreamingMixin, PairedMixin, AffineMixin, BaseEstimator):
             self._dtype,
             moments.y_precision,
         )
-        warn_undetermined(self, "are turned as little as possible")
+        limit = min(rotation.shape)
+        warn_undetermined(self, "are turned as little as possible", limit)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

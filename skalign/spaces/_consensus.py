@@ -54,8 +54,8 @@ def _place_one_by_one(spaces, present, aligner):
         k = max(left, key=lambda k: (shared[:, k].sum(), -k))
         rows = shared[:, k]
         target = take_rows(total, rows) / beside(count[rows, None], total)
-        aligner.fit(take_rows(spaces[k], rows), target)
-        placed = aligner.predict(take_rows(spaces[k], present[:, k]))
+        aligner._fit_checked(take_rows(spaces[k], rows), target)
+        placed = aligner._map(take_rows(spaces[k], present[:, k]))
 
 
 def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
@@ -100,8 +100,9 @@ def rigid_consensus(spaces, present, aligner, max_iter, tol, trim=0.0):
         mapped = []
         squares = np.full(present.shape, np.inf)
         for k, (X, seen) in enumerate(zip(spaces, present.T, strict=True)):
-            aligner.fit(take_rows(X, kept[:, k]), take_rows(consensus, kept[:, k]))
-            mapped.append(aligner.predict(take_rows(X, seen)))
+            of_space = take_rows(X, kept[:, k]), take_rows(consensus, kept[:, k])
+            aligner._fit_checked(*of_space)
+            mapped.append(aligner._map(take_rows(X, seen)))
             squares[seen, k] = _squares(mapped[k] - take_rows(consensus, seen))
         loss = squares[kept].sum()
         before, kept = kept, _without_strays(squares, present, trim)
@@ -192,7 +193,7 @@ def shared_ranks(spaces, present, mean_of_others, rank):
     for k, rows in enumerate(spaces):
         shared, others, told = mean_of_others(spaces, present, k)
         with without_warning():
-            aligner = RigidAligner().fit(take_rows(rows, shared), told)
+            aligner = RigidAligner()._fit_checked(take_rows(rows, shared), told)
         ranks.append(aligner.determined_rank_)
         if ranks[k] < min(widths[k], max(widths[others]), rank):
             open_spaces.append(f"{ranks[k]} of {widths[k]} in space {k}")

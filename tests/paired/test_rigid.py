@@ -269,3 +269,11 @@ def test_few_pairs_decompose_matrices_of_their_number(widths, weighted, monkeypa
     assert sizes == [(8, 8)]
     assert at_once.determined_rank_ == streamed.determined_rank_ == 7
     assert_allclose(at_once.coef_, streamed.coef_, atol=1e-10)
+
+
+def test_validated_pairs_need_no_second_check():
+    X, y, _ = _rotated(noise=1.0)
+    fitted = RigidAligner(scaling=True).fit(X, y)
+    again = RigidAligner(scaling=True)._fit_checked(X, y)
+    assert_allclose(again._map(X), fitted.predict(X))
+    assert again.determined_rank_ == fitted.determined_rank_
