@@ -12,6 +12,7 @@ import skalign
 HERE = Path(__file__).parent
 LINK = re.compile(r":(?:ref|term):`(.*?)\s*(?:<[^>]*>)?`", re.DOTALL)
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+import example_figure
 import front_figure
 import results_pages
 
@@ -76,8 +77,11 @@ sphinx_gallery_conf = {
     "within_subsection_order": FileNameSortKey,
     "download_all_examples": False,
     "show_memory": False,
+    "thumbnail_size": (800, 560),
     "write_computation_times": False,  # a page that loads scripts of other hosts
     "remove_config_comments": True,
+    "reset_modules": ("matplotlib", "seaborn", "figures.set_style"),
+    "image_scrapers": ("figures.scrape",),
     "doc_module": ("skalign",),
     "backreferences_dir": "generated/backreferences",
 }
@@ -99,3 +103,4 @@ def setup(app):
     """Connect the functions above."""
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", cut_links)
+    app.add_directive("example-figure", example_figure.ExampleFigure)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from figures import COLORS, LINES, THEMES
 from matplotlib.figure import Figure
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -11,8 +12,6 @@ from skalign import LinearAligner
 from skalign.datasets import load_digits_latents
 
 SHOWN = (0, 1, 3, 4, 6)  # digits
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
-THEMES = {"light": "#222832", "dark": "#ced6dd"}  # text of the theme
 
 
 def draw(mapped, digits, plane, ink):
@@ -23,7 +22,7 @@ def draw(mapped, digits, plane, ink):
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots(2, 2, height_ratios=[6, 1])
     for (title, source), (above, below) in zip(panels.items(), axes.T, strict=True):
-        for digit, color in zip(SHOWN, COLORS, strict=True):
+        for digit, color in zip(SHOWN, COLORS, strict=False):
             at = plane.transform(target[labels == digit])[:40].T
             above.scatter(*at, s=26, facecolors="none", edgecolors=color, linewidths=1)
             at = plane.transform(source[labels == digit])[:40].T
@@ -41,7 +40,7 @@ def draw(mapped, digits, plane, ink):
         for axis in (above, below):
             axis.set(xticks=[], yticks=[], facecolor="none")
             axis.spines[:].set_visible(axis is above)
-            axis.spines[:].set_color("#8a8f98")
+            axis.spines[:].set_color(LINES)
     return figure
 
 

@@ -84,11 +84,11 @@ for ax, name in zip(axes, ("none", chosen), strict=False):
         adapted[name],
         X_target,
         response_method="predict",
-        multiclass_colors="viridis",
+        multiclass_colors=["C0", "C1", "C2"],
         alpha=0.3,
         ax=ax,
     )
-    ax.scatter(*X_target.T, c=y_target, s=8)
+    ax.scatter(*X_target.T, color=[f"C{k}" for k in y_target], s=8)
     ax.set(title=f"aligner: {name}", xticks=[], yticks=[], xlabel="", ylabel="")
 lines = np.arange(len(aligners))
 axes[2].barh(lines - 0.2, score, 0.4, label="circular validation")

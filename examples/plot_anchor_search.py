@@ -65,7 +65,7 @@ for place, (rule, mean, spread) in enumerate(zip(rules, means, spreads, strict=T
     beside = np.array(n_anchors) * 1.02 ** (place - 1.5)
     ax.errorbar(beside, mean, spread, label=rule, marker="o", markersize=4)
 ax.axvline(width, color="gray", linestyle=":", label="number of features")
-ax.set(xscale="log", xlabel="number of anchors", ylabel="R2 on held-out samples")
+ax.set(xscale="log", xlabel="number of anchors", ylabel="$R^2$ on held-out samples")
 ax.set_xticks(n_anchors, labels=n_anchors)
 ax.minorticks_off()
 ax.legend()

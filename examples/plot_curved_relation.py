@@ -46,7 +46,7 @@ lines += [line[:, ::-1] for line in lines]
 
 
 def draw(ax, mapped, title):
-    shade = plt.get_cmap("viridis")(np.tile(np.linspace(0, 0.9, 13), 2))
+    shade = plt.get_cmap()(np.tile(np.linspace(0, 0.9, 13), 2))
     ax.scatter(*y[test].T, s=12, color="0.7", zorder=1)
     ax.add_collection(LineCollection(mapped, colors=shade, linewidths=1, zorder=2))
     ax.set(title=title, aspect="equal", xticks=[], yticks=[])

@@ -56,11 +56,10 @@ with sklearn.config_context(enable_metadata_routing=True):
 # --------------------
 # The two directions of largest variance, with a colour for each scanner.
 
-figure, axes = plt.subplots(1, 2, figsize=(8, 4))
+figure, axes = plt.subplots(1, 2, figsize=(8, 4), layout="constrained")
 for ax, (name, rows) in zip(axes, shown.items(), strict=True):
-    ax.scatter(*rows.T, c=scanner, s=4, cmap="tab10", vmax=9)
+    ax.scatter(*rows.T, color=[f"C{k}" for k in scanner], s=4)
     ax.set(title=f"{name}: accuracy {accuracy[name]:.2f}", xticks=[], yticks=[])
-figure.tight_layout()
 plt.show()
 
 # %%

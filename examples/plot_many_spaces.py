@@ -72,18 +72,17 @@ for k, (rows, ax) in enumerate(zip(columns, axes[0], strict=True)):
     ax.scatter(*rows[:, :2].T, c=angle, s=6)
     ax.set_title(f"space {k}" + (", later" if k == 3 else ""))
 panels = {
-    "all samples in the consensus": model.transform(X),
-    "space 3 in the consensus": model.to_consensus(late, 3),
-    "space 1: missing samples, estimated": np.where(
-        missing[:, 1:2], filled[:, 2:4], np.nan
-    ),
-    "space 3, mapped to space 0": translated,
+    "consensus, all samples": model.transform(X),
+    "consensus, space 3": model.to_consensus(late, 3),
+    "space 1, missing samples": np.where(missing[:, 1:2], filled[:, 2:4], np.nan),
+    "space 3 in space 0": translated,
 }
 for (title, rows), ax in zip(panels.items(), axes[1], strict=True):
     ax.scatter(*rows[:, :2].T, c=angle, s=6)
-    ax.set_title(title, fontsize="medium")
+    ax.set_title(title)
 for ax in axes.flat:
-    ax.set(aspect="equal", xticks=[], yticks=[])
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set(xticks=[], yticks=[])
 plt.show()
 
 # %%

@@ -44,25 +44,30 @@ mapped = aligner.fit_transform(source[first], target[second])
 print(f"confidence {aligner.confidence_:.2f}; below 0.04 a warning is raised")
 
 # %%
-# The classes of the digits are drawn in colours; the aligner did not know them.
+# Crosses are mapped samples. The digits 0 to 5 are drawn in colours, which the aligner
+# did not know.
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 panels = [
     ("first encoder", source[first], digits.target[first]),
     ("second encoder", target[second], digits.target[second]),
 ]
+
+
+def draw(axis, rows, classes, **settings):
+    for digit in range(6):
+        axis.scatter(*rows[classes == digit, :2].T, color=f"C{digit}", **settings)
+
+
 for axis, (title, rows, classes) in zip(axes, panels, strict=False):
-    axis.scatter(*rows[:, :2].T, c=classes, cmap="tab10", s=8)
+    draw(axis, rows, classes, s=8)
     axis.set(title=title)
-axes[2].scatter(
-    *target[second][:, :2].T, c=digits.target[second], cmap="tab10", s=8, alpha=0.35
-)
-axes[2].scatter(
-    *mapped[:, :2].T, c=digits.target[first], cmap="tab10", s=14, marker="x", lw=0.8
-)
+draw(axes[2], target[second], digits.target[second], s=8, alpha=0.4)
+draw(axes[2], mapped, digits.target[first], s=14, marker="x", lw=0.8)
 axes[2].set(title="both, in the second space")
 for axis in axes:
-    axis.set(xticks=[], yticks=[], aspect="equal", xlabel="axis 1", ylabel="axis 2")
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.set(xticks=[], yticks=[], xlabel="axis 1", ylabel="axis 2")
 
 # %%
 # A few pairs

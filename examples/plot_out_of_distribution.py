@@ -59,11 +59,13 @@ accuracies = {
 }
 for k, pair in enumerate(accuracies.values()):
     bars = axes[0].bar([k - 0.2, k + 0.2], pair, 0.4, color=["#0072B2", "#E69F00"])
-    axes[0].bar_label(bars, fmt="%.0f", padding=-14, color="white")
+    labels = axes[0].bar_label(bars, fmt="%.0f", padding=-16, color="white")
+    labels[1].set_color("black")
 limit = axes[0].axhline(75, color="0.5", linestyle=":")
-axes[0].set(xticks=[0, 1], xticklabels=accuracies, ylabel="Accuracy (%)", ylim=(0, 125))
+axes[0].set(xticks=[0, 1], xticklabels=accuracies, ylabel="Accuracy (%)", ylim=(0, 100))
 names = ["training", "test, colour reversed", "limit for shape"]
-axes[0].legend([*bars, limit], names, loc="upper right", frameon=False)
+above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 2}
+axes[0].legend([*bars, limit], names, **above)
 
 place = ncfal.transform(rows[test]) @ ncfal.vertices_[:, 0]
 red = color[test] == 1
@@ -76,8 +78,7 @@ for is_small, colour in ((True, "#D55E00"), (False, "#009E73")):
                      linestyle=style, label=f"{'0-4' if is_small else '5-9'}, "
                      f"{'red' if is_red else 'green'}")  # fmt: skip
 axes[1].set(xlabel="Coordinate along the simplex", ylabel="Density of test samples")
-axes[1].margins(y=0.35)
-axes[1].legend(ncols=2, loc="upper center", frameon=False, fontsize="small")
+axes[1].legend(**above)
 
 # %%
 # On the test data, where the colour is reversed, the accuracy of ERM is far below

@@ -76,13 +76,13 @@ plt.show()
 # --------------------------
 # The next figure compares ridge regression with :class:`~skalign.StitchingRegressor`
 # for increasing numbers of pairs. The network is trained for the same number of steps
-# each time. The dashed line is the error of the decoder on its own latents.
+# each time.
 
 numbers = [30, 100, 300, len(train)]
 errors = {"ridge by GCV": [], "stitching network": []}
 for n in numbers:
     network = StitchingRegressor(
-        4, max_epochs=40, steps_per_epoch=50, device="cpu", random_state=0
+        4, max_epochs=30, steps_per_epoch=50, device="cpu", random_state=0
     )
     aligners = LinearAligner(), network
     for name, aligner in zip(errors, aligners, strict=True):
@@ -94,8 +94,9 @@ own = np.mean((decoded["its own latents"] - digits.pixels[test]) ** 2)
 figure, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
 for name, of in errors.items():
     ax.plot(numbers, of, "o-", label=name)
-ax.axhline(own, color="gray", linestyle="--")
-ax.set(xscale="log", xlabel="pairs", ylabel="mean squared error per pixel", ylim=0)
+ax.axhline(own, color="gray", linestyle="--", label="its own latents")
+ax.set(xscale="log", xlabel="pairs", ylabel="mean squared error per pixel")
+ax.set_ylim(0, 1.05 * max(map(max, errors.values())))
 ax.set_xticks(numbers, numbers)
 ax.minorticks_off()
 ax.legend()

@@ -70,7 +70,7 @@ torch.manual_seed(0)
 plain, randomized = network(nn.Identity()), network(DomainRandomization())
 settings = {
     "batch_size": 64,
-    "steps_per_epoch": 46,
+    "steps_per_epoch": 36,
     "max_epochs": 10,
     "random_state": 0,
 }
@@ -101,7 +101,7 @@ figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
 bars = axes[0].bar(list(accuracies), [100 * a for a in accuracies.values()],
                    color=["#0072B2", "#56B4E9", "#E69F00"])  # fmt: skip
 axes[0].bar_label(bars, fmt="%.0f")
-axes[0].set(ylabel="Accuracy on real images (%)", ylim=(0, 105))
+axes[0].set(ylabel="Accuracy on real images (%)", ylim=(0, 100))
 axes[0].tick_params(axis="x", labelsize="x-small")
 for ax, name in zip(axes[1:], list(models)[::2], strict=True):
     features = [models[name].transform(rows[:800]) for rows in (X, X_test)]
@@ -112,7 +112,7 @@ for ax, name in zip(axes[1:], list(models)[::2], strict=True):
         ax.scatter(*pca.transform(rows).T, s=4, alpha=0.5, color=colour, label=label)
     ax.set(title=name.replace("\n", " "), xticks=[], yticks=[])
     ax.title.set_fontsize("small")
-axes[2].legend(markerscale=3, frameon=False)
+axes[2].legend(markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
 
 # %%
 # The network trained on synthetic images classifies about 60 % of the real images

@@ -348,7 +348,7 @@ def _class_handles(colors, sides):
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color="0.3", marker=marker, linestyle="", label=name)
+        Line2D([], [], color="0.5", marker=marker, linestyle="", label=name)
         for name, (_, marker) in _SIDES.items()
     ]
     handles += [

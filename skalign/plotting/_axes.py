@@ -17,7 +17,7 @@ COLORS = (
     "#56B4E9",
     "#000000",
 )
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def require_matplotlib(caller):

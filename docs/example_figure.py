@@ -1,0 +1,41 @@
+"""A directive that shows a figure of an example in a guide."""
+
+from pathlib import Path
+
+import figures
+from docutils.parsers.rst.directives.images import Figure
+from matplotlib.image import imread
+
+HERE = Path(__file__).parent
+
+
+class ExampleFigure(Figure):
+    """A figure of an example, which leads to it: its script, and its number.
+
+    Nothing is shown if examples are not run.
+    """
+
+    required_arguments, optional_arguments = 1, 1
+    final_argument_whitespace = False
+
+    def run(self):
+        """Return the figure, with an image for each theme."""
+        settings = self.state.document.settings.env.config.sphinx_gallery_conf
+        if not settings["plot_gallery"]:
+            return []
+        script, number = [*self.arguments, "1"][:2]
+        image = Path(f"/auto_examples/images/sphx_glr_{script}_{int(number):03}.png")
+        width = imread(HERE / image.relative_to("/")).shape[1]
+        width = min(100, 100 * width / figures.WIDTH / figures.STYLE["savefig.dpi"])
+        options = {
+            "alt": " ".join(self.content),
+            "target": f"../auto_examples/{script}.html",
+            "width": f"{width:.0f}%",
+        }
+        shown = []
+        for theme, path in figures.both(image).items():
+            self.arguments, self.options = [path.as_posix()], dict(options)
+            (figure,) = super().run()
+            figure["classes"] += [f"only-{theme}"]
+            shown.append(figure)
+        return shown
