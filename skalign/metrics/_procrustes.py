@@ -11,6 +11,7 @@ from skalign.metrics._validation import SPACES, check_no_overflow, check_paired_
 from skalign.moments import storage_precision, sums_of_squares, varying_columns
 
 _SMALL = 1e-100  # squares of smaller columns underflow
+_SAFE = 1e-50, 1e140  # sizes of samples whose squares need no scaling
 
 
 @validate_params(SPACES, prefer_skip_nested_validation=True)
@@ -117,25 +118,33 @@ def procrustes_samples(X: ArrayLike, Y: ArrayLike) -> np.ndarray:
     X, Y = check_paired_rows(X, Y, any_library=True)
     xp, X, Y = namespace(X, Y), to_length_one(X), to_length_one(Y)
     U, _, Vt = xp.linalg.svd(Y.T @ X, full_matrices=False)
-    turned = Y @ (U @ Vt)
+    rotation, squares = U @ Vt, 0.0
+    turned = Y @ rotation
     # For small distances, 2 - 2 * (sum of singular values) would cancel.
-    lost = Y - turned @ (U @ Vt).T
-    return xp.sqrt(xp.sum((X - turned) ** 2, axis=1) + xp.sum(lost**2, axis=1))
+    if U.shape[0] > U.shape[1]:  # part of Y is beyond the axes
+        lost = Y - turned @ rotation.T
+        squares = xp.vecdot(lost, lost)
+    turned -= X
+    squares = squares + xp.vecdot(turned, turned)
+    return xp.sqrt(squares)
 
 
 def to_length_one(X):
     """Centre samples and scale them to unit Frobenius norm; zeros if all are equal."""
     xp = namespace(X)
-    centred = xp.asarray(X, dtype=xp.float64, copy=True)
-    if not (largest := xp.max(xp.abs(centred))):
-        return centred
+    if not (largest := max(float(xp.max(X)), -float(xp.min(X)))):
+        return xp.zeros_like(X, dtype=xp.float64)
     check_no_overflow(largest, X.dtype)
-    centred /= largest  # squares of large values would overflow
-    norm = _column_norms(centred)
-    centred -= xp.mean(centred, axis=0)
-    centred -= xp.mean(centred, axis=0)  # rounding errors of constant columns
-    kept = _column_norms(centred)
-    kept *= varying_columns(kept, storage_precision(X), norm, X.shape[0])
+    centred = xp.asarray(X, dtype=xp.float64)
+    if not _SAFE[0] < largest < _SAFE[1]:
+        centred = centred / largest
+    first = centred[:1, :]
+    centred = centred - first  # constant columns leave no rounding errors
+    mean = xp.mean(centred, axis=0)
+    centred -= mean
+    kept, n_samples = _column_norms(centred), X.shape[0]
+    norm = np.hypot(kept, n_samples**0.5 * np.abs(to_numpy(first[0, :] + mean)))
+    kept *= varying_columns(kept, storage_precision(X), norm, n_samples)
     varies = kept > 0
     if not varies.any():
         return xp.zeros_like(centred)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
+from scipy.linalg import orthogonal_procrustes
 from scipy.spatial import procrustes
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import ortho_group, pearsonr, spearmanr
@@ -389,3 +390,24 @@ def test_small_columns_beside_a_constant_keep_their_digits(unit):
     beside = np.column_stack([unit * X, np.ones(50)])
     for measure in (procrustes_distance, cka):
         assert_allclose(measure(beside, Y), measure(X, Y), rtol=1e-10)
+
+
+@pytest.mark.parametrize("unit", [1e-250, 1e-60, 1e120, 1e150, 1e300])
+def test_shapes_do_not_depend_on_the_unit(unit):
+    X, Y = np.random.default_rng(0).normal(size=(2, 50, 3)) + 5
+    for measure in (procrustes_distance, cka):
+        assert_allclose(measure(unit * X, Y), measure(X, Y), rtol=1e-10)
+
+
+def test_part_of_the_wider_side_is_lost_sample_by_sample():
+    X, Y = draw()
+    A, B = (side - side.mean(axis=0) for side in (X, Y))
+    A, B = A / np.linalg.norm(A), B / np.linalg.norm(B)
+    for first, second in ((A, B[:, :2]), (A[:, :2], B), (A, B)):
+        first, second = (side / np.linalg.norm(side) for side in (first, second))
+        width = max(first.shape[1], second.shape[1])
+        padded = [np.pad(s, ((0, 0), (0, width - s.shape[1]))) for s in (first, second)]
+        turn, _ = orthogonal_procrustes(padded[1], padded[0])
+        expected = np.linalg.norm(padded[0] - padded[1] @ turn)
+        found = procrustes_samples(first, second)
+        assert_allclose(np.linalg.norm(found), expected, rtol=1e-9)
