@@ -364,6 +364,8 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
 
             \sum_q p_q (1 - p_q) .
 
+        The probability follows from the cosine by the map, also with `csls`: a hub of
+        the target space is likely to be near many queries in the source space, too.
         Candidates that occur near the end of many results, or of which the similarity
         is uncertain, come first.
 
@@ -392,13 +394,13 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
                 f"n_candidates={n_candidates!r} must be an int from 1 to the number of "
                 f"candidates that are not converted={n_left}."
             )
-        calibration = self._calibrated()
+        *_, calibration = self._calibrated()
         if X is None:
             X = self._seen
         else:
             X = validate_data(self, X, dtype=FLOATS, reset=False)
         k = min(self.n_neighbors, len(self.candidates_))
-        candidates = candidate_rows(self.candidates_, self._hubness)
+        candidates = candidate_rows(self.candidates_, np.zeros_like(self._hubness))
         gains = np.zeros(len(candidates))
         for rows in gen_batches(len(X), block_rows(candidates)):
             queries = query_rows(self._place(self.aligner_.transform(X[rows])))
@@ -514,7 +516,11 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         return y, hubness(y, self._queries, self.csls)
 
     def _calibrated(self):
-        """Return how cosines are predicted, computed once, see `predicted_cosines`."""
+        """Return how cosines are predicted, see `predicted_cosines`; computed once.
+
+        The prediction from scores with the correction for hubs, if `csls` is given, and
+        from those without.
+        """
         if self._calibration is not None:
             return self._calibration
         if self.metric != "cosine":
@@ -531,10 +537,19 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
             )
         X, y = self._pairs
         aligner = LinearAligner() if self.aligner is None else self.aligner
-        line = score_regression(*held_out_scores(aligner, X, y, self.csls))
+        corrections = [*dict.fromkeys([self.csls, None])]
         few = evenly(len(X), MAX_REFERENCES)
-        mapped = candidate_rows(*self._placed_targets(y[few]))
-        self._calibration = line, moments(unit_rows(X[few])), moments(mapped)
+        native, (targets, _) = moments(unit_rows(X[few])), self._placed_targets(y[few])
+        self._calibration = [
+            (
+                score_regression(*scores),
+                native,
+                moments(candidate_rows(targets, hubness(targets, self._queries, csls))),
+            )
+            for csls, scores in zip(
+                corrections, held_out_scores(aligner, X, y, corrections), strict=True
+            )
+        ]
         return self._calibration
 
     def _search_both(self, own, queries, k):
@@ -544,7 +559,7 @@ class AlignedRetriever(AtomicMixin, BaseEstimator):
         indices = at[indices]
         left = np.flatnonzero(~self.converted_)
         if len(left):
-            shift, rate, spread = predicted_cosines(own, queries, *self._calibration)
+            shift, rate, spread = predicted_cosines(own, queries, *self._calibration[0])
             products, others = largest(self._index, queries, min(k, len(left)))
             predicted = shift + rate * products + _RAISE * spread
             cosines = np.hstack([cosines, predicted])

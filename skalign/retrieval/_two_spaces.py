@@ -85,7 +85,7 @@ def predicted_cosines(own, queries, line, native, mapped):
     return location + intercept * scale - rate * from_location, rate, spread * scale
 
 
-def held_out_scores(aligner, X, y, csls):
+def held_out_scores(aligner, X, y, corrections):
     """Return standardised scores of held-out pairs, by a map fitted without them.
 
     Parameters
@@ -94,40 +94,40 @@ def held_out_scores(aligner, X, y, csls):
         Aligner, which is cloned and fitted to the pairs outside of each of five parts.
     X, y : ndarray of shape (n_samples, n_features) and (n_samples, n_targets)
         Pairs.
-    csls : int or None
-        Number of neighbours of the correction for hubs.
+    corrections : list of int or None
+        Number of neighbours of the correction for hubs; None is without.
 
     Returns
     -------
-    mapped, native : ndarray of shape (n_scores,)
-        Scores by the map and in the source space, of each held-out query with the five
-        other held-out candidates that are nearest to it by the map.
+    scores : list of tuple of ndarray of shape (n_scores,)
+        For each correction, scores by the map and in the source space, of each held-out
+        query with the five other held-out candidates that are nearest to it by the map.
     """
     part = np.arange(len(X)) % _N_PARTS
-    mapped, native = [], []
+    scores = [([], []) for _ in corrections]
     for number in range(_N_PARTS):
         test = np.flatnonzero(part == number)[:MAX_REFERENCES]
         train = np.flatnonzero(part != number)
         references = train[evenly(len(train), MAX_REFERENCES)]
         fitted = clone(aligner).fit(X[train], y[train])
-        hub_queries = None
-        if csls is not None:
-            hub_queries = unit_rows(np.asarray(fitted.transform(X[train])))
-
-        def targets(rows, fitted=fitted, hub_queries=hub_queries):
-            rows = unit_rows(np.asarray(transform_target(fitted, y[rows])))
-            return candidate_rows(rows, hubness(rows, hub_queries, csls))
-
-        queries = query_rows(unit_rows(np.asarray(fitted.transform(X[test]))))
-        by_map = standardized(queries, targets(test), targets(references))
+        mapped = unit_rows(np.asarray(fitted.transform(X)))
+        targets = unit_rows(np.asarray(transform_target(fitted, y)))
         own = unit_rows(X[test])
         cosines = standardized(own, own, unit_rows(X[references]))
-        np.fill_diagonal(by_map, -np.inf)  # the query itself
         n_nearest = min(_N_NEAREST, len(test) - 1)
-        nearest = np.argpartition(-by_map, n_nearest - 1, axis=1)[:, :n_nearest]
-        mapped.append(np.take_along_axis(by_map, nearest, axis=1).ravel())
-        native.append(np.take_along_axis(cosines, nearest, axis=1).ravel())
-    return np.concatenate(mapped), np.concatenate(native)
+        for csls, (by_map, native) in zip(corrections, scores, strict=True):
+            candidates, others = (
+                candidate_rows(
+                    targets[rows], hubness(targets[rows], mapped[train], csls)
+                )
+                for rows in (test, references)
+            )
+            found = standardized(query_rows(mapped[test]), candidates, others)
+            np.fill_diagonal(found, -np.inf)  # the query itself
+            nearest = np.argpartition(-found, n_nearest - 1, axis=1)[:, :n_nearest]
+            by_map.append(np.take_along_axis(found, nearest, axis=1).ravel())
+            native.append(np.take_along_axis(cosines, nearest, axis=1).ravel())
+    return [tuple(map(np.concatenate, both)) for both in scores]
 
 
 def hubness(candidates, hub_queries, csls):

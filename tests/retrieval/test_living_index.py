@@ -237,6 +237,15 @@ def test_the_next_candidates_are_near_the_queries_seen():
     assert not np.isin(retriever.next_to_convert(20, few), order).any()
 
 
+def test_the_next_candidates_are_the_same_with_csls():
+    (plain, *_), (corrected, *_) = _living(), _living(csls=5)
+    order = plain.next_to_convert(20)
+    assert_array_equal(corrected.next_to_convert(20), order)
+    assert not np.allclose(
+        plain.kneighbors([[3] * 12])[0], corrected.kneighbors([[3] * 12])[0]
+    )
+
+
 def test_the_next_candidates_raise_recall_more_than_random_ones():
     new, old = _spaces(1200)
     seen, asked, index = np.split(np.arange(N_PAIRS, 1200), [200, 400])
@@ -348,9 +357,9 @@ def test_later_changes_of_the_callers_arrays_do_not_matter():
 
 def test_held_out_scores_of_few_pairs_are_finite():
     new, old = _spaces()
-    mapped, native = held_out_scores(LinearAligner(), new[:20], old[:20], 10)
-    assert mapped.shape == native.shape == (20 * 3,)
-    assert np.isfinite([mapped, native]).all()
+    scores = held_out_scores(LinearAligner(), new[:20], old[:20], [10, None])
+    assert np.shape(scores) == (2, 2, 20 * 3)
+    assert np.isfinite(scores).all()
 
 
 @pytest.mark.long
