@@ -18,6 +18,7 @@ from skalign import (
     unpaired as unpaired,
 )
 from skalign._onnx import (
+    register_onnx_converters as register_onnx_converters,
     to_onnx as to_onnx,
 )
 from skalign._storage import (

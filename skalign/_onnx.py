@@ -1,6 +1,8 @@
 """Fitted maps, and pipelines with them, as ONNX graphs."""
 
+from importlib import import_module
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from skalign._layers import (
     layers_of,
     width_after,
 )
+from skalign._lazy import homes_in_stub
 
 _OLDEST = 18  # in which the axes of a sum are an input
 
@@ -80,13 +83,7 @@ def to_onnx(estimator: Any, X: ArrayLike, *, target_opset: int | None = None) ->
     >>> np.allclose(mapped, aligner.transform(X), atol=1e-5)
     True
     """
-    try:
-        import skl2onnx
-    except ImportError as error:
-        raise ImportError(
-            f"to_onnx needs skl2onnx ({error}). Install it by "
-            "pip install 'skalign[export]'."
-        ) from error
+    skl2onnx = _import_skl2onnx("to_onnx")
     latest = skl2onnx.__max_supported_opset__
     if target_opset is not None and not _OLDEST <= target_opset <= latest:
         raise ValueError(
@@ -108,6 +105,44 @@ def to_onnx(estimator: Any, X: ArrayLike, *, target_opset: int | None = None) ->
     return skl2onnx.to_onnx(
         estimator, X[:1], options=options, target_opset=target_opset
     )
+
+
+def register_onnx_converters() -> None:
+    """Register converters for the maps of skalign with skl2onnx.
+
+    After this, also `skl2onnx.to_onnx` converts the maps that :func:`to_onnx` does, and
+    pipelines with them; :func:`to_onnx` does not need it. Classes that import torch are
+    registered only if they are loaded.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed: ``pip install 'skalign[export]'``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skalign, skl2onnx
+    >>> skalign.register_onnx_converters()
+    >>> X = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    >>> model = skl2onnx.to_onnx(skalign.LinearAligner().fit(X, X), X[:1])
+    """
+    _import_skl2onnx("register_onnx_converters")
+    rooms = homes_in_stub(Path(__file__).with_name("__init__.py")).values()
+    for room in {*rooms} - {"skalign.deep"}:
+        import_module(room)
+    _register()
+
+
+def _import_skl2onnx(for_what):
+    try:
+        import skl2onnx
+    except ImportError as error:
+        raise ImportError(
+            f"{for_what} needs skl2onnx ({error}). Install it by "
+            "pip install 'skalign[export]'."
+        ) from error
+    return skl2onnx
 
 
 def _last_step(model):

@@ -1,6 +1,8 @@
 """Maps in other runtimes: ONNX graphs, and modules of torch."""
 
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -205,6 +207,31 @@ def test_a_scaler_a_map_and_a_frozen_head_are_converted(dtype):
     assert (labels == pipeline.predict(rows)).all()
 
 
+def test_skl2onnx_converts_what_is_registered():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    skalign.register_onnx_converters()
+    head = FrozenEstimator(LogisticRegression().fit(Y, CLASSES))
+    pipeline = make_pipeline(StandardScaler(), KernelAligner(), head).fit(X, Y)
+    options = {id(head.estimator): {"zipmap": False}}
+    model = skl2onnx.to_onnx(pipeline, NEW[:1], options=options)
+    _, found = run_onnx(model, NEW)
+    assert_allclose(found, pipeline.predict_proba(NEW), atol=1e-5)
+
+
+@pytest.mark.services
+def test_converters_are_registered_before_a_class_is_used():
+    pytest.importorskip("skl2onnx")
+    code = """
+import sys, numpy as np, skl2onnx, skalign
+skalign.register_onnx_converters()
+assert "torch" not in sys.modules
+X = np.random.default_rng(0).normal(size=(40, 3)).astype("f4")
+for estimator in (skalign.LinearAligner(), skalign.CORALAligner()):
+    skl2onnx.to_onnx(estimator.fit(X, X), X[:1])
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_pipeline_with_adaptation_is_converted():
     adapted = DomainAdapter(CORALAligner(), direction="target_to_source")
     head = LabeledOnly(LogisticRegression(max_iter=500))
@@ -273,9 +300,12 @@ def test_samples_that_do_not_fit_are_refused():
 
 
 def test_without_skl2onnx_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "skl2onnx", None)
-    with pytest.raises(ImportError, match=r"pip install 'skalign\[export\]'"):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    said = r"pip install 'skalign\[export\]'"
+    with pytest.raises(ImportError, match=f"to_onnx needs skl2onnx .*{said}"):
         skalign.to_onnx(fitted(LinearAligner()), X)
+    with pytest.raises(ImportError, match=f"register_onnx_converters needs .*{said}"):
+        skalign.register_onnx_converters()
 
 
 # --------------------------------------------------------------------------- torch
