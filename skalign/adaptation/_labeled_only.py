@@ -21,6 +21,7 @@ from skalign._atomic import AtomicMixin
 from skalign._labels import (
     as_written,
     check_labeled,
+    check_names,
     check_no_gaps,
     check_source,
     find_missing,
@@ -271,6 +272,8 @@ class LabeledOnly(AtomicMixin, MetaEstimatorMixin, BaseEstimator):
             kept = np.flatnonzero(~missing)
             X, y = _safe_indexing(X, kept), _safe_indexing(y, kept)
             weights = {name: _safe_indexing(w, kept) for name, w in weights.items()}
+        if y.ndim == 1 and y.dtype.kind == "O" and is_classifier(self.estimator):
+            check_names(y, "y")
         return X, y, weights
 
     @property

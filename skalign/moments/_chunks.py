@@ -90,6 +90,12 @@ def _are_summable(aligner, given):
 
 
 def _first_samples(given):
+    for name, values in given.items():
+        if are_batches(values):
+            raise ValueError(
+                f"{name} is a {type(values).__name__}, while X is no iterable of "
+                "batches: pass an array, or X alone, as batches of all arguments."
+            )
     return {
         name: one_sample(values, name) if is_dask(values) else _take(values, slice(1))
         for name, values in given.items()

@@ -1,12 +1,12 @@
 """Sums over the samples of both sides, from which a streaming aligner is fitted."""
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 
 from skalign.moments._groups import GroupMoments
+from skalign.moments._reading import as_numpy, read_count
 from skalign.moments._sums import Moments
 
 _WIDTHS = {"n_features", "n_targets", "y_ndim"}
@@ -187,7 +187,9 @@ class Sums:
         """
         if not isinstance(arrays, Mapping):
             raise ValueError(f"Sums must be a dict of arrays; got {type(arrays)}.")
-        header = {name: _whole(arrays, name) for name in _WIDTHS}
+        header = dict.fromkeys(_WIDTHS)
+        for name in _WIDTHS & arrays.keys():
+            header[name] = read_count(arrays, name)
         for name, width in _NAMES.items():
             header[name] = _names(arrays, name, header[width])
         if str(dtype := arrays.get("dtype")) not in ("float32", "float64"):
@@ -232,24 +234,11 @@ class Sums:
             raise ValueError(f"y_ndim={self.y_ndim}, with n_targets={y}.")
 
 
-def _whole(arrays, name):
-    """Return a width, or None if it is missing."""
-    if name not in arrays:
-        return None
-    value = np.asarray(arrays[name], dtype=object)
-    value = value.item() if value.ndim == 0 else None
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"{name}={arrays[name]!r:.60} must be a positive whole number."
-        )
-    return int(value)
-
-
 def _names(arrays, name, width):
     """Return the names of columns, or None if they are missing."""
     if name not in arrays:
         return None
-    names = np.asarray(arrays[name])
+    names = as_numpy(arrays, name)
     if names.dtype.kind != "U" or names.shape != (width,):
         raise ValueError(f"{name} must be {width} strings; got {arrays[name]!r:.60}.")
     return names.astype(object)

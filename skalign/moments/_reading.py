@@ -17,10 +17,7 @@ def read_array(arrays, name, shape):
     ValueError
         If they are missing, of another shape, not finite or too large.
     """
-    try:
-        value = np.asarray(arrays.get(name))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} is no array of numbers: {error}") from None
+    value = as_numpy(arrays, name)
     if value.dtype.kind not in "iuf" or value.shape != shape:
         raise ValueError(
             f"{name} is of shape {value.shape} and dtype {value.dtype}; numbers of "
@@ -38,14 +35,22 @@ def read_array(arrays, name, shape):
     return value
 
 
+def as_numpy(arrays, name, dtype=None):
+    """Return the entry called `name` as an array, or raise a ValueError."""
+    try:
+        return np.asarray(arrays.get(name), dtype=dtype)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from None
+
+
 def read_count(arrays, name):
     """Return the number of samples called `name`, from 1 to 2**53."""
-    value = np.asarray(arrays.get(name), dtype=object)
+    value = as_numpy(arrays, name, object)
     count = value.item() if value.ndim == 0 else value
     if not isinstance(count, Integral) or isinstance(count, bool | np.bool_):
         count = 0
     if not 1 <= count <= _LARGEST_COUNT:
         raise ValueError(
-            f"{name} is {value!s:.60}; a whole number from 1 to 2**53 was expected."
+            f"{name}={arrays.get(name)!r:.60} must be a whole number from 1 to 2**53."
         )
     return int(count)

@@ -341,6 +341,8 @@ class Moments:
 
     def _norms(self, side="x"):
         """Norms of the columns of a side after and before centring."""
+        if not (isinstance(side, str) and side in ("x", "y")):
+            raise ValueError(f"side={side!r:.60} must be 'x' or 'y'.")
         if (squares := self._squares(side)) is None:
             lacking = "both 'xx' and 'x2', and one" if side == "x" else "'y2', which"
             raise ValueError(f"The sums lack {lacking} is needed.")

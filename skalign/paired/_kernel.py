@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from skalign._aligner import AlignerMixin, PairedMixin
 from skalign._layers import FAR, InFloat64, Kernel, Sum, affine, layers_of
-from skalign._rescale import largest_about_mean
+from skalign._rescale import largest_about_mean, power_of, times_power
 from skalign._validation import Interval, check_pairs
 from skalign.moments import check_scale
 from skalign.paired._distinct import Distinct
@@ -130,7 +130,12 @@ class _KernelRidge:
             curvature,
             0.0,
         )
-        gain = np.sum(distinct.y**2, axis=1) - np.sum(left_out**2, axis=1)
+        power = power_of(distinct.y)
+        before, after = (
+            np.square(times_power(rows, -power)).sum(axis=1)
+            for rows in (distinct.y, left_out)
+        )
+        gain = before - after
         gain[np.isnan(gain)] = 0  # a sample too influential shows none
         share = distinct.weight / distinct.weight.sum()
         mean = share @ gain

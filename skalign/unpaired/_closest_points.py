@@ -165,7 +165,7 @@ def closest_points(
         raise ValueError("All samples of a side are equal: there is nothing to align.")
     mapped, target = _compared(aligner, X, y)
     matches = match(mapped, target, groups, matching, strays)
-    i, j = _inliers(matches, strays)
+    i, j = _inliers(matches, strays, target)
     costs, move, stopped = [_cost(matches, target[j])], 0.0, False
     spreads_of_all = cache(partial(spreads, groups))
     learns_scale = bool  # False before the first map
@@ -193,7 +193,7 @@ def closest_points(
             before = mapped
             mapped, target = _compared(aligner, X, y)
             matches = match(mapped, target, groups, matching, strays)
-            i, j = _inliers(matches, strays)
+            i, j = _inliers(matches, strays, target)
             move = np.mean((mapped - before)[i] ** 2) / np.mean(target[j].var(axis=0))
             costs.append(_cost(matches, target[j]))
             if progress is not None:
@@ -220,11 +220,17 @@ def closest_points(
     )
 
 
-def _inliers(matches, strays):
+def _inliers(matches, strays, target):
     """Samples of each side that are no strays: all, or those that are matched."""
     if strays == NO_STRAYS:
         return slice(None), slice(None)
-    return np.unique(matches.source), np.unique(matches.target)
+    i, j = np.unique(matches.source), np.unique(matches.target)
+    if np.all(target[j] == target[j[:1]]):
+        raise ValueError(
+            f"The {len(matches.source)} matches that are no strays have equal targets, "
+            "which determine no map. Allow for more, or choose another start."
+        )
+    return i, j
 
 
 def _core(rows, groups, share):

@@ -207,3 +207,11 @@ def test_sparse_rows_of_any_format_are_taken():
     model = LabeledOnly(LogisticRegression())
     model.fit(coo_matrix(X), y, sample_domain=sample_domain)
     assert_allclose(model.estimator_.coef_, expected.estimator_.coef_, rtol=1e-6)
+
+
+def test_names_among_numbers_are_refused():
+    X, y = np.eye(4), ["no", 1, "no", 1]
+    model = LabeledOnly(LogisticRegression())
+    with pytest.raises(ValueError, match="y mixes strings and other values"):
+        model.fit(X, y)
+    assert not hasattr(model, "estimator_")

@@ -178,10 +178,18 @@ def _scaled(name, factor):
     return lambda u: u | {name: u[name] * factor}
 
 
+class Unreadable:
+    """As a tensor of a dtype that NumPy lacks, or one on a GPU."""
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("it cannot be converted")
+
+
 MALFORMED = {
     "None": (lambda u: None, "'private' is missing"),
     "a list": (lambda u: [u], "'private' is missing"),
     "ragged": (_with("pairs.xy", [[1], [2, 3]]), "pairs.xy is no array"),
+    "no array": (_with("n_features", Unreadable()), "n_features is no array of num"),
     "infinite width": (_with("n_features", np.inf), "n_features=inf must be"),
     "a width of NaN": (_with("n_targets", np.nan), "n_targets=nan must be"),
     "a negative width": (_with("n_features", -6), "n_features=-6 must be"),
@@ -189,10 +197,13 @@ MALFORMED = {
     "two widths": (_with("n_features", [6, 6]), r"n_features=\[6, 6\] must be"),
     "y of three axes": (_with("y_ndim", 3), "y_ndim=3, with n_targets=4"),
     "no flag": (_with("private", 7), "missing or not a boolean"),
-    "a float for a count": (_with("pairs.n_samples", 3.0), "pairs.n_samples is 3.0"),
-    "half a row": (_with("pairs.n_samples", 2.5), "pairs.n_samples is 2.5"),
-    "NaN rows": (_with("pairs.n_samples", np.nan), "pairs.n_samples is nan"),
-    "too many rows": (_with("pairs.n_samples", 2**63), "pairs.n_samples is 9"),
+    "a float for a count": (
+        _with("pairs.n_samples", 3.0),
+        "pairs.n_samples=3.0 must be",
+    ),
+    "half a row": (_with("pairs.n_samples", 2.5), "pairs.n_samples=2.5"),
+    "NaN rows": (_with("pairs.n_samples", np.nan), "pairs.n_samples=nan"),
+    "too many rows": (_with("pairs.n_samples", 2**63), "pairs.n_samples=9"),
     "a large weight": (_with("pairs.weight", 1e308), "weight is above"),
     "another weight": (
         _with("pairs.weight", 1e9),
@@ -200,7 +211,7 @@ MALFORMED = {
     ),
     "no weight": (_with("pairs.weight", 0.0), "pairs.weight is 0.0"),
     "a negative weight": (_scaled("pairs.weight", -1), "pairs.weight is -50.0"),
-    "a count in an array": (_with("pairs.n_samples", [3]), r"n_samples is \[3\]"),
+    "a count in an array": (_with("pairs.n_samples", [3]), r"n_samples=\[3\]"),
     "None among sums": (_with("pairs.xy", None), "dtype object"),
     "complex sums": (_scaled("pairs.xy", 1j), "dtype complex128"),
     "an infinite mean": (_scaled("pairs.x_offset", np.inf), "x_offset is not finite"),
@@ -230,7 +241,7 @@ MALFORMED = {
     "strings": (lambda u: u | {"pairs.xy": np.full((6, 4), "1")}, "dtype <U1"),
     "no rows": (
         lambda u: u | {"pairs.n_samples": np.array(0)},
-        "n_samples is 0; a whole",
+        r"n_samples=array\(0\) must be",
     ),
     "another dtype": (lambda u: u | {"dtype": np.array("float16")}, "dtype=float16"),
     "noise": (

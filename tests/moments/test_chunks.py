@@ -164,6 +164,10 @@ def test_wrong_batches_are_named():
         assert not hasattr(aligner, "coef_")
     with pytest.raises(ValueError, match="include all other arguments; y must be None"):
         LinearAligner().fit(iter([(X, y)]), y)
+    with pytest.raises(
+        ValueError, match="y is a list_iterator, while X is no iterable"
+    ):
+        LinearAligner().fit(X, iter([y]))
 
 
 def test_a_map_of_another_width_or_length_is_refused_before_it_is_read(tmp_path):

@@ -281,6 +281,9 @@ def test_rounding_needs_squares():
     for method in (moments.rounding, moments.varies):
         with pytest.raises(ValueError, match="lack both 'xx' and 'x2'"):
             method()
+        for side in ("z", 2, None, np.array(["x"])):
+            with pytest.raises(ValueError, match=r"side=.* must be"):
+                method(side)
     for products, lacking in ((["xx", "y2"], "xy"), (["xx", "xy"], "y2")):
         moments = Moments.from_arrays(np.eye(3), np.eye(3), products=products)
         with pytest.raises(ValueError, match=f"lack '{lacking}', which is needed"):

@@ -82,6 +82,15 @@ def test_a_curved_relation_is_learnt(alpha, n_landmarks):
     assert aligner.fit(X[:160], y[:160]).score(X[160:], y[160:]) > 0.9
 
 
+@pytest.mark.parametrize("scale", [1e-140, 1e150])
+def test_the_scale_of_the_targets_does_not_decide(scale):
+    X, y = _curved(60)
+    aligner = KernelAligner().fit(X, y)
+    scaled = KernelAligner().fit(X, scale * y)
+    assert len(aligner.landmarks_) == len(scaled.landmarks_) == 60
+    assert_allclose(scaled.transform(X) / scale, aligner.transform(X), rtol=1e-6)
+
+
 @pytest.mark.parametrize("n_samples", [12, 40, 200])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_linear_relation_stays_linear(n_samples, seed):

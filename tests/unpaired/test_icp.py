@@ -134,6 +134,14 @@ def test_stray_rows_that_mislead_the_map_are_found_out(strayed, aligner):
     assert relative_error(icp.transform(X), truth) < 1e-20
 
 
+def test_matches_with_one_target_determine_no_map():
+    X = np.random.default_rng(0).normal(size=(24, 3))
+    y = np.vstack([np.zeros((1, 3)), 100 + 1e-3 * X])
+    icp = ICPAligner(init="identity", max_distance=20.0)
+    with pytest.raises(ValueError, match="matches that are no strays have equal"):
+        icp.fit(X, y)
+
+
 @pytest.mark.parametrize("shape", [(300, 10), (1000, 4)])
 @pytest.mark.parametrize(
     "aligner", [RigidAligner(scaling=True), LinearAligner(alpha=0)], ids=str
