@@ -749,17 +749,20 @@ TABLE = {
     ),
     "metrics.noise_ceiling": measured(
         lambda q: skalign.metrics.noise_ceiling(
-            skalign.metrics.rsa_correlation, np.stack([q.X, q.y]), random_state=0
+            skalign.metrics.rsa_correlation,
+            np.stack([q.X, q.y]),
+            n_splits=10,
+            random_state=0,
         ),
         like=SHAPES,
         paired=True,
     ),
     "metrics.jackknife_interval": measured(
         lambda q: skalign.metrics.jackknife_interval(
-            skalign.metrics.energy_distance, q.X, q.y
+            lambda X, Y: np.linalg.norm(X.mean(axis=0) - Y.mean(axis=0)), q.X, q.y
         ),
         like=CLOUDS | NO_WEIGHTS,
-        scale="together 0.5",
+        scale="together 1",
     ),
     # metrics of rows and their classes
     "metrics.nc1_variability": measured(

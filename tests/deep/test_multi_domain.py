@@ -36,6 +36,7 @@ from skalign.deep import (  # noqa: E402
     Mask,
     Mixup,
     Objective,
+    Partition,
     Penalty,
     ResNet8,
     SimplexHead,
@@ -548,8 +549,8 @@ def test_a_search_with_a_module_and_callbacks_clones_both(rows):
 
 
 def test_a_penalty_that_leaves_nothing_to_learn_is_warned_of(make_rows):
-    X, y, domain = make_rows(600, n_classes=5)
-    settings = {"max_epochs": 20, "batch_size": 16, "random_state": 0}
+    X, y, domain = make_rows(300, n_classes=5)
+    settings = {"max_epochs": 15, "batch_size": 16, "random_state": 0}
     crushed = MultiDomainClassifier(IRM(1e6, warmup=0), lr=0.01, **settings)
     with pytest.warns(UserWarning, match="learnt next to nothing. Lower the weight"):
         crushed.fit(X, y, sample_domain=domain)
@@ -693,7 +694,8 @@ def test_a_network_that_was_given_and_pictures_bring_their_own_scaling(pictures)
 
 def test_the_warning_of_ncfal_speaks_of_scales_where_they_are_at_fault():
     X, y = load_breast_cancer(return_X_y=True)
-    classifier = NCFALClassifier(max_epochs=10, random_state=0)
+    partition = Partition(assign_by="random")
+    classifier = NCFALClassifier(partition=partition, max_epochs=10, random_state=0)
     with pytest.warns(UserWarning, match="NCFALClassifier learns little from such"):
         raw = classifier.fit(X[::2], y[::2]).score(X[1::2], y[1::2])
     X = scale(X)

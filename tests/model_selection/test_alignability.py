@@ -17,6 +17,8 @@ from skalign.model_selection import alignability
 from skalign.model_selection._alignability import _fit_curve, _follow_curve
 
 TWO = {"rigid": RigidAligner(), "linear": LinearAligner()}
+# What follows from the whole training parts alone.
+WHOLE = {"cv": 3, "learning_curves": False}
 
 
 def _pairs(kind, n_samples=160, width=4):
@@ -53,14 +55,14 @@ def _pairs(kind, n_samples=160, width=4):
     ],
 )
 def test_the_class_the_pairs_were_made_by_is_named(kind):
-    result = alignability(*_pairs(kind), cv=3)
+    result = alignability(*_pairs(kind), **WHOLE)
     assert result.name == kind
     assert f"'{kind}'" in result.verdict
 
 
 def test_without_noise_the_simplest_exact_class_is_named():
     spaces = make_paired_spaces(100, 5, random_state=0)
-    result = alignability(spaces.data, spaces.target, cv=3)
+    result = alignability(spaces.data, spaces.target, **WHOLE)
     assert result.name == "rigid"
     assert result.errors[result.names.index("rigid")] < 1e-20
 
@@ -87,7 +89,7 @@ def test_errors_are_those_of_the_folds_by_hand():
 
 
 def test_the_named_class_is_the_first_within_one_standard_error():
-    result = alignability(*_pairs("low rank"), cv=3)
+    result = alignability(*_pairs("low rank"), **WHOLE)
     best = result.names.index(result.best)
     limit = result.errors[best] + result.standard_errors[best]
     assert best == result.errors.argmin()
@@ -98,7 +100,9 @@ def test_the_named_class_is_the_first_within_one_standard_error():
 def test_unrelated_spaces_are_rarely_taken_for_related():
     rng, maps = np.random.default_rng(0), {"constant": DummyRegressor(), **TWO}
     named = [
-        alignability(*rng.normal(size=(2, 100, 3)), aligners=maps).name
+        alignability(
+            *rng.normal(size=(2, 100, 3)), aligners=maps, learning_curves=False
+        ).name
         for _ in range(40)
     ]
     # One in 40 is expected at a confidence of 0.95.
@@ -121,6 +125,7 @@ def test_intervals_hold_the_error_as_often_as_they_say():
             aligners={"linear": LinearAligner(alpha=0)},
             cv=cv,
             confidence_level=0.8,
+            learning_curves=False,
         )
         ours = of_mean = 0
         for train, _ in cv:
@@ -135,8 +140,9 @@ def test_intervals_hold_the_error_as_often_as_they_say():
 
 def test_a_higher_confidence_widens_the_intervals():
     X, y = _pairs("linear")
-    narrow = alignability(X, y, aligners=TWO, confidence_level=0.5).intervals
-    wide = alignability(X, y, aligners=TWO, confidence_level=0.99).intervals
+    settings = {"aligners": TWO, "learning_curves": False}
+    narrow = alignability(X, y, confidence_level=0.5, **settings).intervals
+    wide = alignability(X, y, confidence_level=0.99, **settings).intervals
     assert np.all(np.ptp(wide, axis=1) > 3 * np.ptp(narrow, axis=1))
 
 
@@ -190,19 +196,19 @@ def test_widths_may_differ_and_then_no_translation_is_tried():
     X, y = make_paired_spaces(
         120, 6, 4, condition_number=4, noise=0.1, random_state=0, return_X_y=True
     )
-    result = alignability(X, y, cv=3)
+    result = alignability(X, y, **WHOLE)
     assert "translation" not in result.names
     assert result.name == "linear"
 
 
 def test_a_target_of_one_column_has_no_low_rank():
     X, y = _pairs("linear")
-    result = alignability(X, y[:, :1], cv=3)
+    result = alignability(X, y[:, :1], **WHOLE)
     assert "low rank" not in result.names
     assert_allclose(result.errors[0], 1, atol=0.05)  # the constant
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(200, 5)), rng.normal(size=(200, 1))
-    assert alignability(X, y, cv=3).name == "constant"
+    assert alignability(X, y, **WHOLE).name == "constant"
     flat = {"neighbours": KNeighborsRegressor(), "linear": LinearAligner()}
     assert alignability(X, X[:, :1], aligners=flat).errors.max() < 1
 
@@ -291,8 +297,8 @@ def test_aligners_that_share_what_they_compute_are_those_fitted_alone():
 def test_rows_tested_twice_count_once():
     X, y = _pairs("linear", 60)
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
-    result = alignability(X, y, aligners=TWO, cv=cv)
-    once = alignability(X, y, aligners=TWO, cv=3)
+    result = alignability(X, y, aligners=TWO, cv=cv, learning_curves=False)
+    once = alignability(X, y, aligners=TWO, **WHOLE)
     assert_allclose(result.standard_errors, once.standard_errors, rtol=0.3)
 
 

@@ -91,7 +91,7 @@ WITH_TARGET = [
         ClassMeanAligner(),
         ICPAligner(init="means", max_iter=1),
         MomentAligner(n_restarts=1),
-        WassersteinProcrustesAligner(n_restarts=1, n_starts=1, max_iter=1),
+        WassersteinProcrustesAligner("moments", n_restarts=1, max_iter=1),
         *(a for a in ONE_SPACE if repr(a) == f"{type(a).__name__}()"),
     )
 ]

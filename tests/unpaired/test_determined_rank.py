@@ -70,7 +70,7 @@ CASES = [
 def test_what_class_means_alone_determine_is_not_guessed_beyond(kind, case):
     X, y, classes, truth = gaussian_classes(kind, *case)
     expected = case[2] - 1 if kind == "isotropic" else 1
-    aligner = MomentAligner(n_restarts=10, random_state=0)
+    aligner = MomentAligner(n_restarts=5, random_state=0)
     with pytest.warns(UserWarning, match=f"determine .* of {case[1]} directions"):
         aligner.fit(X, y, **classes)
     # Noise can pass for one more symmetric axis, rarely; not for an isotropic one.
@@ -86,7 +86,7 @@ def test_what_class_means_alone_determine_is_not_guessed_beyond(kind, case):
 @pytest.mark.parametrize("case", CASES)
 def test_an_isotropic_part_is_left_at_the_mean(case):
     X, y, classes, truth = gaussian_classes("anisotropic block", *case)
-    aligner = MomentAligner(n_restarts=10, random_state=0)
+    aligner = MomentAligner(n_restarts=5, random_state=0)
     with pytest.warns(UserWarning, match="the others are mapped to the mean"):
         aligner.fit(X, y, **classes)
     assert abs(aligner.determined_rank_ - case[1] // 2) <= 2
@@ -98,7 +98,7 @@ def test_an_isotropic_part_is_left_at_the_mean(case):
 @pytest.mark.parametrize("case", CASES)
 def test_covariances_that_differ_by_class_determine_every_direction(case):
     X, y, classes, truth = gaussian_classes("own covariances", *case)
-    aligner = MomentAligner(n_restarts=10, random_state=0).fit(
+    aligner = MomentAligner(n_restarts=5, random_state=0).fit(
         X, y, **classes
     )  # no warning
     assert aligner.determined_rank_ == case[1]
@@ -165,7 +165,7 @@ def test_rows_without_labels_are_not_turned_where_nothing_says_how(n_skewed, sam
     turn = ortho_group.rvs(4, random_state=0)
     y = rng.permutation(X) if same_rows else skewed_and_gaussian(1500, n_skewed, rng)
     aligner = WassersteinProcrustesAligner(
-        n_restarts=10, n_starts=1, max_samples=300, random_state=0
+        "moments", n_restarts=5, max_samples=300, random_state=0
     )
     rank = 4 if same_rows else n_skewed
     with warnings.catch_warnings(record=True) as said:
@@ -190,7 +190,7 @@ def test_known_pairs_determine_directions(n_pairs):
     y[:n_pairs] = X[100 : 100 + n_pairs]
     pairs = np.column_stack([np.arange(100, 100 + n_pairs), np.arange(n_pairs)])
     aligner = WassersteinProcrustesAligner(
-        n_restarts=10, n_starts=1, max_samples=300, random_state=0
+        "moments", n_restarts=5, max_samples=300, random_state=0
     )
     aligner.fit(X, y @ turn, pairs=pairs if n_pairs else None)
     assert aligner.determined_rank_ == (4 if n_pairs else 0)
@@ -200,7 +200,7 @@ def test_latents_of_real_data_are_determined():
     digits = load_digits_latents()
     order = np.random.default_rng(0).permutation(len(digits.data))
     first, second = np.array_split(order, 2)  # no row is on both sides
-    aligner = MomentAligner(n_restarts=10, random_state=0).fit(
+    aligner = MomentAligner(n_restarts=5, random_state=0).fit(
         digits.data[first], digits.target[second],
         labels=digits.labels[first], target_labels=digits.labels[second],
     )  # fmt: skip

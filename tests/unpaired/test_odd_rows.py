@@ -23,7 +23,7 @@ from skalign import (
     unpaired,
 )
 
-FAST = {"n_restarts": 3, "random_state": 0}
+FAST = {"n_restarts": 1, "random_state": 0}
 ALIGNERS = [
     MeanVarianceAligner(),
     CORALAligner(),
