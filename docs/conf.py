@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
 from numpydoc.xref import DEFAULT_LINKS
 from sphinx_gallery.sorting import FileNameSortKey
 
@@ -28,6 +29,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "sphinx-mathjax-offline",
     "sphinx_copybutton",
     "sphinx_design",
@@ -99,8 +101,17 @@ def cut_links(app, what, name, obj, options, lines):
         lines[:] = LINK.sub(r"\1", "\n".join(lines)).split("\n")
 
 
+def trim_code(app, doctree):
+    """Cut the empty line that ends a block of doctests."""
+    for block in doctree.findall(nodes.literal_block):
+        if block.rawsource == block.astext():
+            block.rawsource = block.rawsource.rstrip("\n")
+            block[:] = [nodes.Text(block.rawsource)]
+
+
 def setup(app):
     """Connect the functions above."""
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", cut_links)
+    app.connect("doctree-read", trim_code)
     app.add_directive("example-figure", example_figure.ExampleFigure)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import figures
+from docutils import nodes
 from docutils.parsers.rst.directives.images import Figure
 from matplotlib.image import imread
 
@@ -36,6 +37,7 @@ class ExampleFigure(Figure):
         for theme, path in figures.both(image).items():
             self.arguments, self.options = [path.as_posix()], dict(options)
             (figure,) = super().run()
-            figure["classes"] += [f"only-{theme}"]
+            for node in (figure, *figure.findall(nodes.image)):
+                node["classes"] += [f"only-{theme}"]
             shown.append(figure)
         return shown
