@@ -5,7 +5,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.linalg import eigh
 from sklearn.utils import gen_batches
 
 from skalign._arrays import (
@@ -113,9 +112,14 @@ class Distinct:
 
     @cached_property
     def _copies(self):
-        """Rows of each group of near copies."""
-        large = np.flatnonzero(np.bincount(self.groups) > 1)
-        return [np.flatnonzero(self.groups == group) for group in large]
+        """Rows of all groups of near copies of a size, (n_groups, size), by size."""
+        sizes = np.bincount(self.groups)[self.groups]
+        order = np.argsort(self.groups, kind="stable")
+        sizes = sizes[order]
+        return [
+            order[sizes == size].reshape(-1, size)
+            for size in np.unique(sizes[sizes > 1])
+        ]
 
     def left_out_residuals(self, residual, P, leverage, curvature, intercept):
         """Residuals of a ridge fit from which each sample was left out; exact.
@@ -151,7 +155,7 @@ class Distinct:
         free, together = self._left_out(residual, P, leverage, curvature, intercept)
         squares = np.einsum("ij,ij->i", residual, residual) / free**2
         for rows, values in together:
-            squares[rows] = np.square(values).sum(axis=1)
+            squares[rows] = np.square(values).sum(axis=-1)
         return squares
 
     def _left_out(self, residual, P, leverage, curvature, intercept):
@@ -161,14 +165,16 @@ class Distinct:
         free[free <= least] = np.nan
         together = []
         for rows in self._copies:
-            roots = np.sqrt(self.weight[rows])[:, None]
+            roots = np.sqrt(self.weight[rows])[..., None]
             part = roots * P[rows]
-            hat = intercept * roots @ roots.T + (part / curvature) @ part.T
-            shares, axes = eigh(np.eye(len(rows)) - hat, check_finite=False)
-            values = np.full((len(rows), residual.shape[1]), np.nan)
-            if shares[0] > least:
-                turned = (axes.T @ (roots * residual[rows])) / shares[:, None]
-                values = axes @ turned / roots
+            hat = (part / curvature) @ part.transpose(0, 2, 1)
+            hat += intercept * roots * roots.transpose(0, 2, 1)
+            shares, axes = np.linalg.eigh(np.eye(rows.shape[1]) - hat)
+            seen = shares[:, 0] > least
+            rooted, axes = (roots * residual[rows])[seen], axes[seen]
+            turned = (axes.transpose(0, 2, 1) @ rooted) / shares[seen][..., None]
+            values = np.full((*rows.shape, residual.shape[1]), np.nan)
+            values[seen] = axes @ turned / roots[seen]
             together.append((rows, values))
         return free, together
 
