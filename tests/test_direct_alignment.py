@@ -73,7 +73,7 @@ def test_more_is_known_is_no_worse_on_average(quick, page):
     # Least squares of all pairs fits every source row; class means only their means.
     one, four = (page.Table(k, quick / "results") for k in (1, 4))
     linear = one.values("linear", latents=4)
-    means = four.values("means, linear", latents=4, rows="same")
+    means = four.values("means, linear", latents=4, samples="same")
     assert linear.mean() < means.mean()
 
 

@@ -38,7 +38,7 @@ BLOCKS = {
     ),
     "3, latentis": (("latents", "anchors"), [*LATENTIS, "rigid, scaled", "ridge"]),
     4: (
-        ("rows", "latents"),
+        ("samples", "latents"),
         ["means, rigid", "means, linear", "means + ICP, rigid", "means + ICP, linear"],
     ),
     "4, beyond": (
@@ -277,11 +277,11 @@ def claims(results, unit="ratio"):
         )
     means = {
         d: _ratio_of_centres(
-            four.values("means, linear", latents=d, rows="same"),
+            four.values("means, linear", latents=d, samples="same"),
             one.values("linear", latents=d),
         )
         for d in dict.fromkeys(
-            d for _, d in four.settings(("rows", "latents"), "means, linear")
+            d for _, d in four.settings(("samples", "latents"), "means, linear")
         )
     }
     say(
@@ -291,18 +291,18 @@ def claims(results, unit="ratio"):
         all((v <= 1.5) if int(d) == 2 else v > 1.5 for d, v in means.items()
             if int(d) != 10),
     )  # fmt: skip
-    shared = {"same": "the same rows", "halves": "disjoint rows"}
-    for rows in shared:
+    shared = {"same": "the same samples", "halves": "disjoint samples"}
+    for samples in shared:
         for map_ in ("rigid", "linear"):
             change = {
                 d: _ratio_of_centres(
-                    four.values(f"means + ICP, {map_}", latents=d, rows=rows),
-                    four.values(f"means, {map_}", latents=d, rows=rows),
+                    four.values(f"means + ICP, {map_}", latents=d, samples=samples),
+                    four.values(f"means, {map_}", latents=d, samples=samples),
                 )
                 for d in means
             }
             say(
-                f"ICP makes class means worse ({map_} maps, {shared[rows]})",
+                f"ICP makes class means worse ({map_} maps, {shared[samples]})",
                 "higher centre in every row of table 4",
                 "; ".join(f"{d} latents: {v:.2f} x" for d, v in change.items()),
                 all(v > 1 for v in change.values()),
@@ -325,7 +325,7 @@ def claims(results, unit="ratio"):
                 min(costs) >= 2,
             )
     free = {
-        d: four.values("nothing, Wasserstein-Procrustes", latents=d, rows="halves")
+        d: four.values("nothing, Wasserstein-Procrustes", latents=d, samples="halves")
         for d in means
     }
     say(

@@ -118,7 +118,7 @@ class Run:
     latents: int
     target_latents: int
     anchors: int
-    rows: str
+    samples: str
     source_seed: int
     target_seed: int
     method: str
@@ -216,13 +216,13 @@ def paired(method, n_anchors, seed, size):
 def runs(table, size):
     """Yield the runs of a table."""
 
-    def pairs(dataset, source, target, latents, anchors, methods, rows="same"):
+    def pairs(dataset, source, target, latents, anchors, methods, samples="same"):
         widths = latents if isinstance(latents, tuple) else (latents, latents)
         # Two networks that differ in kind or width may share a seed: still 3 x 3 - 3.
         for seeds in permutations(size.seeds, 2):
             for method in methods:
                 yield Run(
-                    dataset, source, target, *widths, anchors, rows, *seeds, method
+                    dataset, source, target, *widths, anchors, samples, *seeds, method
                 )
 
     def own(dataset, architecture, latents, anchors, methods):
@@ -251,13 +251,13 @@ def runs(table, size):
             yield from pairs(size.digits, CONV, CONV, latents, anchors, methods)
     if table == 4:
         methods = {"same": [*PUBLISHED], "halves": [*LABELS, *NOTHING]}
-        for latents, rows in product(size.labels, methods):
+        for latents, samples in product(size.labels, methods):
             chosen = [
                 name
-                for name in methods[rows]
+                for name in methods[samples]
                 if latents <= FEW_LATENTS or "quadratic" not in name
             ]
-            yield from pairs(size.digits, CONV, CONV, latents, 0, chosen, rows)
+            yield from pairs(size.digits, CONV, CONV, latents, 0, chosen, samples)
     if table == 5:
         for latents, anchors in size.garment_anchors:
             for kinds in ((CONV, MLP), (MLP, CONV)):
@@ -284,7 +284,7 @@ def runs(table, size):
             widths = (latents, target_latents)
             methods = [*MAPS, "ridge"]
             yield from pairs(dataset, *kinds, widths, 0, methods)
-            yield from pairs(dataset, *kinds, widths, 0, unpaired, rows="halves")
+            yield from pairs(dataset, *kinds, widths, 0, unpaired, samples="halves")
 
 
 def recipes(table, size):
@@ -351,7 +351,7 @@ def map_codes(run, size):
     if run.method in LATENTIS:
         mapped = with_latentis(replace(run, method="latentis"), seed)[run.method]
     elif run.method in LABELS or run.method in NOTHING:
-        at, target_at = halves(run) if run.rows == "halves" else shuffled(run)
+        at, target_at = halves(run) if run.samples == "halves" else shuffled(run)
         labels = load_images(run.dataset)[1]
         classes = {"labels": labels[at], "target_labels": labels[target_at]}
         aligner = clone((LABELS | NOTHING)[run.method])

@@ -10,10 +10,10 @@ measured again, so a run that was cut off goes on.
 - ``colored_mnist``: protocol (b), the 70,000 digits of 28 x 28 pixels of DomainBed with
   its network, the test environment being the one where colour is turned round: 5,000
   steps of 2 x 32 rows, for which one core takes 25 minutes a run. After each 100 steps
-  5,000 test rows are scored; 1,000 they were in all runs but those of "ERM, 64 rows"
+  5,000 test rows are scored; 1,000 they were in all runs but those of "ERM, 64 samples"
   (column `n_test`). "ERM, faster" has the highest learning rate of DomainBed's search,
-  10**-2.5, "ERM, 64 rows" as many of each environment, DomainBed's default (55 minutes
-  a run), "ERM, 128 rows" more, where that search goes from 8 to 512 (90 minutes), and
+  10**-2.5, "ERM, 64 samples" as many of each environment, DomainBed's default (55 minutes
+  a run), "ERM, 128 samples" more, where that search goes from 8 to 512 (90 minutes), and
   "late" a penalty after 4,250 steps, where it goes up to all of them.
   ``colored_mnist_few`` is the same with an eighth of the rows trained on: as many
   epochs as 256 rows of each environment a step make of all.
@@ -92,8 +92,8 @@ LATE = 0.1  # warm-up, as a fraction of all steps
 METHODS = {
     "ERM": ("given", MultiDomainClassifier()),
     "ERM, faster": ("given", MultiDomainClassifier(lr=10**-2.5)),
-    "ERM, 64 rows": ("given", MultiDomainClassifier(batch_size=64)),
-    "ERM, 128 rows": ("given", MultiDomainClassifier(batch_size=128)),
+    "ERM, 64 samples": ("given", MultiDomainClassifier(batch_size=64)),
+    "ERM, 128 samples": ("given", MultiDomainClassifier(batch_size=128)),
     "IRM": ("given", MultiDomainClassifier(IRM(100.0, LATE))),
     "IRM, late": ("given", MultiDomainClassifier(IRM(100.0, warmup=0.85))),
     "VREx": ("given", MultiDomainClassifier(VREx(10.0, LATE))),
@@ -114,7 +114,7 @@ METHODS = {
     "NCFAL, as VREx": ("given", NCFALClassifier(VREx(10.0, LATE))),
 }  # fmt: skip
 FOR_DIGITS = [
-    "ERM, faster", "ERM, 64 rows", "ERM, 128 rows", "IRM, late", "NCFAL, late",
+    "ERM, faster", "ERM, 64 samples", "ERM, 128 samples", "IRM, late", "NCFAL, late",
 ]  # fmt: skip
 ABLATIONS = [
     "VREx, inferred", "NCFAL, no penalty", "NCFAL, linear head", "NCFAL, weight 1",
