@@ -87,7 +87,7 @@ def test_shrinkage_pays_where_anchors_are_as_many_as_latents():
             (digits.data, digits.target, digits.target_decoder),
             (digits.target, digits.data, digits.source_decoder),
         ):
-            for draw in range(10):
+            for draw in range(4):
                 order = np.random.default_rng(draw).permutation(train)
                 for i, n in enumerate(n_anchors):
                     X, y = source[order[:n]], target[order[:n]]

@@ -167,8 +167,8 @@ def test_every_gate_and_scope_learns(rows, mask, gate, scope):
     classifier = NCFALClassifier(
         ERM(),
         mask=Mask(mask, gate=gate, scope=scope, lr=1),
-        lr=0.01,
-        max_epochs=10,
+        lr=0.03,
+        max_epochs=7,
         random_state=0,
     )
     assert rows.fit(classifier).score(rows.X, rows.y) > 0.9
@@ -279,8 +279,8 @@ def test_every_objective_and_mask_learns(rows, objective, mask):
         objective,
         mask=mask,
         head=SimplexHead(distance_weight=0.1 if mask else 0.0),
-        lr=0.03,
-        max_epochs=8,
+        lr=0.05,
+        max_epochs=5,
         random_state=0,
     )
     assert rows.fit(classifier).score(rows.X, rows.y) > 0.8  # a third by chance
