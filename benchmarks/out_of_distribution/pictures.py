@@ -12,9 +12,9 @@ measured again, so a run that was cut off goes on.
   steps of 2 x 32 rows, for which one core takes 25 minutes a run. After each 100 steps
   5,000 test rows are scored; 1,000 they were in all runs but those of "ERM, 64 samples"
   (column `n_test`). "ERM, faster" has the highest learning rate of DomainBed's search,
-  10**-2.5, "ERM, 64 samples" as many of each environment, DomainBed's default (55 minutes
-  a run), "ERM, 128 samples" more, where that search goes from 8 to 512 (90 minutes), and
-  "late" a penalty after 4,250 steps, where it goes up to all of them.
+  10**-2.5, "ERM, 64 samples" as many of each environment, DomainBed's default (55
+  minutes a run), "ERM, 128 samples" more, where that search goes from 8 to 512 (90
+  minutes), and "late" a penalty after 4,250 steps, where it goes up to all of them.
   ``colored_mnist_few`` is the same with an eighth of the rows trained on: as many
   epochs as 256 rows of each environment a step make of all.
 - ``colored_coco``, ``coco_places``: ten classes of a few dozen cut-out objects, brought
