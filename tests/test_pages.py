@@ -109,6 +109,17 @@ def test_block_is_run(block):
     pytest.skip(block.reason)
 
 
+def test_guides_open_with_a_problem_and_code_and_say_when_not_to_use_it():
+    no_methods = {"index", "direct_alignment", "out_of_distribution_results"}
+    for path in (ROOT / "docs" / "user_guide").glob("*.md"):
+        if path.stem in no_methods:
+            continue
+        text = path.read_text()
+        code = re.search(r"^```(python|pycon|sh)$", text, re.MULTILINE)
+        assert "**The problem.**" in text[: code.start()], path.name
+        assert "when not" in text.lower(), path.name
+
+
 def write_files_of_the_readme():
     """Write the matrices that the commands of the README read."""
     digits = load_digits_latents()
