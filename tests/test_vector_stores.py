@@ -17,7 +17,8 @@ from sklearn.preprocessing import normalize
 from skalign import LinearAligner
 from skalign.datasets import make_paired_spaces
 
-PAGE = Path(__file__).parents[1] / "docs" / "user_guide" / "vector_stores.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "user_guide" / "vector_stores.md"
 N_ITEMS, N_PAIRS, BATCH = 130, 100, 30
 
 pytestmark = [
@@ -122,6 +123,34 @@ def _stored(client, recipe, collection):
     assert sorted(p.id for p in points) == sorted(_items().ids)  # none lost or twice
     payloads = {p.id: p.payload for p in points}
     return vectors, [payloads[i] for i in _items().ids]
+
+
+def test_two_parquet_files_become_a_store_in_five_commands(tmp_path):
+    """All but the first, by which pip would change the environment."""
+    pa, parquet = map(pytest.importorskip, ("pyarrow", "pyarrow.parquet"))
+    qdrant = pytest.importorskip("qdrant_client")
+    items = _items()
+    for name in ("old", "new"):
+        rows = [*getattr(items, name)]
+        columns = {"id": items.ids, "embedding": rows}
+        parquet.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    (commands,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    first, commands = commands.split("\n", 1)
+    assert first.startswith("python -m pip install")
+    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": os.pathsep.join(folders), "PYTHONPATH": ROOT},
+        check=True,
+    )
+    aligner = LinearAligner().fit(items.old, items.new)
+    expected = normalize(aligner.transform(items.old))
+    with _closing(qdrant.QdrantClient(path=str(tmp_path / "store"))) as client:
+        vectors, _ = _stored(client, _recipe("Leave the store alone"), "articles")
+        found = client.query_points("articles", query=items.new_query.tolist())
+    assert_allclose(normalize(vectors), expected, atol=1e-5)
+    assert [point.id for point in found.points] == _nearest(items.new_query, expected)
 
 
 def test_queries_are_mapped_and_the_collection_is_left_alone(folder):
