@@ -3,7 +3,8 @@
 ``python tests/stored/make.py`` writes a folder named for the version of skalign, with
 the files and, in ``outputs.npz``, what the estimators return. It is run once a release,
 and the folders of releases stay; that of a version in development can be removed and
-made again. All numbers are drawn.
+made again. All numbers are drawn. The files of 0.1.0 name the version that wrote them,
+0.1.0.dev0: the format did not change up to the release.
 """
 
 import importlib.util
