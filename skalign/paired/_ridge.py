@@ -132,8 +132,9 @@ class Spectrum:
         return full_rank or bool(np.all(self.eigenvalues >= share))
 
     def degrees_of_freedom(self, alpha):
+        """Number of parameters in use, for one `alpha` or a column of several."""
         shrunk = self.eigenvalues / (self.eigenvalues + alpha)
-        return float(shrunk.sum() + self.fit_intercept)
+        return shrunk.sum(axis=-1) + self.fit_intercept
 
     @cached_property
     def explained(self):
@@ -192,12 +193,11 @@ def gcv_errors(spectrum, alphas, n_units):
     """
     explained = spectrum.explained.sum(axis=1)
     unreachable = float(spectrum.unreachable().sum())
-    errors = np.full(len(alphas), np.inf)
-    for i, alpha in enumerate(alphas):
-        free = 1 - spectrum.degrees_of_freedom(alpha) / n_units
-        if free >= MIN_FREE_SHARE:
-            residual = unreachable + float(spectrum.kept_back(alpha) @ explained)
-            errors[i] = residual / spectrum.weight / free**2
+    strengths, errors = np.asarray(alphas)[:, None], np.full(len(alphas), np.inf)
+    free = 1 - spectrum.degrees_of_freedom(strengths) / n_units
+    residual = unreachable + spectrum.kept_back(strengths) @ explained
+    enough = free >= MIN_FREE_SHARE
+    errors[enough] = residual[enough] / spectrum.weight / free[enough] ** 2
     return errors
 
 
