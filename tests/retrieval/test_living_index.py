@@ -394,3 +394,15 @@ def test_recall_of_articles_does_not_fall(news, n_inside):
     assert min(random) == random[0]
     assert min(chosen) == chosen[0]
     assert np.all(chosen[2:] > random[2:] + 0.01)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_stored_index_of_faiss_finds_the_same(metric, tmp_path):
+    pytest.importorskip("faiss")
+    retriever, native, queries = _living(metric=metric, backend="faiss")
+    if metric == "cosine":
+        retriever.convert(np.arange(9), native[:9])
+    save(retriever, tmp_path / "retriever.skops")
+    found = load(tmp_path / "retriever.skops").kneighbors(queries)
+    for one, other in zip(found, retriever.kneighbors(queries), strict=True):
+        assert_allclose(one, other)
