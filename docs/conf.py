@@ -1,7 +1,10 @@
 """Sphinx configuration."""
 
+import ast
+import inspect
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from docutils import nodes
@@ -109,9 +112,30 @@ def trim_code(app, doctree):
             block[:] = [nodes.Text(block.rawsource)]
 
 
+def find_source(app, module):
+    """Return the source of a module, and the lines of its functions and classes.
+
+    Sphinx 9.0 fails at dicts with `**` in the arguments of a decorator.
+    """
+    code = inspect.getsource(import_module(module))
+    tags = {}
+
+    def visit(nodes, prefix=""):
+        for node in nodes:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                first = min(part.lineno for part in (*node.decorator_list, node))
+                tags[prefix + node.name] = "def", first, node.end_lineno
+                if isinstance(node, ast.ClassDef):
+                    visit(node.body, f"{prefix}{node.name}.")
+
+    visit(ast.parse(code).body)
+    return code, tags
+
+
 def setup(app):
     """Connect the functions above."""
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", cut_links)
     app.connect("doctree-read", trim_code)
+    app.connect("viewcode-find-source", find_source)
     app.add_directive("example-figure", example_figure.ExampleFigure)
