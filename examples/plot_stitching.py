@@ -82,7 +82,7 @@ numbers = [30, 100, 300, len(train)]
 errors = {"ridge by GCV": [], "stitching network": []}
 for n in numbers:
     network = StitchingRegressor(
-        4, max_epochs=30, steps_per_epoch=50, device="cpu", random_state=0
+        4, max_epochs=24, steps_per_epoch=50, device="cpu", random_state=0
     )
     aligners = LinearAligner(), network
     for name, aligner in zip(errors, aligners, strict=True):
