@@ -7,6 +7,7 @@ them, not by the private module in which they are now, and the version of the fo
 import copy
 import json
 import os
+import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -53,6 +54,25 @@ class _Reading:
 
 
 _READING: ContextVar[_Reading] = ContextVar("reading")
+
+
+def _import_skops():
+    """Import skops, without torch and Dask unless they are loaded.
+
+    It imports all packages within scikit-learn, which takes some seconds with those
+    that serve other array libraries.
+    """
+    if "skops.io" in sys.modules:
+        return sys.modules["skops.io"]
+    prefix = "sklearn.externals.array_api_compat."
+    hidden = {prefix + name for name in {"cupy", "dask", "torch"} - sys.modules.keys()}
+    hidden -= sys.modules.keys()
+    sys.modules.update(dict.fromkeys(hidden))  # None raises an ImportError
+    try:
+        return import_module("skops.io")
+    finally:
+        for name in hidden:
+            sys.modules.pop(name)
 
 
 def __getattr__(name):
@@ -123,11 +143,11 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
             f"estimator must be an estimator; got {type(estimator).__name__}."
         )
     check_is_fitted(estimator)
-    from skops.io import dump
+    skops = _import_skops()
 
     whole = BytesIO()
     try:
-        dump(_to_store(estimator), whole)
+        skops.dump(_to_store(estimator), whole)
         with ZipFile(whole) as archive:
             schema = _read_schema(archive, whole.tell())
         for node in _nodes(schema):
@@ -197,7 +217,7 @@ def load(
     >>> loaded
     RigidAligner()
     """
-    from skops.io import get_untrusted_types, load as construct
+    skops = _import_skops()
     from skops.io.exceptions import UntrustedTypesFoundException
 
     given = {} if given is None else given
@@ -227,11 +247,12 @@ def load(
         with _reading(given, device) as reading:
             try:
                 with damaged(what):
-                    estimator = construct(file, trusted=trusted)
+                    estimator = skops.load(file, trusted=trusted)
             except ValueError as error:
                 if not isinstance(error.__cause__, UntrustedTypesFoundException):
                     raise
-                foreign = sorted(set(get_untrusted_types(file=file)) - set(trusted))
+                found = set(skops.get_untrusted_types(file=file))
+                foreign = sorted(found - set(trusted))
                 foreign = [name.removeprefix(".") for name in foreign]
                 raise ValueError(
                     f"{path} refers to {', '.join(foreign)}: if you trust the file, "

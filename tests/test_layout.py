@@ -171,7 +171,7 @@ def test_optional_packages_are_imported_where_they_are_used():
 
 
 @pytest.mark.services
-def test_importing_skalign_is_light_and_changes_no_setting():
+def test_importing_skalign_is_light_and_changes_no_setting(tmp_path):
     # Rooms are imported on use; the metrics take POT where they need it.
     program = f"""if True:
         import sys
@@ -189,12 +189,18 @@ def test_importing_skalign_is_light_and_changes_no_setting():
                 getattr(skalign, room)
         assert not {sorted(OPTIONAL)!r} & sys.modules.keys()
         assert state() == before, (before, state())
+        X = numpy.eye(5)[:, :3]
+        skalign.save(skalign.RigidAligner().fit(X, X), "map.skops")
+        skalign.load("map.skops")
+        assert not {{"dask", "torch"}} & sys.modules.keys()
+        assert None not in sys.modules.values()
     """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         capture_output=True,
         text=True,
         check=False,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("<function energy_distance")
