@@ -173,7 +173,7 @@ def features():
             }
             | {f"test_{rule}": row[rule] for rule in rules}
             for row in read(RESULTS / "features.csv")
-            if row["case"] == case
+            if (row["data"], row["case"]) == ("features", case)
         ]
         columns = {rule: mean(f"test_{rule}") for rule in rules}
         found[f"features, {case}"] = table(
