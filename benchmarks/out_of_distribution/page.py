@@ -162,21 +162,21 @@ def parts():
 
 
 def features():
-    """Return the parts on pretrained features."""
-    found, rules = {}, ("last", "training", "found")
-    for case in ("shortcut stronger", "cause stronger"):
-        rows = [
+    """Return the parts on features and tables with a made shortcut."""
+    found, rules, of = {}, ("last", "training", "found"), {}
+    for row in read(RESULTS / "features.csv"):
+        of.setdefault((row["data"], row["case"]), []).append(
             {
                 "method": f"{row['method']}, {row['environments']}",
                 "environments": row["environments"],
                 "seed": row["seed"],
             }
             | {f"test_{rule}": row[rule] for rule in rules}
-            for row in read(RESULTS / "features.csv")
-            if (row["data"], row["case"]) == ("features", case)
-        ]
+        )
+    found["features, stopping"] = stopping(of)
+    for (data, case), rows in of.items():
         columns = {rule: mean(f"test_{rule}") for rule in rules}
-        found[f"features, {case}"] = table(
+        found[f"{data}, {case}"] = table(
             rows, columns | {"seeds": lambda of: str(len(of))}
         )
         compared = [
@@ -202,8 +202,26 @@ def features():
                 (("IRM, found", "last"), ("plain, found", "found")),
                 (("VREx, found", "last"), ("plain, found", "found")),
             ]
-        found[f"features, {case}, differences"] = differences(rows, compared)
+        found[f"{data}, {case}, differences"] = differences(rows, compared)
     return found
+
+
+def stopping(of):
+    """Markdown, what stopping by found domains gains on each data."""
+    titles = ["data", "method", "n", *(f'over "{rule}"' for rule in RULES[:2])]
+    lines = ["| " + " | ".join(titles) + " |", "| --- " * len(titles) + "|"]
+    methods = [f"{name}, found" for name in ("plain", "IRM", "VREx", "GroupDRO")]
+    methods.append("NCFAL, feature mask, found")
+    for (data, case), rows in of.items():
+        for method in methods:
+            if not any(row["method"] == method for row in rows):
+                continue
+            cells = [f"{data}, {case}", method]
+            for rule in RULES[:2]:
+                n, mean, half = difference(rows, (method, "found"), (method, rule))
+                cells.append(f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]")
+            lines.append("| " + " | ".join([*cells[:2], str(n), *cells[2:]]) + " |")
+    return "\n".join(lines)
 
 
 def inputs():
