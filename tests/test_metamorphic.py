@@ -1023,7 +1023,7 @@ TABLE = {
     **{name: measured(None, like=FILES) for name in ("load", "save")},
     **{
         name: measured(None, like=dict.fromkeys(RELATIONS, "- returns a program"))
-        for name in ("to_onnx", "to_torch")
+        for name in ("register_onnx_converters", "to_onnx", "to_torch")
     },
     **{
         f"datasets.{name}": measured(None, like=FILES)

@@ -1,6 +1,7 @@
 """Reports, fits and maps without pairs, of domains, and with priors; inspection."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -269,20 +270,15 @@ def test_a_map_is_described(folder, capsys, monkeypatch):
     assert record["columns"] == [3, 3]
 
 
-def test_warnings_are_one_line_without_a_path(folder, capsys):
-    from skalign.cli._main import _run
+def test_warnings_are_one_line_without_a_path(monkeypatch, capsys):
+    def run(options):
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("two\nlines", stacklevel=1)
+        return 0
 
-    class Command:
-        @staticmethod
-        def run(options):
-            import warnings
-
-            with warnings.catch_warnings():
-                warnings.simplefilter("always")
-                warnings.warn("two\nlines", stacklevel=1)
-            return 0
-
-    assert _run(Command, None) == 0
+    monkeypatch.setattr("skalign.cli._inspect.run", run)
+    assert main(["inspect", "map.skops"]) == 0
     assert capsys.readouterr().err == "skalign: warning: two lines\n"
 
 
