@@ -38,8 +38,8 @@ PAIRED = [
     skalign.AnchoredAligner(selector=RandomAnchors(0.5, random_state=0)),
     skalign.AnchoredAligner(skalign.RigidAligner(), KMeansAnchors(0.5)),
     skalign.CanonicalAligner(),
-    skalign.KernelAligner(),
     skalign.KernelAligner(gamma=0.5, alpha="loo", n_landmarks=5, random_state=0),
+    skalign.KernelAligner(),
     skalign.RobustAligner(),
     skalign.RobustAligner(skalign.RigidAligner(scaling=True), max_fdr=0.2),
     skalign.AnchorSearchCV(

@@ -13,6 +13,9 @@ if not (ROOT / "benchmarks").exists():
 pytest.importorskip("torch")
 
 
+pytestmark = pytest.mark.long  # the scripts train
+
+
 @pytest.fixture
 def script(monkeypatch):
     """Return a function that imports a script of the study by name."""

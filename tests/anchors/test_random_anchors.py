@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 
 from skalign.anchors import RandomAnchors
 
 
+@pytest.mark.long
 def test_every_row_is_as_likely_as_any_other():
     X, drawn = np.zeros((10, 1)), np.zeros(10)
     for seed in range(2000):

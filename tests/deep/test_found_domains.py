@@ -90,6 +90,7 @@ def test_it_waits_for_the_end_of_the_warm_up_but_sees_its_epochs():
     assert classifier.n_iter_ == max(best + 1, 9) + 2
 
 
+@pytest.mark.long
 def test_it_avoids_a_shortcut_that_plain_training_learns():
     X, y, given, follows = _rows((0.95, 0.85), n=600)
     X_test, y_test, _, _ = _rows((0.1,), n=1000, seed=1)

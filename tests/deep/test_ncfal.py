@@ -75,6 +75,7 @@ def test_a_shortcut_is_given_up_without_domains(make_shortcut):
     assert plain.score(X_turned, y_turned) < 0.2
 
 
+@pytest.mark.long
 def test_a_random_partition_gives_up_nothing(make_shortcut):
     X, y, _ = make_shortcut()
     classifier = NCFALClassifier(

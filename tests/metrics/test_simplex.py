@@ -29,6 +29,7 @@ def test_an_etf_is_the_same_for_the_same_seed_only():
     assert np.abs(first - simplex_etf(3, 8, random_state=1)).max() > 0.1
 
 
+@pytest.mark.long
 def test_an_etf_is_turned_every_way_alike():
     corners = np.array([simplex_etf(2, 3, seed)[:, 0] for seed in range(3000)])
     assert_allclose(corners.mean(axis=0), 0, atol=0.05)

@@ -88,7 +88,7 @@ def assert_same_search(ours, theirs, rtol=1e-8):
         (LinearAligner(alpha=0), A_RULE_WITH_LABELS),
         (LinearAligner(alpha=0.1, solver="svd"), A_RULE_WITH_LABELS),
         (LinearAligner(rank=2, fit_intercept=False), A_RULE_WITH_LABELS),
-        (RigidAligner(), SELECTORS),
+        pytest.param(RigidAligner(), SELECTORS, marks=pytest.mark.long),
         (RigidAligner(scaling=True), A_RULE_WITH_LABELS),
     ],
     ids=repr,

@@ -438,6 +438,7 @@ def test_the_callers_arrays_stay_as_they_are():
         GeneralizedProcrustes(space_sizes=[4, 4, 4], kind=kind).fit(X).transform(X)
 
 
+@pytest.mark.long
 def test_the_consensus_of_three_encoders_loses_at_most_two_points(data_home):
     embeddings = np.load(data_home / "text_embeddings" / "multi30k_4000.npz")
     names = ("en_minilm", "en_use", "en_e5")
