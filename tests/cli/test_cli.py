@@ -577,6 +577,7 @@ def test_a_signal_ends_with_one_line(few, capsys, monkeypatch, name):
 
     def end(*_, **__):
         signal.raise_signal(number)
+        time.sleep(60)  # until the handler is called, some instructions later
 
     monkeypatch.setattr(LinearAligner, "transform", end)
     for module in (_fit, _report):
