@@ -29,6 +29,7 @@ from skalign.adaptation import (
     DomainAdapter as DomainAdapter,
     DomainHarmonizer as DomainHarmonizer,
     LabeledOnly as LabeledOnly,
+    make_adaptation_pipeline as make_adaptation_pipeline,
 )
 from skalign.deep import (
     ContrastiveAligner as ContrastiveAligner,

@@ -269,6 +269,7 @@ from_estimator from_spaces from_result from_map from_report from_cv_results from
 __call__
 """
 SKIPPED = {
+    "make_adaptation_pipeline": "takes steps, and needs a setting of scikit-learn",
     "federated.join": "talks over the network",
     "federated.serve": "talks over the network",
     "federated.NetworkClient": "is called by Flower",

@@ -1025,6 +1025,9 @@ TABLE = {
         name: measured(None, like=dict.fromkeys(RELATIONS, "- returns a program"))
         for name in ("register_onnx_converters", "to_onnx", "to_torch")
     },
+    "make_adaptation_pipeline": measured(
+        None, like=dict.fromkeys(RELATIONS, "- returns a pipeline of DomainAdapter")
+    ),
     **{
         f"datasets.{name}": measured(None, like=FILES)
         for name in (

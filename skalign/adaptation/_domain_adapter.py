@@ -74,6 +74,7 @@ class DomainAdapter(
 
     See Also
     --------
+    make_adaptation_pipeline : Pipeline with this step.
     DomainHarmonizer : Align many domains with a common reference.
     LabeledOnly : Final step of a pipeline with stacked target samples.
 

@@ -571,13 +571,26 @@ def test_whatever_happens_ends_with_one_line(
     assert not list(few.glob(".*"))
 
 
+@pytest.fixture
+def usual_signals():
+    """Signals as in a terminal: in the background, processes may ignore some."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):
+        usual[signal.SIGHUP] = signal.SIG_DFL
+    before = {number: signal.signal(number, usual[number]) for number in usual}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_with_one_line(few, capsys, monkeypatch, name):
     number = getattr(signal, name, signal.SIGINT)
 
     def end(*_, **__):
         signal.raise_signal(number)
-        time.sleep(60)  # until the handler is called, some instructions later
+        time.sleep(1)  # until the handler is called, some instructions later
 
     monkeypatch.setattr(LinearAligner, "transform", end)
     for module in (_fit, _report):
@@ -592,6 +605,7 @@ def test_a_signal_ends_with_one_line(few, capsys, monkeypatch, name):
 
 
 @pytest.mark.services
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["apply", "fit", "report"])
 def test_a_signal_to_the_process_leaves_no_file(few, command, number):
