@@ -114,8 +114,8 @@ class RobustAligner(WrapperMixin, BaseEstimator):
     same half. P-values of wrong pairs are uniform; those of right pairs are small. The
     probability to be wrong follows from their common distribution, the local false
     discovery rate [2]_. Three such fits are made, half by half in turn, each with the
-    weights found before; a fit on all pairs follows. In all, they cost about as much as
-    five fits of the aligner.
+    weights found before; a fit on all pairs follows. In all, they cost five to six
+    fits of the aligner, and more of a fit of few milliseconds.
 
     The estimate of the false discovery rate assumes that wrong pairs were matched at
     random, or are at least as far apart as random pairs. Wrong pairs of similar items
