@@ -62,17 +62,16 @@ def _import_skops():
     It imports all packages within scikit-learn, which takes some seconds with those
     that serve other array libraries.
     """
-    if "skops.io" in sys.modules:
-        return sys.modules["skops.io"]
-    prefix = "sklearn.externals.array_api_compat."
-    hidden = {prefix + name for name in {"cupy", "dask", "torch"} - sys.modules.keys()}
-    hidden -= sys.modules.keys()
+    hidden = set()
+    if "skops" not in sys.modules:
+        absent = {"cupy", "dask", "torch"} - sys.modules.keys()
+        hidden = {f"sklearn.externals.array_api_compat.{name}" for name in absent}
     sys.modules.update(dict.fromkeys(hidden))  # None raises an ImportError
     try:
-        return import_module("skops.io")
+        return import_module("skops.io")  # waits for another thread that imports it
     finally:
         for name in hidden:
-            sys.modules.pop(name)
+            sys.modules.pop(name, None)
 
 
 def __getattr__(name):
