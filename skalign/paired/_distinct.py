@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import gen_batches
 
 from skalign._arrays import (
@@ -285,14 +286,11 @@ def near_rows(X):
 
 
 def _has_neighbors(X):
-    """Return whether any two rows, whose squares are about 1, are as near as copies."""
-    squares = np.einsum("ij,ij->i", X, X)
+    """Return whether two rows are as near as copies; their mean square must be 1."""
     for rows in gen_batches(len(X), _BLOCK_ROWS):
-        others = X[rows.start :]
-        block = squares[rows.start :] - 2 * X[rows] @ others.T
-        block += squares[rows, None]
-        np.fill_diagonal(block, np.inf)
-        if block.min() <= _NEAR**2 * (1 + 1e-6):  # more than rounding of squares
+        squares = euclidean_distances(X[rows], X[rows.start :], squared=True)
+        np.fill_diagonal(squares, np.inf)
+        if squares.min() <= _NEAR**2 * (1 + 1e-6):  # more than rounding of squares
             return True
     return False
 
