@@ -1,4 +1,4 @@
-"""Samples whose image is beyond the largest number are refused."""
+"""Samples that are mapped beyond the largest number are refused."""
 
 import re
 

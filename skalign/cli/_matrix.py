@@ -99,7 +99,7 @@ class ArrayMatrix(Matrix):
 
 
 class StreamMatrix(Matrix):
-    """Matrix in .npy format whose rows are read from a stream, once."""
+    """Matrix in .npy format that can be read only once, from a stream."""
 
     kind = "npy"
 

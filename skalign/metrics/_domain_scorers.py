@@ -15,8 +15,8 @@ from skalign._validation import check_no_dates
 from skalign.metrics._adaptation_scorers import RoutedScorer, _metric_of
 
 
-def _scores_by_domain(scorer, estimator, X, y, domain, scored, refusal, *, told):
-    """Return the score of each domain; `told` is whether `predict` may use domains."""
+def _scores_by_domain(scorer, estimator, X, y, domain, scored, refusal, *, routed):
+    """Return the score of each domain; if `routed`, `predict` is given the domains."""
     _num_samples(X)
     check_no_dates(X)
     domain = check_domain(domain, X)
@@ -29,7 +29,7 @@ def _scores_by_domain(scorer, estimator, X, y, domain, scored, refusal, *, told)
     scores = []
     for one in domains:
         rows = np.flatnonzero(domain == one)
-        given = {"sample_domain": domain[rows]} if told else {}
+        given = {"sample_domain": domain[rows]} if routed else {}
         y_pred = estimator.predict(
             _safe_indexing(X, rows), **consumed(estimator, "predict", **given)
         )
@@ -89,7 +89,7 @@ class _DomainScorer(RoutedScorer):
             sample_domain,
             lambda domains: domains[~is_target_domain(domains)],
             f"{name} needs source samples; all of sample_domain is < 0.",
-            told=True,
+            routed=True,
         )
         return float(self._summary(scores))
 
@@ -259,6 +259,6 @@ class WorstFoundDomainScorer(RoutedScorer):
             found_domain,
             lambda domains: np.setdiff1d(domains, [-1]),
             "found_domain holds no domain: all of it is -1.",
-            told=False,
+            routed=False,
         )
         return float(min(scores))

@@ -27,7 +27,7 @@ class Target:
         self._within = self._mean_within(short)
 
     def compare(self, X, dtype):
-        """Return the share of `X` whose own target is the nearest, and the MMD.
+        """Return the retrieval accuracy of `X` and its MMD to the target.
 
         As ``retrieval_accuracy(X, Y)`` and, in `dtype` or that of the target if it has
         more digits, ``mmd(X, Y, gamma="target", unbiased=False)``.

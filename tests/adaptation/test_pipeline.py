@@ -71,7 +71,7 @@ def test_it_can_be_searched_and_stored(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"),
+    ("steps", "found"),
     [
         ((), "0 are. The steps are: none"),
         ((StandardScaler(), LogisticRegression()), "0 are. The steps are: StandardS"),
@@ -79,8 +79,8 @@ def test_it_can_be_searched_and_stored(tmp_path):
         ((CORALAligner(), CORALAligner()), "2 are.* CORALAligner, CORALAligner"),
     ],
 )
-def test_one_of_the_steps_is_an_unpaired_aligner(steps, told):
-    with pytest.raises(ValueError, match=f"must be an unpaired aligner; {told}"):
+def test_one_of_the_steps_is_an_unpaired_aligner(steps, found):
+    with pytest.raises(ValueError, match=f"must be an unpaired aligner; {found}"):
         make_adaptation_pipeline(*steps)
 
 
