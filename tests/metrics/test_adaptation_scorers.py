@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import FrozenInstanceError
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -108,12 +109,18 @@ def make_adapted(aligner=None, predictor=None):
     )
 
 
+@cache
+def adapted():
+    """The domains and a pipeline that is fitted to them, which tests do not change."""
+    X, y, X_target, _ = make_domains()
+    return X, y, X_target, make_adapted().fit(X, y, X_target=X_target)
+
+
 # What the scores are
 
 
 def test_the_source_score_is_that_of_rows_carried_as_source_rows():
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, X_target, pipe = adapted()
     carried = pipe[:-1].transform(X, sample_domain=np.zeros(len(X)))
     expected = accuracy_score(y, pipe[-1].predict(carried))
     assert SourceScorer()(pipe, X, y) == expected > 0.85
@@ -123,8 +130,7 @@ def test_the_source_score_is_that_of_rows_carried_as_source_rows():
 
 
 def test_weights_of_one_leave_the_source_score():
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, X_target, pipe = adapted()
     scorer = ImportanceWeightedScorer(discriminator=DummyClassifier())
     score = scorer(pipe, X, y, X_target=X_target)
     assert score == pytest.approx(SourceScorer()(pipe, X, y))
@@ -145,8 +151,7 @@ def test_importance_weights_stand_for_the_target():
 
 
 def test_circular_validation_goes_to_the_target_and_back():
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, X_target, pipe = adapted()
     back = make_adapted().fit(X_target, pipe.predict(X_target), X_target=X)
     expected = accuracy_score(y, back.predict(X))
     score = CircularValidationScorer()(pipe, X, y, X_target=(X_target,))
@@ -250,8 +255,7 @@ def test_soft_neighbourhoods_do_not_depend_on_the_block(monkeypatch):
 
 
 def test_distances_compare_the_adapted_domains():
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, X_target, pipe = adapted()
     source = pipe[:-1].transform(X, sample_domain=np.zeros(len(X)))
     target = pipe[:-1].transform(X_target)
     expected = -mmd(source, target, gamma="target")
@@ -295,8 +299,9 @@ def test_another_metric_can_be_chosen_and_regressors_have_r2(scorer):
 # Both ways to give a target, and both containers
 
 
-@all_scorers
-def test_stacked_rows_score_as_two_arrays_do(scorer):
+@cache
+def adapted_stacked():
+    """Pipelines fitted to two arrays and to the same rows stacked, source first."""
     X, y, X_target, _ = make_domains()
     apart = make_pipeline(DomainAdapter(CORALAligner()), LogisticRegression())
     apart.fit(X, y, X_target=X_target)
@@ -305,31 +310,27 @@ def test_stacked_rows_score_as_two_arrays_do(scorer):
     )
     stacked, labels, sample_domain = stack(X, y, X_target)
     order = np.argsort(sample_domain, kind="stable")[::-1]  # source rows first
-    source_first = stacked[order], labels[order]
-    together.fit(*source_first, sample_domain=sample_domain[order])
-    score = scorer(together, *source_first, sample_domain=sample_domain[order])
-    is_source = sample_domain[order] >= 0
-    expected = scorer(
-        apart,
-        source_first[0][is_source],
-        source_first[1][is_source],
-        X_target=source_first[0][~is_source],
+    stacked, labels, sample_domain = (
+        values[order] for values in (stacked, labels, sample_domain)
     )
-    assert score == pytest.approx(expected, abs=1e-5)
+    together.fit(stacked, labels, sample_domain=sample_domain)
+    return apart, together, (stacked, labels), sample_domain
 
 
 @all_scorers
-def test_data_frames_and_lists_score_as_arrays_do(scorer):
+def test_stacked_rows_score_as_two_arrays_do(scorer):
+    apart, together, (X, y), sample_domain = adapted_stacked()
+    score = scorer(together, X, y, sample_domain=sample_domain)
+    is_source = sample_domain >= 0
+    expected = scorer(apart, X[is_source], y[is_source], X_target=X[~is_source])
+    assert score == pytest.approx(expected, abs=1e-5)
+
+
+@cache
+def adapted_frames():
+    """The domains of `adapted` in frames: as two, and stacked, each with a pipeline."""
     X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
-    expected = scorer(pipe, X, y, X_target=X_target)
-    lists = scorer(pipe, X.tolist(), y.tolist(), X_target=X_target.tolist())
-    assert lists == pytest.approx(expected)
     names = ["a", "b", "c"]
-    X, X_target = (pd.DataFrame(rows, columns=names) for rows in (X, X_target))
-    pipe = make_adapted().fit(X, y, X_target=X_target)
-    frames = scorer(pipe, X, pd.Series(y), X_target=X_target)
-    assert frames == pytest.approx(expected)
     pipe = make_pipeline(
         StandardScaler(),
         DomainAdapter(CORALAligner()),
@@ -337,14 +338,28 @@ def test_data_frames_and_lists_score_as_arrays_do(scorer):
     ).set_output(transform="pandas")
     stacked, labels, sample_domain = stack(X, y, X_target)
     stacked = pd.DataFrame(stacked, columns=names, index=np.arange(7, 112))
-    params = {"sample_domain": pd.Series(sample_domain)}
-    pipe.fit(stacked, pd.Series(labels), **params)
-    assert np.isfinite(scorer(pipe, stacked, pd.Series(labels), **params))
+    labels, params = pd.Series(labels), {"sample_domain": pd.Series(sample_domain)}
+    together = stacked, labels, params, pipe.fit(stacked, labels, **params)
+    X, X_target = (pd.DataFrame(rows, columns=names) for rows in (X, X_target))
+    pipe = make_adapted().fit(X, y, X_target=X_target)
+    return (X, pd.Series(y), {"X_target": X_target}, pipe), together
+
+
+@all_scorers
+def test_data_frames_and_lists_score_as_arrays_do(scorer):
+    X, y, X_target, pipe = adapted()
+    expected = scorer(pipe, X, y, X_target=X_target)
+    lists = scorer(pipe, X.tolist(), y.tolist(), X_target=X_target.tolist())
+    assert lists == pytest.approx(expected)
+    apart, together = adapted_frames()
+    X, y, params, pipe = apart
+    assert scorer(pipe, X, y, **params) == pytest.approx(expected)
+    X, y, params, pipe = together
+    assert np.isfinite(scorer(pipe, X, y, **params))
 
 
 def test_domains_of_source_rows_may_come_beside_an_own_target():
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, X_target, pipe = adapted()
     expected = PredictionEntropyScorer()(pipe, X, y, X_target=X_target)
     score = PredictionEntropyScorer()(
         pipe, X, y, X_target=X_target, sample_domain=np.arange(60) % 3
@@ -355,16 +370,25 @@ def test_domains_of_source_rows_may_come_beside_an_own_target():
 # In scikit-learn's tools
 
 
+FOLDS = KFold(2, shuffle=True, random_state=0)
+
+
+@cache
+def adapted_in_a_fold():
+    """A pipeline fitted to the first training fold, and its test rows."""
+    X, y, X_target, _ = make_domains(60, 60)
+    train, test = next(FOLDS.split(X, y))
+    return make_adapted().fit(X[train], y[train], X_target=X_target), test
+
+
 @all_scorers
 def test_searches_hand_over_a_target_that_is_not_cut(scorer):
     X, y, X_target, _ = make_domains(60, 60)
-    cv = KFold(2, shuffle=True, random_state=0)
     grid = {"domainadapter__aligner": [CORALAligner(reg=0.01)]}
     search = GridSearchCV(
-        make_adapted(), grid, cv=cv, scoring=scorer, error_score="raise", refit=False
+        make_adapted(), grid, cv=FOLDS, scoring=scorer, error_score="raise", refit=False
     ).fit(X, y, X_target=(X_target,))
-    train, test = next(cv.split(X, y))
-    pipe = make_adapted().fit(X[train], y[train], X_target=X_target)
+    pipe, test = adapted_in_a_fold()
     expected = scorer(pipe, X[test], y[test], X_target=X_target)
     score = search.cv_results_["split0_test_score"][0]
     assert score == pytest.approx(expected)
@@ -409,7 +433,7 @@ def test_stacked_rows_are_scored_fold_by_fold(scorer):
         pipe,
         X,
         y,
-        cv=KFold(3, shuffle=True, random_state=0),
+        cv=FOLDS,
         scoring=scorer,
         params={"sample_domain": sample_domain},
         error_score="raise",
@@ -498,15 +522,13 @@ def test_a_search_inside_is_scored_by_its_best_estimator():
 
 @pytest.mark.parametrize("scorer", SCORERS[1:], ids=repr)
 def test_a_score_without_a_target_is_refused(scorer):
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, _, pipe = adapted()
     with pytest.raises(ValueError, match="There are no target samples: pass X_target"):
         scorer(pipe, X, y, sample_domain=np.zeros(len(X)))
 
 
 def test_without_metadata_routing_a_pipeline_is_refused():
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, _, pipe = adapted()
     with (
         config_context(enable_metadata_routing=False),
         pytest.raises(RuntimeError, match=r"set_config\(enable_metadata_routing=True"),
@@ -531,8 +553,7 @@ def test_scorers_can_be_pickled_and_request_their_metadata(scorer):
 
 
 def test_more_distances_can_be_made_scorers():
-    X, y, X_target, _ = make_domains()
-    pipe = make_adapted().fit(X, y, X_target=X_target)
+    X, y, X_target, pipe = adapted()
     scorer = make_distance_scorer(mmd, gamma=0.5)
     assert scorer(pipe, X, y, X_target=X_target) > -0.1
 

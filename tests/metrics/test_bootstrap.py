@@ -85,10 +85,11 @@ def test_normal_is_made_of_the_bias_and_the_deviation_of_the_resamples():
 
 def test_pairs_stay_together():
     X, _ = draw(30, 1, 0.0, 0)
-    shift = partial(bootstrap_interval, distance_of_means, X, X + [3, 4])
-    low, high = shift(paired=True, random_state=0)
+    keywords = {"n_resamples": 199, "random_state": 0}
+    shift = partial(bootstrap_interval, distance_of_means, X, X + [3, 4], **keywords)
+    low, high = shift(paired=True)
     assert_allclose([low, high], 5, rtol=1e-12)
-    low, high = shift(random_state=0)
+    low, high = shift()
     assert high - low > 0.1
 
 

@@ -53,7 +53,7 @@ def test_equals_its_definition(gamma, unbiased):
 
 
 @pytest.mark.parametrize("unbiased", [True, False])
-@pytest.mark.parametrize("sizes", [(1024, 1025), (2500, 700), (1, 1)])
+@pytest.mark.parametrize("sizes", [(1024, 1025), (700, 2100), (1, 1)])
 def test_blocks_of_any_size_add_up(sizes, unbiased):
     if unbiased and sizes == (1, 1):
         sizes = (2, 2)
@@ -146,8 +146,8 @@ def test_far_from_the_origin_no_digits_are_lost():
 
 
 def test_no_matrix_of_all_pairs_is_held():
-    X, Y = draw(5000, 5000, n_features=8)  # 190 MiB of pairs
-    mmd(X, Y, gamma=0.1)
+    X, Y = draw(3000, 3000, n_features=8)  # 69 MiB of pairs
+    mmd(X[:9], Y[:9], gamma=0.1)  # loads what it needs
     tracemalloc.start()
     mmd(X, Y, gamma=0.1)
     peak = tracemalloc.get_traced_memory()[1]

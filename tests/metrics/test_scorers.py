@@ -1,6 +1,7 @@
 """Scorers in scikit-learn's searches, with routing on and off."""
 
 import pickle
+from itertools import product
 
 import numpy as np
 import pytest
@@ -231,7 +232,11 @@ def test_every_measure_makes_a_scorer_for_every_tool_in_two_processes(spaces, ro
         assert np.isfinite(scorer(search.best_estimator_, X, y))
 
 
-@pytest.mark.parametrize("name", [*SCORERS, *MADE])
+@pytest.mark.parametrize(  # all are of one class: with and without routing once each
+    ("name", "routing"),
+    [*product(SCORERS, [False, True]), *((name, True) for name in MADE)],
+    indirect=["routing"],
+)
 def test_a_permutation_test_sees_that_maps_need_the_pairs(name, spaces, routing):
     X, y = spaces
     scorer = (SCORERS | MADE)[name]

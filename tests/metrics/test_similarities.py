@@ -60,11 +60,11 @@ def hsic(K, L, debiased):
     """Both forms as Song et al. write them, with whole matrices."""
     n = len(K)
     if not debiased:
-        H = np.eye(n) - 1 / n
-        return np.trace(K @ H @ L @ H)
+        KH, LH = (A - A.mean(axis=1, keepdims=True) for A in (K, L))
+        return np.sum(KH * LH.T)  # the trace of their product
     K, L = K - np.diag(np.diag(K)), L - np.diag(np.diag(L))
     one = np.ones(n)
-    value = np.trace(K @ L) + one @ K @ one * (one @ L @ one) / ((n - 1) * (n - 2))
+    value = np.sum(K * L.T) + one @ K @ one * (one @ L @ one) / ((n - 1) * (n - 2))
     return value - 2 / (n - 2) * (one @ K @ L @ one)
 
 
@@ -325,7 +325,7 @@ def test_a_parameter_out_of_range_is_refused(call, message):
 
 
 def test_no_matrix_of_all_pairs_is_held_for_cka():
-    X, Y = draw(4000, 4, 3)  # 122 MiB of pairs
+    X, Y = draw(3300, 4, 3)  # 83 MiB of pairs
     for keywords in ({}, {"kernel": "rbf", "gamma": 0.1}):
         tracemalloc.start()
         cka(X, Y, **keywords)
