@@ -1,6 +1,7 @@
 """Learning curves of the classes of maps."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skalign import LinearAligner, RigidAligner
@@ -14,8 +15,12 @@ X, y = make_paired_spaces(
 )
 
 
-def test_lines_are_the_learning_curves_and_the_named_class_is_marked():
-    result = alignability(X, y, aligners=MAPS, cv=2)
+@pytest.fixture(scope="module")
+def result():
+    return alignability(X, y, aligners=MAPS, cv=2)
+
+
+def test_lines_are_the_learning_curves_and_the_named_class_is_marked(result):
     display = AlignabilityDisplay.from_result(result)
     for name, curve in zip(result.names, result.learning_curves, strict=True):
         assert_array_equal(display.lines_[name].get_xdata(), result.train_sizes)
@@ -33,8 +38,7 @@ def _cells(display):
     }
 
 
-def test_cells_hold_the_mean_scores_and_the_best_have_a_star():
-    result = alignability(X, y, aligners=MAPS, cv=2)
+def test_cells_hold_the_mean_scores_and_the_best_have_a_star(result):
     cells = _cells(AlignabilityDisplay(result).plot_scores())
     assert len(cells) == len(result.names) * len(result.scores)
     errors = result.scores["relative_error"].mean(axis=1)
@@ -44,8 +48,7 @@ def test_cells_hold_the_mean_scores_and_the_best_have_a_star():
     assert sorted(column for _, column in stars) == list(range(len(result.scores)))
 
 
-def test_colours_rank_the_maps_by_what_is_better():
-    result = alignability(X, y, aligners=MAPS, cv=2)
+def test_colours_rank_the_maps_by_what_is_better(result):
     display = AlignabilityDisplay(result).plot_scores()
     ranks = np.asarray(display.image_.get_array())
     metrics = list(result.scores)
@@ -53,10 +56,9 @@ def test_colours_rank_the_maps_by_what_is_better():
     assert_allclose(ranks[:, metrics.index("r2")], [0, 1])
 
 
-def test_from_spaces_is_the_result_of_the_spaces():
+def test_from_spaces_is_the_result_of_the_spaces(result):
     display = AlignabilityDisplay.from_spaces(X, y, aligners=MAPS, cv=2)
-    expected = alignability(X, y, aligners=MAPS, cv=2)
-    assert np.array_equal(display.result.errors, expected.errors)
+    assert np.array_equal(display.result.errors, result.errors)
     labels = np.arange(80) % 2
     display = AlignabilityDisplay.from_spaces(X, y, labels=labels, aligners=MAPS, cv=2)
     expected = alignability(X, y, labels=labels, aligners=MAPS, cv=2).scores

@@ -1,6 +1,7 @@
 """What all displays promise."""
 
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,15 +26,19 @@ X, y = make_paired_spaces(60, 4, noise=0.1, random_state=0, return_X_y=True)
 MAPS = {"rigid": RigidAligner(), "linear": LinearAligner()}
 
 
+@cache
 def _search():
     rules = {"random": RandomAnchors(random_state=0), "k-means": KMeansAnchors()}
     return AnchorSearchCV(LinearAligner(), rules, [8, 16], cv=2).fit(X, y)
 
 
+@cache
+def _result():
+    return alignability(X, y, aligners=MAPS, cv=2)
+
+
 DRAW = {
-    AlignabilityDisplay: lambda: AlignabilityDisplay.from_result(
-        alignability(X, y, aligners=MAPS, cv=2)
-    ),
+    AlignabilityDisplay: lambda: AlignabilityDisplay.from_result(_result()),
     AlignmentDisplay: lambda: AlignmentDisplay.from_spaces(X, y, y),
     AnchorSearchDisplay: lambda: AnchorSearchDisplay.from_estimator(_search()),
     DomainDistanceDisplay: lambda: DomainDistanceDisplay.from_spaces(
@@ -51,7 +56,7 @@ def display(request):
     if request.param == "classes":
         return AlignmentDisplay.from_spaces(X, y, y, labels=np.arange(60) % 9)
     if request.param == "scores":
-        table = AlignabilityDisplay(alignability(X, y, aligners=MAPS, cv=2))
+        table = AlignabilityDisplay(_result())
         table.plot = table.plot_scores
         return table.plot()
     return DRAW[request.param]()
