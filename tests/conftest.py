@@ -127,6 +127,14 @@ def news(data_home):
 
 
 @pytest.fixture(scope="session")
+def digits():
+    """Latents of two autoencoders of digits, which are trained when they are loaded."""
+    from skalign.datasets import load_digits_latents
+
+    return load_digits_latents()
+
+
+@pytest.fixture(scope="session")
 def make_shortcut():
     def make(n_samples=2000, follows=0.9, seed=0):
         """Two classes; a cause that tells 80 % of them, a louder shortcut `follows`."""

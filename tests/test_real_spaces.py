@@ -10,7 +10,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skalign import AnchoredAligner, LinearAligner, RigidAligner
 from skalign.anchors import KMeansAnchors, PivotedQRAnchors, RandomAnchors
-from skalign.datasets import load_digits_latents
 from skalign.metrics import (
     mmd_scorer,
     retrieval_accuracy,
@@ -19,11 +18,6 @@ from skalign.metrics import (
 from skalign.model_selection import alignability
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_digits_latents()
 
 
 def test_a_head_reads_the_latents_of_another_encoder(digits):

@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose
 from scipy.stats import ortho_group
 
 from skalign import LinearAligner
-from skalign.datasets import load_digits_latents
 from skalign.moments import GroupMoments
 from skalign.unpaired import ICPAligner, MomentAligner, WassersteinProcrustesAligner
 from skalign.unpaired._moment_matching import Agreement, Side, _odd_agreement
@@ -196,8 +195,7 @@ def test_known_pairs_determine_directions(n_pairs):
     assert aligner.determined_rank_ == (4 if n_pairs else 0)
 
 
-def test_latents_of_real_data_are_determined():
-    digits = load_digits_latents()
+def test_latents_of_real_data_are_determined(digits):
     order = np.random.default_rng(0).permutation(len(digits.data))
     first, second = np.array_split(order, 2)  # no row is on both sides
     aligner = MomentAligner(n_restarts=5, random_state=0).fit(
