@@ -31,8 +31,8 @@ from skalign.federated import (
     SoundUpdates,
     join,
     metrics_by_client,
-    split_state,
 )
+from skalign.federated._fedbn import split_state
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the processes, too
 from federated_workers import (
@@ -135,12 +135,11 @@ def test_settings_of_the_caller_change_no_round(tmp_path):
         net = make_net(iterator_train__shuffle=True)
         X, y = make_rows(5.0)
         client = NetworkClient(net, X, y, X, y, name="a", renew_statistics=True)
-        settings = (
+        with (
             torch.autocast("cpu", torch.bfloat16, enabled),
             torch.inference_mode(enabled),
             torch.set_grad_enabled(not enabled),
-        )
-        with settings[0], settings[1], settings[2]:
+        ):
             torch.manual_seed(0)
             arrays, *_ = client.fit(client.get_parameters({}), {})
             loss, *_ = client.evaluate(arrays, {})
@@ -196,7 +195,7 @@ def test_a_client_that_comes_back_has_its_own_normalisation(tmp_path):
     client = make_client("a", tmp_path, shift=5.0)
     arrays, *_ = client.fit(client.get_parameters({}), {})
     back, new = make_client("a", tmp_path, 5.0), make_client("b", tmp_path, 5.0)
-    for name, tensor in split_state(client.net.module_)[1].items():
+    for name, tensor in split_state(client.net.module_, False)[1].items():
         assert_array_equal(back.net.module_.state_dict()[name], tensor)
     scores = [c.evaluate(arrays, {})[2]["score"] for c in (client, back, new)]
     assert scores[0] == scores[1] > scores[2]
