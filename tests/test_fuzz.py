@@ -165,7 +165,6 @@ plotting.*.cv = 2
 *.make_coco_places..scenes = SCENES
 datasets.make_colored_mnist..images = PICTURES[:, 0]
 datasets.make_colored_mnist..target = CLASSES
-*.read_idx..path = FOLDER / "digits"
 datasets.make_rendered_digits..n_samples = 6
 datasets.make_rendered_digits..size = 8
 federated.*.updates = UPDATES
@@ -200,9 +199,6 @@ deep.*.features = T
 deep.*.n_features = 3
 deep.MLP..n_inputs = 3
 deep.MLP..hidden_layer_sizes = (4,)
-deep.info_nce..source = T
-deep.info_nce..target = T
-deep.info_nce..scale = torch.tensor(1.0)
 *.content = MAPS
 *.style = MAPS
 *.logits = LOGITS
@@ -446,7 +442,7 @@ def public():
 
 def is_of_tensors(name):
     """Whether a name is a part of networks, where torch checks what comes."""
-    return name.startswith("deep.") or re.search("split_state|shared_arrays", name)
+    return name.startswith("deep.") or "shared_arrays" in name
 
 
 def parameters(function):

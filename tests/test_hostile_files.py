@@ -34,8 +34,8 @@ from skalign.datasets import (
     load_idx,
     load_nico,
     make_colored_coco,
-    read_idx,
 )
+from skalign.datasets._idx import read_idx
 
 _MOST = 500 * 2**20  # bytes that memory may grow by
 _PICTURES = ["bmp", "gif", "jpg", "png", "ppm", "tiff", "webp"]

@@ -10,12 +10,11 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skalign import AnchoredAligner, LinearAligner, RigidAligner
 from skalign.anchors import KMeansAnchors, PivotedQRAnchors, RandomAnchors
-from skalign.metrics import (
-    mmd_scorer,
-    retrieval_accuracy,
-    sliced_wasserstein_scorer,
-)
+from skalign.metrics import get_scorer, retrieval_accuracy
 from skalign.model_selection import alignability
+
+SLICED = get_scorer("neg_sliced_wasserstein_distance")
+MMD = get_scorer("neg_mmd")
 
 pytestmark = pytest.mark.long
 
@@ -32,7 +31,7 @@ def test_a_head_reads_the_latents_of_another_encoder(digits):
     assert unaligned < 0.5
 
 
-@pytest.mark.parametrize("scorer", [mmd_scorer, sliced_wasserstein_scorer], ids=repr)
+@pytest.mark.parametrize("scorer", [MMD, SLICED], ids=repr)
 def test_a_grid_search_chooses_strength_rule_and_number_of_anchors(digits, scorer):
     train = digits.train_indices[:600]
     search = GridSearchCV(

@@ -49,10 +49,10 @@ from skalign import (
     RigidAligner,
 )
 from skalign.metrics import (
+    get_scorer,
     make_similarity_scorer,
     mean_reciprocal_rank,
     retrieval_ranks,
-    retrieval_scorer,
 )
 
 TABLE = RESULTS / "cross_lingual.csv"
@@ -92,7 +92,7 @@ def maps(X, y, ranks, groups=None):
         "ridge": lambda: (LinearAligner().fit(X, y), {}),
         "ridge, about the mean": lambda: (LinearAligner().fit(X, y), {}),
         "reduced-rank ridge": lambda: search(
-            ridge, {"rank": ranks}, retrieval_scorer, X, y, groups
+            ridge, {"rank": ranks}, get_scorer("retrieval_accuracy"), X, y, groups
         ),
         "ridge, target to source": lambda: (LinearAligner().fit(y, X), {}),
     }.items():

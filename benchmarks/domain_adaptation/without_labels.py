@@ -36,8 +36,7 @@ from skalign.metrics import (
     PredictionEntropyScorer,
     SoftNeighborhoodScorer,
     SourceScorer,
-    mmd_scorer,
-    sliced_wasserstein_scorer,
+    get_scorer,
 )
 from skalign.unpaired import (
     CORALAligner,
@@ -57,8 +56,8 @@ SCORERS = {
     "entropy": PredictionEntropyScorer(),
     "entropy + diversity": PredictionEntropyScorer(diversity=1.0),
     "soft neighborhood": SoftNeighborhoodScorer(),
-    "mmd": mmd_scorer,
-    "sliced wasserstein": sliced_wasserstein_scorer,
+    "mmd": get_scorer("neg_mmd"),
+    "sliced wasserstein": get_scorer("neg_sliced_wasserstein_distance"),
 }
 ALIGNERS = {
     "none": "passthrough",

@@ -6,7 +6,7 @@ from skalign.datasets._colored_coco import make_colored_coco
 from skalign.datasets._colored_mnist import make_colored_mnist
 from skalign.datasets._digits_latents import load_digits_latents
 from skalign.datasets._folders import domains_from_folders, images_from_folders
-from skalign.datasets._idx import load_idx, read_idx
+from skalign.datasets._idx import load_idx
 from skalign.datasets._nico import load_nico
 from skalign.datasets._paired_spaces import make_paired_spaces
 from skalign.datasets._rendered_digits import make_rendered_digits
@@ -23,5 +23,4 @@ __all__ = [
     "make_colored_mnist",
     "make_paired_spaces",
     "make_rendered_digits",
-    "read_idx",
 ]

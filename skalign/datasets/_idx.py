@@ -36,21 +36,8 @@ Images in the MNIST file format
 """
 
 
-@validate_params({"path": [str, os.PathLike]}, prefer_skip_nested_validation=True)
-def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read an array from a file in the IDX format.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Path of the file, which may be compressed by gzip; compression is detected from
-        the content.
-
-    Returns
-    -------
-    array : ndarray
-        Values in the shape and type of the file: uint8, int8, int16, int32, float32 or
-        float64, in native byte order.
+def read_idx(path):
+    """Return the array in a file in the IDX format, compressed by gzip or not.
 
     Raises
     ------
@@ -59,17 +46,6 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     ValueError
         If the file does not start like an IDX file, has fewer or more bytes than its
         header declares, is damaged gzip, or expands to many times its size.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from skalign.datasets import read_idx
-    >>> with TemporaryDirectory() as directory:
-    ...     path = Path(directory) / "labels-idx1-ubyte"
-    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
-    ...     read_idx(path)
-    array([7, 2, 1], dtype=uint8)
     """
     if Path(path).exists() and not Path(path).is_file():
         raise ValueError(f"{path} is not a regular file.")
@@ -192,10 +168,6 @@ def load_idx(
         If a file is not a valid IDX file or has the wrong number of dimensions, the
         numbers of labels and images differ, or the images of the two subsets differ in
         size.
-
-    See Also
-    --------
-    read_idx : Read a single file.
 
     Examples
     --------

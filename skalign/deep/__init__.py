@@ -38,7 +38,6 @@ from skalign.deep.objectives import (
     Penalty,
     Training,
     VREx,
-    info_nce,
 )
 
 __all__ = [
@@ -68,7 +67,6 @@ __all__ = [
     "Training",
     "VREx",
     "adain",
-    "info_nce",
     "split_style",
     "to_torch",
 ]

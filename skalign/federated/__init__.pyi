@@ -3,7 +3,6 @@
 from skalign.federated._fedbn import (
     load_shared_arrays as load_shared_arrays,
     shared_arrays as shared_arrays,
-    split_state as split_state,
 )
 from skalign.federated._flower import (
     NetworkClient as NetworkClient,

@@ -5,54 +5,11 @@ from typing import Any
 import numpy as np
 
 
-def split_state(
-    module: Any, *, share_batch_norm: bool = False
-) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """Split the state of a network into a shared and a local part.
+def split_state(module, share_batch_norm):
+    """Return the shared and the local entries of the state of a network, by name.
 
-    Federated averaging [1]_ shares all weights. FedBN [2]_ shares all weights except
-    those of batch normalisation; its running statistics stay local too. Each client
-    normalises with its own statistics, which is the right choice if the features of
-    the clients differ by a shift and a scale. Read more in the
-    :ref:`User Guide <federated>`.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Network.
-    share_batch_norm : bool, default=False
-        Whether to share batch normalisation too.
-
-    Returns
-    -------
-    shared, local : dict of str to Tensor
-        Entries of the state by name; the tensors of the module, not copies. Integers,
-        such as the number of batches seen, are always local because they cannot be
-        averaged.
-
-    See Also
-    --------
-    shared_arrays : Copy the shared part to arrays.
-    load_shared_arrays : Load arrays into the shared part.
-
-    References
-    ----------
-    .. [1] H. B. McMahan, E. Moore, D. Ramage, S. Hampson and B. Agüera y Arcas,
-       "Communication-efficient learning of deep networks from decentralized data",
-       AISTATS 2017, pp. 1273-1282.
-
-    .. [2] X. Li, M. Jiang, X. Zhang, M. Kamp and Q. Dou, "FedBN: federated learning on
-       non-IID features via local batch normalization", ICLR 2021.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> from skalign.federated import split_state
-    >>> shared, local = split_state(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
-    >>> sorted(shared)
-    ['0.bias', '0.weight']
-    >>> len(local)
-    5
+    The tensors are those of the module, not copies. Integers, such as the number of
+    batches seen, are always local because they cannot be averaged.
     """
     from torch import nn
 
@@ -73,12 +30,19 @@ def split_state(
 def shared_arrays(module: Any, *, share_batch_norm: bool = False) -> list[Any]:
     """Copy the shared part of the state of a network to arrays.
 
+    Federated averaging [1]_ shares all weights. FedBN [2]_ shares all weights except
+    those of batch normalisation; its running statistics stay local too. Each client
+    normalises with its own statistics, which is the right choice if the features of
+    the clients differ by a shift and a scale. Read more in the
+    :ref:`User Guide <federated>`.
+
     Parameters
     ----------
     module : nn.Module
         Network.
     share_batch_norm : bool, default=False
-        Whether to share batch normalisation, as in :func:`split_state`.
+        Whether to share batch normalisation too. Integers, such as the number of
+        batches seen, are always local because they cannot be averaged.
 
     Returns
     -------
@@ -90,6 +54,15 @@ def shared_arrays(module: Any, *, share_batch_norm: bool = False) -> list[Any]:
     --------
     load_shared_arrays : The inverse.
 
+    References
+    ----------
+    .. [1] H. B. McMahan, E. Moore, D. Ramage, S. Hampson and B. Agüera y Arcas,
+       "Communication-efficient learning of deep networks from decentralized data",
+       AISTATS 2017, pp. 1273-1282.
+
+    .. [2] X. Li, M. Jiang, X. Zhang, M. Kamp and Q. Dou, "FedBN: federated learning on
+       non-IID features via local batch normalization", ICLR 2021.
+
     Examples
     --------
     >>> from torch import nn
@@ -99,7 +72,7 @@ def shared_arrays(module: Any, *, share_batch_norm: bool = False) -> list[Any]:
     """
     import torch
 
-    shared, _ = split_state(module, share_batch_norm=share_batch_norm)
+    shared, _ = split_state(module, share_batch_norm)
     return [
         (tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
         .numpy(force=True)
@@ -121,7 +94,7 @@ def load_shared_arrays(
         Result of :func:`shared_arrays` for a network of the same architecture, or the
         mean of several results.
     share_batch_norm : bool, default=False
-        Whether batch normalisation is shared, as in :func:`split_state`.
+        Whether batch normalisation is shared, as in :func:`shared_arrays`.
 
     Raises
     ------
@@ -144,7 +117,7 @@ def load_shared_arrays(
     """
     import torch
 
-    shared, _ = split_state(module, share_batch_norm=share_batch_norm)
+    shared, _ = split_state(module, share_batch_norm)
     expected = [tuple(tensor.shape) for tensor in shared.values()]
     if (shapes := [np.shape(array) for array in arrays]) != expected:
         raise ValueError(

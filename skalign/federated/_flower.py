@@ -89,7 +89,7 @@ class NetworkClient(NumPyClient):
         Name of the client in logs and metrics.
     share_batch_norm : bool, default=False
         Whether batch normalisation is shared: True is federated averaging, False is
-        FedBN, see :func:`~skalign.federated.split_state`. All clients must use the
+        FedBN, see :func:`~skalign.federated.shared_arrays`. All clients must use the
         same value.
     renew_statistics : bool, default=False
         Whether to recompute the running means and variances of batch normalisation
@@ -253,7 +253,7 @@ class NetworkClient(NumPyClient):
             update_bn(batches, self.net.module_, device=self.net.device)
 
     def _local(self):
-        return split_state(self.net.module_, share_batch_norm=self.share_batch_norm)[1]
+        return split_state(self.net.module_, self.share_batch_norm)[1]
 
     def _store(self):
         from safetensors.torch import save_file

@@ -55,13 +55,8 @@ from skalign.metrics._retrieval import (
 # What is not in __all__ is named in files.
 from skalign.metrics._scorers import (
     SpaceScorer as SpaceScorer,
-    gaussian_wasserstein_scorer,
     make_distance_scorer,
     make_similarity_scorer,
-    mmd_scorer,
-    retrieval_scorer,
-    sliced_wasserstein_scorer,
-    wasserstein_scorer,
 )
 from skalign.metrics._similarity_tests import similarity_test
 from skalign.metrics._simplex import etf_distance, simplex_etf
@@ -99,7 +94,6 @@ __all__ = [
     "feature_wasserstein_distances",
     "frechet_distance",
     "gaussian_wasserstein_distance",
-    "gaussian_wasserstein_scorer",
     "get_scorer",
     "get_scorer_names",
     "jackknife_interval",
@@ -108,7 +102,6 @@ __all__ = [
     "max_sliced_wasserstein_distance",
     "mean_reciprocal_rank",
     "mmd",
-    "mmd_scorer",
     "mmd_test",
     "mutual_knn",
     "mutual_knn_samples",
@@ -125,7 +118,6 @@ __all__ = [
     "random_fourier_mmd",
     "retrieval_accuracy",
     "retrieval_ranks",
-    "retrieval_scorer",
     "rsa_correlation",
     "rsa_samples",
     "rv_coefficient",
@@ -133,8 +125,6 @@ __all__ = [
     "simplex_etf",
     "sinkhorn_divergence",
     "sliced_wasserstein_distance",
-    "sliced_wasserstein_scorer",
     "svcca",
     "wasserstein_distance",
-    "wasserstein_scorer",
 ]

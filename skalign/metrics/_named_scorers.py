@@ -18,25 +18,28 @@ from skalign.metrics._domain_scorers import (
     WorstDomainScorer,
     WorstFoundDomainScorer,
 )
-from skalign.metrics._scorers import (
-    gaussian_wasserstein_scorer,
-    mmd_scorer,
-    retrieval_scorer,
-    sliced_wasserstein_scorer,
-    wasserstein_scorer,
-)
+from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
+from skalign.metrics._mmd import mmd
+from skalign.metrics._retrieval import retrieval_accuracy
+from skalign.metrics._scorers import make_distance_scorer, make_similarity_scorer
+from skalign.metrics._sliced_wasserstein import sliced_wasserstein_distance
+from skalign.metrics._wasserstein import wasserstein_distance
 
 # As in scikit-learn, "neg_" precedes the name of a distance.
 _SCORERS = {
     "circular_validation": CircularValidationScorer(),
     "importance_weighted": ImportanceWeightedScorer(),
     "mean_domain": MeanDomainScorer(),
-    "neg_gaussian_wasserstein_distance": gaussian_wasserstein_scorer,
-    "neg_mmd": mmd_scorer,
-    "neg_sliced_wasserstein_distance": sliced_wasserstein_scorer,
-    "neg_wasserstein_distance": wasserstein_scorer,
+    "neg_gaussian_wasserstein_distance": make_distance_scorer(
+        gaussian_wasserstein_distance
+    ),
+    "neg_mmd": make_distance_scorer(mmd, gamma="target"),
+    "neg_sliced_wasserstein_distance": make_distance_scorer(
+        sliced_wasserstein_distance, random_state=0
+    ),
+    "neg_wasserstein_distance": make_distance_scorer(wasserstein_distance),
     "prediction_entropy": PredictionEntropyScorer(),
-    "retrieval_accuracy": retrieval_scorer,
+    "retrieval_accuracy": make_similarity_scorer(retrieval_accuracy),
     "soft_neighborhood": SoftNeighborhoodScorer(),
     "source": SourceScorer(),
     "worst_domain": WorstDomainScorer(),

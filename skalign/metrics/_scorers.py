@@ -14,11 +14,6 @@ from skalign.metrics._adaptation_scorers import (
     adapted_domains,
     check_has,
 )
-from skalign.metrics._gaussian_wasserstein import gaussian_wasserstein_distance
-from skalign.metrics._mmd import mmd
-from skalign.metrics._retrieval import retrieval_accuracy
-from skalign.metrics._sliced_wasserstein import sliced_wasserstein_distance
-from skalign.metrics._wasserstein import wasserstein_distance
 
 
 def make_distance_scorer(
@@ -118,38 +113,7 @@ def make_similarity_scorer(
 
 
 class SpaceScorer(RoutedScorer):
-    """Scorer that compares mapped source with target samples; greater is better.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skalign import LinearAligner
-    >>> from skalign.metrics import (
-    ...     gaussian_wasserstein_scorer,
-    ...     mmd_scorer,
-    ...     retrieval_scorer,
-    ...     sliced_wasserstein_scorer,
-    ...     wasserstein_scorer,
-    ... )
-    >>> X, y = np.eye(3), np.array([[3.0, 3.0], [3.0, 4.0], [2.0, 3.0]])
-    >>> aligner = LinearAligner(alpha=0).fit(X, y)
-    >>> retrieval_scorer(aligner, X, y)
-    1.0
-
-    Against target samples that are shifted by 1 in each feature:
-
-    >>> for scorer in (
-    ...     gaussian_wasserstein_scorer,
-    ...     mmd_scorer,
-    ...     sliced_wasserstein_scorer,
-    ...     wasserstein_scorer,
-    ... ):
-    ...     print(f"{scorer(aligner, X, y + 1):.3f}")
-    -1.414
-    -0.102
-    -1.065
-    -1.414
-    """
+    """Scorer that compares mapped source with target samples; greater is better."""
 
     def __init__(
         self, metric: Callable[..., Any], kwargs: dict[str, Any], falls: bool
@@ -192,12 +156,3 @@ class SpaceScorer(RoutedScorer):
         name = getattr(self._metric, "__name__", repr(self._metric))
         keywords = "".join(f", {key}={value!r}" for key, value in self._kwargs.items())
         return f"make_{kind}_scorer({name}{keywords})"
-
-
-mmd_scorer = make_distance_scorer(mmd, gamma="target")
-sliced_wasserstein_scorer = make_distance_scorer(
-    sliced_wasserstein_distance, random_state=0
-)
-wasserstein_scorer = make_distance_scorer(wasserstein_distance)
-gaussian_wasserstein_scorer = make_distance_scorer(gaussian_wasserstein_distance)
-retrieval_scorer = make_similarity_scorer(retrieval_accuracy)

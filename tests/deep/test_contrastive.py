@@ -26,7 +26,9 @@ from skalign import (  # noqa: E402
 )
 from skalign.deep.trainer import DomainBatches, seeded  # noqa: E402
 from skalign.deep.trainer._trained import hold_out  # noqa: E402
-from skalign.metrics import retrieval_scorer  # noqa: E402
+from skalign.metrics import get_scorer  # noqa: E402
+
+RETRIEVAL = get_scorer("retrieval_accuracy")
 
 RANDOM = {"init": "random", "lr": 0.01, "shrinkage": 0.01, "random_state": 0}
 
@@ -254,12 +256,12 @@ def test_searches_retrievers_and_pipelines_take_it():
             StandardScaler(), ContrastiveAligner(max_epochs=2, random_state=0)
         ),
         {"contrastivealigner__shrinkage": [0.01, 1000.0]},
-        scoring=retrieval_scorer,
+        scoring=RETRIEVAL,
         cv=2,
     ).fit(X, y)
     assert search.best_params_["contrastivealigner__shrinkage"] == 0.01
     own = search.best_estimator_.score(X, y)
-    assert own == retrieval_scorer(search, X, y) > 0.9
+    assert own == RETRIEVAL(search, X, y) > 0.9
     retriever = AlignedRetriever(search.best_estimator_, csls=5).fit(X[:200], y[:200])
     found = retriever.add(y[200:]).kneighbors(X[200:], 1, return_distance=False)
     assert np.mean(found[:, 0] == np.arange(200, 300)) > 0.8

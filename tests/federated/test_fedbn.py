@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skalign.federated import load_shared_arrays, shared_arrays, split_state
+from skalign.federated import load_shared_arrays, shared_arrays
+from skalign.federated._fedbn import split_state
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -33,25 +34,25 @@ OF_BATCH_NORM = {
 
 def test_batch_normalisation_stays_and_all_else_is_shared():
     net = _Net()
-    shared, local = split_state(net)
+    shared, local = split_state(net, False)
     assert local.keys() == OF_BATCH_NORM
     assert shared.keys() == net.state_dict().keys() - OF_BATCH_NORM
     assert "norm.weight" in shared  # of a group, not of a batch
 
 
 def test_federated_averaging_shares_all_but_integers():
-    shared, local = split_state(_Net(), share_batch_norm=True)
+    shared, local = split_state(_Net(), True)
     assert local.keys() == {name for name in OF_BATCH_NORM if "tracked" in name}
     assert all(tensor.is_floating_point() for tensor in shared.values())
 
 
 def test_a_network_that_is_one_batch_normalisation_shares_nothing():
-    assert split_state(nn.BatchNorm1d(3))[0] == {}
+    assert split_state(nn.BatchNorm1d(3), False)[0] == {}
 
 
 def test_normalisation_is_found_in_residual_blocks():
     deep = pytest.importorskip("skalign.deep")
-    shared, _ = split_state(deep.ResNet8(3))
+    shared, _ = split_state(deep.ResNet8(3), False)
     assert {tensor.ndim for tensor in shared.values()} == {4}  # convolutions only
 
 
@@ -59,12 +60,12 @@ def test_normalisation_is_found_in_residual_blocks():
 def test_shared_arrays_go_from_one_network_to_another(share_batch_norm):
     one, other = _Net(), _Net()
     for net in (one, other):
-        for tensor in split_state(net, share_batch_norm=True)[0].values():
+        for tensor in split_state(net, True)[0].values():
             tensor.uniform_()
     before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
     arrays = shared_arrays(one, share_batch_norm=share_batch_norm)
     load_shared_arrays(other, arrays, share_batch_norm=share_batch_norm)
-    shared, local = split_state(other, share_batch_norm=share_batch_norm)
+    shared, local = split_state(other, share_batch_norm)
     for name in shared:
         assert_array_equal(shared[name], one.state_dict()[name])
     for name in local:
@@ -103,4 +104,4 @@ def test_a_mean_of_read_only_float64_arrays_is_taken():
 def test_a_layer_under_two_names_stays_under_both():
     net = nn.Module()
     net.first = net.second = nn.BatchNorm1d(3)
-    assert split_state(net)[0] == {}
+    assert split_state(net, False)[0] == {}

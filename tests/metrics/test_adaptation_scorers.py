@@ -42,12 +42,14 @@ from skalign.metrics import (
     SoftNeighborhoodScorer,
     SourceScorer,
     WorstDomainScorer,
+    get_scorer,
     make_distance_scorer,
     mmd,
-    mmd_scorer,
     sliced_wasserstein_distance,
-    sliced_wasserstein_scorer,
 )
+
+SLICED = get_scorer("neg_sliced_wasserstein_distance")
+MMD = get_scorer("neg_mmd")
 
 SCORERS = [
     SourceScorer(),
@@ -56,8 +58,8 @@ SCORERS = [
     PredictionEntropyScorer(),
     PredictionEntropyScorer(diversity=1.0),
     SoftNeighborhoodScorer(),
-    mmd_scorer,
-    sliced_wasserstein_scorer,
+    MMD,
+    SLICED,
 ]
 all_scorers = pytest.mark.parametrize("scorer", SCORERS, ids=repr)
 
@@ -259,24 +261,22 @@ def test_distances_compare_the_adapted_domains():
     source = pipe[:-1].transform(X, sample_domain=np.zeros(len(X)))
     target = pipe[:-1].transform(X_target)
     expected = -mmd(source, target, gamma="target")
-    assert mmd_scorer(pipe, X, y, X_target=(X_target,)) == pytest.approx(expected)
+    assert MMD(pipe, X, y, X_target=(X_target,)) == pytest.approx(expected)
     expected = -sliced_wasserstein_distance(source, target, random_state=0)
-    score = sliced_wasserstein_scorer(pipe, X, X_target=X_target)
+    score = SLICED(pipe, X, X_target=X_target)
     assert score == pytest.approx(expected)
     not_adapted = make_adapted("passthrough").fit(X, y, X_target=X_target)
-    assert mmd_scorer(not_adapted, X, y, X_target=X_target) < -0.5
+    assert MMD(not_adapted, X, y, X_target=X_target) < -0.5
     # A pipeline that ends in the adapter has nothing to leave off.
-    assert mmd_scorer(pipe[:-1], X, X_target=X_target) == mmd_scorer(
-        pipe, X, X_target=X_target
-    )
+    assert MMD(pipe[:-1], X, X_target=X_target) == MMD(pipe, X, X_target=X_target)
 
 
 def test_a_classifier_that_transforms_is_left_off_too():
     X, y, X_target, _ = make_domains()
     pipe = make_adapted(predictor=LinearDiscriminantAnalysis())
     pipe.fit(X, y, X_target=X_target)
-    assert mmd_scorer(pipe, X, y, X_target=X_target) == pytest.approx(
-        mmd_scorer(pipe[:-1], X, y, X_target=X_target)
+    assert MMD(pipe, X, y, X_target=X_target) == pytest.approx(
+        MMD(pipe[:-1], X, y, X_target=X_target)
     )
 
 
@@ -399,8 +399,8 @@ def test_searches_hand_over_a_target_that_is_not_cut(scorer):
     [
         CircularValidationScorer(),
         PredictionEntropyScorer(diversity=1.0),
-        mmd_scorer,
-        sliced_wasserstein_scorer,
+        MMD,
+        SLICED,
     ],
     ids=repr,
 )
@@ -510,7 +510,7 @@ def test_a_permutation_test_hands_over_the_target_in_two_processes(scorer):
 def test_a_search_inside_is_scored_by_its_best_estimator():
     X, y, X_target, _ = make_domains()
     search = GridSearchCV(
-        make_adapted(), {"logisticregression__C": [0.1, 1.0]}, scoring=mmd_scorer, cv=3
+        make_adapted(), {"logisticregression__C": [0.1, 1.0]}, scoring=MMD, cv=3
     ).fit(X, y, X_target=(X_target,))
     for scorer in SCORERS:
         inner = scorer(search.best_estimator_, X, y, X_target=X_target)
@@ -617,9 +617,9 @@ def test_what_cannot_be_scored_is_named():
     with pytest.raises(TypeError, match="needs an estimator with predict_proba; got 3"):
         PredictionEntropyScorer()(3, X, y, X_target=X)
     with pytest.raises(TypeError, match="needs an estimator with transform; got 'a'"):
-        mmd_scorer("a", X, X)
+        MMD("a", X, X)
     with pytest.raises(ValueError, match="y is None"):
-        mmd_scorer(RigidAligner().fit(X, X), X)
+        MMD(RigidAligner().fit(X, X), X)
     model = LogisticRegression().fit(X, y)
     for kind in (
         CircularValidationScorer,

@@ -24,7 +24,11 @@ from skalign.anchors import (
     PivotedQRAnchors,
     RandomAnchors,
 )
-from skalign.metrics import mmd_scorer, retrieval_scorer, sliced_wasserstein_scorer
+from skalign.metrics import get_scorer
+
+SLICED = get_scorer("neg_sliced_wasserstein_distance")
+MMD = get_scorer("neg_mmd")
+RETRIEVAL = get_scorer("retrieval_accuracy")
 
 SELECTORS = [
     RandomAnchors(random_state=0),
@@ -101,7 +105,7 @@ def test_scores_are_those_of_a_grid_search(pairs, labels, aligner, selectors):
 
 @pytest.mark.parametrize(
     "scoring",
-    ["neg_mean_squared_error", mmd_scorer, retrieval_scorer, sliced_wasserstein_scorer],
+    ["neg_mean_squared_error", MMD, RETRIEVAL, SLICED],
     ids=repr,
 )
 def test_any_scorer_gives_the_scores_of_a_grid_search(pairs, scoring):
@@ -234,7 +238,7 @@ def test_there_is_what_the_aligner_has():
     assert not hasattr(rigid, "predict_std")
     assert is_regressor(rigid)
     relative = RelativeRepresentation(similarity="rbf")
-    relative = AnchorSearchCV(relative, SELECTORS, COUNTS, scoring=mmd_scorer)
+    relative = AnchorSearchCV(relative, SELECTORS, COUNTS, scoring=MMD)
     assert not hasattr(relative, "predict")
     assert not is_regressor(relative)
 

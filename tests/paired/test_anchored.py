@@ -26,10 +26,10 @@ from skalign.anchors import (
     KMeansAnchors,
     RandomAnchors,
 )
-from skalign.metrics import (
-    mmd_scorer,
-    sliced_wasserstein_scorer,
-)
+from skalign.metrics import get_scorer
+
+SLICED = get_scorer("neg_sliced_wasserstein_distance")
+MMD = get_scorer("neg_mmd")
 
 SELECTOR = RandomAnchors(20, random_state=0)
 
@@ -185,7 +185,7 @@ def test_only_what_has_a_value_for_each_row_is_cut_to_the_anchors():
     assert cut == {"names": ["a", "b"], "strength": 0.5}
 
 
-@pytest.mark.parametrize("scoring", [None, mmd_scorer, sliced_wasserstein_scorer])
+@pytest.mark.parametrize("scoring", [None, MMD, SLICED])
 def test_a_grid_search_chooses_strength_rule_and_number(pairs, scoring):
     grid = {
         "aligner__alpha": [0.01, 1e4],

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
 from skalign import AlignedRetriever, CanonicalAligner, LinearAligner, RigidAligner
-from skalign.metrics import retrieval_accuracy, retrieval_scorer
+from skalign.metrics import get_scorer, retrieval_accuracy
 
 
 def _pairs(n_samples=300, n_shared=5, n_own=10, seed=0):
@@ -129,12 +129,12 @@ def test_searches_retrievers_and_pipelines_take_it():
     search = GridSearchCV(
         make_pipeline(StandardScaler(), CanonicalAligner()),
         {"canonicalaligner__shrinkage": [0.01, 100.0]},
-        scoring=retrieval_scorer,
+        scoring=get_scorer("retrieval_accuracy"),
         cv=3,
     ).fit(X, y)
     assert search.best_params_["canonicalaligner__shrinkage"] == 0.01
     own = search.best_estimator_.score(X, y)
-    assert own == retrieval_scorer(search.best_estimator_, X, y) > 0.9
+    assert own == get_scorer("retrieval_accuracy")(search.best_estimator_, X, y) > 0.9
     retriever = AlignedRetriever(CanonicalAligner(shrinkage=0.01)).fit(X[:200], y[:200])
     found = retriever.add(y[200:]).kneighbors(X[200:], 1, return_distance=False)
     assert np.mean(found[:, 0] == np.arange(200, 300)) > 0.8

@@ -88,7 +88,7 @@ def info_nce(
     Examples
     --------
     >>> import torch
-    >>> from skalign.deep import info_nce
+    >>> from skalign.deep.objectives import info_nce
     >>> rows = torch.eye(3)
     >>> info_nce(rows, rows, torch.tensor(10.0)).mean() < 1e-3
     tensor(True)

@@ -10,8 +10,7 @@ pytest.importorskip("skorch")
 from torch.nn import functional as F  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from skalign.deep import info_nce  # noqa: E402
-from skalign.deep.objectives import InfoNCE  # noqa: E402
+from skalign.deep.objectives import InfoNCE, info_nce  # noqa: E402
 
 
 def _pairs(n_samples, n_components=6, dtype=torch.float64, seed=0):

@@ -36,7 +36,6 @@ from skalign.deep import (  # noqa: E402
     Training,
     VREx,
     adain,
-    info_nce,
     split_style,
 )
 from skalign.deep.networks import StochasticMask  # noqa: E402
@@ -48,6 +47,7 @@ from skalign.deep.objectives import (  # noqa: E402
     SimplexDistance,
     SquaredError,
     VertexDistance,
+    info_nce,
 )
 from skalign.deep.objectives._mixup import MixupLayer  # noqa: E402
 
