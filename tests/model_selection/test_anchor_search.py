@@ -98,8 +98,9 @@ def assert_same_search(ours, theirs, rtol=1e-8):
     ids=repr,
 )
 def test_scores_are_those_of_a_grid_search(pairs, labels, aligner, selectors):
-    search = AnchorSearchCV(aligner, selectors, COUNTS, cv=2, return_train_score=True)
-    expected = grid_search(search, selectors).fit(*pairs, labels=labels)
+    counts = COUNTS if selectors is SELECTORS else [60, 4, 12]
+    search = AnchorSearchCV(aligner, selectors, counts, cv=2, return_train_score=True)
+    expected = grid_search(search, selectors, counts).fit(*pairs, labels=labels)
     assert_same_search(search.fit(*pairs, labels=labels), expected)
 
 
@@ -126,8 +127,8 @@ def test_ill_conditioned_rows_give_the_scores_of_a_grid_search(pairs):
 
 def test_single_precision_gives_the_scores_of_a_grid_search(pairs):
     X, y = (rows.astype(np.float32) for rows in pairs)
-    search = AnchorSearchCV(None, SELECTORS[:3], [10, 20, 80], cv=2)
-    expected = grid_search(search, SELECTORS[:3], search.n_anchors).fit(X, y)
+    search = AnchorSearchCV(None, SELECTORS[:2], [10, 20, 80], cv=2)
+    expected = grid_search(search, SELECTORS[:2], search.n_anchors).fit(X, y)
     scores = search.fit(X, y).cv_results_["mean_test_score"]
     assert_allclose(scores, expected.cv_results_["mean_test_score"], atol=1e-5)
     assert search.transform(X).dtype == np.float32
@@ -256,7 +257,7 @@ def test_without_refit_there_are_results_only(pairs):
 def test_several_metrics_give_the_scores_of_a_grid_search(pairs):
     scoring = {"r2": "r2", "error": "neg_mean_squared_error"}
     search = AnchorSearchCV(
-        None, SELECTORS[:2], COUNTS[:2], cv=3, scoring=scoring, refit="error"
+        None, SELECTORS[:2], COUNTS[:2], cv=2, scoring=scoring, refit="error"
     )
     expected = grid_search(search, SELECTORS[:2], COUNTS[:2]).fit(*pairs)
     assert_same_search(search.fit(*pairs), expected)
@@ -297,9 +298,9 @@ def test_jobs_change_no_score(pairs, labels):
 
 def test_groups_stay_together_and_weights_are_cut_to_the_fold(pairs):
     groups, weights = np.arange(240) // 20, np.arange(240) % 3
-    search = AnchorSearchCV(None, SELECTORS[:2], [12, 40], cv=GroupKFold(3))
+    search = AnchorSearchCV(None, SELECTORS[:1], [12, 40], cv=GroupKFold(3))
     search.fit(*pairs, groups=groups, sample_weight=weights)
-    expected = grid_search(search, SELECTORS[:2], [12, 40])
+    expected = grid_search(search, SELECTORS[:1], [12, 40])
     expected.fit(*pairs, groups=groups, sample_weight=weights)
     assert_same_search(search, expected)
     # Scores are weighted where the scorer lets them.
