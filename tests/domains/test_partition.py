@@ -72,7 +72,7 @@ def test_classes_may_be_strings(make_shortcut):
     "local_model", [None, make_pipeline(MLPClassifier(8, solver="lbfgs", max_iter=5))]
 )
 def test_an_int_seed_repeats_the_partition(make_shortcut, local_model):
-    X, y, _ = make_shortcut(500)
+    X, y, _ = make_shortcut(200)
     given = {"initial": "random", "max_iter": 3, "tol": 1, "random_state": 3}
     first, second = (
         partition_domains(X, y, local_model=local_model, **given) for _ in range(2)
