@@ -212,5 +212,5 @@ def test_features_have_the_inner_products_of_the_kernel(width):
     points[-1] = points[0]  # one direction less
     squares = cdist(points, points, "sqeuclidean")
     for kernel in (np.exp(-squares / width**2), np.exp(-squares / width**2)[1:, 1:]):
-        features = kernel @ _inverse_root(kernel)
+        features = kernel @ _inverse_root(kernel).matrix
         assert_allclose(features @ features.T, kernel, atol=1e-9)
