@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -493,8 +494,19 @@ def test_a_full_device_is_an_error(folder, capsys, kind):
     assert error.count("\n") == 1
 
 
-@pytest.mark.services
 @pytest.mark.parametrize("kind", _kinds.MATRICES)
+def test_a_reader_that_leaves_is_no_error(folder, capsys, monkeypatch, kind):
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ["apply", folder / "map", folder / "X.csv", "-o", "-", "--format", kind]
+    with suppress(BrokenPipeError), open(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        status = main([*map(str, words)])
+    assert (status, *capsys.readouterr()) == (0, "", "")
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("kind", ["npy", "parquet"])  # all kinds in one process: above
 def test_processes_are_joined_by_pipes(folder, kind):
     apply = f"{sys.executable} -m skalign apply {folder}/map"
     done = subprocess.run(
