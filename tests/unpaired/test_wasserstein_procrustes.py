@@ -69,13 +69,13 @@ def test_rows_that_are_not_the_same_items_are_aligned_without_shrinking(make_clo
 
 @doubtful
 def test_least_squares_can_be_asked_for_and_refused(make_clouds):
-    clouds = make_clouds(1200, 10)
+    clouds = make_clouds(500, 6)
     shrunk = on_few_rows(least_squares=True)
     shrunk.fit(clouds.X, clouds.y)
     assert shrunk.map_ == "least_squares"
     variances = shrunk.transform(clouds.X).var(axis=0).sum(), clouds.y.var(axis=0).sum()
     assert variances[0] < 0.95 * variances[1]
-    dense = make_clouds(same_rows=True)
+    dense = make_clouds(300, same_rows=True)
     kept = on_few_rows(least_squares=False)
     assert kept.fit(dense.X, dense.y).map_ == "covariance"
 
@@ -90,7 +90,7 @@ def test_with_few_rows_the_map_is_a_rotation_with_a_scale(make_clouds):
 
 
 def test_without_iterations_the_start_is_returned(make_clouds):
-    clouds = make_clouds(1200, 10)
+    clouds = make_clouds(600, 4)
     aligner = on_few_rows(max_iter=0)
     aligner.fit(clouds.X, clouds.y)
     assert aligner.map_ == "rotation"
