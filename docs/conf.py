@@ -16,6 +16,7 @@ import skalign
 HERE = Path(__file__).parent
 LINK = re.compile(r":(?:ref|term):`(.*?)\s*(?:<[^>]*>)?`", re.DOTALL)
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+import diagrams
 import example_figure
 import front_figure
 import results_pages
@@ -93,8 +94,9 @@ sphinx_gallery_conf = {
 
 
 def write_pages(app):
-    """Draw the figure of the front page, and write the pages of results."""
-    front_figure.write(HERE / "_front")
+    """Draw the front figure and the diagrams, and write the pages of results."""
+    front_figure.write(HERE / diagrams.FOLDER)
+    diagrams.write(HERE / diagrams.FOLDER)
     results_pages.write(HERE / "results")
 
 
@@ -138,4 +140,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", cut_links)
     app.connect("doctree-read", trim_code)
     app.connect("viewcode-find-source", find_source)
+    app.add_directive("diagram", diagrams.Diagram)
     app.add_directive("example-figure", example_figure.ExampleFigure)

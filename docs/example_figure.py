@@ -1,4 +1,4 @@
-"""A directive that shows a figure of an example in a guide."""
+"""Directives that show a figure in both themes: one of an example, in a guide."""
 
 from pathlib import Path
 
@@ -10,7 +10,22 @@ from matplotlib.image import imread
 HERE = Path(__file__).parent
 
 
-class ExampleFigure(Figure):
+class ThemedFigure(Figure):
+    """A figure with an image for each theme of the site."""
+
+    def in_both_themes(self, paths, options):
+        """Return a figure for each theme; the theme of the page hides the other one."""
+        shown = []
+        for theme, path in paths.items():
+            self.arguments, self.options = [path], dict(options)
+            (figure,) = super().run()
+            for node in (figure, *figure.findall(nodes.image)):
+                node["classes"] += [f"only-{theme}"]
+            shown.append(figure)
+        return shown
+
+
+class ExampleFigure(ThemedFigure):
     """A figure of an example, which leads to it: its script, and its number.
 
     Nothing is shown if examples are not run.
@@ -33,11 +48,5 @@ class ExampleFigure(Figure):
             "target": f"../auto_examples/{script}.html",
             "width": f"{width:.0f}%",
         }
-        shown = []
-        for theme, path in figures.both(image).items():
-            self.arguments, self.options = [path.as_posix()], dict(options)
-            (figure,) = super().run()
-            for node in (figure, *figure.findall(nodes.image)):
-                node["classes"] += [f"only-{theme}"]
-            shown.append(figure)
-        return shown
+        paths = {k: path.as_posix() for k, path in figures.both(image).items()}
+        return self.in_both_themes(paths, options)

@@ -109,14 +109,16 @@ def test_block_is_run(block):
     pytest.skip(block.reason)
 
 
-def test_guides_open_with_a_problem_and_code_and_say_when_not_to_use_it():
+def test_guides_open_with_a_problem_a_picture_and_code_and_say_when_not_to_use_it():
     no_methods = {"index", "direct_alignment", "out_of_distribution_results"}
     for path in (ROOT / "docs" / "user_guide").glob("*.md"):
         if path.stem in no_methods:
             continue
         text = path.read_text()
         code = re.search(r"^```(python|pycon|sh)$", text, re.MULTILINE)
-        assert "**The problem.**" in text[: code.start()], path.name
+        opening = text[: code.start()]
+        assert "**The problem.**" in opening, path.name
+        assert re.search("^```{(example-figure|diagram)}", opening, re.MULTILINE)
         assert "when not" in text.lower(), path.name
 
 
