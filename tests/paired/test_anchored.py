@@ -193,7 +193,7 @@ def test_a_grid_search_chooses_strength_rule_and_number(pairs, scoring):
         "selector__n_anchors": [6, 40],
     }
     anchored = AnchoredAligner(LinearAligner(), SELECTOR)
-    search = GridSearchCV(anchored, grid, scoring=scoring, cv=KFold(3), n_jobs=1)
+    search = GridSearchCV(anchored, grid, scoring=scoring, cv=KFold(2), n_jobs=1)
     search.fit(*pairs)
     assert search.best_params_["aligner__alpha"] == 0.01
     assert len(search.best_estimator_.anchor_indices_) == 40

@@ -202,8 +202,8 @@ def test_metadata_is_routed(pairs):
         scaler.set_fit_request(sample_weight=False)
         pipeline = make_pipeline(scaler, robust).fit(X, y, sample_weight=weight)
         assert_array_equal(pipeline.transform(X), expected.transform(X))
-        scores = cross_val_score(robust, X, y, params={"sample_weight": weight})
-        assert len(scores) == 5
+        scores = cross_val_score(robust, X, y, cv=2, params={"sample_weight": weight})
+        assert len(scores) == 2
         scaler = StandardScaler().set_fit_request(sample_weight=False)
         aligner = LinearAligner().set_fit_request(sample_weight=True)
         inside = RobustAligner(make_pipeline(scaler, aligner), random_state=0)
