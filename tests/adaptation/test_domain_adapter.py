@@ -531,6 +531,7 @@ def test_grid_search_finds_the_aligner_that_suits():
     search = GridSearchCV(
         clone(pipe).set_params(domainadapter__aligner=CORALAligner()),
         {"domainadapter__aligner__reg": [0.1, 1.0]},
+        cv=2,
         error_score="raise",
     ).fit(X, y, X_target=(X_target,))
     assert set(search.best_params_) == {"domainadapter__aligner__reg"}
