@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from skalign.metrics import cka
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("n_samples", "biased", "unbiased"),
     [(32, 0.198, 0.017), (64, 0.114, 0.009), (128, 0.056, 0.003), (256, 0.029, 0.001)],
