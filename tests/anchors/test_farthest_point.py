@@ -15,7 +15,7 @@ def _one_by_one(X, n_anchors):
 
 def test_anchors_are_those_of_the_greedy_rule_row_by_row():
     rng = np.random.default_rng(0)
-    for n_samples, n_features in ((100, 2), (700, 3), (700, 30)):
+    for n_samples, n_features in ((100, 2), (300, 3), (300, 30)):
         X = rng.normal(size=(n_samples, n_features)) ** 3 + 10
         selector = FarthestPointAnchors(0.6)
         anchors = selector.select(X)
