@@ -70,6 +70,8 @@ def _cases():
     yield skalign.StyleContentSplitter(), {"fit": (X,), "fit_transform": (X,)}
     if not (find_spec("torch") and find_spec("skorch")):
         return
+    import torch._dynamo  # noqa: F401 by the first optimizer; takes longer if traced
+
     from skalign import deep
 
     short = {"max_epochs": 2, "random_state": 0, "device": "cpu"}

@@ -1,5 +1,7 @@
 """Names of the columns of both sides: remembered, compared, and given to outputs."""
 
+import copy
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -95,6 +97,13 @@ def fit(estimator, X, y):
     return clone(estimator).fit(X, y, **classes)
 
 
+@cache
+def once(aligner, named=True):
+    """The aligner, fitted once, to a target with names or not; not to be changed."""
+    target = SAME if aligner in SAME_FEATURES else Y
+    return fit(aligner, X, target if named else target.to_numpy())
+
+
 def leads_to_target(aligner):
     common = (*COMMON, getattr(skalign, "ContrastiveAligner", ()))
     return not isinstance(aligner, common)
@@ -110,7 +119,7 @@ every = pytest.mark.parametrize(("aligner", "Y"), ALL)
 
 @every
 def test_names_of_both_sides_are_remembered(aligner, Y):
-    fitted = fit(aligner, X, Y)
+    fitted = once(aligner)
     assert_array_equal(fitted.feature_names_in_, AGE)
     assert_array_equal(fitted.target_names_in_, Y.columns)
     numbered = fit(aligner, X.to_numpy(), Y.set_axis([0, 1, 2], axis=1))
@@ -123,7 +132,7 @@ def test_names_of_both_sides_are_remembered(aligner, Y):
 
 @every
 def test_a_new_fit_forgets_the_names(aligner, Y):
-    fitted = fit(aligner, X, Y)
+    fitted = copy.deepcopy(once(aligner))
     classes = CLASSES if isinstance(aligner, ClassMeanAligner) else {}
     fitted.fit(X, Y.to_numpy(), **classes)
     assert not hasattr(fitted, "target_names_in_")
@@ -137,7 +146,7 @@ def test_names_that_are_strings_in_part_are_refused(aligner, Y):
 
 @every
 def test_target_rows_are_compared_by_name(aligner, Y):
-    fitted = fit(aligner, X, Y)
+    fitted = once(aligner)
     methods = [fitted.transform_target]
     if leads_to_target(fitted) and hasattr(fitted, "inverse_transform"):
         methods.append(fitted.inverse_transform)
@@ -157,7 +166,7 @@ def test_target_rows_are_compared_by_name(aligner, Y):
             UserWarning, match="y does not have valid feature names, but"
         ):
             method(Y.to_numpy())
-    unnamed = fit(aligner, X, Y.to_numpy())
+    unnamed = once(aligner, named=False)
     with pytest.warns(UserWarning, match="y has feature names, but .* without feature"):
         unnamed.transform_target(Y)
 
@@ -179,7 +188,7 @@ def test_outputs_have_the_names_of_the_target(aligner, Y):
         fitted.inverse_transform(mapped)
     names[:] = "changed"
     assert "changed" not in fitted.get_feature_names_out()
-    unnamed = fit(fitted, X, Y.to_numpy())
+    unnamed = copy.deepcopy(once(aligner, named=False)).set_output(transform="pandas")
     assert_array_equal(unnamed.get_feature_names_out(), generated)
     if leads_to_target(unnamed) and not isinstance(unnamed, AnchorSearchCV):
         unnamed.transform_target(unnamed.transform(X))  # its own names are no news
