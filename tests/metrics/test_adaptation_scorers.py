@@ -374,24 +374,29 @@ FOLDS = KFold(2, shuffle=True, random_state=0)
 
 
 @cache
-def adapted_in_a_fold():
-    """A pipeline fitted to the first training fold, and its test rows."""
+def searched():
+    """A search by all scorers, and what it should have scored in its first fold."""
     X, y, X_target, _ = make_domains(60, 60)
+    grid = {"domainadapter__aligner": [CORALAligner(reg=0.01)]}
+    scoring = {repr(scorer): scorer for scorer in SCORERS}
+    search = GridSearchCV(
+        make_adapted(),
+        grid,
+        cv=FOLDS,
+        scoring=scoring,
+        error_score="raise",
+        refit=False,
+    ).fit(X, y, X_target=(X_target,))
     train, test = next(FOLDS.split(X, y))
-    return make_adapted().fit(X[train], y[train], X_target=X_target), test
+    pipe = make_adapted().fit(X[train], y[train], X_target=X_target)
+    return search.cv_results_, pipe, (X[test], y[test], X_target)
 
 
 @all_scorers
 def test_searches_hand_over_a_target_that_is_not_cut(scorer):
-    X, y, X_target, _ = make_domains(60, 60)
-    grid = {"domainadapter__aligner": [CORALAligner(reg=0.01)]}
-    search = GridSearchCV(
-        make_adapted(), grid, cv=FOLDS, scoring=scorer, error_score="raise", refit=False
-    ).fit(X, y, X_target=(X_target,))
-    pipe, test = adapted_in_a_fold()
-    expected = scorer(pipe, X[test], y[test], X_target=X_target)
-    score = search.cv_results_["split0_test_score"][0]
-    assert score == pytest.approx(expected)
+    results, pipe, (X, y, X_target) = searched()
+    expected = scorer(pipe, X, y, X_target=X_target)
+    assert results[f"split0_test_{scorer!r}"][0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
