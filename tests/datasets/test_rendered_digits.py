@@ -44,7 +44,7 @@ def test_variation_moves_pictures_apart():
 
 def test_a_margin_makes_digits_smaller():
     wide, tight = (
-        make_rendered_digits(200, size=40, margin=margin, random_state=0).data
+        make_rendered_digits(60, size=40, margin=margin, random_state=0).data
         for margin in (0.3, 0.0)
     )
     assert tight.mean() > 4 * wide.mean()  # (1 / 0.4)^2 is 6.25, less what is cut off
