@@ -184,6 +184,14 @@ def test_a_callable_makes_the_module(rows, kind):
     assert isinstance(network, nn.Linear)
 
 
+@pytest.fixture(scope="module")
+def of_pictures(rows):
+    """Settings for rows that are pictures, and shares of classes learnt with them."""
+    settings = {"image_shape": (1, 2, 3), "max_epochs": 1, "random_state": 0}
+    fitted = rows.fit(MultiDomainClassifier(**settings))
+    return settings, fitted.predict_proba(rows.X)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -194,13 +202,12 @@ def test_a_callable_makes_the_module(rows, kind):
         lambda X: X.tolist(),
     ],
 )
-def test_the_memory_of_rows_does_not_matter(rows, change):
-    settings = {"image_shape": (1, 2, 3), "max_epochs": 1, "random_state": 0}
-    expected = rows.fit(MultiDomainClassifier(**settings))
+def test_the_memory_of_rows_does_not_matter(rows, of_pictures, change):
+    settings, expected = of_pictures
     X = change(rows.X)
     classifier = MultiDomainClassifier(**settings)
     classifier.fit(X, rows.y, sample_domain=rows.sample_domain)
-    assert_array_equal(classifier.predict_proba(X), expected.predict_proba(rows.X))
+    assert_array_equal(classifier.predict_proba(X), expected)
 
 
 def test_rows_may_be_read_only(rows):
