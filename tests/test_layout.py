@@ -75,9 +75,13 @@ OPTIONAL = {
 
 
 @cache
+def _tree(path):
+    return ast.parse(path.read_text())
+
+
+@cache
 def _import_nodes(path, top_level_only=False):
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level_only else ast.walk(tree)
+    nodes = _tree(path).body if top_level_only else ast.walk(_tree(path))
     return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
