@@ -4,9 +4,10 @@ from numbers import Integral, Real
 from typing import Literal
 
 import numpy as np
-from numpy.linalg import norm
 from numpy.typing import ArrayLike
+from scipy.linalg import norm
 from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
 from sklearn.utils._param_validation import Options, validate_params
 
 from skalign._validation import Interval
@@ -20,7 +21,6 @@ from skalign.metrics._validation import (
 )
 
 _DEFAULT_SHARE = 0.1
-_CHECK_EVERY = 10  # iterations
 
 
 @validate_params(
@@ -103,8 +103,8 @@ def sinkhorn_divergence(
 
     Notes
     -----
-    Solved by Sinkhorn's iterations in the logarithmic domain, with several matrices of
-    shape (n_samples_x, n_samples_y). The number of iterations grows with the inverse of
+    Solved by POT in the logarithmic domain, with several matrices of shape
+    (n_samples_x, n_samples_y). The number of iterations grows with the inverse of
     `reg`.
 
     References
@@ -133,21 +133,18 @@ def sinkhorn_divergence(
     return max(value, 0.0)  # rounding may fall below 0
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the error is then NaN
 def _cost_between(X, Y, a, b, metric, reg, max_iter, tol):
     """Return the value of entropic transport, from its dual."""
-    scaled_costs, log_a, log_b = _costs(X, Y, metric) / reg, np.log(a), np.log(b)
-    second = _potential(np.zeros(len(X)), log_a, scaled_costs)
-    for iteration in range(max_iter):
-        first = _potential(second, log_b, scaled_costs.T)
-        step = _potential(first, log_a, scaled_costs)
-        error = norm(b * np.expm1(second - step))
-        if iteration % _CHECK_EVERY == 0 and not error >= tol:
-            break
-        second = step
-    _check_converged(error, reg, max_iter, tol)
+    from ot.bregman import sinkhorn_log  # imports torch if it is installed
+
+    costs = _costs(X, Y, metric)
+    with np.errstate(over="ignore"):  # exponentials returned by POT, not used here
+        _, log = sinkhorn_log(
+            a, b, costs, reg, numItermax=max_iter, stopThr=tol, log=True, warn=False
+        )
+    _check_converged(log["err"][-1], reg, max_iter, tol)
     # The marginals are met, so the dual is a mean of the potentials.
-    return reg * float(a @ first + b @ second)
+    return reg * float(a @ (log["log_u"] - np.log(a)) + b @ (log["log_v"] - np.log(b)))
 
 
 def _cost_within(X, a, metric, reg, max_iter, tol):
@@ -159,21 +156,13 @@ def _cost_within(X, a, metric, reg, max_iter, tol):
     scaled_costs = _costs(X, X, metric) / reg
     potential, log_a = np.zeros(len(X)), np.log(a)
     for _ in range(max_iter):
-        step = _potential(potential, log_a, scaled_costs)
+        step = -logsumexp(potential + log_a - scaled_costs, axis=1)
         marginal = a * np.exp(potential - step)
         if (error := norm(marginal - a)) < tol:
             break
         potential = (potential + step) / 2
     _check_converged(error, reg, max_iter, tol)
     return reg * float(2 * a @ potential - (marginal.sum() - 1))
-
-
-def _potential(other, log_weight, scaled_costs):
-    """Return the potential of the columns, given that of the rows and their weights."""
-    exponents = (other + log_weight)[:, None] - scaled_costs
-    largest = exponents.max(axis=0)
-    exponents -= largest
-    return -largest - np.log(np.exp(exponents, out=exponents).sum(axis=0))
 
 
 def _costs(X, Y, metric):
