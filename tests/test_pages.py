@@ -2,16 +2,15 @@
 
 import doctest
 import importlib.util
-import os
 import re
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from skalign.cli import main
 from skalign.datasets import load_digits_latents
 
 ROOT = Path(__file__).parents[1]
@@ -53,18 +52,14 @@ def blocks(page):
     return found
 
 
-def shell(block):
-    """Return the standard output of the commands of a block."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.text],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, f"{block.place}\n{done.stdout}{done.stderr}"
-    return done.stdout
+def shell(block, capsys):
+    """Run the commands of a block in this process; return their standard output."""
+    for line in block.text.splitlines():
+        program, *words = shlex.split(line, comments=True)
+        assert program == "skalign", f"{block.place}: not run, and not marked"
+        status = main(words)
+        assert status == 0, f"{block.place}\n{capsys.readouterr().err}"
+    return capsys.readouterr().out
 
 
 def python(block, names):
@@ -82,7 +77,7 @@ def python(block, names):
 
 @pytest.mark.services
 @pytest.mark.parametrize("page", PAGES)
-def test_all_blocks_of_the_page_run(page, tmp_path, monkeypatch):
+def test_all_blocks_of_the_page_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if page == "README.md":  # it names files, and does not make them
         write_files_of_the_readme()
@@ -91,7 +86,7 @@ def test_all_blocks_of_the_page_run(page, tmp_path, monkeypatch):
         if block.reason is not None:
             continue
         if block.language == "sh":
-            output = shell(block)
+            output = shell(block, capsys)
         elif block.language == "text":
             said = doctest.OutputChecker().check_output(block.text, output, FLAGS)
             assert said, f"{block.place} is not what was printed:\n{output}"

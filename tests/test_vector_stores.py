@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -15,6 +16,7 @@ from numpy.testing import assert_allclose
 from sklearn.preprocessing import normalize
 
 from skalign import LinearAligner
+from skalign.cli import main
 from skalign.datasets import make_paired_spaces
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +127,7 @@ def _stored(client, recipe, collection):
     return vectors, [payloads[i] for i in _items().ids]
 
 
-def test_two_parquet_files_become_a_store_in_five_commands(tmp_path):
+def test_two_parquet_files_become_a_store_in_five_commands(tmp_path, monkeypatch):
     """All but the first, by which pip would change the environment."""
     pa, parquet = map(pytest.importorskip, ("pyarrow", "pyarrow.parquet"))
     qdrant = pytest.importorskip("qdrant_client")
@@ -137,13 +139,12 @@ def test_two_parquet_files_become_a_store_in_five_commands(tmp_path):
     (commands,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
     first, commands = commands.split("\n", 1)
     assert first.startswith("python -m pip install")
-    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    subprocess.run(
-        ["bash", "-euc", commands],
-        cwd=tmp_path,
-        env=os.environ | {"PATH": os.pathsep.join(folders), "PYTHONPATH": ROOT},
-        check=True,
-    )
+    commands, program = commands.split("python - <<'END'\n")
+    monkeypatch.chdir(tmp_path)
+    for line in commands.splitlines():
+        called, *words = shlex.split(line)
+        assert (called, main(words)) == ("skalign", 0)
+    exec(program.removesuffix("END\n"), {})
     aligner = LinearAligner().fit(items.old, items.new)
     expected = normalize(aligner.transform(items.old))
     with _closing(qdrant.QdrantClient(path=str(tmp_path / "store"))) as client:
