@@ -4,7 +4,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from example_figure import ThemedFigure
-from figures import COLORS, LINES, THEMES, WIDTH
+from figures import COLORS, LINES, THEMES
 from matplotlib.figure import Figure
 
 FOLDER = "_drawn"
@@ -12,7 +12,7 @@ FOLDER = "_drawn"
 DIAGRAMS = {
     "large_data": (
         {
-            **{f"batch {i}": (0, 3 - i, f"batch or chunk {i}") for i in (1, 2, 3)},
+            **{f"batch {i}": (0, 3 - i, f"batch {i}") for i in (1, 2, 3)},
             **{f"sums {i}": (1, 3 - i, "sums") for i in (1, 2, 3)},
             "all": (2, 1, "sums over\nall samples"),
             "map": (3, 1, "map"),
@@ -45,7 +45,7 @@ DIAGRAMS = {
     ),
     "gpu": (
         {
-            "samples": (0, 1, "samples\ntensors on the GPU"),
+            "samples": (0, 1, "samples\non the GPU"),
             "fit": (1.4, 1, "fit\nproducts and decompositions"),
             "map": (2.8, 1, "map\ncoef_ on the GPU"),
             "mapped": (4, 1, "mapped samples\non the GPU"),
@@ -74,9 +74,9 @@ def draw(boxes, arrows, ink):
     """Return a figure of boxes and arrows."""
     columns, rows, _ = zip(*boxes.values(), strict=True)
     height = 0.9 + 0.75 * (max(rows) - min(rows))
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(8, height))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(min(columns) - 0.45, max(columns) + 0.45))
+    axes.set(xlim=(min(columns) - 0.5, max(columns) + 0.6))
     axes.set(ylim=(min(rows) - 0.6, max(rows) + 0.6))
     axes.axis("off")
     leads = {first for first, _ in arrows} | {second for _, second in arrows}
