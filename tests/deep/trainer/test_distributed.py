@@ -1,24 +1,21 @@
 """Training on two processes, which share every batch, against one process.
 
-Run as a program, this file trains each case on one process and then on two, in float64,
+Run by torchrun, this file trains each case on one process and then on two, in float64,
 and prints what differs.
 """
 
-import importlib
 import json
 import os
 import subprocess
 import sys
 import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import LRScheduler, PrintLog
 from torch import distributed, nn
-from torch.multiprocessing import start_processes
 
 import skalign
 from skalign import (
@@ -157,9 +154,10 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def found():
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     package = str(Path(skalign.__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, __file__],
+        [*command, "--nproc-per-node", "2", __file__],
         capture_output=True,
         text=True,
         check=False,
@@ -294,19 +292,15 @@ def message(fit, *args, **kwargs):
         return str(error)
 
 
-def compare(rank, store):
+def compare():
     warnings.simplefilter("ignore")
     in_float64()
-    # As torchrun, whose own start and imports take as long as all cases.
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    found, alone = {}, {}
+    rank, found, alone = int(os.environ["RANK"]), {}, {}
     for name, estimator in CASES.items() if rank == 0 else ():
         fitted = fit(name, estimator)
         alone[name] = weights(fitted), len(fitted.net_.history)
         del fitted.net_
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{store}", rank=rank, world_size=2
-    )
+    distributed.init_process_group("gloo")
     for name, estimator in CASES.items():
         fitted = fit(name, estimator)
         now = weights(fitted)
@@ -351,6 +345,4 @@ def compare(rank, store):
 
 
 if __name__ == "__main__":
-    importlib.import_module("torch._dynamo")  # once, or each process would
-    with TemporaryDirectory() as folder:
-        start_processes(compare, (f"{folder}/store",), nprocs=2, start_method="fork")
+    compare()
