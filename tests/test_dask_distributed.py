@@ -25,7 +25,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def client():
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None
     )
     with cluster, distributed.Client(cluster) as client:
         yield client
@@ -48,10 +48,10 @@ def slowly(block, folder):
     return block
 
 
-def test_two_processes_give_the_map_of_all_samples(client):
+def test_three_processes_give_the_map_of_all_samples(client):
     X, y = pairs()
     chunks = {"chunks": (50, -1)}
-    assert len(set(processes(client))) == 2
+    assert len(set(processes(client))) == 3
     fitted = LinearAligner().fit(da.from_array(X, **chunks), da.from_array(y, **chunks))
     whole = LinearAligner().fit(X, y)
     assert_allclose(fitted.coef_, whole.coef_, rtol=1e-10)
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_during_fit_loses_nothing(client, tmp_path):
     assert len([*tmp_path.iterdir()]) >= 30
     assert_allclose(fitted.coef_, LinearAligner().fit(X, y).coef_, rtol=1e-10)
     assert fitted.moments_.n_samples == 600
-    client.wait_for_workers(2)
+    client.wait_for_workers(3)
     assert victim not in processes(client)
 
 
