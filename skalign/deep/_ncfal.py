@@ -146,10 +146,10 @@ class NCFALClassifier(MultiDomainClassifier):
     >>> import numpy as np
     >>> from skalign import NCFALClassifier
     >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=2000)
-    >>> cause = np.where(rng.random(2000) < 0.8, y, 1 - y)
-    >>> shortcut = np.where(rng.random(2000) < 0.9, y, 1 - y)
-    >>> X = np.c_[cause, 9 * shortcut] + 0.1 * rng.normal(size=(2000, 2))
+    >>> y = rng.integers(2, size=1000)
+    >>> cause = np.where(rng.random(1000) < 0.8, y, 1 - y)
+    >>> shortcut = np.where(rng.random(1000) < 0.9, y, 1 - y)
+    >>> X = np.c_[cause, 9 * shortcut] + 0.1 * rng.normal(size=(1000, 2))
     >>> classifier = NCFALClassifier(random_state=0).fit(X, y)
     >>> X[:, 1] = 9 * (1 - y)  # the shortcut turns round
     >>> bool(classifier.score(X, y) > 0.75)
