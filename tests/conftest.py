@@ -17,9 +17,7 @@ if tuple(map(int, version("scipy").split(".")[:2])) >= (1, 14):
 
 import numpy as np
 import pytest
-import sklearn
 from hypothesis import settings
-from threadpoolctl import ThreadpoolController
 
 # A busy machine fails no test. Draws differ from run to run.
 settings.register_profile("quick", deadline=None, max_examples=10)
@@ -71,10 +69,14 @@ def fuzz_tries(request):
 
 @cache
 def _thread_pools(torch_is_loaded):
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()  # takes 7 ms
 
 
 def _callers_state():
+    import sklearn  # here, or the workers start two seconds later
+
     pools = _thread_pools("torch" in sys.modules).info()
     kind, words, *rest = np.random.get_state()  # noqa: NPY002
     state = {f"threads of {pool['filepath']}": pool["num_threads"] for pool in pools}

@@ -44,8 +44,8 @@ def _cases():
     yield skalign.OptimalTransportAligner(), unpaired
     yield skalign.SubspaceAligner(), unpaired
     yield skalign.TransferComponentAligner(), unpaired
-    few = {"n_restarts": 1, "n_starts": 1, "max_iter": 1, "random_state": 0}
-    yield skalign.WassersteinProcrustesAligner(**few), unpaired
+    few = {"n_restarts": 1, "max_iter": 1, "random_state": 0}
+    yield skalign.WassersteinProcrustesAligner("moments", **few), unpaired
     yield skalign.CanonicalAligner(), paired
     yield skalign.KernelAligner(gamma=1.0), paired
     yield skalign.AnchoredAligner(selector=RandomAnchors(9, random_state=0)), paired

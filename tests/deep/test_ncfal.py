@@ -163,7 +163,9 @@ def test_a_mask_is_learnt_of_its_shape(mask, shape):
 
 @pytest.mark.parametrize("mask", ["pixel", "feature"])
 @pytest.mark.parametrize("gate", ["clip", "sigmoid", "gumbel"])
-@pytest.mark.parametrize("scope", ["shared", "domain", "sample"])
+@pytest.mark.parametrize(
+    "scope", ["shared", pytest.param("domain", marks=pytest.mark.long), "sample"]
+)
 def test_every_gate_and_scope_learns(rows, mask, gate, scope):
     classifier = NCFALClassifier(
         ERM(),
@@ -274,7 +276,11 @@ def test_every_head_and_loss_learns(rows, fixed, loss, normalize):
     [IRM(1.0), VREx(1.0), ERM(), GroupDRO(), DeepCORAL(), MMD(), DANN(), Mixup()],
     ids=repr,
 )
-@pytest.mark.parametrize("mask", [None, Mask(), Mask("feature")], ids=repr)
+@pytest.mark.parametrize(
+    "mask",
+    [None, Mask(), pytest.param(Mask("feature"), marks=pytest.mark.long)],
+    ids=repr,
+)
 def test_every_objective_and_mask_learns(rows, objective, mask):
     classifier = NCFALClassifier(
         objective,
