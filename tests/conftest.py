@@ -51,7 +51,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fuzz-tries",
         type=int,
-        default=300,
+        default=200,
         help="number of odd calls, and of damaged files, that the fuzzers try",
     )
     parser.addoption(
