@@ -59,7 +59,7 @@ def test_quick_run_fills_every_table_and_draws_it(quick):
         picture = quick / "direct_alignment" / "figures" / f"table_{table}_digits.png"
         assert picture.read_bytes().startswith(b"\x89PNG")
     # 2 networks make 2 ordered pairs; settings x pairs x methods, and own codes.
-    assert counts == [14, 16, 56 + 18, 8 + 24, 28 + 4, 8 + 4, 16]
+    assert counts == [14, 16, 56 + 18, 8 + 24, 28 + 4, 8 + 4, 32]
 
 
 @pytest.mark.long

@@ -102,7 +102,7 @@ QUICK = Size(
     fewest_anchors=((4, 4),),
     labels=(4,),
     garment_anchors=((4, 20),),
-    elsewhere=(("digits", CONV, MLP, 4, 2),),
+    elsewhere=(("digits", CONV, MLP, 4, 4), ("digits", CONV, CONV, 4, 2)),
     stitching_epochs=2,
     stitching_steps=30,
 )

@@ -161,7 +161,7 @@ def _positive_eigh(gram):
 
 
 def _inverse_root(kernel):
-    """Root whose product with its transpose is the (pseudo-)inverse of a kernel."""
+    """Return a matrix R such that R @ R.T is the (pseudo-)inverse of a kernel."""
     # Well-conditioned, it comes from Cholesky in a fifth of the time.
     norm = np.abs(kernel).sum(axis=0).max()
     triangle, failed = dpotrf(kernel)

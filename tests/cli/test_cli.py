@@ -609,15 +609,8 @@ def test_a_signal_ends_with_one_line(few, capsys, monkeypatch, name):
 
 @pytest.mark.services
 @pytest.mark.usefixtures("usual_signals")
-@pytest.mark.parametrize(  # all signals to all commands in one process: above
-    ("command", "number"),
-    [
-        ("apply", signal.SIGINT),
-        ("apply", signal.SIGTERM),
-        ("fit", signal.SIGTERM),
-        ("report", signal.SIGINT),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["apply", "fit", "report"])
 def test_a_signal_to_the_process_leaves_no_file(few, command, number):
     """The process waits for the rest of its standard input."""
     inputs, temporary = few / "inputs", few / "temporary"

@@ -186,7 +186,7 @@ def test_a_callable_makes_the_module(rows, kind):
 
 @pytest.fixture(scope="module")
 def of_pictures(rows):
-    """Settings for rows that are pictures, and shares of classes learnt with them."""
+    """Settings for samples that are pictures, and probabilities after training."""
     settings = {"image_shape": (1, 2, 3), "max_epochs": 1, "random_state": 0}
     fitted = rows.fit(MultiDomainClassifier(**settings))
     return settings, fitted.predict_proba(rows.X)

@@ -326,7 +326,9 @@ ODD = [
     [
         (LinearAligner(), False),
         pytest.param(CORALAligner(), True, marks=pytest.mark.long),
+        pytest.param(LinearAligner(), True, marks=pytest.mark.long),
         pytest.param(RigidAligner(), True, marks=pytest.mark.long),
+        pytest.param(RigidAligner(), False, marks=pytest.mark.long),
         pytest.param(CORALAligner(), False, marks=pytest.mark.long),
     ],
 )

@@ -384,7 +384,7 @@ def test_recall_of_articles_does_not_fall(news, n_inside):
         retriever = AlignedRetriever(n_neighbors=10)
         retriever.fit(new[pairs], old[pairs], candidates=old[index], queries=new[seen])
         curve = [recall(retriever)]
-        for batch in np.array_split(at_random, 8)[:4]:
+        for batch in np.array_split(at_random, 8)[:5]:
             if order == "next":
                 batch = retriever.next_to_convert(len(batch))
             retriever.convert(batch, new[index[batch]])

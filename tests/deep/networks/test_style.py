@@ -320,7 +320,7 @@ def test_what_is_mixed_must_be_one_network(rows):
 
 @pytest.fixture(scope="module")
 def unmixed(rows):
-    """Mean share of the class that is predicted, learnt without mixtures."""
+    """Mean probability of the predicted class after training without mixtures."""
     erm = rows.fit(MultiDomainClassifier(max_epochs=30, random_state=0))
     return erm.predict_proba(rows.X).max(axis=1).mean()
 
