@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import gmean
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks" / "direct_alignment"
@@ -84,13 +86,29 @@ def test_claims_are_judged_from_the_tables(quick, page):
     assert {row["holds"] for row in found} == {"yes", "no"}
 
 
-def test_page_shows_the_committed_tables(page):
-    text = page.PAGE.read_text()
+def test_pages_show_the_committed_tables(page):
+    text = "".join(path.read_text() for path in page.PAGES)
     expected = page.parts(FOLDER / "results")
     shown = re.findall(r"<!-- (.+?) -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
     assert len(shown) > 10
     for name, table in shown:
         assert table == expected[name], name
+
+
+def test_comparisons_divide_errors_of_the_same_pair_of_networks(page):
+    tables = [pd.read_csv(FOLDER / "results" / f"table_{k}.csv") for k in (1, 4)]
+    key = ["latents", "source_seed", "target_seed"]
+    one, four = (table.set_index(key) for table in tables)
+    free = four.query(
+        "method == 'nothing, Wasserstein-Procrustes' and samples == 'halves'"
+    )
+    ratios = (free.ratio / one.query("method == 'linear'").ratio).loc[30].dropna()
+    expected = f"{gmean(ratios):.3g} ({ratios.min():.3g} to {ratios.max():.3g})"
+    method = "nothing, Wasserstein-Procrustes / linear"
+    line = f"| {method} | 1 and 4 | 30 latents | 6 | {expected} |"
+    shown = page.render_comparisons(FOLDER / "results").splitlines()
+    assert line in shown
+    assert len(shown) - 2 == len(set(shown[2:])) > 100
 
 
 def test_claims_of_the_page_follow_from_the_tables(page):

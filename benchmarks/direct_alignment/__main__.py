@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from benchmarks.direct_alignment.figures import draw
 from benchmarks.direct_alignment.networks import CACHE, train
-from benchmarks.direct_alignment.page import write_claims, write_page
+from benchmarks.direct_alignment.page import write_claims, write_pages
 from benchmarks.direct_alignment.tables import (
     FULL,
     HERE,
@@ -74,7 +74,7 @@ def main():
             draw(table, size)
     if "page" in options.steps and not options.quick:
         write_claims(results)
-        write_page(results)
+        write_pages(results)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The tables as the docs show them, and the claims of the paper beside what was found.
 
-``docs/user_guide/direct_alignment.md`` is written by hand but for what is between
-``<!-- table 1 -->`` and ``<!-- end -->``, which `write_page` fills from the CSVs.
+The guide and its page of results in ``docs/user_guide`` are written by hand but for
+what is between ``<!-- table 1 -->`` and ``<!-- end -->``, which `write_pages` fills from
+the CSVs.
 """
 
 import csv
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parents[1] / "docs" / "user_guide" / "direct_alignment.md"
+GUIDE = HERE.parents[1] / "docs" / "user_guide"
+PAGES = [GUIDE / f"direct_alignment{part}.md" for part in ("", "_results")]
 SHORT = {"convolutional": "conv", "dense": "MLP", "variational": "VAE"}
 UNITS = {"pixels": "ratio", "published unit": "published_ratio"}
 
@@ -66,6 +68,25 @@ BLOCKS = {
     ),
 }  # fmt: skip
 
+# Methods whose errors are divided pair by pair: the table, method and rows of each.
+COMPARED = [
+    ((1, "linear"), (1, "rigid")),
+    ((1, "rigid, scaled"), (1, "rigid")),
+    ((1, "stitching, k=4"), (1, "linear")),
+    ((3, "ridge"), (3, "linear")),
+    ((3, "ridge, anchors by k-means"), (3, "ridge")),
+    ((3, "ridge, anchors by k-means, any member"), (3, "ridge")),
+    ((3, "stitching, k=2"), (3, "linear")),
+    ((4, "means + ICP, linear"), (4, "means, linear")),
+    ((4, "ICP, both directions"), (4, "means, ridge")),
+    ((4, "ICP, quadratic"), (4, "ICP, both directions")),
+    ((4, "ICP, quadratic"), (1, "linear")),
+    ((4, "nothing, Wasserstein-Procrustes"), (1, "linear")),
+    ((5, "rigid"), (5, "linear")),
+    ((5, "relative decoder, scaled"), (5, "relative decoder")),
+    ((5, "relative decoder, scaled"), (5, "linear")),
+]
+
 
 def read_csv(path):
     with path.open(newline="") as file:
@@ -76,6 +97,7 @@ class Table:
     """Rows of a table, and what was published of it, in a unit of `UNITS`."""
 
     def __init__(self, table, results, unit="ratio"):
+        self.number = table
         self.unit = unit
         path = results / f"table_{table}.csv"
         self.rows = read_csv(path) if path.exists() else []
@@ -338,9 +360,73 @@ def claims(results, unit="ratio"):
     return found
 
 
+def by_setting(table, method):
+    """Return the ratios of a method by setting and ordered pair of networks.
+
+    Of table 4, those of disjoint halves. Settings are latents, anchors (table 3) and
+    kinds of network (where two differ), in this order and sorted.
+    """
+    found = {}
+    for row in table.rows:
+        same = row["source_seed"] == row["target_seed"]
+        if row["method"] != method or (same and row["source"] == row["target"]):
+            continue
+        if table.number == 4 and row["samples"] != "halves":
+            continue
+        setting = (
+            int(row["latents"]),
+            int(row["anchors"]) if table.number == 3 else 0,
+            *([row["source"], row["target"]] if row["source"] != row["target"] else []),
+        )
+        pair = row["source_seed"], row["target_seed"]
+        found.setdefault(setting, {})[pair] = float(row["ratio"])
+    return dict(sorted(found.items()))
+
+
+def render_comparisons(results):
+    """Return a line for each comparison and setting, in squared pixels."""
+    tables = {number: Table(number, results) for number in range(1, 6)}
+    lines = ["| Ratio of errors | Table | Setting | n | Mean (least to most) |"]
+    lines.append("| --- " * 5 + "|")
+    for pair in COMPARED:
+        first, second = (by_setting(tables[number], name) for number, name in pair)
+        name = " / ".join(method for _, method in pair)
+        numbers = " and ".join(str(number) for number in sorted({n for n, _ in pair}))
+        for setting in first:
+            if setting not in second:
+                continue
+            one, other = first[setting], second[setting]
+            ratios = np.array([one[key] / other[key] for key in one if key in other])
+            latents, anchors, *kinds = setting
+            shown = f"{latents} latents"
+            if anchors:
+                shown += f", {anchors} anchors"
+            if kinds:
+                shown += ", " + " to ".join(SHORT[kind] for kind in kinds)
+            lines.append(
+                f"| {name} | {numbers} | {shown} | {len(ratios)} "
+                f"| {np.exp(np.log(ratios).mean()):.3g} "
+                f"({ratios.min():.3g} to {ratios.max():.3g}) |"
+            )
+    return "\n".join(lines)
+
+
 def render_claims(found):
     lines = ["| Claimed | Unit | Criterion | Measured | Holds |", "| --- " * 5 + "|"]
     lines += ["| " + " | ".join(row.values()) + " |" for row in found]
+    return "\n".join(lines)
+
+
+def render_verdicts(found):
+    """Return whether each claim holds in each unit."""
+    verdicts = {}
+    for row in found:
+        verdicts.setdefault(row["claim"], {})[row["unit"]] = row["holds"]
+    lines = ["| " + " | ".join(["Claimed", *UNITS]) + " |", "| --- " * 3 + "|"]
+    lines += [
+        "| " + " | ".join([claim, *(holds[unit] for unit in UNITS)]) + " |"
+        for claim, holds in verdicts.items()
+    ]
     return "\n".join(lines)
 
 
@@ -355,12 +441,17 @@ def write_claims(results):
 
 
 def parts(results):
-    """Return the generated parts of the page, by the names of their markers."""
+    """Return the generated parts of the pages, by the names of their markers."""
     found = {}
     for block in BLOCKS:
         for name, unit in UNITS.items():
             found[f"table {block}, {name}"] = render(block, results, unit)
-    return found | {"claims": render_claims(read_csv(results / "claims.csv"))}
+    judged = read_csv(results / "claims.csv")
+    return found | {
+        "claims": render_claims(judged),
+        "verdicts": render_verdicts(judged),
+        "comparisons": render_comparisons(results),
+    }
 
 
 def fill(page, texts):
@@ -373,6 +464,7 @@ def fill(page, texts):
     page.write_text(re.sub(pattern, replace, page.read_text(), flags=re.DOTALL))
 
 
-def write_page(results):
-    """Fill the marked parts of the page of the docs."""
-    fill(PAGE, parts(results))
+def write_pages(results):
+    """Fill the marked parts of the pages of the docs."""
+    for page in PAGES:
+        fill(page, parts(results))
