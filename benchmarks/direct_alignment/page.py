@@ -1,8 +1,8 @@
 """The tables as the docs show them, and the claims of the paper beside what was found.
 
 The guide and its page of results in ``docs/user_guide`` are written by hand but for
-what is between ``<!-- table 1 -->`` and ``<!-- end -->``, which `write_pages` fills from
-the CSVs.
+what is between ``<!-- table 1 -->`` and ``<!-- end -->``, which `write_pages` fills
+from the CSVs.
 """
 
 import csv
