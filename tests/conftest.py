@@ -149,3 +149,23 @@ def make_shortcut():
         return X.astype(np.float32), y, agrees
 
     return make
+
+
+@pytest.fixture
+def memory_grown():
+    """Return how many MiB the resident memory of the process rises within a call."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("reads /proc")
+
+    def peak():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        line = next(line for line in lines if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+
+    def measure(call):
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is the present size
+        before = peak()
+        call()
+        return peak() - before
+
+    return measure

@@ -109,18 +109,21 @@ def _fit_to_pairs(options, aligner):
         target = read_matrix(options.target, options.id)
         rows = read_positions(options.pairs, len(source), len(target))
         X, y = source.whole()[rows[:, 0]], target.whole()[rows[:, 1]]
-        n_pairs = len(rows)
+        tested, n_pairs = (X, y), len(rows)
     else:
         pairs = read_pairs(options)
         source, target, n_pairs = pairs.source, pairs.target, len(pairs)
         large = are_large(source, target)
+        rows = pairs.sample(options.seed)
         if large:  # fitted from sums over all pairs, if the aligner can
-            X, y = pairs.take(rows := pairs.sample(options.seed))
-            say(f"tested on {len(rows):,} of {n_pairs:,} pairs, fitted on all")
+            tested = pairs.take(rows)
         else:
             X, y = pairs.whole()
+            tested = X[rows], y[rows]
+        if len(rows) < n_pairs:
+            say(f"tested on {len(rows):,} of {n_pairs:,} pairs, fitted on all")
     use_threads_if_large(options, source, target)
-    scores = _test(options, aligner, X, y)
+    scores = _test(options, aligner, *tested)
     if any_holds(options.fail_if, options.aligner, scores):
         return None, None
     if large and not hasattr(aligner, "collect"):

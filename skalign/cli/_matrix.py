@@ -9,7 +9,7 @@ from skalign.cli._kinds import InputError
 from skalign.moments import forget
 
 _BATCH = 2**18  # numbers that are looked at at once
-_MOST_PAIRS = 10_000  # of large files that are compared
+_MOST_PAIRS = 10_000  # that a map is tested on
 
 
 class Matrix:

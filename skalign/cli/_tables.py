@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from skalign.cli._kinds import InputError
 from skalign.cli._matrix import Matrix
+from skalign.moments import forget
 
 _ID = "id"  # column of identifiers, unless --id names another
 _BLOCK = 2**20  # bytes of CSV that are parsed at once
@@ -87,16 +88,15 @@ class _Arrow:
     """Columns of an Arrow file (Feather) or stream."""
 
     def __init__(self, path):
-        self._path, self.n_rows = path, None
+        self._bytes, self.n_rows = np.memmap(path, mode="r"), None
         with self._open() as reader:
             self.schema = reader.schema
 
     def _open(self):
-        file = pa.memory_map(self._path)
+        file = pa.py_buffer(self._bytes)
         try:
             return pa.ipc.open_file(file)
         except pa.ArrowInvalid:
-            file.seek(0)
             return pa.ipc.open_stream(file)
 
     def batches(self, n_rows, names, numbers):
@@ -107,8 +107,11 @@ class _Arrow:
                 found = reader
             for batch in found:
                 batch = batch.select(names)
-                batch.validate(full=True)
-                yield batch
+                for start in range(0, len(batch), n_rows):
+                    part = batch.slice(start, n_rows)
+                    part.validate(full=True)
+                    yield part
+                    forget(self._bytes)
 
     def explain(self, error):
         return str(error)

@@ -152,25 +152,21 @@ def test_batches_give_the_same_rows_as_all_at_once(spaces, stored, monkeypatch):
     assert_allclose(np.load(spaces / "batches.npy"), np.load(spaces / "whole.npy"))
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_memory_stays_constant_on_a_memory_mapped_file(spaces, stored):
+def test_memory_stays_constant_on_a_memory_mapped_file(spaces, stored, memory_grown):
     rng = np.random.default_rng(0)
     grown = []
     for n_samples in (400_000, 2_000_000):
         np.save(spaces / "large.npy", rng.normal(size=(n_samples, 8)))
         words = ["apply", stored, str(spaces / "large.npy")]
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is the present size
-        before = _peak_memory()
-        assert main([*words, "-o", str(spaces / "out.npy")]) == 0
-        grown.append(_peak_memory() - before)
+        words += ["-o", str(spaces / "out.npy")]
+        grown.append(memory_grown(lambda words=words: main(words)))
         assert np.load(spaces / "out.npy", mmap_mode="r").shape == (n_samples, 6)
     assert grown[1] - grown[0] < 40  # MiB; the file grew by 98
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("aligner", ["linear", "similarity"])
 def test_a_map_is_fitted_to_large_files_in_batches(
-    spaces, aligner, monkeypatch, capsys
+    spaces, aligner, monkeypatch, capsys, memory_grown
 ):
     monkeypatch.setattr(_matrix, "_MOST_PAIRS", 60)
     rng, grown = np.random.default_rng(0), []
@@ -181,22 +177,15 @@ def test_a_map_is_fitted_to_large_files_in_batches(
         np.save(X, rows)
         np.save(y, (rows @ mixing).astype(np.float32))
         del rows
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is the present size
-        before = _peak_memory()
+        words = ["fit", X, y, "--aligner", aligner, "-o", stored]
         with config_context(working_memory=2):  # MiB
-            assert main(["fit", X, y, "--aligner", aligner, "-o", stored]) == 0
-        grown.append(_peak_memory() - before)
+            grown.append(memory_grown(lambda words=words: main(words)))
         assert f"tested on 60 of {n_samples:,} pairs" in capsys.readouterr().out
     assert grown[1] - grown[0] < 16  # MiB; the files grew by 32
     main(["apply", stored, X, "-o", str(spaces / "out.npy")])
     whole = {"linear": LinearAligner(), "similarity": RigidAligner(scaling=True)}
     expected = whole[aligner].fit(np.load(X), np.load(y)).transform(np.load(X))
     assert_allclose(np.load(spaces / "out.npy"), expected, rtol=1e-3, atol=1e-4)
-
-
-def _peak_memory():
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if "VmHWM" in line) / 1024
 
 
 class _Evil:

@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn import config_context
 
-from skalign import LinearAligner
+from skalign import LinearAligner, load
 from skalign.cli import _apply, _files, _kinds, _matrix, main
 from skalign.cli._files import read_array, read_matrix
 from skalign.cli._kinds import InputError
@@ -359,6 +359,35 @@ def test_memory_stays_constant_on_a_long_table(tmp_path):
     for _ in read_matrix(str(tmp_path / "long.parquet")).batches(1000):
         most = max(most, pa.total_allocated_bytes() - before)
     assert most < n_bytes / 3
+
+
+def test_pages_of_an_arrow_file_do_not_stay_in_memory(tmp_path, memory_grown):
+    grown = []
+
+    def read_sum():
+        matrix = read_matrix(str(tmp_path / "one.arrow"))
+        assert sum(rows.sum() for _, rows in matrix.batches()) == total
+
+    for n_samples in (2**16, 2**18):
+        values = np.arange(n_samples * 32.0)
+        total = values.sum()
+        batch = pa.record_batch({"v": vectors(values.reshape(-1, 32))})
+        with pa.ipc.new_file(tmp_path / "one.arrow", batch.schema) as writer:
+            writer.write_batch(batch)  # a single one
+        del values, batch
+        grown.append(memory_grown(read_sum))
+    assert grown[1] - grown[0] < 16  # MiB; the file grew by 48
+
+
+def test_a_map_is_tested_on_some_of_many_pairs(folder, monkeypatch, capsys):
+    monkeypatch.setattr(_matrix, "_MOST_PAIRS", 30)
+    words = [folder / "X.csv", folder / "y.csv", "-o", folder / "tested_on_some"]
+    assert main(["fit", *map(str, words)]) == 0
+    said = capsys.readouterr().out
+    assert "tested on 30 of 60 pairs, fitted on all" in said
+    assert "fitted on 60 pairs" in said
+    fitted = load(folder / "tested_on_some")
+    assert_allclose(fitted.coef_, LinearAligner().fit(X, Y).coef_)
 
 
 class _Stream:
