@@ -21,7 +21,7 @@ from benchmarks import records
 from skalign import LinearAligner
 
 TABLE = records.HERE / "report_cost" / "results" / "report_cost.csv"
-_RUN = "import sys; from skalign.cli._main import main; sys.exit(main(sys.argv[1:]))"
+_RUN = "import sys; from skalign.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 def processor_seconds(*words):

@@ -10,7 +10,7 @@ from argparse import ArgumentTypeError
 from typing import NamedTuple
 
 from skalign.cli._columns import COLUMNS
-from skalign.cli._terminal import fail
+from skalign.cli._ending import fail
 
 _COMPARISONS = {
     "<=": operator.le,

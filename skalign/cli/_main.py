@@ -1,8 +1,6 @@
-"""Arguments and entry point of the command line."""
+"""Arguments of the command line, and what they start."""
 
 import argparse
-import signal
-import sys
 import warnings
 from importlib import import_module
 
@@ -11,9 +9,10 @@ from threadpoolctl import threadpool_limits
 import skalign
 from skalign.cli._columns import COLUMNS
 from skalign.cli._conditions import columns, condition
+from skalign.cli._ending import fail
 from skalign.cli._kinds import MATRICES, REPORTS, InputError
 from skalign.cli._output import check_inputs, check_output
-from skalign.cli._terminal import ending_as_interrupts, fail, say
+from skalign.cli._terminal import say
 
 # Their objects are imported only by the command that needs them, to answer soon.
 PAIRED = ("rigid", "similarity", "linear", "least-squares", "nonlinear", "robust")
@@ -87,30 +86,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(fail(f"error: {message}; see {self.prog} --help"))
 
 
-def main(arguments=None):
-    """Run the command line.
-
-    Parameters
-    ----------
-    arguments : list of str, default=None
-        Words after ``skalign``. None uses ``sys.argv``.
-
-    Returns
-    -------
-    status : int
-        Exit status: 0 for success, 1 if a condition of ``--fail-if`` holds, 2 for
-        invalid input or an output that cannot be written, 130 after an interrupt, 143
-        after SIGTERM.
-    """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+def run(words):
+    """Run the command line; say what was wrong in one line."""
     try:
-        with ending_as_interrupts():
-            return _run(words)
+        return _run(words)
     except (InputError, ValueError) as error:
         return fail(f"error: {error}")
-    except KeyboardInterrupt as interrupt:
-        number = next(iter(interrupt.args), signal.SIGINT)
-        return fail("interrupted", 128 + number)
     except Exception as error:
         return fail(f"error: {type(error).__name__}: {error}")
 

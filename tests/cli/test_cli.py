@@ -596,6 +596,19 @@ def test_a_signal_ends_with_one_line(few, capsys, monkeypatch, name):
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.usefixtures("usual_signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_imports_ends_with_one_line(capsys, monkeypatch, number):
+    class Module:
+        def __getattr__(self, name):
+            signal.raise_signal(number)
+            time.sleep(1)  # until the handler is called, some instructions later
+
+    monkeypatch.setitem(sys.modules, "skalign.cli._main", Module())
+    assert main(["--version"]) == 128 + number
+    assert capsys.readouterr().err == "skalign: interrupted\n"
+
+
 @pytest.mark.services
 @pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
