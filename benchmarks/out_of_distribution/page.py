@@ -39,6 +39,27 @@ METHODS = [
     ]
 ] + [(("NCFAL", "last"), ("IRM", "last"))]
 
+# Methods that are compared on more classes, by the last step.
+CLASSES = [
+    ("NCFAL", "ERM"),
+    ("IRM", "ERM"),
+    ("VREx", "ERM"),
+    ("GroupDRO", "ERM"),
+    ("NCFAL", "IRM"),
+    ("NCFAL", "VREx"),
+    ("NCFAL", "NCFAL, linear head"),
+    ("NCFAL", "NCFAL, no penalty"),
+    ("NCFAL, F-norm", "NCFAL"),
+    ("NCFAL, inferred", "NCFAL"),
+    ("IRM, inferred", "IRM"),
+    ("VREx, inferred", "VREx"),
+    ("NCFAL, inferred", "IRM, inferred"),
+    ("NCFAL, inferred", "VREx, inferred"),
+    ("NCFAL, inferred", "VREx, inferred, weight 100"),
+    ("NCFAL, inferred", "NCFAL, inferred, linear head"),
+    ("NCFAL, inferred", "ERM, grey"),
+]
+
 
 def cell(values):
     """Mean and standard deviation of what was measured."""
@@ -90,9 +111,80 @@ def differences(rows, pairs, name=str):
         names = [f'{name(method)}, by "{rule}"' for method, rule in (one, other)]
         sign = " | tie" if abs(mean) < TIE else " |"
         lines.append(
-            f"| {' minus '.join(names)} | {n} | {mean:+.1f} "
-            f"[{mean - half:+.1f}, {mean + half:+.1f}]{sign} |"
+            f"| {' minus '.join(names)} | {n} | {interval(mean, half)}{sign} |"
         )
+    return "\n".join(lines)
+
+
+def interval(mean, half):
+    """Return a difference and its interval as text."""
+    return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
+
+
+def differences_by_data(rows, pairs):
+    """Markdown, a line for each pair of methods and a column for each data."""
+    of = {}
+    for row in rows:
+        of.setdefault(row["data"], []).append(row | {"test_last": row["test"]})
+    lines = ["| " + " | ".join(["by the last step", *of]) + " |"]
+    lines.append("| --- " * (1 + len(of)) + "|")
+    for one, other in pairs:
+        cells = [f"{one} minus {other}"]
+        for rows in of.values():
+            n, mean, half = difference(rows, (one, "last"), (other, "last"))
+            tie = ", tie" if abs(mean) < TIE else ""
+            cells.append(f"{interval(mean, half)}, n = {n}{tie}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def limits():
+    """Return the part on what the partition finds."""
+    of = {}
+    for row in read(RESULTS / "partition_limits.csv"):
+        of.setdefault(row["case"], []).append(row)
+    titles = ["case", "cause", "shortcut", "n", "gap of the cause",
+              "gap of the shortcut", "ERM", "NCFAL", "NCFAL minus ERM, 95 % interval",
+              "warned"]  # fmt: skip
+    lines = ["| " + " | ".join(titles) + " |", "| --- " * len(titles) + "|"]
+    for case, rows in of.items():
+        runs = [
+            {"method": name, "seed": row["seed"], "test_last": row[f"test_{name}"]}
+            for row in rows
+            for name in ("erm", "ncfal")
+        ]
+        n, mean, half = difference(runs, ("ncfal", "last"), ("erm", "last"))
+        gaps = [
+            np.mean([float(row[f"gap_{kind}"]) for row in rows])
+            for kind in ("cause", "shortcut")
+        ]
+        warned = sum(int(row["warned"]) for row in rows)
+        cells = [case, rows[0]["cause"], rows[0]["shortcut"], str(n)]
+        cells += [f"{gap:.2f}" for gap in gaps]
+        cells += [cell(row[f"test_{name}"] for row in rows) for name in ("erm",
+                  "ncfal")]  # fmt: skip
+        cells += [interval(mean, half) + (", tie" if abs(mean) < TIE else "")]
+        cells += [f"{warned} of {n}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def collapse(rows):
+    """Markdown, how near class means are to a simplex, beside the accuracy."""
+    of = {}
+    for row in rows:
+        if row["nc2_test"] and row["environments"] == "given":
+            of.setdefault((row["data"], row["method"]), []).append(row)
+    titles = ["data", "method", "NC2, train", "NC2, test", "F-norm, test", "accuracy"]
+    lines = ["| " + " | ".join(titles) + " |", "| --- " * len(titles) + "|"]
+    for (data, method), runs in of.items():
+        cells = [data, method]
+        for name in ("nc2_train", "nc2_test", "f_test"):
+            values = np.array([run[name] for run in runs if run[name]], dtype=float)
+            spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
+            cells.append(f"{values.mean():.2f}{spread}" if len(values) else "")
+        cells.append(cell(run["test"] for run in runs))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -140,6 +232,9 @@ def parts():
     columns = {data: mean("test", data) for data in dict.fromkeys(
         row["data"] for row in rows)}  # fmt: skip
     found["classes"] = table(rows, columns)
+    found["classes, differences"] = differences_by_data(rows, CLASSES)
+    found["classes, collapse"] = collapse(rows)
+    found["limits"] = limits()
 
     rows = read(RESULTS / "pictures.csv")
     columns = {"held out, last": mean("iid_last")}
@@ -219,7 +314,7 @@ def stopping(of):
             cells = [f"{data}, {case}", method]
             for rule in RULES[:2]:
                 n, mean, half = difference(rows, (method, "found"), (method, rule))
-                cells.append(f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]")
+                cells.append(interval(mean, half))
             lines.append("| " + " | ".join([*cells[:2], str(n), *cells[2:]]) + " |")
     return "\n".join(lines)
 
