@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 if not (ROOT / "benchmarks").exists():
     pytest.skip("the benchmarks are not in this distribution", allow_module_level=True)
 
+NUMBERS = r"([+-]?\d+\.\d){}([+-]?\d+\.\d){}([+-]?\d+\.\d){}"
+
 
 @pytest.fixture
 def page(monkeypatch):
@@ -35,3 +37,24 @@ def test_differences_are_those_of_common_seeds(page):
     interval = ttest_rel([1, 2, 4], [0, 3, 1]).confidence_interval(0.95)
     assert n == 3
     np.testing.assert_allclose([mean - half, mean + half], interval)
+
+
+def test_intervals_in_words_stand_in_the_tables(page):
+    """Differences in words are those of a table, without their sign."""
+    shown = {
+        tuple(sorted(abs(float(number)) for number in (low, mean, high)))
+        for part in page.parts().values()
+        for mean, low, high in re.findall(NUMBERS.format(r" \[", ", ", r"\]"), part)
+    }
+    found = 0
+    for path in [*page.PAGES, page.GUIDE / "neural_collapse.md"]:
+        text = re.sub(
+            r"<!-- (.+?) -->\n.*?\n<!-- end -->", "", path.read_text(), flags=re.S
+        )
+        text = text.replace("95 % interval ", "")
+        for numbers in re.findall(
+            NUMBERS.format(r"(?:\s+points)?\s+\(", " to ", ""), text
+        ):
+            assert tuple(sorted(map(abs, map(float, numbers)))) in shown, numbers
+            found += 1
+    assert found > 30
