@@ -24,9 +24,7 @@ NOT_RECORDED = {
     "domain_adaptation/results/domain_adaptation_pairs",
     "domain_adaptation/results/model_selection_candidates",
     "domain_adaptation/results/model_selection_without_labels",
-    "embedding_switch/results/embedding_switch",
     "federated/results/federated",
-    "federated/results/federated_sums",
     "metrics/results/interval_coverage",
     "metrics/results/metrics_cost",
     "metrics/results/similarity_tests",
@@ -39,7 +37,6 @@ NOT_RECORDED = {
     "peers/results/comparisons",
     "peers/results/constants",
     "peers/results/growth",
-    "repeated_pairs/results/repeated_pairs",
     "scaling/results/scaling",
     "stitching/results/stitching_loop",
     "unpaired_latents/results/icp_speed",
@@ -47,7 +44,6 @@ NOT_RECORDED = {
     "unpaired_text/results/pairs",
     "unpaired_text/results/peers",
     "unpaired_text/results/unpaired",
-    "wrong_pairs/results/wrong_pairs",
 }
 # Figures of a publication, and what is derived from tables.
 NOT_MEASURED = {"direct_alignment/published", "direct_alignment/results/claims"}
