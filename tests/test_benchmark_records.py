@@ -32,7 +32,6 @@ NOT_RECORDED = {
     "out_of_distribution/results/colored_mnist_search",
     "out_of_distribution/results/ensemble",
     "out_of_distribution/results/ladder",
-    "out_of_distribution/results/partition_starts",
     "out_of_distribution/results/pictures",
     "peers/results/comparisons",
     "peers/results/constants",
