@@ -7,6 +7,7 @@ process through its own outputs are those of the sum of the n equal losses, of w
 `DistributedDataParallel` takes the n-th part: together, the gradient of one loss.
 """
 
+import gc
 import os
 import warnings
 from contextlib import contextmanager
@@ -201,6 +202,18 @@ def distribute(step):
     # A network may have parameters without use; torch warns if it finds none.
     step.without_use = nn.Parameter(torch.zeros(1, device=device))
     return DistributedDataParallel(step, find_unused_parameters=True)
+
+
+def end_together():
+    """Free the tensors of the last steps, and wait for the other processes.
+
+    Threads of gloo may still hold such tensors, and free them while this waits. If they
+    did it when Python ends, they would abort the process: `destroy_process_group` does
+    not end these threads once there was a `DistributedDataParallel`.
+    """
+    if n_processes() > 1:
+        gc.collect()  # the step is part of reference cycles
+        distributed.barrier()
 
 
 def take_buffers_of_first(module):

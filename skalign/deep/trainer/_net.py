@@ -19,6 +19,7 @@ from skalign._autocast import autocast_off
 from skalign.deep.trainer._distributed import (
     Step,
     distribute,
+    end_together,
     local_device,
     of_first,
     shared,
@@ -165,6 +166,7 @@ class ResidentNet(NeuralNet):
         for module in self.told_:
             module.sizes = None
         del self.told_, self.step_
+        end_together()
 
     def fit_loop(self, X, y=None, **kwargs):
         with suppress(_Stopped):

@@ -339,6 +339,7 @@ def compare():
             message(StitchingRegressor().fit, X[rank:], X[rank:]),
         ]
     )
+    distributed.barrier()  # else threads of gloo may abort the process at its end
     distributed.destroy_process_group()
     if rank == 0:
         print(json.dumps(found))
