@@ -66,6 +66,8 @@ def require_package(kind, name):
 def kind_of(file, name):
     """Return what a binary file holds, by its first bytes; CSV by its suffix."""
     start = file.read(4096)
+    if not start:
+        raise ValueError("it is empty")
     if start.startswith(b"\x93NUMPY"):
         return "npy"
     if start.startswith(b"PK"):
@@ -76,7 +78,7 @@ def kind_of(file, name):
         return "arrow"
     if start[8:9] == b"{":
         return "safetensors"
-    is_text = start and b"\0" not in start and _is_utf8(start)
+    is_text = b"\0" not in start and _is_utf8(start)
     if is_text and (name == "-" or Path(name).suffix.lower() == ".csv"):
         return "csv"
     raise ValueError(

@@ -4,7 +4,9 @@ import os
 import shutil
 import sys
 from functools import partial
+from pathlib import Path
 
+from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
 from skalign.cli._kinds import InputError
@@ -37,7 +39,21 @@ def progress(unit, total=None):
 
 
 def use_threads_if_large(options, *matrices):
-    """Use all threads for large products; small ones are faster with one thread."""
+    """Use all threads for large products; small ones are faster with one thread.
+
+    A BLAS beside NumPy's, as SciPy's wheels have one, keeps one thread: threads of both
+    wait actively, and take the cores from one another.
+    """
     n_samples, width = len(matrices[0]), max(matrix.shape[1] for matrix in matrices)
-    if n_samples * width * (n_samples + width) >= _THREADED_WORK:
-        options.threads.restore_original_limits()
+    if n_samples * width * (n_samples + width) < _THREADED_WORK:
+        return
+    options.threads.restore_original_limits()
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    others = [library for library in libraries if not _is_of_numpy(library)]
+    if len(others) < len(libraries):
+        for library in others:
+            library.set_num_threads(1)
+
+
+def _is_of_numpy(library):
+    return Path(library.filepath).parent.name == "numpy.libs"

@@ -347,7 +347,7 @@ def test_what_is_no_file_is_named(few, capsys):
         refused(capsys, ["report", name, X], str(name).partition(":")[0], said)
         refused(capsys, ["apply", name, X, "-o", out], said)
         refused(capsys, ["apply", few / "map.skops", name, "-o", out], said)
-    refused(capsys, ["report", few / "nothing.npy", X], "nothing.npy", "neither")
+    refused(capsys, ["report", few / "nothing.npy", X], "nothing.npy", "it is empty")
     refused(capsys, ["apply", few / "nothing.npy", X, "-o", out], "is no file of")
     refused(capsys, ["report", f"{X}:a", X], "no such file")
     assert sorted(few.iterdir()) == before
@@ -899,7 +899,11 @@ def test_small_problems_take_one_thread(
         before = _threads()
         assert main([command, *arguments]) == 0
         assert _threads() == before
-    assert {count for threads in seen for count in threads.values()} == {inside}
+    for path, count in [item for threads in seen for item in threads.items()]:
+        if "scipy.libs" in path:  # waits actively, as that of numpy.libs
+            assert count == 1
+        else:
+            assert count == inside, path
 
 
 def test_threads_are_given_back_after_an_error(spaces):

@@ -240,7 +240,7 @@ def write_bad(folder):
         "gap.csv": ["row 1", "missing value", "'a'"],
         "twice.csv": ["two columns called 'a'"],
         "head.csv": ["has no rows"],
-        "empty.csv": ["is neither"],
+        "empty.csv": ["it is empty"],
         "latin.csv": ["UTF-8"],
         "ragged.parquet": ["row 1", "'v'", "1 numbers", "the first row holds 4"],
         "none.parquet": ["has no columns"],
