@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import cpu_count, parallel_config
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.parallel import Parallel
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skalign import AnchorSearchCV, LinearAligner, WassersteinProcrustesAligner
@@ -21,7 +22,8 @@ def threads():
 def test_jobs_in_threads_share_the_cores():
     with threadpool_limits(MANY):
         before = threads()
-        with parallel_config("threading", n_jobs=2), shared_cores(None):
+        jobs = parallel_config("threading", n_jobs=2)
+        with jobs, shared_cores(None) as delayed:
             seen = Parallel()(delayed(threads)() for _ in range(2))
         assert max(map(max, seen)) <= SHARE
         assert threads() == before

@@ -18,7 +18,7 @@ from sklearn.utils import (
     check_random_state,
 )
 from sklearn.utils._param_validation import validate_params
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 
 from skalign._determined import without_warning
 from skalign._draws import one_seed
@@ -476,7 +476,7 @@ def alignability(
     times = np.bincount(np.concatenate([test for _, test in splits]), minlength=len(X))
     held_out = [_HeldOut(X[test], y[test], 1 / times[test]) for _, test in splits]
     parts, last = list(product(range(len(sizes)), range(len(splits)))), len(sizes) - 1
-    with shared_cores(n_jobs):
+    with shared_cores(n_jobs) as delayed:
         found = Parallel(n_jobs=n_jobs)(
             delayed(_fit_and_judge)(
                 list(aligners.values()),

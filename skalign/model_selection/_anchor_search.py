@@ -30,7 +30,7 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign._labels import as_written, check_labels
@@ -281,7 +281,7 @@ class AnchorSearchCV(InnerPairedMixin, MetaEstimatorMixin, BaseEstimator):
             rows = rows[0], rows[1].astype(np.float64)
         labels = check_labels(labels, rows[0], "labels")
         splits = check_splits(self.cv, *rows, **routed.splitter.split)
-        with shared_cores(self.n_jobs):
+        with shared_cores(self.n_jobs) as delayed:
             outcomes = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(
                 delayed(search_fold)(
                     self._anchored(clone(selector)),

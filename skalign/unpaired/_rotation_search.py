@@ -1,8 +1,8 @@
 """Search for a rotation between two sets of samples that need not correspond."""
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.model_selection import KFold
+from sklearn.utils.parallel import Parallel
 
 from skalign._threads import shared_cores
 from skalign.unpaired._cluster_start import N_AXES, N_ROWS, cluster_rotation
@@ -117,8 +117,8 @@ class RotationSearch:
             for side in (self.matching.source, self.matching.target)
         ]
         seeds = self._rng.randint(np.iinfo(np.int32).max, size=n_starts)
-        with shared_cores(n_jobs):
-            found = Parallel(n_jobs, return_as="generator")(
+        with shared_cores(n_jobs) as delayed:
+            found = Parallel(n_jobs=n_jobs, return_as="generator")(
                 delayed(cluster_rotation)(*sides, seed) for seed in seeds
             )
             starts = self._collect(found, n_starts)
