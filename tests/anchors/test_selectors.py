@@ -172,6 +172,8 @@ def test_a_path_needs_a_list_of_numbers(n_anchors):
         RandomAnchors().select_path(np.eye(5), n_anchors)
     with pytest.raises(ValueError, match="n_anchors is empty"):
         RandomAnchors().select_path(np.eye(5), [])
+    with pytest.raises(ValueError, match=r"n_anchors=\[\[3\]\] must be a list"):
+        RandomAnchors().select_path(np.eye(5), [[3]])
 
 
 @pytest.mark.parametrize("takes_one", [AnchoredAligner, RelativeRepresentation])
