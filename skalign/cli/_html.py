@@ -28,7 +28,7 @@ body {font: 16px/1.5 system-ui, sans-serif; max-width: 64em; margin: 2em auto;
 h1 {font-size: 1.5em} h2 {font-size: 1.15em; margin-top: 2em}
 .scroll {overflow-x: auto}
 table {border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9em}
-th, td {padding: .25em .6em; text-align: right; white-space: nowrap}
+th, td {padding: .25em .5em; text-align: right; white-space: nowrap}
 th:first-child {text-align: left}
 thead th {border-bottom: 2px solid}
 tbody tr + tr > * {
