@@ -153,7 +153,7 @@ def make_shortcut():
 
 @pytest.fixture
 def memory_grown():
-    """Return how many MiB the resident memory of the process rises within a call."""
+    """Return a function: by how many MiB memory rises in a call, and its result."""
     if not sys.platform.startswith("linux"):
         pytest.skip("reads /proc")
 
@@ -162,10 +162,10 @@ def memory_grown():
         line = next(line for line in lines if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
 
-    def measure(call):
+    def measure(function, *args):
         Path("/proc/self/clear_refs").write_text("5")  # the peak is the present size
         before = peak()
-        call()
-        return peak() - before
+        result = function(*args)
+        return peak() - before, result
 
     return measure

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import spearmanr, ttest_rel
 
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "benchmarks").exists():
@@ -58,3 +58,26 @@ def test_intervals_in_words_stand_in_the_tables(page):
             assert tuple(sorted(map(abs, map(float, numbers)))) in shown, numbers
             found += 1
     assert found > 30
+
+
+def test_rank_correlations_in_words_follow_from_the_rows(page):
+    rows = [
+        row
+        for row in page.read(page.RESULTS / "classes.csv")
+        if row["environments"] == "given" and row["method"] != "MMD"
+    ]
+    found = []
+    for column in ("nc2_train", "nc2_test"):
+        for case in (("5", "2"), ("10", "2"), ("10", "3")):
+            means = {}
+            for row in rows:
+                if (row["n_classes"], row["n_environments"]) == case:
+                    pair = float(row[column]), float(row["test"])
+                    means.setdefault(row["method"], []).append(pair)
+            points = np.array([np.mean(of, axis=0) for of in means.values()])
+            assert len(points) == 14
+            found.append(f"{spearmanr(*points.T).statistic:.2f}"[1:])
+    text = " ".join(page.PAGES[1].read_text().split())
+    said = "is {}, {} and {} in the three cases on the training environments, and {}, "
+    said += "{} and {} on the test environment"
+    assert said.format(*found) in text

@@ -1,6 +1,6 @@
 """Where environments that are found help, and where they take the cause away.
 
-    # results/partition_limits.csv, half an hour on one core
+    # results/partition_limits.csv, ten minutes on one core
     python -m benchmarks.out_of_distribution.partition_limits
 
 Rows are added one a run; runs that are there are not measured again; ``page.py`` then

@@ -159,7 +159,9 @@ def test_memory_stays_constant_on_a_memory_mapped_file(spaces, stored, memory_gr
         np.save(spaces / "large.npy", rng.normal(size=(n_samples, 8)))
         words = ["apply", stored, str(spaces / "large.npy")]
         words += ["-o", str(spaces / "out.npy")]
-        grown.append(memory_grown(lambda words=words: main(words)))
+        mebibytes, status = memory_grown(main, words)
+        assert status == 0
+        grown.append(mebibytes)
         assert np.load(spaces / "out.npy", mmap_mode="r").shape == (n_samples, 6)
     assert grown[1] - grown[0] < 40  # MiB; the file grew by 98
 
@@ -179,7 +181,9 @@ def test_a_map_is_fitted_to_large_files_in_batches(
         del rows
         words = ["fit", X, y, "--aligner", aligner, "-o", stored]
         with config_context(working_memory=2):  # MiB
-            grown.append(memory_grown(lambda words=words: main(words)))
+            mebibytes, status = memory_grown(main, words)
+        assert status == 0
+        grown.append(mebibytes)
         assert f"tested on 60 of {n_samples:,} pairs" in capsys.readouterr().out
     assert grown[1] - grown[0] < 16  # MiB; the files grew by 32
     main(["apply", stored, X, "-o", str(spaces / "out.npy")])
