@@ -111,6 +111,24 @@ def test_comparisons_divide_errors_of_the_same_pair_of_networks(page):
     assert len(shown) - 2 == len(set(shown[2:])) > 100
 
 
+def test_ranges_in_words_are_those_of_a_comparison(page):
+    numbers = r"(\d\.\d+)"
+    triple = rf"{numbers} \({numbers} to {numbers}\)"
+    table = page.render_comparisons(FOLDER / "results")
+    shown = [tuple(map(float, found)) for found in re.findall(triple, table)]
+    said = re.findall(triple, " ".join(page.PAGES[0].read_text().split()))
+    assert len(said) > 15
+    for texts in said:
+        places = [len(text.partition(".")[2]) for text in texts]
+        assert any(
+            all(
+                abs(value - float(text)) <= 0.50001 * 10.0**-n
+                for value, text, n in zip(values, texts, places, strict=True)
+            )
+            for values in shown
+        ), texts
+
+
 def test_claims_of_the_page_follow_from_the_tables(page):
     with (FOLDER / "results" / "claims.csv").open(newline="") as file:
         written = list(csv.DictReader(file))
