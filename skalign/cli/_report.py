@@ -3,6 +3,7 @@
 import argparse
 import platform
 
+from joblib import parallel_config
 from sklearn.base import clone
 
 import skalign
@@ -19,6 +20,7 @@ from skalign.cli._terminal import progress, say, use_threads_if_large, width
 from skalign.model_selection import alignability
 
 _WITH_PRIOR = "linear, prior"
+_MOST_JOBS = 4  # at a time, each with its own copies of the samples
 _EXAMPLE = (
     "No files were given. As an example, maps are compared between the latents of two "
     "autoencoders that were trained on the same 1,797 images of digits."
@@ -97,7 +99,7 @@ def _compare_pairs(options):
     else:
         X, y, labels, n_pairs = _read(options)
         source, target = options.source, options.target
-    use_threads_if_large(options, X, y)
+    n_jobs = min(use_threads_if_large(options, X, y), _MOST_JOBS)
     if options.criterion == "r2" and 2 * options.cv > len(X):
         raise InputError(
             f"--criterion r2 needs at least 2 test pairs in each fold; --cv "
@@ -107,7 +109,8 @@ def _compare_pairs(options):
         raise InputError(
             f"--cv {options.cv} must be from 2 to {len(X)}, the number of pairs."
         )
-    with naming(options.source, options.target):
+    # In threads, because fits spend their time in products.
+    with naming(options.source, options.target), parallel_config("threading"):
         result = alignability(
             X,
             y,
@@ -115,6 +118,7 @@ def _compare_pairs(options):
             aligners=_classes(options),
             cv=options.cv,
             random_state=options.seed,
+            n_jobs=n_jobs,
             progress=progress("parts"),
         )
     criterion = options.criterion or "relative_error"

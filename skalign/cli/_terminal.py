@@ -42,17 +42,18 @@ def use_threads_if_large(options, *matrices):
     """Use all threads for large products; small ones are faster with one thread.
 
     A BLAS beside NumPy's, as SciPy's wheels have one, keeps one thread: threads of both
-    wait actively, and take the cores from one another.
+    wait actively, and take the cores from one another. Returns the number of threads.
     """
     n_samples, width = len(matrices[0]), max(matrix.shape[1] for matrix in matrices)
     if n_samples * width * (n_samples + width) < _THREADED_WORK:
-        return
+        return 1
     options.threads.restore_original_limits()
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
     others = [library for library in libraries if not _is_of_numpy(library)]
     if len(others) < len(libraries):
         for library in others:
             library.set_num_threads(1)
+    return max((library.num_threads for library in libraries), default=1)
 
 
 def _is_of_numpy(library):
