@@ -375,7 +375,8 @@ class _Pairs:
         return self._fit_samples(candidate, rows, shared)
 
     def _fit_samples(self, candidate, rows, shared):
-        X, y, weight = self._take(rows)
+        shared = shared or Shared()
+        X, y, weight = shared.once(lambda: self._take(rows), "samples")
         candidate = clone(candidate)
         candidate._validate_params()
         return candidate._fit_with_sums(X, y, weight, shared)

@@ -68,6 +68,7 @@ class _KernelRidge:
         Distances are computed once for all kernels. `landmarks` None takes all samples.
         """
         X, roots = distinct.X, np.sqrt(distinct.weight)[:, None]
+        y2 = distinct.weight @ distinct.y**2
         if landmarks is None:
             squares, systems = euclidean_distances(X, squared=True), []
             for gamma in gammas:
@@ -84,7 +85,7 @@ class _KernelRidge:
                 eigenvalues=eigenvalues,
                 axes=np.eye(len(eigenvalues)),
                 cross=cross,
-                y2=distinct.weight @ distinct.y**2,
+                y2=y2,
                 x_mean=np.zeros(len(eigenvalues)),
                 y_mean=np.zeros(distinct.y.shape[1]),
                 weight=distinct.weight.sum(),
@@ -134,19 +135,14 @@ class _KernelRidge:
     def helps(self, alpha, distinct):
         """Whether it lowers the leave-one-out error by more than a standard error."""
         P, curvature = self.features(distinct.X), self.spectrum.eigenvalues + alpha
-        left_out = distinct.left_out_residuals(
-            distinct.y - P @ (self.spectrum.cross / curvature[:, None]),
-            P,
-            P**2 @ (1 / curvature),
-            curvature,
-            0.0,
+        power = power_of(distinct.y)  # squares may overflow
+        y, cross = (
+            times_power(part, -power) for part in (distinct.y, self.spectrum.cross)
         )
-        power = power_of(distinct.y)
-        before, after = (
-            np.square(times_power(rows, -power)).sum(axis=1)
-            for rows in (distinct.y, left_out)
-        )
-        gain = before - after
+        gain = np.einsum("ij,ij->i", y, y)
+        y -= P @ (cross / curvature[:, None])
+        leverage = P**2 @ (1 / curvature)
+        gain -= distinct.left_out_squares(y, P, leverage, curvature, 0.0)
         gain[np.isnan(gain)] = 0  # a sample too influential shows none
         share = distinct.weight / distinct.weight.sum()
         mean = share @ gain
