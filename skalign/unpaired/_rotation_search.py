@@ -22,9 +22,9 @@ _SHARES, _N_BEST = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1), 3  # of which a consensus is
 N_RIVALS = 3
 # Weights of known pairs beside the plan, measured on sentence embeddings.
 _FEW_PAIRS, _PAIR_WEIGHT = 50, 0.3
-# The last weight is the ratio of pairs to other samples, raised to the second number,
-# but at most so many times the ratio.
-_SHARE_WEIGHT, _LAST_PAIR_WEIGHT = 3.0, 0.15
+# The last weight is the first number times the ratio of pairs to other samples, but at
+# least the third, unless that is more than the second times the ratio.
+_SHARE_WEIGHT, _MOST_SHARE_WEIGHT, _LAST_PAIR_WEIGHT = 1.5, 3.0, 0.15
 _PAIR_POWER = 0.1  # of the last schedule
 _N_FOLDS = 3
 _SAME_MAP = 0.5  # cosine of samples mapped by two rotations
@@ -163,7 +163,8 @@ class RotationSearch:
         if matching.pairs is not None:
             n_pairs = len(matching.pairs[0])
             share = n_pairs / max(min(matching.n_samples) - n_pairs, 1)
-            weight = min(_SHARE_WEIGHT * share, max(_LAST_PAIR_WEIGHT, share))
+            weight = max(_LAST_PAIR_WEIGHT, _SHARE_WEIGHT * share)
+            weight = min(weight, _MOST_SHARE_WEIGHT * share)
             full = full._replace(power=_PAIR_POWER)
         for schedule in (early, full):
             rotation = matching.refine(rotation, schedule, pair_weight=weight)
