@@ -42,7 +42,6 @@ NOT_RECORDED = {
     "unpaired_latents/results/unpaired_latents",
     "unpaired_text/results/pairs",
     "unpaired_text/results/peers",
-    "unpaired_text/results/unpaired",
 }
 # Figures of a publication, and what is derived from tables.
 NOT_MEASURED = {"direct_alignment/published", "direct_alignment/results/claims"}
