@@ -17,7 +17,6 @@ if not (ROOT / "benchmarks").exists():
 NOT_RECORDED = {
     "asv/results/deep_speed",
     "cross_lingual/results/cross_lingual",
-    "cross_validation/results/cross_validation",
     *(f"direct_alignment/results/table_{number}" for number in range(1, 8)),
     "domain_adaptation/results/digits_adaptation",
     "domain_adaptation/results/domain_adaptation",
@@ -33,10 +32,6 @@ NOT_RECORDED = {
     "out_of_distribution/results/ensemble",
     "out_of_distribution/results/ladder",
     "out_of_distribution/results/pictures",
-    "peers/results/comparisons",
-    "peers/results/constants",
-    "peers/results/growth",
-    "scaling/results/scaling",
     "stitching/results/stitching_loop",
     "unpaired_latents/results/icp_speed",
     "unpaired_latents/results/unpaired_latents",
