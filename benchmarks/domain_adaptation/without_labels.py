@@ -178,18 +178,16 @@ def main():
                 tasks.append((dataset, pair, *sides, scaler, aligner, strength))
     results = Parallel(jobs, verbose=1)(delayed(measure)(*task) for task in tasks)
     candidates = pd.DataFrame(results)
-    candidates.to_csv(
-        RESULTS / "model_selection_candidates.csv", index=False, float_format="%.6f"
-    )
     summary = summarise(candidates)
     print(summary.round(3).to_string(index=False))
-    summary.assign(
-        seed=0,
-        **provenance("numpy", "scipy", "scikit-learn", "POT"),
-        command="python -m benchmarks.domain_adaptation.without_labels",
-    ).to_csv(
-        RESULTS / "model_selection_without_labels.csv", index=False, float_format="%.3f"
-    )
+    made_with = {"seed": 0} | provenance("numpy", "scipy", "scikit-learn", "POT")
+    for name, table, digits in (
+        ("model_selection_candidates", candidates, 6),
+        ("model_selection_without_labels", summary, 3),
+    ):
+        table.assign(**made_with).to_csv(
+            RESULTS / f"{name}.csv", index=False, float_format=f"%.{digits}f"
+        )
 
 
 if __name__ == "__main__":
