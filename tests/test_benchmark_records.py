@@ -35,7 +35,6 @@ NOT_RECORDED = {
     "stitching/results/stitching_loop",
     "unpaired_latents/results/icp_speed",
     "unpaired_latents/results/unpaired_latents",
-    "unpaired_text/results/pairs",
     "unpaired_text/results/peers",
 }
 # Figures of a publication, and what is derived from tables.
