@@ -475,7 +475,9 @@ def alignability(
         )
     times = np.bincount(np.concatenate([test for _, test in splits]), minlength=len(X))
     held_out = [_HeldOut(X[test], y[test], 1 / times[test]) for _, test in splits]
-    parts, last = list(product(range(len(sizes)), range(len(splits)))), len(sizes) - 1
+    last = len(sizes) - 1
+    # The largest first, so that no job waits long for another at the end.
+    parts = list(product(range(last, -1, -1), range(len(splits))))
     with shared_cores(n_jobs) as delayed:
         found = Parallel(n_jobs=n_jobs)(
             delayed(_fit_and_judge)(
