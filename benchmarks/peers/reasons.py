@@ -36,8 +36,8 @@ REASONS = {
         "it chooses the width of the kernel and the strength, and its error is lower"
     ),
     ("KernelAligner", "scikit-learn, GridSearchCV of KernelRidge"): (
-        "it compares 10 kernels with 21 strengths each, the search 4 with 3; nearly all "
-        "of the time goes into one eigendecomposition for each kernel"
+        "it compares 10 kernels with 21 strengths each, the search 4 with 3; nearly "
+        "all of the time goes into one eigendecomposition for each kernel"
     ),
     ("RobustAligner", "scikit-learn, LinearRegression"): (
         "it finds the wrong pairs, and its error is lower by a factor of ten"
