@@ -26,7 +26,6 @@ NOT_RECORDED = {
     "federated/results/federated",
     "metrics/results/interval_coverage",
     "metrics/results/metrics_cost",
-    "metrics/results/similarity_tests",
     "out_of_distribution/results/colored_mnist",
     "out_of_distribution/results/colored_mnist_search",
     "out_of_distribution/results/ensemble",
