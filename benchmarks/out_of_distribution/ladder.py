@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.out_of_distribution import RESULTS
-from benchmarks.records import DATA, read, write
+from benchmarks.records import DATA, provenance, read, write
 from skalign.datasets import make_colored_mnist
 from skalign.deep.networks import SimplexETFHead
 from skalign.deep.objectives import DotRegression
@@ -304,11 +304,12 @@ def main():
         *more_classes(read(RESULTS / "classes.csv")),
     ]
     table.sort(key=lambda row: row["step"])
+    made_with = provenance("numpy", "torch")
     for row in table:
         if not isinstance(row["holds"], str):
             row["holds"] = "yes" if row["holds"] else "no"
         print(*row.values(), sep=" | ")
-    write(TABLE, table)
+    write(TABLE, [row | made_with for row in table])
 
 
 if __name__ == "__main__":
