@@ -29,12 +29,10 @@ NOT_RECORDED = {
     "out_of_distribution/results/colored_mnist",
     "out_of_distribution/results/colored_mnist_search",
     "out_of_distribution/results/ensemble",
-    "out_of_distribution/results/ladder",
     "out_of_distribution/results/pictures",
     "stitching/results/stitching_loop",
     "unpaired_latents/results/icp_speed",
     "unpaired_latents/results/unpaired_latents",
-    "unpaired_text/results/peers",
 }
 # Figures of a publication, and what is derived from tables.
 NOT_MEASURED = {"direct_alignment/published", "direct_alignment/results/claims"}
