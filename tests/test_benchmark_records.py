@@ -31,8 +31,6 @@ NOT_RECORDED = {
     "out_of_distribution/results/ensemble",
     "out_of_distribution/results/pictures",
     "stitching/results/stitching_loop",
-    "unpaired_latents/results/icp_speed",
-    "unpaired_latents/results/unpaired_latents",
 }
 # Figures of a publication, and what is derived from tables.
 NOT_MEASURED = {"direct_alignment/published", "direct_alignment/results/claims"}
