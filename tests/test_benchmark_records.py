@@ -30,7 +30,6 @@ NOT_RECORDED = {
     "out_of_distribution/results/colored_mnist_search",
     "out_of_distribution/results/ensemble",
     "out_of_distribution/results/pictures",
-    "stitching/results/stitching_loop",
 }
 # Figures of a publication, and what is derived from tables.
 NOT_MEASURED = {"direct_alignment/published", "direct_alignment/results/claims"}
