@@ -263,7 +263,7 @@ def page():
         key = row["source"], row["target"], row["kind"], row["n_samples"]
         groups.setdefault(key, {}).setdefault(row["way"], []).append(row)
     print("\n| sides | samples a side | runs |", " | ".join(HARD), "|")
-    print("| --- | --- | --- |", " --- |" * len(HARD))
+    print("| --- | --- | --- |" + " --- |" * len(HARD))
     for (source, target, kind, n), group in groups.items():
         cells = [spread(group[way], "hits") for way in HARD]
         runs = len(group["as it comes"])
