@@ -20,8 +20,6 @@ NOT_RECORDED = {
     *(f"direct_alignment/results/table_{number}" for number in range(1, 8)),
     "domain_adaptation/results/digits_adaptation",
     "domain_adaptation/results/domain_adaptation_pairs",
-    "domain_adaptation/results/model_selection_candidates",
-    "domain_adaptation/results/model_selection_without_labels",
     "federated/results/federated",
     "metrics/results/interval_coverage",
     "metrics/results/metrics_cost",
